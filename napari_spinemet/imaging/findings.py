@@ -1,0 +1,182 @@
+"""What detection reports: regions in slices, findings across slices, and how they are chosen."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SpinemetError
+from .annotation import Annotation
+from .likelihood import LikelihoodMap
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The settings that turn a likelihood map into detections.
+
+    They are chosen together on validation cases, kept in the card of the model, and are
+    what detection uses unless told otherwise.
+
+    Attributes
+    ----------
+    threshold : float
+        Likelihood from which a pixel belongs to a detection, in (0, 1].
+    min_area_cm2 : float
+        Smaller detections are dropped.
+    weight : float or None
+        Weight of the slice itself in the aggregation over neighbours; None for none.
+    gate : bool
+        Whether detections outside the predicted spine are dropped.
+    """
+
+    threshold: float = 0.6
+    min_area_cm2: float = 5.0
+    weight: float | None = 0.4
+    gate: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise SpinemetError(
+                f"The threshold must lie above 0 and not above 1, but it is {self.threshold}."
+            )
+        if not 0 <= self.min_area_cm2 < 1000:
+            raise SpinemetError(
+                f"The minimum area must be between 0 and 1000 cm², but it is {self.min_area_cm2}."
+            )
+        if self.weight is not None and not 0 <= self.weight <= 1:
+            raise SpinemetError(
+                f"The aggregation weight must lie between 0 and 1, but it is {self.weight}."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a card or a report."""
+        return asdict(self)
+
+
+PAPER_OPERATING_POINT = OperatingPoint(threshold=0.6, min_area_cm2=5.0, weight=0.4, gate=False)
+"""Threshold 0.6, 5 cm², aggregated with weight 0.4, no gate (paper, section 2.5.2)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """One region of raised likelihood in one slice.
+
+    Attributes
+    ----------
+    slice : int
+        Slice index, the same on the working and on the series grid.
+    area_cm2 : float
+        Area of the region.
+    centre_working : tuple of float
+        (row, column) of the centre of gravity on the working grid, that is in mm from the
+        first pixel.
+    centre_index : tuple of float
+        (slice, row, column) of the centre on the grid of the series.
+    centre_mm : tuple of float
+        The centre in patient LPS coordinates.
+    peak, mean : float
+        Largest and mean likelihood of the region.
+    pixels : numpy.ndarray
+        ``(n, 2)`` working-grid (row, column) of the region's pixels.
+    """
+
+    slice: int
+    area_cm2: float
+    centre_working: tuple[float, float]
+    centre_index: tuple[float, float, float]
+    centre_mm: tuple[float, float, float]
+    peak: float
+    mean: float
+    pixels: npt.NDArray[np.int32] = field(repr=False)
+
+    def mask(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+        """The region as a mask of the given working-grid (rows, columns)."""
+        mask = np.zeros(shape, dtype=bool)
+        mask[self.pixels[:, 0], self.pixels[:, 1]] = True
+        return mask
+
+    @property
+    def outline(self) -> list[npt.NDArray[np.float64]]:
+        """Closed outlines, holes included, as ``(n, 2)`` working-grid (row, column)."""
+        from skimage.measure import find_contours
+
+        first = self.pixels.min(axis=0) - 1
+        height, width = self.pixels.max(axis=0) - first + 2
+        local = np.zeros((int(height), int(width)), dtype=np.float32)
+        local[self.pixels[:, 0] - first[0], self.pixels[:, 1] - first[1]] = 1
+        return [contour + first for contour in find_contours(local, 0.5)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a report says of the detection; the keys are part of the command's contract."""
+        return {
+            "slice": self.slice,
+            "area_cm2": self.area_cm2,
+            "centre_index": list(self.centre_index),
+            "centre_mm": list(self.centre_mm),
+            "peak": self.peak,
+            "mean": self.mean,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """The detections of one lesion across neighbouring slices.
+
+    Attributes
+    ----------
+    detections : tuple of Detection
+        In slice order; each overlaps one in a neighbouring slice.
+    volume_cm3 : float
+        Sum of the areas times the distance between slices.
+    centre_mm : tuple of float
+        Area-weighted mean of the centres, patient LPS.
+    level : str
+        Vertebra level where known, else empty.
+    verdict : str
+        ``""``, ``"accepted"``, ``"rejected"`` or ``"unsure"``, as the reader judged.
+    """
+
+    detections: tuple[Detection, ...]
+    volume_cm3: float
+    centre_mm: tuple[float, float, float]
+    level: str = ""
+    verdict: str = ""
+
+    @property
+    def slices(self) -> tuple[int, int]:
+        """First and last slice."""
+        indices = [d.slice for d in self.detections]
+        return min(indices), max(indices)
+
+    @property
+    def peak(self) -> float:
+        """Largest likelihood over all slices."""
+        return max(d.peak for d in self.detections)
+
+    @property
+    def largest(self) -> Detection:
+        """The detection with the greatest area: the slice to show first."""
+        return max(self.detections, key=lambda d: d.area_cm2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a report says of the finding."""
+        return {
+            "slices": list(self.slices),
+            "volume_cm3": self.volume_cm3,
+            "max_area_cm2": self.largest.area_cm2,
+            "centre_mm": list(self.centre_mm),
+            "peak": self.peak,
+            "level": self.level,
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class FrocCase:
+    """A case with truth: one (likelihood map, annotation) pair for each of its sequences."""
+
+    case_id: str
+    sequences: tuple[tuple[LikelihoodMap, Annotation], ...]

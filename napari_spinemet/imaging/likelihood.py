@@ -1,0 +1,63 @@
+"""The likelihood of metastasis at each location of a series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SpinemetError
+from .geometry import check_affine, spacing_of
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class LikelihoodMap:
+    """What the network thinks, on the working grid (1 mm in plane, slices as scanned).
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        ``(slice, row, column)`` float32 in [0, 1]; 0 outside the evaluated columns.
+    affine : numpy.ndarray
+        4 x 4, working-grid indices to patient LPS mm.
+    columns : tuple of int
+        First evaluated column and one past the last.
+    vertebra : numpy.ndarray or None
+        Likelihood of normal vertebra, same shape, from a network with three outputs.
+    stride : int
+        1, or the step of a coarse map that was filled bilinearly.
+    weight : float or None
+        Weight of the slice itself if the map is aggregated over neighbouring slices.
+    model : str
+        Identity of the model (name and hash of its weights).
+    series_uid : str
+        The series that was evaluated.
+    """
+
+    values: FloatArray
+    affine: npt.NDArray[np.float64]
+    columns: tuple[int, int]
+    vertebra: FloatArray | None = None
+    stride: int = 1
+    weight: float | None = None
+    model: str = ""
+    series_uid: str = ""
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=np.float32)
+        if values.ndim != 3:
+            raise SpinemetError("A likelihood map must be a (slice, row, column) array.")
+        if not (values.size and np.isfinite(values).all() and 0 <= values.min() <= values.max() <= 1):
+            raise SpinemetError("A likelihood map must hold numbers between 0 and 1.")
+        if self.vertebra is not None and self.vertebra.shape != values.shape:
+            raise SpinemetError("The vertebra map must have the shape of the likelihood map.")
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "affine", check_affine(self.affine))
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbours along (slice, row, column) in mm."""
+        return spacing_of(self.affine)

@@ -1,0 +1,153 @@
+"""Windows around locations: padding, z-scores, and the pyramid they are cut from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from .grids import nearest_pixel, resample_image
+from .series import SagittalSeries
+
+FloatArray = npt.NDArray[np.float32]
+IndexArray = npt.NDArray[np.intp]
+
+PATCH_SHAPE = (79, 55)
+"""(rows, columns) of a patch: 79 high, 55 wide, centre at (39, 27) (paper, section 2.4)."""
+
+
+def zscore(patches: npt.NDArray[np.floating]) -> FloatArray:
+    """Mean 0 and standard deviation 1 over the last two axes; a constant patch gives zeros."""
+    patches = np.asarray(patches, dtype=np.float64)
+    centred = patches - patches.mean(axis=(-2, -1), keepdims=True)
+    deviation = centred.std(axis=(-2, -1), keepdims=True)
+    # A constant patch leaves a rounding residue: compare with the size of its values.
+    scale = np.abs(patches).max(axis=(-2, -1), keepdims=True)
+    flat = deviation <= 1e-7 * scale
+    return np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LocalZScore:
+    """The normalisation of the dense form: a z-score over a Gaussian neighbourhood.
+
+    Each image, minus its Gaussian-weighted local mean, over its local standard deviation
+    plus ``floor`` times the standard deviation of the whole slice, so that empty air is
+    not blown up.
+
+    Attributes
+    ----------
+    sigma_mm : float
+        Sigma of the Gaussian window.
+    floor : float
+        Share of the slice's own standard deviation that is added.
+    """
+
+    sigma_mm: float = 20.0
+    floor: float = 0.1
+
+    def __call__(self, images: FloatArray, resolution_mm: float) -> FloatArray:
+        """Normalise ``(slice, row, column)`` images of square pixels."""
+        result = np.empty(images.shape, dtype=np.float32)
+        for image, target in zip(images, result, strict=True):
+            # Around the slice's own mean, float32 keeps its digits in the squares.
+            centred = (image - image.mean(dtype=np.float64)).astype(np.float64)
+            spread = centred.std()
+            if spread <= 1e-7 * np.abs(image).max(initial=0.0):
+                target[:] = 0
+                continue
+            mean, square = (
+                ndimage.gaussian_filter(
+                    values, self.sigma_mm / resolution_mm, mode="reflect", truncate=3.0
+                )
+                for values in (centred, centred**2)
+            )
+            deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
+            target[:] = (centred - mean) / (deviation + self.floor * spread)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Pyramid:
+    """One series at several resolutions, padded so that a window fits at every location.
+
+    Attributes
+    ----------
+    resolutions : tuple of float
+        Pixel side in mm, one for each image stack.
+    images : tuple of numpy.ndarray
+        ``(slice, row, column)`` float32, one for each resolution, padded on all sides with
+        numpy's ``symmetric`` mode (the edge pixel is repeated).
+    rows, columns : tuple of numpy.ndarray
+        For each resolution, the first padded row (column) of the window of each
+        working-grid row (column).
+    window : tuple of int
+        (rows, columns) of a window.
+    """
+
+    resolutions: tuple[float, ...]
+    images: tuple[FloatArray, ...]
+    rows: tuple[IndexArray, ...]
+    columns: tuple[IndexArray, ...]
+    window: tuple[int, int]
+
+    @property
+    def working_shape(self) -> tuple[int, int, int]:
+        """(slices, rows, columns) of the working grid."""
+        return len(self.images[0]), len(self.rows[0]), len(self.columns[0])
+
+    def windows(self, slices: IndexArray, rows: IndexArray, columns: IndexArray) -> FloatArray:
+        """Cut the windows of many working-grid locations.
+
+        Parameters
+        ----------
+        slices, rows, columns : numpy.ndarray
+            ``(n,)`` indices on the working grid.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(n, resolution, row, column)`` float32.
+        """
+        height, width = self.window
+        result = np.empty((len(slices), len(self.images), height, width), dtype=np.float32)
+        for k, image in enumerate(self.images):
+            view = np.lib.stride_tricks.sliding_window_view(image, self.window, axis=(1, 2))
+            result[:, k] = view[slices, self.rows[k][rows], self.columns[k][columns]]
+        return result
+
+
+def build_pyramid(
+    series: SagittalSeries,
+    resolutions: Sequence[float],
+    window: tuple[int, int] = PATCH_SHAPE,
+    normalise: LocalZScore | None = None,
+) -> Pyramid:
+    """Resample a series to each resolution, normalise if asked, and pad.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    resolutions : sequence of float
+        Pixel sides in mm, in the order in which windows are stacked.
+    window : tuple of int
+        (rows, columns), both odd.
+    normalise : LocalZScore, optional
+        Applied to each resolution before padding (dense form).
+    """
+    _, row_mm, column_mm = series.spacing_mm
+    half = (window[0] // 2, window[1] // 2)
+    images, rows, columns = [], [], []
+    working = resample_image(series.voxels[:1], (row_mm, column_mm), 1.0).shape[1:]
+    for resolution in resolutions:
+        image = resample_image(series.voxels, (row_mm, column_mm), resolution)
+        if normalise is not None:
+            image = normalise(image, resolution)
+        rows.append(nearest_pixel(working[0], resolution, image.shape[1]))
+        columns.append(nearest_pixel(working[1], resolution, image.shape[2]))
+        padding = ((0, 0), (half[0], half[0]), (half[1], half[1]))
+        images.append(np.pad(image, padding, mode="symmetric"))
+    return Pyramid(tuple(resolutions), tuple(images), tuple(rows), tuple(columns), window)

@@ -1,0 +1,119 @@
+"""A sagittal series and what a folder says about each of its series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SpinemetError
+from .geometry import check_affine, orientation_codes, spacing_of
+
+FloatArray = npt.NDArray[np.float32]
+AffineArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SeriesSummary:
+    """What a folder holds, one series at a time, read from headers alone.
+
+    Attributes
+    ----------
+    series_uid : str
+        DICOM SeriesInstanceUID.
+    description : str
+        SeriesDescription as the scanner wrote it; may be empty.
+    plane : str
+        ``"sagittal"``, ``"coronal"``, ``"axial"``, ``"mixed"`` or ``"unknown"``.
+    contrast : str
+        ``"STIR"``, ``"T1"``, ``"T2"`` or ``"other"``, from the sequence parameters.
+    slices : int
+        Number of images.
+    spacing_mm : tuple of float or None
+        Distance of (slice, row, column) neighbours; None where the headers do not give it.
+    detectable : bool
+        Whether lesions can be looked for in this series.
+    reason : str
+        Why not, as a sentence; empty if detectable.
+    """
+
+    series_uid: str
+    description: str
+    plane: str
+    contrast: str
+    slices: int
+    spacing_mm: tuple[float, float, float] | None
+    detectable: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SagittalSeries:
+    """An ordered stack of sagittal slices in patient space.
+
+    The array is in LFP order: the slice index grows towards the patient's left, the row
+    towards the feet and the column towards the back.
+
+    Attributes
+    ----------
+    voxels : numpy.ndarray
+        ``(slice, row, column)`` float32, modality rescale applied.
+    affine : numpy.ndarray
+        4 x 4 float64, from (slice, row, column, 1) to patient LPS coordinates in mm.
+    series_uid, study_uid, frame_of_reference_uid : str
+        DICOM identifiers, empty where the source had none.
+    description, contrast : str
+        As in :class:`SeriesSummary`.
+    facts : mapping
+        Acquisition facts by DICOM keyword, for display and for the record.
+    warnings : tuple of str
+        What the reader had to repair, one sentence each.
+
+    Raises
+    ------
+    SpinemetError
+        If the array or the affine cannot be those of a sagittal series.
+    """
+
+    voxels: FloatArray
+    affine: AffineArray
+    series_uid: str = ""
+    study_uid: str = ""
+    frame_of_reference_uid: str = ""
+    description: str = ""
+    contrast: str = "other"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        voxels = np.ascontiguousarray(self.voxels, dtype=np.float32)
+        if voxels.ndim != 3 or 0 in voxels.shape:
+            raise SpinemetError(
+                f"A series needs a (slice, row, column) array, but its shape is {voxels.shape}."
+            )
+        if not np.isfinite(voxels).all():
+            raise SpinemetError("The series holds values that are not finite; export it again.")
+        affine = check_affine(self.affine)
+        codes = orientation_codes(affine)
+        if codes != ("L", "F", "P"):
+            raise SpinemetError(
+                f"A sagittal series runs left, feet, back (LFP), but this one runs {''.join(codes)}."
+            )
+        voxels.flags.writeable = False
+        affine.flags.writeable = False
+        object.__setattr__(self, "voxels", voxels)
+        object.__setattr__(self, "affine", affine)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbours along (slice, row, column) in mm."""
+        return spacing_of(self.affine)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of (slices, rows, columns)."""
+        slices, rows, columns = self.voxels.shape
+        return slices, rows, columns

@@ -1,0 +1,3 @@
+
+from .siamese import SiameseNet
+

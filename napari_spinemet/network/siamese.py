@@ -1,0 +1,222 @@
+"""The Siamese network (paper, section 2.2 and Figure 2), in two forms of the same layers.
+
+``patch`` is the paper's: zero padding inside each patch, each patch z-scored by itself.
+``dense`` has the same layers and parameters, but its convolutions read real context where
+the other pads with zeros, so a window is larger by :attr:`SiameseNet.margin` on each side
+and neighbouring windows share all of their intermediate results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import SpinemetError
+from ..imaging.patches import PATCH_SHAPE, LocalZScore
+
+FORMS = ("patch", "dense")
+LESION, VERTEBRA = 1, 2
+"""Outputs: 0 is neither, 1 lesion, 2 (of three outputs) normal vertebra."""
+
+
+class ShiftBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation with a trainable shift and a fixed unit gain."""
+
+    def __init__(self, maps: int) -> None:
+        super().__init__(maps)
+        del self.weight
+        self.register_buffer("weight", torch.ones(maps), persistent=False)
+
+
+class Block(nn.Module):
+    """Convolutions 3 x 3 with batch norm and ReLU, then a 3 x 3 maximum with stride 2."""
+
+    def __init__(self, maps_in: int, maps: int, convolutions: int, padding: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential()
+        for k in range(convolutions):
+            self.layers.append(
+                nn.Conv2d(maps if k else maps_in, maps, 3, padding=padding, bias=False)
+            )
+            self.layers.append(ShiftBatchNorm(maps))
+            self.layers.append(nn.ReLU(inplace=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features before pooling: ``(batch, maps, row, column)``."""
+        features: Tensor = self.layers(x)
+        return features
+
+
+def pair_maximum(x: Tensor) -> Tensor:
+    """Maximum of maps 2i and 2i + 1: ``(batch, 2m, ...)`` to ``(batch, m, ...)``."""
+    return x.unflatten(1, (-1, 2)).amax(2)
+
+
+class SiameseNet(nn.Module):
+    """One sub-network for every resolution, a joint head over their concatenated features.
+
+    Parameters
+    ----------
+    resolutions : sequence of float
+        mm per pixel of each branch, in the order of the input's second axis.
+    form : {"patch", "dense"}
+        See the module.
+    blocks : sequence of int
+        Number of convolutions before each pooling.
+    outputs : int
+        2 (neither, lesion) or 3 (neither, lesion, normal vertebra).
+    widths : sequence of int
+        Maps of each block.
+    hidden : int
+        Units of the first fully connected layer.
+    patch_shape : tuple of int
+        (rows, columns) of a patch, both odd.
+    normalisation : LocalZScore
+        Local normalisation of the dense form; not used by the patch form.
+
+    Notes
+    -----
+    The defaults have 733,410 trainable parameters.
+    """
+
+    def __init__(
+        self,
+        resolutions: Sequence[float] = (0.5, 1, 2),
+        form: str = "patch",
+        blocks: Sequence[int] = (1, 2, 2),
+        outputs: int = 2,
+        *,
+        widths: Sequence[int] = (16, 32, 64),
+        hidden: int = 128,
+        dropout: float = 0.5,
+        patch_shape: tuple[int, int] = PATCH_SHAPE,
+        normalisation: LocalZScore | None = None,
+    ) -> None:
+        super().__init__()
+        if form not in FORMS:
+            raise SpinemetError(f"The form of a network is 'patch' or 'dense', not '{form}'.")
+        if outputs not in (2, 3):
+            raise SpinemetError(f"A network has 2 or 3 outputs, not {outputs}.")
+        if not resolutions or min(resolutions) <= 0:
+            raise SpinemetError("A network needs at least one resolution above 0 mm.")
+        if len(blocks) != len(widths) or min(blocks) < 1:
+            raise SpinemetError("A network needs one width and at least one convolution a block.")
+        if any(side % 2 == 0 for side in patch_shape):
+            raise SpinemetError(f"The sides of a patch must be odd, not {patch_shape}.")
+        self.resolutions = tuple(float(r) for r in resolutions)
+        self.form = form
+        self.block_sizes = tuple(blocks)
+        self.outputs = outputs
+        self.widths = tuple(widths)
+        self.hidden = hidden
+        self.dropout = dropout
+        self.patch_shape = (int(patch_shape[0]), int(patch_shape[1]))
+        self.normalisation = normalisation or LocalZScore()
+        padding = 1 if form == "patch" else 0
+        self.blocks = nn.ModuleList(
+            Block(maps_in, maps, convolutions, padding)
+            for maps_in, maps, convolutions in zip(
+                (1, *self.widths[:-1]), self.widths, self.block_sizes, strict=True
+            )
+        )
+        kernel = self.patch_shape
+        for _ in self.block_sizes:
+            kernel = ((kernel[0] - 3) // 2 + 1, (kernel[1] - 3) // 2 + 1)
+        if min(kernel) < 1:
+            raise SpinemetError(f"A patch of {patch_shape} is too small for {len(blocks)} poolings.")
+        self.kernel = kernel
+        maps = len(self.resolutions) * self.widths[-1] // 2
+        # A fully connected layer over all positions is a convolution with one position.
+        self.joint = nn.Conv2d(maps, hidden, kernel)
+        self.score = nn.Conv2d(hidden, outputs, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    @property
+    def margin(self) -> int:
+        """Pixels of context that the dense form reads beyond the patch on each side."""
+        if self.form == "patch":
+            return 0
+        return sum(convolutions * 2**k for k, convolutions in enumerate(self.block_sizes))
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """(rows, columns) that one location depends on at each resolution."""
+        return self.patch_shape[0] + 2 * self.margin, self.patch_shape[1] + 2 * self.margin
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trainable parameters."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Features of one resolution: ``(batch, 1, *window)`` to ``(batch, 32, *kernel)``."""
+        for block in self.blocks:
+            x = F.max_pool2d(block(x), 3, 2)
+        return pair_maximum(x)
+
+    def head(self, joint: Tensor) -> Tensor:
+        """Class scores from the joint layer's response: ``(batch, outputs, row, column)``."""
+        hidden = F.dropout(F.relu(joint), self.dropout, self.training)
+        scores: Tensor = self.score(hidden)
+        return scores
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Class scores (logits) of windows.
+
+        Parameters
+        ----------
+        windows : torch.Tensor
+            ``(batch, resolution, row, column)``, normalised as the form asks.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(batch, outputs)``, before the softmax.
+        """
+        if tuple(windows.shape[1:]) != (len(self.resolutions), *self.window):
+            raise ValueError(
+                f"Windows of this network are {(len(self.resolutions), *self.window)}, "
+                f"not {tuple(windows.shape[1:])}."
+            )
+        # All resolutions in one batch, so that they share batch statistics too.
+        features = self.branch(windows.transpose(0, 1).reshape(-1, 1, *self.window))
+        features = features.unflatten(0, (len(self.resolutions), -1)).transpose(0, 1)
+        return self.head(self.joint(features.flatten(1, 2))).flatten(1)
+
+    def configuration(self) -> dict[str, Any]:
+        """What must be known to build this network again; plain values."""
+        return {
+            "resolutions": list(self.resolutions),
+            "form": self.form,
+            "blocks": list(self.block_sizes),
+            "outputs": self.outputs,
+            "widths": list(self.widths),
+            "hidden": self.hidden,
+            "dropout": self.dropout,
+            "patch_shape": list(self.patch_shape),
+            "normalisation": {
+                "sigma_mm": self.normalisation.sigma_mm,
+                "floor": self.normalisation.floor,
+            },
+        }
+
+    @classmethod
+    def from_configuration(cls, configuration: dict[str, Any]) -> SiameseNet:
+        """Build the network that :meth:`configuration` describes, with fresh weights."""
+        settings = dict(configuration)
+        try:
+            settings["normalisation"] = LocalZScore(**settings["normalisation"])
+            settings["patch_shape"] = tuple(settings["patch_shape"])
+            return cls(**settings)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SpinemetError(
+                f"The card of the model does not describe a network of this program: {error}."
+            ) from error

@@ -1,0 +1,188 @@
+"""Metastases, and the mimics that must not be taken for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .canvas import Canvas, FloatArray, smooth_noise
+from .spine import LEVELS, Spine, Vertebra
+from .tissues import Tissues
+
+MIN_AREA_CM2, MAX_AREA_CM2 = 1.65, 9.54
+MIN_SLICES, MAX_SLICES = 3, 7
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """One diseased segment.
+
+    Attributes
+    ----------
+    level : str
+        The vertebra.
+    mask : numpy.ndarray
+        ``(slice, row, column)`` bool: where lesion fills at least half of the voxel.
+    contrast : float
+        How far of the way from marrow to cerebrospinal fluid its intensity lies.
+    """
+
+    level: str
+    mask: npt.NDArray[np.bool_]
+    contrast: float
+
+
+def paint_lesions(
+    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator, wide: bool
+) -> list[Lesion]:
+    """Paint lesions into one or two segments, and return their masks.
+
+    Every lesion covers 1.65 to 9.54 cm² in each slice that carries it, and a case has 3 to
+    7 such slices (paper, section 3.1).
+    """
+    seats = [
+        v
+        for v in spine.vertebrae
+        if LEVELS.index("T3") <= LEVELS.index(v.level) <= LEVELS.index("S1")
+        and 18 < v.centre[1] < canvas.field_mm - 18
+    ]
+    # Larger bodies are more often the seat, as in life, where the lumbar spine leads.
+    weights = np.array([v.half[0] * v.half[1] for v in seats]) ** 2
+    while True:
+        count = min(len(seats), 1 + int(rng.random() < 0.5))
+        chosen = rng.choice(len(seats), count, replace=False, p=weights / weights.sum())
+        first = rng.integers(1, canvas.slices - MAX_SLICES)
+        drawn = [_draw(canvas, seats[k], int(first), rng) for k in chosen]
+        lesions = [lesion for lesion in drawn if lesion is not None]
+        if len(lesions) < count:
+            continue
+        slices = np.unique(np.concatenate([np.flatnonzero(m.any((1, 2))) for _, m in lesions]))
+        overlap = count == 2 and (lesions[0][1] & lesions[1][1]).any()
+        if MIN_SLICES <= len(slices) <= MAX_SLICES and not overlap:
+            break
+    result = []
+    for k, (cover, mask) in zip(chosen, lesions, strict=True):
+        # From plain to barely visible.
+        contrast = float(rng.uniform(0.12, 1.0) if wide else np.clip(rng.beta(2, 2.2), 0.12, 0.95))
+        _blend(canvas, cover, tissues, contrast, rng)
+        result.append(Lesion(seats[k].level, mask, contrast))
+    return result
+
+
+def _draw(
+    canvas: Canvas, vertebra: Vertebra, first: int, rng: np.random.Generator
+) -> tuple[FloatArray, npt.NDArray[np.bool_]] | None:
+    """Cover (plane, row, column) and mask (slice, row, column), or None if it does not fit."""
+    box = canvas.region(*vertebra.box(8))
+    x, z, y = canvas.axes(box)
+    body = vertebra.body(x, z, y)
+    u, v, w = vertebra.local(x, z, y)
+    grows = rng.random() < 0.4
+    allowed = body < -0.8
+    if grows:  # through the front or side wall into soft tissue, never into the discs
+        beyond = (body < rng.uniform(2, 6)) & (np.abs(u) < vertebra.half[0] * 0.95)
+        allowed |= beyond & (v < vertebra.half[1] * 0.9)
+    pixel_cm2 = (canvas.pixel_mm / 10) ** 2
+    seat = rng.uniform(-0.45, 0.45, 2)
+    stretch = rng.uniform(0.75, 1.35)
+    lobes = smooth_noise(rng, body.shape, (6, 9, 9)) * rng.uniform(0.05, 0.3)
+    du = (u / vertebra.half[0] - seat[0]) * stretch
+    dv = (v / vertebra.half[1] - seat[1]) / stretch
+    distance = np.where(allowed, np.sqrt(du**2 + dv**2) + lobes, np.inf).astype(np.float32)
+
+    sub = canvas.sub_slices
+    slices = int(rng.integers(MIN_SLICES, MAX_SLICES + 1))
+    # Ends fall anywhere within a slice, so that the last ones are partly filled.
+    start = (first + rng.uniform(0, MAX_SLICES - slices + 0.49)) * sub
+    planes = np.arange(len(canvas.x))
+    position = (planes + 0.5 - start) / (slices * sub)
+    largest = float(np.clip(rng.normal(6.6, 2.3), 2.2, 9.4))
+    waist = np.clip(1 - (2 * position - 1) ** 2, 0, 1) ** rng.uniform(0.15, 0.4)
+    target = np.where((position > 0) & (position < 1), largest * waist, 0)
+    cover = np.zeros(canvas.values.shape, dtype=np.float32)
+    level = np.full(len(planes), -np.inf)
+    local = range(*box[0].indices(len(planes)))
+    for i, plane in enumerate(local):
+        if target[plane] <= 0:
+            continue
+        wanted = int(max(target[plane], MIN_AREA_CM2 * 1.04) / pixel_cm2)
+        room = int(np.isfinite(distance[i]).sum())
+        wanted = min(wanted, room, int(MAX_AREA_CM2 * 0.98 / pixel_cm2))
+        if wanted < MIN_AREA_CM2 / pixel_cm2:
+            return None
+        level[plane] = np.partition(distance[i].ravel(), wanted - 1)[wanted - 1]
+        cover[plane, box[1], box[2]] = distance[i] <= level[plane]
+    share = cover.reshape(canvas.slices, sub, *cover.shape[1:]).mean(axis=1)
+    mask = share >= 0.5
+    areas = mask.sum(axis=(1, 2)) * pixel_cm2
+    present = areas[areas > 0]
+    if not MIN_SLICES <= len(present) <= MAX_SLICES:
+        return None
+    if present.min() < MIN_AREA_CM2 or present.max() > MAX_AREA_CM2:
+        return None
+    return cover, mask
+
+
+def _blend(
+    canvas: Canvas, cover: FloatArray, tissues: Tissues, contrast: float, rng: np.random.Generator
+) -> None:
+    """Mix the lesion's intensity into the canvas, with blurred edges."""
+    from scipy import ndimage
+
+    planes = np.flatnonzero(cover.any(axis=(1, 2)))
+    used = slice(planes[0], planes[-1] + 1)
+    blur = rng.uniform(0.4, 2.0) / canvas.pixel_mm
+    soft = ndimage.gaussian_filter(cover[used], (0, blur, blur))
+    value = tissues["marrow"] + contrast * max(tissues["csf"] - tissues["marrow"], 0.12)
+    uneven = 1 + rng.uniform(0.03, 0.15) * smooth_noise(rng, soft.shape, (4, 6, 6))
+    target = canvas.values[used]
+    target += soft * (np.maximum(value * uneven, 0) - target)
+
+
+def paint_mimics(
+    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator, wide: bool
+) -> None:
+    """Bright things in and at the bodies that are no metastasis; they get no label."""
+    rate = 1.6 if wide else 1.0
+    csf = max(tissues["csf"], tissues["marrow"] + 0.2)
+
+    def bright(low: float, high: float) -> float:
+        return float(tissues["marrow"] + rng.uniform(low, high) * (csf - tissues["marrow"]))
+
+    for vertebra in spine.vertebrae:
+        height, depth, _ = vertebra.half
+        if rng.random() < 0.8:  # basivertebral vein: a wedge from the middle of the back wall
+            length = rng.uniform(0.2, 0.55) * depth
+            canvas.ellipsoid(
+                vertebra.point(rng.uniform(-1, 1), depth - length * 0.8),
+                (6, rng.uniform(0.9, 2.2), length),
+                bright(0.2, 0.8),
+                1.0,
+                vertebra.tilt,
+            )
+        if rng.random() < 0.10 * rate:  # haemangioma: small, round, sharp, coarse trabeculae
+            radius = rng.uniform(3, 6.2)
+            at = vertebra.point(
+                *(rng.uniform(-0.55, 0.55) * h for h in (height, depth)), rng.uniform(-12, 12)
+            )
+            canvas.ellipsoid(at, (radius, radius, radius), bright(0.3, 0.95), 0.8)
+            for k in range(-2, 3):
+                stripe = (at[0], at[1], at[2] + k * radius * 0.4)
+                canvas.ellipsoid(stripe, (radius, radius * 0.8, 0.5), tissues["marrow"], 0.8)
+        if rng.random() < 0.14 * rate:  # endplate change: a band along the disc
+            side = rng.choice((-1, 1))
+            canvas.ellipsoid(
+                vertebra.point(side * (height - 2.0), rng.uniform(-0.4, 0.4) * depth),
+                (15, rng.uniform(1.6, 3.4), depth * rng.uniform(0.35, 0.8)),
+                bright(0.25, 0.8),
+                1.5,
+                vertebra.tilt,
+            )
+        if rng.random() < 0.10 * rate:  # Schmorl's node: the disc pushed into the body
+            side = rng.choice((-1, 1))
+            radius = rng.uniform(2, 4)
+            at = vertebra.point(side * (height - radius * 0.4), rng.uniform(-0.3, 0.5) * depth)
+            canvas.ellipsoid(at, (5, radius + 1, radius + 1), tissues["cortex"], 1.0)
+            canvas.ellipsoid(at, (5, radius, radius), tissues.draw("nucleus"), 1.0)

@@ -1,0 +1,183 @@
+"""Where the vertebrae are: curve, levels, sizes and the frame of each body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+LEVELS = (
+    *(f"C{k}" for k in range(2, 8)),
+    *(f"T{k}" for k in range(1, 13)),
+    *(f"L{k}" for k in range(1, 6)),
+    *(f"S{k}" for k in range(1, 6)),
+)
+# Height, depth and width of a body and height of the disc below it, in mm, at the ends of
+# each region; those between are interpolated. Round figures of adult morphometry.
+_SIZES = {
+    "C2": (18, 15, 16, 4.5),
+    "C7": (14, 17, 24, 5),
+    "T1": (16, 17, 26, 4),
+    "T12": (26, 31, 39, 6),
+    "L1": (27, 33, 42, 8),
+    "L5": (29, 37, 50, 10),
+    "S1": (30, 33, 46, 3.5),
+    "S5": (12, 9, 22, 1.5),
+}
+# Angle of the body's axis to the vertical, in degrees; positive: the foot end points back.
+_TILT = {
+    "C2": -12, "C5": 0, "C7": 14, "T1": 18, "T4": 12, "T7": 0, "T10": -8, "T12": -12,
+    "L1": -10, "L3": 0, "L4": 7, "L5": 20, "S1": 42, "S3": 38, "S5": -12,
+}  # fmt: skip
+
+
+def _interpolated(table: dict[str, tuple[float, ...] | float]) -> npt.NDArray[np.float64]:
+    known = [LEVELS.index(level) for level in table]
+    values = np.array([np.atleast_1d(v) for v in table.values()], dtype=float)
+    return np.stack(
+        [np.interp(np.arange(len(LEVELS)), known, column) for column in values.T], axis=1
+    )
+
+
+@dataclass(frozen=True)
+class Vertebra:
+    """One vertebral body: a rounded box in its own frame.
+
+    Attributes
+    ----------
+    level : str
+        ``"C2"`` to ``"S5"``.
+    centre : tuple of float
+        (x, z, y) in mm in the canvas.
+    half : tuple of float
+        Half height (along the spine), half depth (towards the back), half width.
+    tilt : float
+        Angle of the axis in radians; positive: the foot end points to the back.
+    disc_mm : float
+        Height of the disc below.
+    """
+
+    level: str
+    centre: tuple[float, float, float]
+    half: tuple[float, float, float]
+    tilt: float
+    disc_mm: float
+
+    def local(
+        self, x: FloatArray, z: FloatArray, y: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Coordinates along the axis (to the feet), to the back, and to the left, in mm."""
+        dx, dz, dy = x - self.centre[0], z - self.centre[1], y - self.centre[2]
+        cosine, sine = np.float32(np.cos(self.tilt)), np.float32(np.sin(self.tilt))
+        return cosine * dz + sine * dy, cosine * dy - sine * dz, dx
+
+    def point(self, u: float, v: float, w: float = 0.0) -> tuple[float, float, float]:
+        """Canvas (x, z, y) of a local point."""
+        cosine, sine = np.cos(self.tilt), np.sin(self.tilt)
+        return (
+            self.centre[0] + w,
+            float(self.centre[1] + cosine * u - sine * v),
+            float(self.centre[2] + sine * u + cosine * v),
+        )
+
+    def body(self, x: FloatArray, z: FloatArray, y: FloatArray) -> FloatArray:
+        """Signed distance, about in mm, to the surface of the body."""
+        u, v, w = self.local(x, z, y)
+        height, depth, width = self.half
+        u, v, w = u / height, v / depth, w / width
+        # Concave endplates, and a waist in front and behind.
+        u = u * (1 + 0.07 * np.clip(1 - v**2, 0, 1))
+        v = v * (1 + 0.09 * np.clip(1 - u**2, 0, 1))
+        r = (u**6 + v**6 + np.abs(w) ** 5) ** (1 / 5.7)
+        return np.asarray((r - 1) * min(height, depth), dtype=np.float32)
+
+    def box(self, margin_mm: float = 0.0) -> tuple[tuple[float, float], ...]:
+        """Intervals of x, z and y that hold the body and a margin."""
+        reach = float(np.hypot(self.half[0], self.half[1])) + margin_mm
+        x, z, y = self.centre
+        width = self.half[2] + margin_mm
+        return (x - width, x + width), (z - reach, z + reach), (y - reach, y + reach)
+
+
+@dataclass(frozen=True)
+class Spine:
+    """The vertebrae in the field of view, and the curve through them.
+
+    Attributes
+    ----------
+    vertebrae : tuple of Vertebra
+        From head to feet, those whose centre lies within 40 mm of the field.
+    z, x, y : numpy.ndarray
+        The curve: left-right and front-back position at each height.
+    scale : float
+        Size of the person against the average.
+    """
+
+    vertebrae: tuple[Vertebra, ...]
+    z: npt.NDArray[np.float64]
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    scale: float
+
+    def at(self, z: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(x, y) of the curve at heights ``z``; straight on beyond its ends."""
+        return np.interp(z, self.z, self.x), np.interp(z, self.z, self.y)
+
+    def of(self, level: str) -> Vertebra | None:
+        """The vertebra of that level if it is near the field."""
+        return next((v for v in self.vertebrae if v.level == level), None)
+
+
+def make_spine(rng: np.random.Generator, region: str, field_mm: float, wide: bool) -> Spine:
+    """Draw a spine.
+
+    Parameters
+    ----------
+    region : {"lumbar", "thoracic", "cervical"}
+        What the field is centred on.
+    """
+    scale = float(rng.uniform(0.82, 1.2) if wide else rng.normal(1.0, 0.05))
+    sizes = _interpolated(_SIZES) * scale
+    sizes *= 1 + rng.normal(0, 0.02 if not wide else 0.05, sizes.shape)
+    bend = rng.uniform(0.3, 1.6) if wide else rng.normal(1.0, 0.15)
+    tilts = np.deg2rad(_interpolated(_TILT)[:, 0] * bend + rng.normal(0, 1.5, len(LEVELS)))
+    if wide:
+        tilts += np.deg2rad(rng.normal(0, 4))
+    heights, discs = sizes[:, 0], sizes[:, 3]
+    # March down the spine, then move the whole so that the wanted level is in mid-field.
+    z, y = np.zeros(len(LEVELS)), np.zeros(len(LEVELS))
+    for k in range(1, len(LEVELS)):
+        step = heights[k - 1] / 2 + discs[k - 1] + heights[k] / 2
+        middle = (tilts[k - 1] + tilts[k]) / 2
+        z[k] = z[k - 1] + step * np.cos(middle)
+        y[k] = y[k - 1] + step * np.sin(middle)
+    anchor, height = {"lumbar": ("L2", 0.5), "thoracic": ("T8", 0.5), "cervical": ("T1", 0.52)}[
+        region
+    ]
+    shift = rng.uniform(-0.16, 0.16) if wide else rng.uniform(-0.07, 0.07)
+    k = LEVELS.index(anchor)
+    z += (height + shift) * field_mm - z[k]
+    inside = (z > -40) & (z < field_mm + 40)
+    middle_y = float(y[(z > 0) & (z < field_mm)].mean())
+    sideways = rng.uniform(0.42, 0.6) if wide else rng.uniform(0.47, 0.56)
+    y += sideways * field_mm - middle_y
+    # Mild scoliosis: a sideways wave, and a stack that is not quite in the middle.
+    wave = rng.normal(0, 4.0 if wide else 2.0) * np.sin(
+        2 * np.pi * z / rng.uniform(250, 420) + rng.uniform(0, 6.3)
+    )
+    x = wave + rng.normal(0, 2.5 if wide else 1.2)
+    vertebrae = tuple(
+        Vertebra(
+            LEVELS[k],
+            (float(x[k]), float(z[k]), float(y[k])),
+            (float(sizes[k, 0] / 2), float(sizes[k, 1] / 2), float(sizes[k, 2] / 2)),
+            float(tilts[k]),
+            float(discs[k]),
+        )
+        for k in np.flatnonzero(inside)
+    )
+    ends = np.linspace(z[inside].min(), z[inside].max(), 400)
+    return Spine(vertebrae, ends, np.interp(ends, z, x), np.interp(ends, z, y), scale)

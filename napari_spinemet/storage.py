@@ -1,0 +1,52 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import SpinemetError
+
+
+@contextmanager
+def replace_atomically(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``target`` that takes its place once the block succeeds.
+
+    A killed program leaves the former file as it was.
+
+    Raises
+    ------
+    SpinemetError
+        If the folder cannot be written to or the disk is full.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        os.close(handle)
+    except OSError as error:
+        raise SpinemetError(_reason(target, error)) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except OSError as error:
+        raise SpinemetError(_reason(target, error)) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file whole or not at all, as UTF-8."""
+    with replace_atomically(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _reason(target: Path, error: OSError) -> str:
+    return f"{target} cannot be written ({error.strerror or error}); choose another place."
