@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import fft
 
-from .grids import nearest_pixel, resample_image
+from .grids import nearest_pixel, resample_image, working_shape
 from .series import SagittalSeries
 
 FloatArray = npt.NDArray[np.float32]
@@ -28,6 +28,21 @@ def zscore(patches: npt.NDArray[np.floating]) -> FloatArray:
     scale = np.abs(patches).max(axis=(-2, -1), keepdims=True)
     flat = deviation <= 1e-7 * scale
     return np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation)).astype(np.float32)
+
+
+def gaussian_mean(image: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:
+    """Gaussian-weighted mean around each pixel of an image continued by its mirror image.
+
+    On that continuation (numpy's ``symmetric``, the edge pixel repeated) a convolution is a
+    product in the cosine transform, whose cost does not grow with the window; windows here
+    are tens of pixels wide.
+    """
+    spectrum = fft.dctn(image, type=2)
+    for axis, size in enumerate(image.shape):
+        response = np.exp(-0.5 * (sigma * np.pi * np.arange(size) / size) ** 2)
+        spectrum *= np.expand_dims(response, 1 - axis)
+    result: npt.NDArray[np.float64] = fft.idctn(spectrum, type=2)
+    return result
 
 
 @dataclass(frozen=True)
@@ -60,9 +75,7 @@ class LocalZScore:
                 target[:] = 0
                 continue
             mean, square = (
-                ndimage.gaussian_filter(
-                    values, self.sigma_mm / resolution_mm, mode="reflect", truncate=3.0
-                )
+                gaussian_mean(values, self.sigma_mm / resolution_mm)
                 for values in (centred, centred**2)
             )
             deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
@@ -125,6 +138,7 @@ def build_pyramid(
     resolutions: Sequence[float],
     window: tuple[int, int] = PATCH_SHAPE,
     normalise: LocalZScore | None = None,
+    slices: Sequence[int] | None = None,
 ) -> Pyramid:
     """Resample a series to each resolution, normalise if asked, and pad.
 
@@ -137,13 +151,16 @@ def build_pyramid(
         (rows, columns), both odd.
     normalise : LocalZScore, optional
         Applied to each resolution before padding (dense form).
+    slices : sequence of int, optional
+        Only these slices, in this order; all by default.
     """
     _, row_mm, column_mm = series.spacing_mm
     half = (window[0] // 2, window[1] // 2)
     images, rows, columns = [], [], []
-    working = resample_image(series.voxels[:1], (row_mm, column_mm), 1.0).shape[1:]
+    voxels = series.voxels if slices is None else series.voxels[list(slices)]
+    working = working_shape(series.shape, series.affine)[1:]
     for resolution in resolutions:
-        image = resample_image(series.voxels, (row_mm, column_mm), resolution)
+        image = resample_image(voxels, (row_mm, column_mm), resolution)
         if normalise is not None:
             image = normalise(image, resolution)
         rows.append(nearest_pixel(working[0], resolution, image.shape[1]))

@@ -10,11 +10,16 @@ network in which the pooling has stride 1 and everything after it is dilated by 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..imaging.patches import Pyramid
 from .siamese import SiameseNet, pair_maximum
 
 
@@ -30,17 +35,17 @@ def step_of(resolution_mm: float, poolings: int) -> int:
 
 
 def branch_response(
-    model: SiameseNet, image: Tensor, branch: int, step: int, rows: int, columns: int
+    model: SiameseNet, images: Tensor, branch: int, step: int, rows: int, columns: int
 ) -> Tensor:
     """Share of one resolution in the joint layer's response, at a grid of windows.
 
     Parameters
     ----------
     model : SiameseNet
-        In dense form and evaluation mode.
-    image : torch.Tensor
-        ``(row, column)``, the normalised and padded image whose top left window is output
-        (0, 0).
+        In dense form.
+    images : torch.Tensor
+        ``(batch, row, column)``, normalised and padded images whose top left window is output
+        (0, 0); pixels beyond the last window do not count, missing ones are taken as 0.
     branch : int
         Index of the resolution.
     step : int
@@ -51,7 +56,7 @@ def branch_response(
     Returns
     -------
     torch.Tensor
-        ``(hidden, rows, columns)``, without the bias.
+        ``(batch, hidden, rows, columns)``, without the bias.
     """
     poolings = len(model.blocks)
     kept = step.bit_length() - 1
@@ -59,7 +64,7 @@ def branch_response(
     # All fragments come out equally large if the grid is a whole number of phases.
     grid = [math.ceil(n / phases) * phases for n in (rows, columns)]
     needed = [step * (n - 1) + w for n, w in zip(grid, model.window, strict=True)]
-    x = image[None, None, : needed[0], : needed[1]]
+    x = images[:, None, : needed[0], : needed[1]]
     missing = [n - have for n, have in zip(needed, x.shape[2:], strict=True)]
     if any(missing):
         x = F.pad(x, (0, missing[1], 0, missing[0]))
@@ -68,12 +73,99 @@ def branch_response(
         if k < kept:
             x = F.max_pool2d(x, 3, 2)
         else:
-            pieces = [F.max_pool2d(x[:, :, a:, b:], 3, 2) for a in (0, 1) for b in (0, 1)]
-            x = torch.cat(pieces)
+            x = torch.cat([F.max_pool2d(x[:, :, a:, b:], 3, 2) for a in (0, 1) for b in (0, 1)])
     maps = model.widths[-1] // 2
     weight = model.joint.weight[:, branch * maps : (branch + 1) * maps]
     x = F.conv2d(pair_maximum(x), weight)
     for _ in range(poolings - kept):
         # Undo the last split first: the fragments' own pixels interleave two by two.
         x = x.unflatten(0, (2, 2, -1)).permute(2, 3, 4, 0, 5, 1).flatten(2, 3).flatten(3, 4)
-    return x[0, :, :rows, :columns]
+    return x[:, :, :rows, :columns]
+
+
+@dataclass(frozen=True)
+class BranchGrid:
+    """Which windows of one resolution a block of working pixels needs.
+
+    Attributes
+    ----------
+    step : int
+        Pixels between neighbouring windows, see :func:`step_of`.
+    first : tuple of int
+        Padded (row, column) of the first window.
+    size : tuple of int
+        Rows and columns of windows.
+    rows, columns : numpy.ndarray
+        The window of each working row (column) of the block, counted from the first.
+    window : tuple of int
+        (rows, columns) of one window.
+    """
+
+    step: int
+    first: tuple[int, int]
+    size: tuple[int, int]
+    rows: npt.NDArray[np.intp]
+    columns: npt.NDArray[np.intp]
+    window: tuple[int, int]
+
+    def crop(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The part of padded images ``(slice, row, column)`` that these windows cover."""
+        ends = [
+            f + self.step * (n - 1) + w
+            for f, n, w in zip(self.first, self.size, self.window, strict=True)
+        ]
+        return images[:, self.first[0] : ends[0], self.first[1] : ends[1]]
+
+
+def branch_grids(pyramid: Pyramid, poolings: int, rows: slice, columns: slice) -> list[BranchGrid]:
+    """The windows that a block of working pixels needs at each resolution of a pyramid."""
+    grids = []
+    for resolution, all_rows, all_columns in zip(
+        pyramid.resolutions, pyramid.rows, pyramid.columns, strict=True
+    ):
+        step = step_of(resolution, poolings)
+        row, column = (
+            (pixels - pixels[0]) // step for pixels in (all_rows[rows], all_columns[columns])
+        )
+        grids.append(
+            BranchGrid(
+                step,
+                (int(all_rows[rows][0]), int(all_columns[columns][0])),
+                (int(row[-1]) + 1, int(column[-1]) + 1),
+                row,
+                column,
+                pyramid.window,
+            )
+        )
+    return grids
+
+
+def dense_scores(
+    model: SiameseNet, images: Sequence[Tensor], grids: Sequence[BranchGrid]
+) -> Tensor:
+    """Class scores at every pixel of blocks of working pixels.
+
+    Parameters
+    ----------
+    model : SiameseNet
+        In dense form.
+    images : sequence of torch.Tensor
+        For each resolution ``(batch, row, column)``, cropped by the grid.
+    grids : sequence of BranchGrid
+        One for each resolution, the same for the whole batch.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(batch, outputs, rows, columns)``, before the softmax.
+    """
+    assert model.joint.bias is not None
+    joint = model.joint.bias[None, :, None, None]
+    for branch, (image, grid) in enumerate(zip(images, grids, strict=True)):
+        response = branch_response(model, image, branch, grid.step, *grid.size)
+        if len(grid.rows) != grid.size[0] or len(grid.columns) != grid.size[1]:
+            rows = torch.from_numpy(grid.rows).to(response.device)
+            columns = torch.from_numpy(grid.columns).to(response.device)
+            response = response.index_select(2, rows).index_select(3, columns)
+        joint = joint + response
+    return model.head(joint)

@@ -1,0 +1,102 @@
+"""The card of a model: what it is, what it was trained on, how good it was found to be.
+
+Reading a card needs no torch, so that lists of models appear at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import SpinemetError
+from ..imaging import OperatingPoint
+
+SHIPPED = Path(__file__).parent.parent / "weights"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What stands beside the weights.
+
+    Attributes
+    ----------
+    name : str
+        Name for people.
+    configuration : mapping
+        Form, resolutions and layers, as :meth:`SiameseNet.configuration` gives them.
+    operating_point : OperatingPoint
+        Chosen on the validation cases; what detection uses by default.
+    training : mapping
+        Training data, settings, date and the command that made the model.
+    metrics : mapping
+        Figures of merit, each with the data they were measured on.
+    sha256 : str
+        Hash of the weights file.
+    """
+
+    name: str = "unnamed"
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    operating_point: OperatingPoint = field(default_factory=OperatingPoint)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Name and the start of the hash: enough to tell models apart in a report."""
+        return f"{self.name}@{self.sha256[:12]}" if self.sha256 else self.name
+
+    def to_json(self) -> str:
+        """The card as it stands on disk."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def model_names() -> list[str]:
+    """Names of the models that ship with the program."""
+    return sorted(p.stem for p in SHIPPED.glob("*.safetensors"))
+
+
+def weights_path(name_or_path: str | os.PathLike[str] = DEFAULT) -> Path:
+    """File of a shipped model by name, or of any model by path.
+
+    Raises
+    ------
+    SpinemetError
+        If there is no such file.
+    """
+    shipped = SHIPPED / f"{name_or_path}.safetensors"
+    if str(name_or_path) in model_names():
+        return shipped
+    path = Path(name_or_path)
+    if path.is_dir() and (path / "model.safetensors").exists():
+        path = path / "model.safetensors"
+    if not path.is_file():
+        raise SpinemetError(
+            f"There is no model '{name_or_path}'; give a .safetensors file or one of "
+            f"{', '.join(model_names()) or 'none shipped'}."
+        )
+    return path
+
+
+def load_card(name_or_path: str | os.PathLike[str] = DEFAULT) -> ModelCard:
+    """Read the card that lies beside a model's weights.
+
+    Raises
+    ------
+    SpinemetError
+        If the model or its card is missing or damaged.
+    """
+    path = weights_path(name_or_path).with_suffix(".json")
+    if not path.is_file():
+        raise SpinemetError(f"The card {path.name} is missing beside the weights; copy both files.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["operating_point"] = OperatingPoint(**values["operating_point"])
+        return ModelCard(**values)
+    except (ValueError, TypeError, KeyError) as error:
+        raise SpinemetError(f"The card {path.name} is damaged; copy the model again.") from error

@@ -1,0 +1,6 @@
+"""Training: samples, the loop, and what the trained network is worth."""
+
+from .config import TrainingConfig
+from .loop import TrainingResult, train
+
+__all__ = ["TrainingConfig", "TrainingResult", "train"]

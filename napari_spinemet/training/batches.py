@@ -1,0 +1,262 @@
+"""Batches of training samples, as windows or as densely evaluated blocks.
+
+Windows are the paper's: one location, one window. Blocks are for the dense form, in which
+neighbouring windows share almost all of their work: a square of working pixels is evaluated
+at once and every pixel in it that may be drawn counts with the weight it has in the paper's
+sampling. A block is drawn as the one around a sampled location, that is in proportion to
+the weight it holds, and its loss is the weighted mean over it; the expected loss is that of
+the sampled windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..errors import SpinemetError
+from ..imaging import Annotation, SagittalSeries
+from ..imaging.patches import Pyramid, build_pyramid, zscore
+from ..network import SiameseNet
+from ..network.dense import branch_grids, dense_scores
+from .sampling import draw_samples, slice_classes
+
+Cases = Sequence[tuple[SagittalSeries, Annotation]]
+NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a network says of a batch.
+
+    Attributes
+    ----------
+    scores : torch.Tensor
+        ``(n, outputs)``.
+    labels : torch.Tensor
+        ``(n,)``: 0 neither, 1 lesion, 2 normal vertebra.
+    weights : torch.Tensor
+        ``(n,)``, summing to 1.
+    """
+
+    scores: Tensor
+    labels: Tensor
+    weights: Tensor
+
+
+class Batch(Protocol):
+    """Something that a network can be evaluated on."""
+
+    def evaluate(self, model: SiameseNet, device: torch.device) -> Outcome:
+        """Run the network."""
+
+
+class Batches(Protocol):
+    """A source of batches."""
+
+    samples: int
+    """Locations that the cases offer."""
+
+    def draw(self, rng: np.random.Generator, flips: bool) -> Batch:
+        """The next batch."""
+
+
+@dataclass(frozen=True, eq=False)
+class WindowBatch:
+    """Windows ``(n, resolution, row, column)`` and their labels."""
+
+    windows: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+
+    def evaluate(self, model: SiameseNet, device: torch.device) -> Outcome:
+        """Run the network on every window."""
+        scores = model(torch.from_numpy(self.windows).to(device))
+        labels = torch.from_numpy(self.labels).to(device)
+        return Outcome(scores, labels, torch.full_like(labels, 1 / len(labels), dtype=scores.dtype))
+
+
+class WindowBatches:
+    """The paper's batches: sampled locations, each once in random order, then again.
+
+    Parameters
+    ----------
+    cases : sequence of (SagittalSeries, Annotation)
+    model : SiameseNet
+        Says which windows and which normalisation.
+    rng : numpy.random.Generator
+        Draws the locations.
+    size : int
+        Windows in a batch.
+    """
+
+    def __init__(
+        self, cases: Cases, model: SiameseNet, rng: np.random.Generator, size: int
+    ) -> None:
+        drawn = draw_samples(cases, rng)
+        self.samples = len(drawn)
+        self._drawn, self._size = drawn, size
+        self._per_patch = model.form == "patch"
+        self._left = np.zeros(0, dtype=np.intp)
+        normalisation = None if self._per_patch else model.normalisation
+        self._pyramids = [
+            build_pyramid(series, model.resolutions, model.window, normalisation)
+            for series, _ in cases
+        ]
+
+    def draw(self, rng: np.random.Generator, flips: bool) -> WindowBatch:
+        """The next batch; ``flips`` mirrors each window up-down and left-right at random."""
+        while len(self._left) < self._size:
+            self._left = np.concatenate([self._left, rng.permutation(self.samples)])
+        chosen, self._left = self._left[: self._size], self._left[self._size :]
+        locations = self._drawn.locations[chosen]
+        first = self._pyramids[0]
+        windows = np.empty((len(chosen), len(first.images), *first.window), dtype=np.float32)
+        for case in np.unique(locations[:, 0]):
+            mine = locations[:, 0] == case
+            windows[mine] = self._pyramids[case].windows(*locations[mine, 1:].T)
+        if flips:
+            for axis in (2, 3):
+                mirrored = rng.random(len(windows)) < 0.5
+                windows[mirrored] = np.flip(windows[mirrored], axis)
+        if self._per_patch:
+            windows = zscore(windows)
+        return WindowBatch(windows, self._drawn.labels[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """One slice with a lesion: where its pixels are and what each weighs."""
+
+    case: int
+    position: int
+    width: int
+    pixels: tuple[npt.NDArray[np.intp], ...]
+    classes: npt.NDArray[np.int8]
+    weights: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockBatch:
+    """Crops of each resolution around blocks, and the class and weight of each pixel."""
+
+    images: list[npt.NDArray[np.float32]]
+    grids: list
+    classes: npt.NDArray[np.int8]
+    weights: npt.NDArray[np.float32]
+
+    def evaluate(self, model: SiameseNet, device: torch.device) -> Outcome:
+        """Run the dense network on every block."""
+        images = [torch.from_numpy(image).to(device) for image in self.images]
+        scores = dense_scores(model, images, self.grids)
+        drawn = torch.from_numpy(self.weights > 0).to(device)
+        classes = torch.from_numpy(self.classes).to(device)
+        weights = torch.from_numpy(self.weights).to(device)
+        return Outcome(
+            scores.permute(0, 2, 3, 1)[drawn], classes[drawn].long(), weights[drawn]
+        )
+
+
+class BlockBatches:
+    """Blocks of the dense form.
+
+    Parameters
+    ----------
+    cases : sequence of (SagittalSeries, Annotation)
+    model : SiameseNet
+        In dense form.
+    size : int
+        Blocks in a batch.
+    side : int
+        Working pixels a side.
+    """
+
+    def __init__(self, cases: Cases, model: SiameseNet, size: int, side: int = 32) -> None:
+        if model.form != "dense":
+            raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
+        self._size, self._poolings = size, len(model.blocks)
+        self._pyramids: dict[int, Pyramid] = {}
+        self._slices: list[_Slice] = []
+        shapes = []
+        for number, (series, annotation) in enumerate(cases):
+            classes = slice_classes(annotation, series.spacing_mm)
+            if not classes:
+                continue
+            chosen = [c.slice for c in classes]
+            pyramid = build_pyramid(
+                series, model.resolutions, model.window, model.normalisation, chosen
+            )
+            self._pyramids[number] = pyramid
+            shape = pyramid.working_shape[1:]
+            shapes.append(shape)
+            for position, kinds in enumerate(classes):
+                labels = np.full(shape, -1, dtype=np.int8)
+                for label, pixels in enumerate(kinds.pixels):
+                    labels.ravel()[pixels] = label
+                counts = np.array(kinds.counts, dtype=float)
+                sizes = np.array([max(len(p), 1) for p in kinds.pixels])
+                self._slices.append(
+                    _Slice(
+                        number, position, shape[1], kinds.pixels, labels, counts / sizes, counts
+                    )
+                )
+        if not self._slices:
+            raise SpinemetError(NOTHING_TO_LEARN)
+        self.samples = int(sum(s.counts.sum() for s in self._slices))
+        # Every block must meet the coarser grids in the same phase to share a batch.
+        self._period = lcm(
+            *(Fraction(r).limit_denominator(100).numerator for r in model.resolutions)
+        )
+        smallest = min(min(shape) for shape in shapes)
+        self._side = min(side, smallest // self._period * self._period)
+        mass = np.array([s.counts.sum() for s in self._slices])
+        self._chance = mass / mass.sum()
+
+    def draw(self, rng: np.random.Generator, flips: bool) -> BlockBatch:
+        """The next batch; ``flips`` mirrors each block up-down and left-right at random."""
+        images: list[list[npt.NDArray[np.float32]]] = []
+        classes, weights = [], []
+        for index in rng.choice(len(self._slices), self._size, p=self._chance):
+            here = self._slices[index]
+            label = rng.choice(3, p=here.counts / here.counts.sum())
+            pixel = int(rng.choice(here.pixels[label]))
+            block = tuple(
+                self._place(p, n, rng)
+                for p, n in zip(divmod(pixel, here.width), here.classes.shape, strict=True)
+            )
+            pyramid = self._pyramids[here.case]
+            grids = branch_grids(pyramid, self._poolings, *block)
+            crops = [
+                grid.crop(image[here.position : here.position + 1])[0]
+                for grid, image in zip(grids, pyramid.images, strict=True)
+            ]
+            inside = here.classes[block]
+            weight = np.where(inside >= 0, here.weights[inside], 0)
+            if flips:
+                for axis in (0, 1):
+                    if rng.random() < 0.5:
+                        crops = [np.flip(c, axis) for c in crops]
+                        inside, weight = np.flip(inside, axis), np.flip(weight, axis)
+            images.append(crops)
+            classes.append(inside)
+            weights.append(weight / weight.sum() / self._size)
+        stacked = [np.stack([crops[k] for crops in images]) for k in range(len(images[0]))]
+        return BlockBatch(
+            stacked, grids, np.stack(classes), np.stack(weights).astype(np.float32)
+        )
+
+    def _place(self, pixel: int, size: int, rng: np.random.Generator) -> slice:
+        """The block of a randomly shifted tiling that holds the pixel, within the slice."""
+        shift = int(rng.integers(0, self._side // self._period)) * self._period
+        start = (pixel + shift) // self._side * self._side - shift
+        last = (size - self._side) // self._period * self._period
+        # A block that sticks out is moved in; one more step where the grid ends out of phase.
+        start = min(max(start, 0), last)
+        return slice(start, start + self._side)

@@ -1,0 +1,105 @@
+"""The settings of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import SpinemetError
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    The defaults are what validated best on two CPU cores; :meth:`paper` gives the paper's
+    constants (section 2.3).
+
+    Attributes
+    ----------
+    form, resolutions, blocks, outputs
+        The network, see :class:`~napari_spinemet.network.SiameseNet`.
+    epochs : int
+        Validation and the choice of the best weights come after each.
+    batches_per_epoch : int or None
+        None for as many as it takes to see every sampled location once.
+    method : {"blocks", "windows"}
+        How samples are evaluated, see :mod:`~napari_spinemet.training.batches`; the patch
+        form knows windows only.
+    batch_size : int
+        Windows in a batch.
+    batch_blocks : int
+        Blocks of 32 x 32 working pixels in a batch.
+    learning_rate : float
+        The peak of the one-cycle schedule, or the constant rate.
+    schedule : {"one-cycle", "constant"}
+    momentum : float
+    weight_decay : float
+        Twice the paper's lambda; on weights of convolutions and fully connected layers.
+    flips : bool
+        Left-right and top-bottom, each with probability one half, alike on all resolutions.
+    patience : int or None
+        Stop after so many epochs without a lower validation error.
+    seed : int
+    precision : {"auto", "float32", "bfloat16"}
+        bfloat16 runs the forward pass in mixed precision; auto does so where the device
+        multiplies it faster.
+    device : str
+        ``"auto"``, ``"cpu"`` or a torch device.
+    """
+
+    form: str = "dense"
+    resolutions: tuple[float, ...] = (0.5, 1.0, 2.0)
+    blocks: tuple[int, ...] = (1, 2, 2)
+    outputs: int = 3
+    epochs: int = 10
+    batches_per_epoch: int | None = 80
+    method: str = "blocks"
+    batch_size: int = 128
+    batch_blocks: int = 8
+    learning_rate: float = 0.035
+    schedule: str = "one-cycle"
+    momentum: float = 0.9
+    weight_decay: float = 0.001
+    flips: bool = True
+    patience: int | None = None
+    seed: int = 0
+    precision: str = "auto"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "batch_blocks", "batches_per_epoch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SpinemetError(f"Training needs {name} of at least 1.")
+        if self.method not in ("blocks", "windows"):
+            raise SpinemetError(f"The method is 'blocks' or 'windows', not '{self.method}'.")
+        if self.method == "blocks" and self.form != "dense":
+            raise SpinemetError("The patch form is trained on windows; set the method to that.")
+        if not 0 < self.learning_rate <= 10 or not 0 <= self.weight_decay <= 10:
+            raise SpinemetError("The learning rate must be above 0, the weight decay not below 0.")
+        if self.schedule not in ("one-cycle", "constant"):
+            raise SpinemetError(f"The schedule is 'one-cycle' or 'constant', not '{self.schedule}'.")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise SpinemetError(
+                f"The precision is auto, float32 or bfloat16, not '{self.precision}'."
+            )
+
+    @classmethod
+    def paper(cls, *, regularisation: float = 0.01, **changes: Any) -> TrainingConfig:
+        """The paper's constants: patch form, two outputs, rate 0.06 throughout."""
+        settings: dict[str, Any] = {
+            "form": "patch",
+            "outputs": 2,
+            "learning_rate": 0.06,
+            "schedule": "constant",
+            "weight_decay": 2 * regularisation,
+            "method": "windows",
+            "batches_per_epoch": None,
+            "precision": "float32",
+        }
+        return cls(**{**settings, **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a card."""
+        return asdict(self)

@@ -1,0 +1,265 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..errors import SpinemetError
+from ..imaging import Annotation, SagittalSeries
+from ..jobs import CancelToken, Evaluated, EventCallback, Finished, Progressed, Started
+from ..jobs.events import ignore
+from ..network import ModelCard, SiameseNet, save_model
+from ..network.devices import choose_device, describe_failure, reduced_precision
+from .batches import Batch, Batches, BlockBatches, Outcome, WindowBatches
+from .config import TrainingConfig
+from .sampling import LESION
+
+TASK = "train"
+Cases = Sequence[tuple[SagittalSeries, Annotation]]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What a training run gave.
+
+    Attributes
+    ----------
+    model : SiameseNet
+        In evaluation mode, with the weights of the best epoch.
+    best_epoch : int
+        From 1.
+    history : list of dict
+        For each epoch: ``loss``, and with validation cases ``validation_error`` (share of
+        samples on the wrong side of 0.5) and ``validation_loss``.
+    samples : int
+        Locations that the training cases offer.
+    seconds : float
+    """
+
+    model: SiameseNet
+    best_epoch: int
+    history: list[dict[str, float]] = field(default_factory=list)
+    samples: int = 0
+    seconds: float = 0.0
+
+
+def train(
+    cases: Cases,
+    config: TrainingConfig | None = None,
+    *,
+    validation: Cases = (),
+    checkpoint: Path | None = None,
+    on_event: EventCallback = ignore,
+    cancel: CancelToken | None = None,
+) -> TrainingResult:
+    """Train a network on contoured cases.
+
+    Parameters
+    ----------
+    cases : sequence of (SagittalSeries, Annotation)
+        At least one with a lesion.
+    config : TrainingConfig, optional
+    validation : sequence of (SagittalSeries, Annotation)
+        The epoch with the lowest error on samples of these is kept; without them the last.
+    checkpoint : Path, optional
+        Receives the best weights so far after each epoch, whole or not at all.
+    on_event : callable, optional
+        Receives :mod:`~napari_spinemet.jobs` events.
+    cancel : CancelToken, optional
+        Polled at every batch.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    SpinemetError
+        If there is nothing to learn from, the loss is no longer a number, the device ran out
+        of memory, or the outputs no longer vary (collapse).
+    Cancelled
+        If the token was raised; the checkpoint of the last whole epoch remains.
+    """
+    config = config or TrainingConfig()
+    device = choose_device(config.device)
+    started = time.perf_counter()
+    generator = torch.Generator().manual_seed(config.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = SiameseNet(config.resolutions, config.form, config.blocks, config.outputs)
+    rng = np.random.default_rng(config.seed)
+    batches: Batches = (
+        BlockBatches(cases, model, config.batch_blocks)
+        if config.method == "blocks"
+        else WindowBatches(cases, model, rng, config.batch_size)
+    )
+    judge = _Judge(validation, model, config) if validation else None
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.SGD(
+        _parameter_groups(model, config.weight_decay),
+        lr=config.learning_rate,
+        momentum=config.momentum,
+    )
+    per_epoch = config.batches_per_epoch or max(1, batches.samples // config.batch_size)
+    total = per_epoch * config.epochs
+    schedule = (
+        torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=total + 1)
+        if config.schedule == "one-cycle" and total > 3
+        else None
+    )
+    reduced = reduced_precision(config.precision, device)
+    on_event(Started(TASK, total))
+    history: list[dict[str, float]] = []
+    best, best_score, best_epoch = copy.deepcopy(model.state_dict()), math.inf, 0
+    try:
+        for epoch in range(1, config.epochs + 1):
+            model.train()
+            losses = []
+            for number in range(1, per_epoch + 1):
+                if cancel is not None:
+                    cancel.raise_if_cancelled()
+                batch = batches.draw(rng, config.flips)
+                with torch.random.fork_rng(devices=[]):
+                    # Dropout draws from this run's own stream, whatever else uses torch.
+                    torch.set_rng_state(generator.get_state())
+                    loss = _step(model, batch, optimiser, device, reduced)
+                    generator.set_state(torch.get_rng_state())
+                if not math.isfinite(loss):
+                    raise SpinemetError(
+                        f"The loss was no longer a number in epoch {epoch}; lower the learning "
+                        "rate and start again."
+                    )
+                if schedule is not None:
+                    schedule.step()
+                losses.append(loss)
+                done = (epoch - 1) * per_epoch + number
+                on_event(
+                    Progressed(TASK, done, total, f"epoch {epoch} of {config.epochs}", {"loss": loss})
+                )
+            values = {"loss": float(np.mean(losses))}
+            score = float(-epoch)
+            if judge is not None:
+                values |= judge.judge(model, device, reduced, cancel)
+                score = values["validation_error"] + 1e-6 * values["validation_loss"]
+            history.append(values)
+            on_event(Evaluated(TASK, epoch, values))
+            if score < best_score:
+                best, best_score, best_epoch = copy.deepcopy(model.state_dict()), score, epoch
+                if checkpoint is not None:
+                    _save_checkpoint(model, checkpoint, config, history)
+            elif config.patience is not None and epoch - best_epoch >= config.patience:
+                break
+    except (RuntimeError, MemoryError) as error:
+        raise SpinemetError(describe_failure(error)) from error
+    model.load_state_dict(best)
+    model.to("cpu").eval()
+    if judge is not None and judge.collapsed(model):
+        raise SpinemetError(
+            "The run collapsed: the network gives the same answer everywhere; use a smaller "
+            "weight decay or learning rate."
+        )
+    seconds = time.perf_counter() - started
+    on_event(Finished(TASK, seconds))
+    return TrainingResult(model, best_epoch, history, batches.samples, seconds)
+
+
+def _step(
+    model: SiameseNet,
+    batch: Batch,
+    optimiser: torch.optim.Optimizer,
+    device: torch.device,
+    reduced: bool,
+) -> float:
+    with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+        outcome = batch.evaluate(model, device)
+    loss = _weighted_loss(outcome, model.outputs)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _weighted_loss(outcome: Outcome, outputs: int) -> torch.Tensor:
+    """Cross entropy in the mean over the batch's weights."""
+    labels = outcome.labels if outputs == 3 else (outcome.labels == LESION).long()
+    losses = F.cross_entropy(outcome.scores.float(), labels, reduction="none")
+    return (losses * outcome.weights).sum()
+
+
+def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """The penalty is on weights of convolutions and fully connected layers only."""
+    weights = [p for p in model.parameters() if p.dim() > 1]
+    shifts = [p for p in model.parameters() if p.dim() <= 1]
+    return [
+        {"params": weights, "weight_decay": weight_decay},
+        {"params": shifts, "weight_decay": 0.0},
+    ]
+
+
+class _Judge:
+    """Error on samples of the validation cases, drawn once and alike in every run."""
+
+    def __init__(self, cases: Cases, model: SiameseNet, config: TrainingConfig) -> None:
+        rng = np.random.default_rng(20170)
+        source: Batches
+        if config.method == "blocks":
+            source, count = BlockBatches(cases, model, 8), 25
+        else:
+            source, count = WindowBatches(cases, model, rng, 128), 16
+        self._batches = [source.draw(rng, flips=False) for _ in range(count)]
+        self._spread = math.inf
+
+    def judge(
+        self,
+        model: SiameseNet,
+        device: torch.device,
+        reduced: bool,
+        cancel: CancelToken | None,
+    ) -> dict[str, float]:
+        """Weighted share of samples on the wrong side of 0.5, and the mean loss."""
+        model.eval()
+        errors, losses, lowest, highest = [], [], 1.0, 0.0
+        for batch in self._batches:
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            with torch.inference_mode(), torch.autocast(
+                device.type, torch.bfloat16, enabled=reduced
+            ):
+                outcome = batch.evaluate(model, device)
+            lesion = torch.softmax(outcome.scores.float(), 1)[:, LESION]
+            wrong = (lesion >= 0.5) != (outcome.labels == LESION)
+            errors.append(float((wrong * outcome.weights).sum()))
+            losses.append(float(_weighted_loss(outcome, model.outputs)))
+            lowest = min(lowest, float(lesion.min()))
+            highest = max(highest, float(lesion.max()))
+        self._spread = highest - lowest
+        return {
+            "validation_error": float(np.mean(errors)),
+            "validation_loss": float(np.mean(losses)),
+        }
+
+    def collapsed(self, model: SiameseNet) -> bool:
+        """Whether the outputs no longer vary over the validation samples."""
+        self.judge(model, torch.device("cpu"), False, None)
+        return self._spread < 1e-3
+
+
+def _save_checkpoint(
+    model: SiameseNet, path: Path, config: TrainingConfig, history: list[dict[str, float]]
+) -> None:
+    card = ModelCard(
+        name=path.stem,
+        training={"config": config.to_dict(), "finished": False},
+        metrics={"history": history},
+    )
+    save_model(model, path, card)

@@ -1,0 +1,129 @@
+"""Which locations a network learns from (paper, sections 2.3 and 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SpinemetError
+from ..imaging import Annotation, SagittalSeries
+from ..imaging.grids import central_columns, grid_size, resample_labels
+
+NORMAL, LESION, VERTEBRA = 0, 1, 2
+VERTEBRA_SHARE = 0.7
+
+IndexArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Locations on the working grids of several cases.
+
+    Attributes
+    ----------
+    locations : numpy.ndarray
+        ``(n, 4)``: case, slice, row, column.
+    labels : numpy.ndarray
+        ``(n,)`` int64: 0 neither, 1 lesion, 2 normal vertebra.
+    """
+
+    locations: IndexArray
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class SliceClasses:
+    """Which pixels of one slice may be drawn, and how many of each kind are.
+
+    Attributes
+    ----------
+    slice : int
+    pixels : tuple of numpy.ndarray
+        Flat working-grid indices that are neither, lesion, or normal vertebra.
+    counts : tuple of int
+        How many of each are drawn: every lesion pixel and as many normal ones, 70 % of them
+        in vertebrae; what the vertebrae lack comes from the background.
+    """
+
+    slice: int
+    pixels: tuple[IndexArray, IndexArray, IndexArray]
+    counts: tuple[int, int, int]
+
+
+def slice_classes(
+    annotation: Annotation, spacing_mm: tuple[float, float, float]
+) -> list[SliceClasses]:
+    """Sort the pixels of every slice that carries a lesion (paper, section 3.2).
+
+    Normal pixels lie inside vertebra contours and outside lesions, or outside both and
+    within the central half of the columns.
+    """
+    in_plane = (spacing_mm[1], spacing_mm[2])
+    lesions = resample_labels(annotation.lesions, in_plane) > 0
+    vertebrae = resample_labels(annotation.vertebrae, in_plane) > 0
+    width = lesions.shape[2]
+    central = np.zeros(width, dtype=bool)
+    central[slice(*central_columns(width))] = True
+    result = []
+    for index in np.flatnonzero(lesions.any(axis=(1, 2))):
+        lesion = np.flatnonzero(lesions[index])
+        body = np.flatnonzero(vertebrae[index] & ~lesions[index])
+        background = np.flatnonzero(~vertebrae[index] & ~lesions[index] & central)
+        from_body = min(round(VERTEBRA_SHARE * len(lesion)), len(body))
+        from_background = min(len(lesion) - from_body, len(background))
+        result.append(
+            SliceClasses(
+                int(index),
+                (background, lesion, body),
+                (from_background, len(lesion), from_body),
+            )
+        )
+    return result
+
+
+def working_width(annotation: Annotation, spacing_mm: tuple[float, float, float]) -> int:
+    """Columns of the working grid."""
+    return grid_size(annotation.lesions.shape[2], spacing_mm[2])
+
+
+def draw_locations(
+    annotation: Annotation, spacing_mm: tuple[float, float, float], rng: np.random.Generator
+) -> Samples:
+    """Draw the samples of one case without replacement; the case index is 0."""
+    width = working_width(annotation, spacing_mm)
+    locations, labels = [], []
+    for classes in slice_classes(annotation, spacing_mm):
+        for label, (pixels, count) in enumerate(zip(classes.pixels, classes.counts, strict=True)):
+            chosen = pixels if label == LESION else rng.choice(pixels, count, replace=False)
+            rows, columns = np.divmod(chosen, width)
+            zeros = np.zeros_like(rows)
+            locations.append(np.stack([zeros, zeros + classes.slice, rows, columns], axis=1))
+            labels.append(np.full(len(chosen), label))
+    if not locations:
+        return Samples(np.zeros((0, 4), dtype=np.intp), np.zeros(0, dtype=np.int64))
+    return Samples(np.concatenate(locations).astype(np.intp), np.concatenate(labels))
+
+
+def draw_samples(
+    cases: Sequence[tuple[SagittalSeries, Annotation]], rng: np.random.Generator
+) -> Samples:
+    """Draw the samples of many cases.
+
+    Raises
+    ------
+    SpinemetError
+        If no case carries a lesion.
+    """
+    parts = [draw_locations(a, s.spacing_mm, rng) for s, a in cases]
+    for number, part in enumerate(parts):
+        part.locations[:, 0] = number
+    locations = np.concatenate([p.locations for p in parts]) if parts else np.zeros((0, 4))
+    if not len(locations):
+        raise SpinemetError("None of the cases has a lesion contour, so there is nothing to learn.")
+    return Samples(locations.astype(np.intp), np.concatenate([p.labels for p in parts]))
