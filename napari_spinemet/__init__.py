@@ -1,0 +1,106 @@
+"""Detection of spinal metastases on MRI with a multi-resolution Siamese network.
+
+Research software; not for clinical diagnosis. After Wang, Fang, Lang, Yuan, Su and Baldi,
+*A multi-resolution approach for spinal metastasis detection using deep Siamese neural
+networks*, Comput Biol Med 84:137-146, 2017.
+
+The names below are loaded when first used: importing the package imports neither torch nor
+napari nor Qt.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .detection import ComponentForest, aggregate, detect, likelihood_map
+    from .dicom import list_series, read_annotation, read_series
+    from .errors import SpinemetError
+    from .evaluation import compare_froc, froc, froc_from_detections
+    from .experiments import cross_validate
+    from .imaging import (
+        Annotation,
+        Detection,
+        Finding,
+        FrocCase,
+        LikelihoodMap,
+        OperatingPoint,
+        SagittalSeries,
+        SeriesSummary,
+    )
+    from .network import SiameseNet, load_model, save_model
+    from .phantom import make_cohort
+    from .training import TrainingConfig, train
+
+_HOME = {
+    "Annotation": "imaging",
+    "ComponentForest": "detection",
+    "Detection": "imaging",
+    "Finding": "imaging",
+    "FrocCase": "imaging",
+    "LikelihoodMap": "imaging",
+    "OperatingPoint": "imaging",
+    "SagittalSeries": "imaging",
+    "SeriesSummary": "imaging",
+    "SiameseNet": "network",
+    "SpinemetError": "errors",
+    "TrainingConfig": "training",
+    "aggregate": "detection",
+    "compare_froc": "evaluation",
+    "cross_validate": "experiments",
+    "detect": "detection",
+    "froc": "evaluation",
+    "froc_from_detections": "evaluation",
+    "likelihood_map": "detection",
+    "list_series": "dicom",
+    "load_model": "network",
+    "make_cohort": "phantom",
+    "read_annotation": "dicom",
+    "read_series": "dicom",
+    "save_model": "network",
+    "train": "training",
+}
+
+__all__ = [
+    "Annotation",
+    "ComponentForest",
+    "Detection",
+    "Finding",
+    "FrocCase",
+    "LikelihoodMap",
+    "OperatingPoint",
+    "SagittalSeries",
+    "SeriesSummary",
+    "SiameseNet",
+    "SpinemetError",
+    "TrainingConfig",
+    "aggregate",
+    "compare_froc",
+    "cross_validate",
+    "detect",
+    "froc",
+    "froc_from_detections",
+    "likelihood_map",
+    "list_series",
+    "load_model",
+    "make_cohort",
+    "read_annotation",
+    "read_series",
+    "save_model",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -25,6 +25,8 @@ class LikelihoodMap:
         4 x 4, working-grid indices to patient LPS mm.
     columns : tuple of int
         First evaluated column and one past the last.
+    series_spacing_mm : tuple of float
+        (slice, row, column) spacing of the series, for the way back to its grid.
     vertebra : numpy.ndarray or None
         Likelihood of normal vertebra, same shape, from a network with three outputs.
     stride : int
@@ -40,6 +42,7 @@ class LikelihoodMap:
     values: FloatArray
     affine: npt.NDArray[np.float64]
     columns: tuple[int, int]
+    series_spacing_mm: tuple[float, float, float]
     vertebra: FloatArray | None = None
     stride: int = 1
     weight: float | None = None

@@ -6,6 +6,7 @@
       case-001/scan/...              DICOM, never written to once it is there
       case-001/contours/...          one DICOM SEG
       models/NAME.safetensors        with its card
+      likelihood/MODEL/case-001.npz  plain likelihood maps, made again if lost
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pathlib import Path
 from ..dicom import read_annotation, read_series, write_annotation
 from ..dicom.reading import source_images
 from ..errors import SpinemetError
-from ..imaging import Annotation, SagittalSeries
+from ..imaging import Annotation, LikelihoodMap, SagittalSeries
+from .likelihoods import file_name, load_likelihood, save_likelihood
 
 _CONTOURS = "contours.dcm"
 
@@ -152,3 +154,14 @@ class Study:
     def model_files(self) -> list[Path]:
         """Weights of the study's own models, by name."""
         return sorted(self.models.glob("*.safetensors")) if self.models.is_dir() else []
+
+    def likelihood(self, case: Case, identity: str) -> LikelihoodMap | None:
+        """The plain likelihood map of a case by a model, if it has been stored."""
+        return load_likelihood(self._likelihood_path(case, identity))
+
+    def save_likelihood(self, case: Case, identity: str, likelihood: LikelihoodMap) -> None:
+        """Store a plain likelihood map."""
+        save_likelihood(likelihood, self._likelihood_path(case, identity))
+
+    def _likelihood_path(self, case: Case, identity: str) -> Path:
+        return self.path / "likelihood" / file_name(identity) / f"{case.name}.npz"

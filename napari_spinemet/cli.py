@@ -1,0 +1,416 @@
+"""The ``spinemet`` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .errors import Cancelled, SpinemetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .imaging import OperatingPoint
+    from .jobs import CancelToken, Event, EventCallback
+
+NOTICE = "Research use only. Not for clinical diagnosis."
+USER_CAN_MEND, OUR_FAULT = 2, 1
+
+app = typer.Typer(
+    help=f"Detect spinal metastases on MRI. {NOTICE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+console = Console(stderr=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
+
+
+def main() -> None:
+    """Run the command; a failure is one sentence and an exit status."""
+    try:
+        app(standalone_mode=True)
+    except Cancelled:
+        _fail("Stopped; nothing was changed.", USER_CAN_MEND)
+    except SpinemetError as error:
+        _fail(str(error), USER_CAN_MEND)
+    except KeyboardInterrupt:
+        _fail("Stopped.", USER_CAN_MEND)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except Exception as error:
+        if os.environ.get("SPINEMET_DEBUG"):
+            raise
+        _fail(
+            f"The program failed ({type(error).__name__}: {error}); this is its fault, please "
+            "report it (SPINEMET_DEBUG=1 shows where).",
+            OUR_FAULT,
+        )
+
+
+def _fail(sentence: str, status: int) -> None:
+    print(" ".join(sentence.split()), file=sys.stderr)
+    raise SystemExit(status)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))
+
+
+@contextmanager
+def _progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
+    """A progress bar on stderr fed by events, and a token that Ctrl-C raises."""
+    import signal
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from .jobs import CancelToken, Evaluated, Progressed
+
+    token = CancelToken()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    former = signal.signal(signal.SIGINT, lambda *_: token.cancel())
+    try:
+        with Progress(*columns, console=console, transient=True) as bar:
+            line = bar.add_task(task, total=None, note="")
+
+            def on_event(event: Event) -> None:
+                if isinstance(event, Progressed):
+                    values = " ".join(f"{k} {v:.3f}" for k, v in event.values.items())
+                    bar.update(
+                        line, completed=event.done, total=event.total, note=f"{event.message} {values}"
+                    )
+                elif isinstance(event, Evaluated):
+                    values = ", ".join(f"{k} {v:.4f}" for k, v in event.values.items())
+                    bar.console.print(f"{task} {event.step}: {values}")
+
+            yield on_event, token
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for pictures and report.")] = Path("demo-output"),
+    headless: Annotated[bool, typer.Option(help="No window, even with a display.")] = False,
+) -> None:
+    """Run the main job on the sample study with the shipped model."""
+    if not headless and _has_display():
+        from .gui.application import run_demo
+
+        run_demo()
+        return
+    from .experiments.demo import run_demo_headless
+
+    with _progress("demo") as (on_event, token):
+        report = run_demo_headless(out, on_event=on_event, cancel=token)
+    for case in report["cases"]:
+        console.print(
+            f"{case['case']}: {len(case['findings'])} findings, {case['contoured_regions']} "
+            f"contoured regions, {case['seconds']:.1f} s"
+        )
+    console.print(f"Pictures and report: {out}")
+    console.print(NOTICE)
+
+
+def _has_display() -> bool:
+    return sys.platform in ("win32", "darwin") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+
+
+@app.command()
+def series(
+    path: Annotated[Path, typer.Argument(help="Folder, file, zip or DICOMDIR.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is in there, and what can be detected on."""
+    from dataclasses import asdict
+
+    from .dicom import list_series
+
+    summaries = list_series(path)
+    if as_json:
+        _print_json({"series": [asdict(s) for s in summaries]})
+        return
+    table = Table(title=str(path))
+    for heading in ("description", "plane", "contrast", "slices", "spacing mm", "detectable", "UID"):
+        table.add_column(heading)
+    for s in summaries:
+        spacing = " x ".join(f"{v:.3g}" for v in s.spacing_mm) if s.spacing_mm else "?"
+        verdict = "yes" if s.detectable else f"no: {s.reason}"
+        table.add_row(
+            s.description, s.plane, s.contrast, str(s.slices), spacing, verdict, s.series_uid
+        )
+    Console().print(table)
+
+
+@app.command()
+def detect(
+    path: Annotated[Path, typer.Argument(help="Folder, file, zip or DICOMDIR.")],
+    series: Annotated[str | None, typer.Option(help="SeriesInstanceUID, if several fit.")] = None,
+    model: Annotated[str, typer.Option(help="Name of a shipped model, or a file.")] = "default",
+    threshold: Annotated[float | None, typer.Option(help="Likelihood, 0 to 1.")] = None,
+    min_area: Annotated[float | None, typer.Option(help="Smallest detection in cm².")] = None,
+    weight: Annotated[float | None, typer.Option(help="Aggregation weight.")] = None,
+    gate: Annotated[bool | None, typer.Option(help="Drop what lies outside the spine.")] = None,
+    preset: Annotated[str | None, typer.Option(help="'paper': 0.6, 5 cm², 0.4, no gate.")] = None,
+    engine: Annotated[str, typer.Option(help="auto, dense or patch.")] = "auto",
+    stride: Annotated[int, typer.Option(help="Evaluate every so-many-th pixel.")] = 1,
+    columns: Annotated[str, typer.Option(help="centre, or all of the width.")] = "centre",
+    device: DeviceOption = "auto",
+    precision: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
+    out: Annotated[Path | None, typer.Option(help="Folder for pictures and report.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Detect lesions in a scan; settings default to the model card's operating point."""
+    started = time.perf_counter()
+    from .dicom import read_series
+
+    scan = read_series(path, series)
+    from .detection import detect as run
+    from .network import load_card, load_model
+
+    network = load_model(model)
+    card = load_card(model)
+    point = _operating_point(card.operating_point, preset, threshold, min_area, weight, gate)
+    for warning in scan.warnings:
+        console.print(f"Note: {warning}")
+    with _progress("detect") as (on_event, token):
+        result = run(
+            scan,
+            network,
+            point,
+            engine=engine,
+            stride=stride,
+            columns=columns,
+            device=device,
+            precision=precision,
+            identity=card.identity,
+            on_event=on_event,
+            cancel=token,
+        )
+    report = {**result.to_dict(), "seconds": round(time.perf_counter() - started, 3)}
+    if out is not None:
+        from .evaluation.pictures import detection_picture
+        from .storage import write_text
+
+        detection_picture(scan, result, out / "detections.png")
+        write_text(out / "report.json", json.dumps({**report, "notice": NOTICE}, indent=1) + "\n")
+    for warning in result.warnings:
+        console.print(f"Note: {warning}")
+    if as_json:
+        _print_json(report)
+        return
+    table = Table(title=f"{scan.description}: {len(result.findings)} findings")
+    for heading in ("slices", "volume cm³", "largest area cm²", "peak", "centre mm (LPS)"):
+        table.add_column(heading)
+    for finding in result.findings:
+        first, last = finding.slices
+        table.add_row(
+            f"{first + 1}-{last + 1}",
+            f"{finding.volume_cm3:.1f}",
+            f"{finding.largest.area_cm2:.1f}",
+            f"{finding.peak:.2f}",
+            ", ".join(f"{v:.0f}" for v in finding.centre_mm),
+        )
+    Console().print(table)
+    console.print(NOTICE)
+
+
+def _operating_point(
+    default: OperatingPoint,
+    preset: str | None,
+    threshold: float | None,
+    min_area: float | None,
+    weight: float | None,
+    gate: bool | None,
+) -> OperatingPoint:
+    from dataclasses import replace
+
+    from .imaging import PAPER_OPERATING_POINT
+
+    if preset not in (None, "paper"):
+        raise SpinemetError(f"There is no preset '{preset}'; the only one is 'paper'.")
+    point = PAPER_OPERATING_POINT if preset else default
+    given = {
+        "threshold": threshold,
+        "min_area_cm2": min_area,
+        "weight": weight,
+        "gate": gate,
+    }
+    return replace(point, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+
+
+@app.command()
+def phantom(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the cases go.")],
+    cases: Annotated[int, typer.Option(help="Cases with lesions.")] = 26,
+    normals: Annotated[int, typer.Option(help="Cases without.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+    variety: Annotated[str, typer.Option(help="evaluation, or training: far wider.")] = "evaluation",
+    sample: Annotated[bool, typer.Option(help="The sample study instead.")] = False,
+) -> None:
+    """Make a cohort of synthetic cases: DICOM scans with contours."""
+    from .phantom import make_cohort
+    from .phantom.case import VARIETIES
+    from .phantom.sample import make_sample_study
+
+    if variety not in VARIETIES:
+        raise SpinemetError(f"The variety is one of {', '.join(VARIETIES)}, not '{variety}'.")
+    if sample:
+        make_sample_study(folder)
+    else:
+        with _progress("phantom") as (on_event, token):
+            make_cohort(
+                folder, cases, normals, seed, variety=variety, on_event=on_event, cancel=token
+            )
+    console.print(f"Cohort: {folder}")
+
+
+@app.command()
+def train(
+    study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
+    out: Annotated[Path | None, typer.Option(help="Model file; STUDY/models/NAME by default.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "trained",
+    validation: Annotated[
+        Path | None, typer.Option(help="Study of validation cases; else a quarter of the cases.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="'paper' for its constants.")] = None,
+    form: Annotated[str | None, typer.Option(help="dense or patch.")] = None,
+    outputs: Annotated[int | None, typer.Option(help="2, or 3 with normal vertebra.")] = None,
+    epochs: Annotated[int | None, typer.Option()] = None,
+    batches: Annotated[int | None, typer.Option(help="Batches of an epoch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option()] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Twice the paper's lambda.")] = None,
+    method: Annotated[str | None, typer.Option(help="blocks or windows.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    device: DeviceOption = "auto",
+    max_fp: Annotated[
+        float, typer.Option(help="False positives per scan that the operating point may cost.")
+    ] = 1.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a network on the contoured cases of a study."""
+    from .experiments.train_study import train_study
+    from .training import TrainingConfig
+
+    given = {
+        "form": form,
+        "outputs": outputs,
+        "epochs": epochs,
+        "batches_per_epoch": batches,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "method": method or ("windows" if form == "patch" else None),
+        "seed": seed,
+        "device": device,
+    }
+    if preset not in (None, "paper"):
+        raise SpinemetError(f"There is no preset '{preset}'; the only one is 'paper'.")
+    settings = {k: v for k, v in given.items() if v is not None}
+    config = TrainingConfig.paper(**settings) if preset else TrainingConfig(**settings)  # type: ignore[arg-type]
+    with _progress("train") as (on_event, token):
+        path, card = train_study(
+            study,
+            config,
+            name=name,
+            out=out,
+            validation=validation,
+            max_fp_per_scan=max_fp,
+            command=" ".join(["spinemet", *sys.argv[1:]]),
+            on_event=on_event,
+            cancel=token,
+        )
+    if as_json:
+        _print_json({"model": str(path), **json.loads(card.to_json())})
+    else:
+        console.print(f"Model: {path}")
+        console.print_json(card.to_json())
+
+
+@app.command()
+def froc(
+    study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
+    model: Annotated[str, typer.Option(help="Name of a shipped model, or a file.")] = "default",
+    min_area: Annotated[float | None, typer.Option(help="Smallest detection in cm².")] = None,
+    weight: Annotated[float | None, typer.Option(help="Aggregation weight.")] = None,
+    gate: Annotated[bool | None, typer.Option(help="Drop what lies outside the spine.")] = None,
+    preset: Annotated[str | None, typer.Option(help="'paper': 0.6, 5 cm², 0.4, no gate.")] = None,
+    max_distance: Annotated[float, typer.Option(help="mm between centres.")] = 20.0,
+    baselines: Annotated[bool, typer.Option(help="Two plain detectors beside it.")] = False,
+    device: DeviceOption = "auto",
+    out: Annotated[Path | None, typer.Option(help="Folder for the picture and the JSON.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """FROC of a model over a study, with both readings of false positives per case."""
+    from .experiments import baseline_curves, study_curve
+    from .experiments.report import froc_report
+    from .network import load_card, load_model
+    from .study import Study
+
+    place = Study(study)
+    network, card = load_model(model), load_card(model)
+    point = _operating_point(card.operating_point, preset, None, min_area, weight, gate)
+    with _progress("froc") as (on_event, token):
+        systems = [
+            study_curve(
+                place,
+                network,
+                card.identity,
+                point,
+                max_distance_mm=max_distance,
+                device=device,
+                on_event=on_event,
+                cancel=token,
+            )
+        ]
+        if baselines:
+            systems += baseline_curves(place, point, max_distance_mm=max_distance)
+    report = froc_report(systems, card.identity)
+    if out is not None:
+        from .evaluation.pictures import froc_picture
+        from .storage import write_text
+
+        froc_picture([(s.name, s.curve) for s in systems], out / "froc.png")
+        write_text(out / "froc.json", json.dumps(report, indent=1) + "\n")
+    if as_json:
+        _print_json(report)
+        return
+    table = Table(title=f"{study}: {report['cases']} cases, {report['cases_with_lesions']} with lesions")
+    table.add_column("system")
+    for reading in ("mean over slices", "per scan"):
+        for figure in ("TP rate at 0.20 FP", "TP rate at 1 FP", "FP at 90 % TP rate"):
+            table.add_column(f"{figure}, {reading}", justify="right")
+    for name, system in report["systems"].items():
+        cells = []
+        for reading in ("mean_over_slices", "per_scan"):
+            cells += [
+                f"{system[f'tp_rate_at_0.20_fp_{reading}']:.3f}",
+                f"{system[f'tp_rate_at_1_fp_{reading}']:.3f}",
+                f"{system[f'fp_at_90_percent_{reading}']:.3g}",
+            ]
+        table.add_row(name, *cells)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""The likelihood of metastasis at every location, by either of two engines.
+
+``patch`` cuts, normalises and scores the window of each location by itself: the reference,
+and the only way for the patch form. ``dense`` evaluates a whole slice of the dense form at
+once and gives the same numbers to float rounding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+
+from ..errors import SpinemetError
+from ..imaging import LikelihoodMap, SagittalSeries
+from ..imaging.grids import central_columns, working_affine, working_shape
+from ..imaging.patches import Pyramid, build_pyramid, zscore
+from ..jobs import CancelToken, EventCallback, Finished, Progressed, Started
+from ..jobs.events import ignore
+from ..network import SiameseNet
+from ..network.dense import branch_grids, dense_scores
+from ..network.devices import choose_device, describe_failure, reduced_precision
+
+TASK = "detect"
+BATCH = 128
+TILE_ROWS = 344
+"""Rows evaluated at once: a slice of the paper's size in one piece, memory bounded for any."""
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def likelihood_map(
+    series: SagittalSeries,
+    model: SiameseNet,
+    *,
+    engine: str = "auto",
+    stride: int = 1,
+    columns: str = "centre",
+    device: str = "auto",
+    precision: str = "float32",
+    on_event: EventCallback = ignore,
+    cancel: CancelToken | None = None,
+) -> LikelihoodMap:
+    """Evaluate a network at every working-grid location (paper, section 2.5).
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    model : SiameseNet
+    engine : {"auto", "dense", "patch"}
+        ``auto`` is dense for the dense form and patch for the patch form, which has no
+        dense evaluation.
+    stride : int
+        Evaluate every so-many-th pixel and fill bilinearly between them.
+    columns : {"centre", "all"}
+        The central half of the columns, or the whole width.
+    device : str
+        ``"auto"``, ``"cpu"``, or a torch device.
+    precision : {"float32", "bfloat16", "auto"}
+    on_event : callable, optional
+    cancel : CancelToken, optional
+        Polled at every slice and batch.
+
+    Returns
+    -------
+    LikelihoodMap
+        Not aggregated.
+
+    Raises
+    ------
+    SpinemetError
+        If the engine does not fit the form, or the device fails.
+    Cancelled
+        If the token was raised.
+    """
+    if engine not in ("auto", "dense", "patch"):
+        raise SpinemetError(f"The engine is auto, dense or patch, not '{engine}'.")
+    if engine == "dense" and model.form != "dense":
+        raise SpinemetError(
+            "This model has the patch form, which has no dense evaluation; use the engine 'patch'."
+        )
+    if stride < 1 or columns not in ("centre", "all"):
+        raise SpinemetError("The stride is at least 1, and columns is 'centre' or 'all'.")
+    started = time.perf_counter()
+    where = choose_device(device)
+    slices, rows, width = working_shape(series.shape, series.affine)
+    first, last = central_columns(width) if columns == "centre" else (0, width)
+    evaluate = _patch_slice if engine == "patch" or model.form == "patch" else _dense_slice
+    reduced = reduced_precision(precision, where)
+    normalisation = model.normalisation if model.form == "dense" else None
+    on_event(Started(TASK, slices))
+    model = model.to(where).eval()
+    probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
+    row_picks = np.unique(np.r_[np.arange(0, rows, stride), rows - 1])
+    column_picks = np.unique(np.r_[np.arange(first, last, stride), last - 1])
+    try:
+        with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=reduced):
+            for index in range(slices):
+                if cancel is not None:
+                    cancel.raise_if_cancelled()
+                pyramid = build_pyramid(
+                    series, model.resolutions, model.window, normalisation, [index]
+                )
+                coarse = evaluate(model, pyramid, row_picks, column_picks, where, cancel)
+                probabilities[:, index, :, first:last] = _fill(
+                    coarse, row_picks, column_picks - first, (rows, last - first)
+                )
+                on_event(Progressed(TASK, index + 1, slices, f"slice {index + 1} of {slices}"))
+    except (RuntimeError, MemoryError) as error:
+        raise SpinemetError(describe_failure(error)) from error
+    on_event(Finished(TASK, time.perf_counter() - started))
+    return LikelihoodMap(
+        values=probabilities[1],
+        affine=working_affine(series.affine),
+        columns=(first, last),
+        series_spacing_mm=series.spacing_mm,
+        vertebra=probabilities[2] if model.outputs == 3 else None,
+        stride=stride,
+        model=model_identity(model),
+        series_uid=series.series_uid,
+    )
+
+
+def model_identity(model: SiameseNet) -> str:
+    """Form and a hash of the weights: two models with the same identity are the same."""
+    digest = hashlib.sha256()
+    for tensor in model.state_dict().values():
+        digest.update(tensor.detach().cpu().numpy().tobytes())
+    return f"{model.form}:{digest.hexdigest()[:16]}"
+
+
+def score_windows(
+    model: SiameseNet, windows: FloatArray, device: torch.device
+) -> FloatArray:
+    """Probabilities ``(n, outputs)`` of raw windows ``(n, resolution, row, column)``."""
+    if model.form == "patch":
+        windows = zscore(windows)
+    scores = model(torch.from_numpy(windows).to(device))
+    result: FloatArray = torch.softmax(scores.float(), 1).cpu().numpy()
+    return result
+
+
+def _patch_slice(
+    model: SiameseNet,
+    pyramid: Pyramid,
+    rows: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    device: torch.device,
+    cancel: CancelToken | None,
+) -> FloatArray:
+    """Probabilities ``(outputs, len(rows), len(columns))``, window by window in batches."""
+    row, column = (g.ravel() for g in np.meshgrid(rows, columns, indexing="ij"))
+    zeros = np.zeros_like(row)
+    parts = []
+    for start in range(0, len(row), BATCH):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        batch = slice(start, start + BATCH)
+        windows = pyramid.windows(zeros[batch], row[batch], column[batch])
+        parts.append(score_windows(model, windows, device))
+    return np.concatenate(parts).T.reshape(-1, len(rows), len(columns))
+
+
+def _dense_slice(
+    model: SiameseNet,
+    pyramid: Pyramid,
+    rows: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    device: torch.device,
+    cancel: CancelToken | None,
+) -> FloatArray:
+    """The same by the dense network: every pixel of the range, in tiles of rows."""
+    reach = slice(int(columns[0]), int(columns[-1]) + 1)
+    parts = []
+    for start in range(0, int(rows[-1]) + 1, TILE_ROWS):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        tile = slice(start, min(start + TILE_ROWS, int(rows[-1]) + 1))
+        grids = branch_grids(pyramid, len(model.blocks), tile, reach)
+        images = [
+            torch.from_numpy(grid.crop(image).copy()).to(device)
+            for grid, image in zip(grids, pyramid.images, strict=True)
+        ]
+        scores = dense_scores(model, images, grids)[0].float()
+        parts.append(torch.softmax(scores, 0).cpu().numpy())
+    every: FloatArray = np.concatenate(parts, axis=1)
+    return every[:, rows][:, :, columns - columns[0]]
+
+
+def _fill(
+    coarse: FloatArray,
+    rows: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    shape: tuple[int, int],
+) -> FloatArray:
+    """Bilinear values at every pixel from those at the given rows and columns."""
+    if coarse.shape[1:] == shape:
+        return coarse
+    at = np.meshgrid(
+        np.interp(np.arange(shape[0]), rows, np.arange(len(rows))),
+        np.interp(np.arange(shape[1]), columns, np.arange(len(columns))),
+        indexing="ij",
+    )
+    filled = [ndimage.map_coordinates(c, at, order=1, mode="nearest") for c in coarse]
+    return np.clip(np.stack(filled), 0, 1).astype(np.float32)

@@ -1,0 +1,208 @@
+"""Two systems on the same cases: paired bootstrap, and the sign-flip test beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SpinemetError
+from .froc import MEAN, SUM, FrocCurve
+
+FloatArray = npt.NDArray[np.float64]
+
+EXACT_UP_TO = 14
+"""Cases up to which all sign flips are enumerated."""
+_CHUNK_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class FrocComparison:
+    """How much larger the partial area of system a is than that of b.
+
+    Attributes
+    ----------
+    area_a, area_b : float
+        Partial area over the range, divided by its width.
+    difference : float
+        ``area_a - area_b``.
+    interval : tuple of float
+        95 % percentile interval of the difference over the resamples.
+    p_one_sided, p_two_sided : float
+        Bootstrap: share of resamples in which a is not better, and twice the smaller tail.
+        Liberal for few cases.
+    p_sign_flip_one_sided, p_sign_flip_two_sided : float
+        Share of within-case exchanges of the systems with at least this difference.
+    sign_flip_exact : bool
+        Whether all exchanges were enumerated.
+    n_resamples, n_cases : int
+    """
+
+    area_a: float
+    area_b: float
+    difference: float
+    interval: tuple[float, float]
+    p_one_sided: float
+    p_two_sided: float
+    p_sign_flip_one_sided: float
+    p_sign_flip_two_sided: float
+    sign_flip_exact: bool
+    n_resamples: int
+    n_cases: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Per-case rates of one system: ``(case, threshold)``; TP rates 0 where undefined."""
+
+    tp: FloatArray
+    fp: FloatArray
+    has_regions: FloatArray
+
+
+def _table(curve: FrocCurve, thresholds: FloatArray, reading: str) -> _Table:
+    rows = [case.at(thresholds) for case in curve.cases]
+    tp = np.array([r[0] for r in rows])
+    return _Table(
+        np.nan_to_num(tp, nan=0.0),
+        np.array([r[1] if reading == MEAN else r[2] for r in rows]),
+        np.array([float(c.has_regions) for c in curve.cases]),
+    )
+
+
+def weighted_areas(
+    table: _Table, weights: FloatArray, fp_range: tuple[float, float]
+) -> FloatArray:
+    """Partial areas of resamples, given the weight ``(resample, case)`` of each case.
+
+    The same rule as :func:`~napari_spinemet.evaluation.froc.partial_area`, for all at once.
+    """
+    low, high = fp_range
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tp = weights @ table.tp / (weights @ table.has_regions)[:, None]
+        fp = weights @ table.fp / weights.sum(axis=1)[:, None]
+    tp = np.nan_to_num(tp, nan=0.0)
+    order = np.lexsort((tp, fp), axis=1)
+    zero = np.zeros((len(weights), 1))
+    x = np.concatenate([zero, np.take_along_axis(fp, order, 1)], axis=1)
+    y = np.maximum.accumulate(
+        np.concatenate([zero, np.take_along_axis(tp, order, 1)], axis=1), axis=1
+    )
+    # Level beyond the last point: one more point far out, so that the range always ends inside.
+    x = np.concatenate([x, np.maximum(x[:, -1:], high) + 1], axis=1)
+    y = np.concatenate([y, y[:, -1:]], axis=1)
+    x0, x1, y0, y1 = x[:, :-1], x[:, 1:], y[:, :-1], y[:, 1:]
+    a, b = np.clip(x0, low, high), np.clip(x1, low, high)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = np.where(x1 > x0, (y1 - y0) / (x1 - x0), 0.0)
+    heights = y0 + slope * ((a + b) / 2 - x0)
+    areas: FloatArray = ((b - a) * heights).sum(axis=1) / (high - low)
+    return areas
+
+
+def _chunks(count: int, thresholds: int) -> Iterator[slice]:
+    size = max(1, _CHUNK_BYTES // (8 * max(thresholds, 1)))
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def compare_froc(
+    a: FrocCurve,
+    b: FrocCurve,
+    *,
+    fp_range: tuple[float, float] = (0, 0.5),
+    n_resamples: int = 20_000,
+    seed: int = 0,
+    reading: str = MEAN,
+) -> FrocComparison:
+    """Compare two systems over the same cases by their partial FROC areas.
+
+    Parameters
+    ----------
+    a, b : FrocCurve
+        With the same cases in the same order.
+    fp_range : tuple of float
+        False positives per case over which the area is taken.
+    n_resamples : int
+        Bootstrap resamples of the cases, the same for both systems; as many sampled sign
+        flips where there are too many to enumerate.
+    seed : int
+    reading : {"mean", "sum"}
+        Which reading of false positives.
+
+    Returns
+    -------
+    FrocComparison
+    """
+    names = [[case.case_id for case in curve.cases] for curve in (a, b)]
+    if names[0] != names[1]:
+        raise SpinemetError("Two systems can be compared only on the same cases in the same order.")
+    if reading not in (MEAN, SUM) or n_resamples < 1:
+        raise SpinemetError("The reading is 'mean' or 'sum', and resamples are at least 1.")
+    thresholds = [c.thresholds for c in (a, b)]
+    tables = [_table(c, t, reading) for c, t in zip((a, b), thresholds, strict=True)]
+    count = len(names[0])
+    rng = np.random.default_rng(seed)
+    observed = [float(weighted_areas(t, np.ones((1, count)), fp_range)[0]) for t in tables]
+    difference = observed[0] - observed[1]
+    weights = rng.multinomial(count, np.full(count, 1 / count), n_resamples).astype(float)
+    differences = np.concatenate(
+        [
+            weighted_areas(tables[0], weights[part], fp_range)
+            - weighted_areas(tables[1], weights[part], fp_range)
+            for part in _chunks(n_resamples, max(map(len, thresholds)))
+        ]
+    )
+    rounding = 1e-12
+    not_better = float((differences <= rounding).mean())
+    not_worse = float((differences >= -rounding).mean())
+    exact = count <= EXACT_UP_TO
+    flips = (
+        np.array(list(product((False, True), repeat=count)))
+        if exact
+        else np.concatenate([np.zeros((1, count), bool), rng.random((n_resamples, count)) < 0.5])
+    )
+    flipped = _flipped_differences(a, b, flips, fp_range, reading)
+    low, high = np.percentile(differences, (2.5, 97.5))
+    return FrocComparison(
+        area_a=observed[0],
+        area_b=observed[1],
+        difference=difference,
+        interval=(float(low), float(high)),
+        p_one_sided=not_better,
+        p_two_sided=min(1.0, 2 * min(not_better, not_worse)),
+        p_sign_flip_one_sided=float((flipped >= difference - rounding).mean()),
+        p_sign_flip_two_sided=float((np.abs(flipped) >= abs(difference) - rounding).mean()),
+        sign_flip_exact=exact,
+        n_resamples=n_resamples,
+        n_cases=count,
+    )
+
+
+def _flipped_differences(
+    a: FrocCurve,
+    b: FrocCurve,
+    flips: npt.NDArray[np.bool_],
+    fp_range: tuple[float, float],
+    reading: str,
+) -> FloatArray:
+    """Difference of the areas with the systems exchanged in some of the cases."""
+    thresholds = np.unique(np.concatenate([a.thresholds, b.thresholds]))[::-1]
+    first, second = (_table(c, thresholds, reading) for c in (a, b))
+    both = _Table(
+        np.concatenate([first.tp, second.tp]),
+        np.concatenate([first.fp, second.fp]),
+        np.concatenate([first.has_regions, second.has_regions]),
+    )
+    kept = np.concatenate([~flips, flips], axis=1).astype(float)
+    exchanged = np.concatenate([flips, ~flips], axis=1).astype(float)
+    return np.concatenate(
+        [
+            weighted_areas(both, kept[part], fp_range)
+            - weighted_areas(both, exchanged[part], fp_range)
+            for part in _chunks(len(flips), len(thresholds))
+        ]
+    )

@@ -1,0 +1,119 @@
+"""Choose the operating point of a model on validation cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..detection import ComponentForest, aggregate
+from ..detection.gate import spine_curve
+from ..errors import SpinemetError
+from ..evaluation import FrocCurve
+from ..evaluation.froc import case_table, curve_of, forest_marks, region_centres, slice_steps
+from ..imaging import FrocCase, OperatingPoint
+from ..jobs import CancelToken
+
+AREAS_CM2 = (1.0, 1.5, 2.0, 3.0, 5.0)
+WEIGHTS = (1 / 3, 0.4, 0.5, 0.6)
+
+
+@dataclass(frozen=True, eq=False)
+class OperatingPointChoice:
+    """The chosen operating point and what it gives on the cases it was chosen on.
+
+    Attributes
+    ----------
+    point : OperatingPoint
+    tp_rate, fp_mean, fp_sum : float
+        At that point; false positives per case as mean over slices and per scan.
+    curve : FrocCurve
+        With the chosen area, weight and gate.
+    """
+
+    point: OperatingPoint
+    tp_rate: float
+    fp_mean: float
+    fp_sum: float
+    curve: FrocCurve
+
+
+def choose_operating_point(
+    cases: Sequence[FrocCase],
+    *,
+    max_fp_per_scan: float = 1.0,
+    areas_cm2: Sequence[float] = AREAS_CM2,
+    weights: Sequence[float] = WEIGHTS,
+    cancel: CancelToken | None = None,
+) -> OperatingPointChoice:
+    """The highest TP rate at no more than so many false positives per scan.
+
+    Parameters
+    ----------
+    cases : sequence of FrocCase
+        Validation cases with plain likelihood maps of one model.
+    max_fp_per_scan : float
+        Summed over the slices of a scan, averaged over the cases.
+    areas_cm2, weights : sequence of float
+        Minimum areas and aggregation weights to try; the gate is tried where the maps have a
+        third output.
+
+    Returns
+    -------
+    OperatingPointChoice
+        Of equal rates the one with fewer false positives. The threshold lies half-way
+        between that of the chosen point and the next, so that it does not sit on the value
+        of one pixel.
+    """
+    gates = (False, True) if any(m.vertebra is not None for c in cases for m, _ in c.sequences) else (False,)
+    best: tuple[tuple[float, float, float], OperatingPointChoice] | None = None
+    spines = [[spine_curve(m) for m, _ in case.sequences] for case in cases]
+    for weight in weights:
+        forests = []
+        for case in cases:
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            forests.append([ComponentForest(aggregate(m, weight)) for m, _ in case.sequences])
+        regions = [
+            [region_centres(a, m.series_spacing_mm) for m, a in case.sequences] for case in cases
+        ]
+        for area in areas_cm2:
+            for gate in gates:
+                tables = [
+                    case_table(
+                        case.case_id,
+                        [
+                            [
+                                slice_steps(marks, 20.0)
+                                for marks in forest_marks(f, r, area, s if gate else None)
+                            ]
+                            for f, r, s in zip(forest, region, spine, strict=True)
+                        ],
+                    )
+                    for case, forest, region, spine in zip(
+                        cases, forests, regions, spines, strict=True
+                    )
+                ]
+                curve = curve_of(tables)
+                allowed = np.flatnonzero(curve.fp_sum <= max_fp_per_scan)
+                if not len(allowed):
+                    continue
+                order = np.lexsort((curve.fp_sum[allowed], -curve.tp_rate[allowed]))
+                k = int(allowed[order[0]])
+                rank = (float(curve.tp_rate[k]), -float(curve.fp_sum[k]), area)
+                if best is None or rank > best[0]:
+                    below = curve.thresholds[k + 1] if k + 1 < len(curve.thresholds) else 0.0
+                    threshold = (float(curve.thresholds[k]) + float(below)) / 2
+                    best = rank, OperatingPointChoice(
+                        OperatingPoint(max(threshold, 1e-3), area, weight, gate),
+                        float(curve.tp_rate[k]),
+                        float(curve.fp_mean[k]),
+                        float(curve.fp_sum[k]),
+                        curve,
+                    )
+    if best is None:
+        raise SpinemetError(
+            f"No setting stays at {max_fp_per_scan} false positives per scan; allow more."
+        )
+    return best[1]
