@@ -75,7 +75,13 @@ def _progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
     """A progress bar on stderr fed by events, and a token that Ctrl-C raises."""
     import signal
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     from .jobs import CancelToken, Evaluated, Progressed
 
@@ -96,7 +102,10 @@ def _progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
                 if isinstance(event, Progressed):
                     values = " ".join(f"{k} {v:.3f}" for k, v in event.values.items())
                     bar.update(
-                        line, completed=event.done, total=event.total, note=f"{event.message} {values}"
+                        line,
+                        completed=event.done,
+                        total=event.total,
+                        note=f"{event.message} {values}",
                     )
                 elif isinstance(event, Evaluated):
                     values = ", ".join(f"{k} {v:.4f}" for k, v in event.values.items())
@@ -109,7 +118,9 @@ def _progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for pictures and report.")] = Path("demo-output"),
+    out: Annotated[Path, typer.Option(help="Folder for pictures and report.")] = Path(
+        "demo-output"
+    ),
     headless: Annotated[bool, typer.Option(help="No window, even with a display.")] = False,
 ) -> None:
     """Run the main job on the sample study with the shipped model."""
@@ -152,7 +163,15 @@ def series(
         _print_json({"series": [asdict(s) for s in summaries]})
         return
     table = Table(title=str(path))
-    for heading in ("description", "plane", "contrast", "slices", "spacing mm", "detectable", "UID"):
+    for heading in (
+        "description",
+        "plane",
+        "contrast",
+        "slices",
+        "spacing mm",
+        "detectable",
+        "UID",
+    ):
         table.add_column(heading)
     for s in summaries:
         spacing = " x ".join(f"{v:.3g}" for v in s.spacing_mm) if s.spacing_mm else "?"
@@ -266,7 +285,9 @@ def phantom(
     cases: Annotated[int, typer.Option(help="Cases with lesions.")] = 26,
     normals: Annotated[int, typer.Option(help="Cases without.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
-    variety: Annotated[str, typer.Option(help="evaluation, or training: far wider.")] = "evaluation",
+    variety: Annotated[
+        str, typer.Option(help="evaluation, or training: far wider.")
+    ] = "evaluation",
     sample: Annotated[bool, typer.Option(help="The sample study instead.")] = False,
 ) -> None:
     """Make a cohort of synthetic cases: DICOM scans with contours."""
@@ -289,7 +310,9 @@ def phantom(
 @app.command()
 def train(
     study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
-    out: Annotated[Path | None, typer.Option(help="Model file; STUDY/models/NAME by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Model file; STUDY/models/NAME by default.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the model.")] = "trained",
     validation: Annotated[
         Path | None, typer.Option(help="Study of validation cases; else a quarter of the cases.")
@@ -395,7 +418,9 @@ def froc(
     if as_json:
         _print_json(report)
         return
-    table = Table(title=f"{study}: {report['cases']} cases, {report['cases_with_lesions']} with lesions")
+    table = Table(
+        title=f"{study}: {report['cases']} cases, {report['cases_with_lesions']} with lesions"
+    )
     table.add_column("system")
     for reading in ("mean over slices", "per scan"):
         for figure in ("TP rate at 0.20 FP", "TP rate at 1 FP", "FP at 90 % TP rate"):

@@ -10,6 +10,7 @@ Image Process. 7, 1998; built by higra).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import higra as hg
 import numpy as np
@@ -66,6 +67,13 @@ class SliceTree:
         return self.order[self.start[node] : self.start[node] + self.area[node]]
 
 
+class Gate(Protocol):
+    """A part of the picture."""
+
+    def holds(self, row: npt.ArrayLike, column: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Whether working-grid points lie within."""
+
+
 def min_pixels(min_area_cm2: float) -> float:
     """Smallest area in pixels of 1 mm² that is not smaller than ``min_area_cm2``."""
     return min_area_cm2 * 100 - 1e-9
@@ -114,13 +122,24 @@ class ComponentForest:
                 found.append(self._detection(index, tree, int(node)))
         return found
 
-    def labels(self, slice_index: int, threshold: float, min_area_cm2: float) -> npt.NDArray[np.int32]:
-        """``(row, column)`` label image of one slice; labels follow :meth:`detections`."""
+    def labels(
+        self,
+        slice_index: int,
+        threshold: float,
+        min_area_cm2: float,
+        within: Gate | None = None,
+    ) -> npt.NDArray[np.int32]:
+        """``(row, column)`` label image of one slice; labels follow :meth:`detections`.
+
+        ``within`` drops regions whose centre it does not hold.
+        """
         tree = self.trees[slice_index]
         shape = self.likelihood.values.shape[1:]
         image = np.zeros(shape[0] * shape[1], dtype=np.int32)
         nodes = tree.alive(threshold, min_pixels(min_area_cm2))
         nodes = nodes[np.lexsort((tree.column[nodes], tree.row[nodes]))]
+        if within is not None:
+            nodes = nodes[within.holds(tree.row[nodes], tree.column[nodes])]
         for label, node in enumerate(nodes, 1):
             image[tree.pixels(int(node))] = label
         return image.reshape(shape)
@@ -170,7 +189,9 @@ def _slice_tree(
     groups = parents[by_parent]
     new = np.r_[True, groups[1:] != groups[:-1]]
     offset = np.zeros(len(parents))
-    offset[by_parent] = before - np.repeat(before[new], np.diff(np.r_[np.flatnonzero(new), len(new)]))
+    offset[by_parent] = before - np.repeat(
+        before[new], np.diff(np.r_[np.flatnonzero(new), len(new)])
+    )
     start = hg.propagate_sequential_and_accumulate(tree, offset, add).astype(np.int64)
     order = np.empty(leaves, dtype=np.int32)
     pixel = np.arange(leaves)

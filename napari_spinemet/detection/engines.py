@@ -133,9 +133,7 @@ def model_identity(model: SiameseNet) -> str:
     return f"{model.form}:{digest.hexdigest()[:16]}"
 
 
-def score_windows(
-    model: SiameseNet, windows: FloatArray, device: torch.device
-) -> FloatArray:
+def score_windows(model: SiameseNet, windows: FloatArray, device: torch.device) -> FloatArray:
     """Probabilities ``(n, outputs)`` of raw windows ``(n, resolution, row, column)``."""
     if model.form == "patch":
         windows = zscore(windows)

@@ -62,9 +62,7 @@ def level_of(finding: Finding, series: SagittalSeries, annotation: Annotation) -
     rows = np.round(detection.pixels[:, 0] / row_mm).astype(int)
     columns = np.round(detection.pixels[:, 1] / column_mm).astype(int)
     labels = annotation.vertebrae[detection.slice]
-    inside = labels[
-        np.clip(rows, 0, labels.shape[0] - 1), np.clip(columns, 0, labels.shape[1] - 1)
-    ]
+    inside = labels[np.clip(rows, 0, labels.shape[0] - 1), np.clip(columns, 0, labels.shape[1] - 1)]
     inside = inside[inside > 0]
     if len(inside):
         return annotation.levels.get(int(np.bincount(inside).argmax()), "")

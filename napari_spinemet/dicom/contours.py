@@ -196,7 +196,9 @@ def _segmentation(
     )
 
 
-def _description(number: int, label: str, code: object, *, lesion: bool) -> hd.seg.SegmentDescription:
+def _description(
+    number: int, label: str, code: object, *, lesion: bool
+) -> hd.seg.SegmentDescription:
     category = (
         codes.SCT.MorphologicallyAbnormalStructure if lesion else codes.SCT.AnatomicalStructure
     )

@@ -20,7 +20,9 @@ _MOVED = (
 
 def is_multi_frame(header: Dataset) -> bool:
     """Whether the object holds several frames (a count of 1 is written on single ones too)."""
-    return int(header.get("NumberOfFrames") or 1) > 1 or "PerFrameFunctionalGroupsSequence" in header
+    return (
+        int(header.get("NumberOfFrames") or 1) > 1 or "PerFrameFunctionalGroupsSequence" in header
+    )
 
 
 def frame_headers(header: FileDataset) -> list[Dataset]:

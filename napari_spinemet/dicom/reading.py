@@ -78,7 +78,9 @@ def read_series(path: str | os.PathLike[str], series_uid: str | None = None) -> 
     candidate = _choose(_candidates(scan(path)), series_uid, path)
     summary, stack = candidate.summary, candidate.stack
     if candidate.geometry_fault:
-        raise SpinemetError(f"The series {_name(summary)} cannot be used: {candidate.geometry_fault}.")
+        raise SpinemetError(
+            f"The series {_name(summary)} cannot be used: {candidate.geometry_fault}."
+        )
     notes = list(stack.warnings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # each library's remarks on form; faults are exceptions
@@ -203,7 +205,9 @@ def _judge(uid: str, images: list[tuple[Source, Dataset]], found: Found) -> _Can
     modality = str(stack.header.get("Modality", ""))
     if not reason and modality != "MR":
         reason = f"its modality is {modality or 'unknown'}, and lesions are looked for in MR"
-    if not reason and not (contrast == "STIR" or (contrast == "T2" and _fat_saturated(stack.header))):
+    if not reason and not (
+        contrast == "STIR" or (contrast == "T2" and _fat_saturated(stack.header))
+    ):
         reason = (
             f"its contrast is {contrast}, and lesions are looked for in fat-suppressed T2 (STIR)"
         )

@@ -179,7 +179,9 @@ def _members(place: Path) -> Iterator[Source]:
         members = [m for m in archive.infolist() if not m.is_dir()]
     total = sum(m.file_size for m in members)
     if len(members) > MAX_FILES or total > MAX_ARCHIVE_BYTES:
-        raise SpinemetError(f"The archive {place.name} is too large; unpack it and choose one scan.")
+        raise SpinemetError(
+            f"The archive {place.name} is too large; unpack it and choose one scan."
+        )
     for member in members:
         if member.flag_bits & 1:
             raise SpinemetError(

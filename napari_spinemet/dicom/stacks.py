@@ -139,9 +139,7 @@ class Stack:
             if whole.all():
                 missing = int((np.round(holes) - 1).sum())
                 return f"{missing} slice{'s are' if missing > 1 else ' is'} missing in the middle"
-            return (
-                f"its slices are unevenly spaced, {gaps.min():.2f} to {gaps.max():.2f} mm apart"
-            )
+            return f"its slices are unevenly spaced, {gaps.min():.2f} to {gaps.max():.2f} mm apart"
         ends = positions[order[-1]] - positions[order[0]]
         drift = ends - normal_of(orientation) * (ends @ normal_of(orientation))
         length = float(distances[order[-1]] - distances[order[0]])

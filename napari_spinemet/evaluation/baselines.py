@@ -38,7 +38,9 @@ def blob_map(series: SagittalSeries, annotation: Annotation) -> LikelihoodMap:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     ordered = np.sort(values, axis=None)
-    return (np.searchsorted(ordered, values) / max(values.size - 1, 1)).clip(0, 1).astype(np.float32)
+    return (
+        (np.searchsorted(ordered, values) / max(values.size - 1, 1)).clip(0, 1).astype(np.float32)
+    )
 
 
 def _as_map(series: SagittalSeries, values: np.ndarray, name: str) -> LikelihoodMap:

@@ -73,9 +73,7 @@ def _table(curve: FrocCurve, thresholds: FloatArray, reading: str) -> _Table:
     )
 
 
-def weighted_areas(
-    table: _Table, weights: FloatArray, fp_range: tuple[float, float]
-) -> FloatArray:
+def weighted_areas(table: _Table, weights: FloatArray, fp_range: tuple[float, float]) -> FloatArray:
     """Partial areas of resamples, given the weight ``(resample, case)`` of each case.
 
     The same rule as :func:`~napari_spinemet.evaluation.froc.partial_area`, for all at once.

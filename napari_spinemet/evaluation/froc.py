@@ -290,12 +290,12 @@ def curve_of(cases: Sequence[CaseTable]) -> FrocCurve:
     sums = np.mean([s for _, _, s in tables], axis=0)
     changed = np.ones(len(thresholds), dtype=bool)
     changed[1:] = (np.diff(tp) != 0) | (np.diff(means) != 0) | (np.diff(sums) != 0)
-    return FrocCurve(
-        thresholds[changed], tp[changed], means[changed], sums[changed], tuple(cases)
-    )
+    return FrocCurve(thresholds[changed], tp[changed], means[changed], sums[changed], tuple(cases))
 
 
-def region_centres(annotation: Annotation, spacing_mm: tuple[float, float, float]) -> list[FloatArray]:
+def region_centres(
+    annotation: Annotation, spacing_mm: tuple[float, float, float]
+) -> list[FloatArray]:
     """Centres of the annotated regions of each slice, (row, column) in mm.
 
     A region is a connected component (8 neighbours) of the lesion mask on the working grid.

@@ -58,7 +58,10 @@ def split_folds(cases: int, folds: int = 10, seed: int = 0) -> list[Fold]:
         others = rng.permutation(np.setdiff1d(np.arange(cases), test))
         count = round(0.75 * len(others))
         fold = Fold(
-            *(tuple(int(k) for k in np.sort(part)) for part in (others[:count], others[count:], test))
+            *(
+                tuple(int(k) for k in np.sort(part))
+                for part in (others[:count], others[count:], test)
+            )
         )
         assert len({*fold.training, *fold.validation, *fold.test}) == cases
         result.append(fold)

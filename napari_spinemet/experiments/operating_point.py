@@ -66,7 +66,11 @@ def choose_operating_point(
         between that of the chosen point and the next, so that it does not sit on the value
         of one pixel.
     """
-    gates = (False, True) if any(m.vertebra is not None for c in cases for m, _ in c.sequences) else (False,)
+    gates = (
+        (False, True)
+        if any(m.vertebra is not None for c in cases for m, _ in c.sequences)
+        else (False,)
+    )
     best: tuple[tuple[float, float, float], OperatingPointChoice] | None = None
     spines = [[spine_curve(m) for m, _ in case.sequences] for case in cases]
     for weight in weights:
@@ -105,12 +109,15 @@ def choose_operating_point(
                 if best is None or rank > best[0]:
                     below = curve.thresholds[k + 1] if k + 1 < len(curve.thresholds) else 0.0
                     threshold = (float(curve.thresholds[k]) + float(below)) / 2
-                    best = rank, OperatingPointChoice(
-                        OperatingPoint(max(threshold, 1e-3), area, weight, gate),
-                        float(curve.tp_rate[k]),
-                        float(curve.fp_mean[k]),
-                        float(curve.fp_sum[k]),
-                        curve,
+                    best = (
+                        rank,
+                        OperatingPointChoice(
+                            OperatingPoint(max(threshold, 1e-3), area, weight, gate),
+                            float(curve.tp_rate[k]),
+                            float(curve.fp_mean[k]),
+                            float(curve.fp_sum[k]),
+                            curve,
+                        ),
                     )
     if best is None:
         raise SpinemetError(

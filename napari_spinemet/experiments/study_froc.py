@@ -86,6 +86,28 @@ def study_curve(
     return SystemCurve("network", curve, point)
 
 
+def stored_curve(
+    study: Study,
+    identity: str,
+    point: OperatingPoint,
+    *,
+    on_event: EventCallback = ignore,
+    cancel: CancelToken | None = None,
+) -> FrocCurve | None:
+    """Draw the curve anew from the maps that a study holds; None if any is missing."""
+    cases = []
+    drawn = list(study.contoured())
+    for number, (case, _, annotation) in enumerate(drawn, 1):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        likelihood = study.likelihood(case, identity)
+        if likelihood is None:
+            return None
+        on_event(Progressed(TASK, number, len(drawn), case.name))
+        cases.append(FrocCase(case.name, ((likelihood, annotation),)))
+    return froc(cases, min_area_cm2=point.min_area_cm2, weight=point.weight, gate=point.gate)
+
+
 def baseline_curves(
     study: Study, point: OperatingPoint, *, max_distance_mm: float = 20.0
 ) -> list[SystemCurve]:

@@ -84,7 +84,11 @@ def train_study(
     card = ModelCard(
         name=name,
         operating_point=point,
-        training=_training_facts(result, config, training, command),
+        training={
+            **_training_facts(result, config, training, command),
+            "data": here.origin,
+            "validation_data": Study(validation).origin if validation is not None else here.origin,
+        },
         metrics={"validation": metrics, "history": result.history},
     )
     target = Path(out) if out is not None else here.models / f"{name}.safetensors"

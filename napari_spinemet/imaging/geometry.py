@@ -29,7 +29,9 @@ def check_affine(affine: npt.ArrayLike) -> AffineArray:
         raise SpinemetError("The series has a spacing of zero; export it again with its geometry.")
     directions = matrix[:3, :3] / steps
     if np.abs(directions.T @ directions - np.eye(3)).max() > 1e-3:
-        raise SpinemetError("The axes of the series are not at right angles; it cannot be shown true.")
+        raise SpinemetError(
+            "The axes of the series are not at right angles; it cannot be shown true."
+        )
     return matrix
 
 

@@ -53,7 +53,9 @@ class LikelihoodMap:
         values = np.asarray(self.values, dtype=np.float32)
         if values.ndim != 3:
             raise SpinemetError("A likelihood map must be a (slice, row, column) array.")
-        if not (values.size and np.isfinite(values).all() and 0 <= values.min() <= values.max() <= 1):
+        if not (
+            values.size and np.isfinite(values).all() and 0 <= values.min() <= values.max() <= 1
+        ):
             raise SpinemetError("A likelihood map must hold numbers between 0 and 1.")
         if self.vertebra is not None and self.vertebra.shape != values.shape:
             raise SpinemetError("The vertebra map must have the shape of the likelihood map.")

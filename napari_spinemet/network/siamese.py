@@ -127,7 +127,9 @@ class SiameseNet(nn.Module):
         for _ in self.block_sizes:
             kernel = ((kernel[0] - 3) // 2 + 1, (kernel[1] - 3) // 2 + 1)
         if min(kernel) < 1:
-            raise SpinemetError(f"A patch of {patch_shape} is too small for {len(blocks)} poolings.")
+            raise SpinemetError(
+                f"A patch of {patch_shape} is too small for {len(blocks)} poolings."
+            )
         self.kernel = kernel
         maps = len(self.resolutions) * self.widths[-1] // 2
         # A fully connected layer over all positions is a convolution with one position.

@@ -19,7 +19,9 @@ from .siamese import SiameseNet
 __all__ = ["load_model", "model_names", "save_model"]
 
 
-def save_model(model: SiameseNet, path: str | os.PathLike[str], card: ModelCard | None = None) -> ModelCard:
+def save_model(
+    model: SiameseNet, path: str | os.PathLike[str], card: ModelCard | None = None
+) -> ModelCard:
     """Write weights and card.
 
     Parameters
@@ -52,7 +54,9 @@ def save_model(model: SiameseNet, path: str | os.PathLike[str], card: ModelCard 
     return complete
 
 
-def load_model(name_or_path: str | os.PathLike[str] = DEFAULT, *, form: str | None = None) -> SiameseNet:
+def load_model(
+    name_or_path: str | os.PathLike[str] = DEFAULT, *, form: str | None = None
+) -> SiameseNet:
     """Load a model in evaluation mode.
 
     Parameters

@@ -8,6 +8,7 @@ from .canvas import Canvas, FloatArray, smooth_noise
 from .spine import LEVELS, Spine, Vertebra
 from .tissues import Tissues
 
+
 def paint_patient(
     canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator, region: str
 ) -> None:
@@ -124,10 +125,12 @@ def _paint_organs(
     if sacrum is not None:
         _, z, y = sacrum.centre
         radius = rng.uniform(14, 38)
-        bladder = (rng.uniform(-8, 8), z + rng.uniform(10, 45), y - rng.uniform(55, 85) - radius / 2)
-        canvas.ellipsoid(
-            bladder, (34, radius, radius * rng.uniform(0.8, 1.3)), tissues["fluid"], 2
+        bladder = (
+            rng.uniform(-8, 8),
+            z + rng.uniform(10, 45),
+            y - rng.uniform(55, 85) - radius / 2,
         )
+        canvas.ellipsoid(bladder, (34, radius, radius * rng.uniform(0.8, 1.3)), tissues["fluid"], 2)
         rectum = (rng.uniform(-6, 6), z + rng.uniform(25, 50), y - rng.uniform(22, 34))
         canvas.ellipsoid(rectum, (14, 30, 9), tissues["bowel"], 2, tilt=-0.4)
         canvas.ellipsoid(
@@ -213,9 +216,7 @@ def _canal_course(
     return x, y, radius, float(end), float(tip)
 
 
-def _paint_canal(
-    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator
-) -> None:
+def _paint_canal(canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator) -> None:
     """Epidural fat, the dural sac with its fluid, the cord above L1, the roots below."""
     x, y, radius, end, tip = _canal_course(canvas, spine)
     z = canvas.z
@@ -231,9 +232,7 @@ def _paint_canal(
     )
     thinning = np.clip((tip - z) / 22, 0.0, 1)
     cord = (radius * rng.uniform(0.52, 0.66) * np.sqrt(thinning) + 0.01).astype(np.float32)
-    canvas.paint(
-        whole(canvas), _tube(canvas, x, y + 0.5, cord * 1.25, cord), tissues["cord"], 1.2
-    )
+    canvas.paint(whole(canvas), _tube(canvas, x, y + 0.5, cord * 1.25, cord), tissues["cord"], 1.2)
     below = (1.0 * (z > tip - 15) * (z < end) + 0.01).astype(np.float32)
     for _ in range(rng.integers(4, 9)):  # cauda equina, lying towards the back
         wander = smooth_noise(rng, z.shape, (40,)) * 1.2
@@ -277,13 +276,15 @@ def _paint_disc(
     width = min(upper.half[2], lower.half[2])
     height = upper.disc_mm / 2
     bulge = rng.uniform(0.98, 1.12)
-    canvas.ellipsoid(
-        (x, z, y), (width, height + 1.6, depth * bulge), tissues["annulus"], 1.2, tilt
-    )
+    canvas.ellipsoid((x, z, y), (width, height + 1.6, depth * bulge), tissues["annulus"], 1.2, tilt)
     nucleus = tissues.draw("nucleus")
     back = rng.uniform(-1, 2)
     centre = (x, z - np.sin(tilt) * back, y + np.cos(tilt) * back)
-    radii = (width * 0.75, max(0.6, height * rng.uniform(0.6, 0.95)), depth * rng.uniform(0.55, 0.8))
+    radii = (
+        width * 0.75,
+        max(0.6, height * rng.uniform(0.6, 0.95)),
+        depth * rng.uniform(0.55, 0.8),
+    )
     canvas.ellipsoid(centre, radii, nucleus, 1.2, tilt)
     if nucleus > 0.4 and rng.random() < 0.7:  # the dark cleft across a hydrated nucleus
         canvas.ellipsoid(centre, (radii[0] * 0.8, 0.5, radii[2] * 0.8), nucleus * 0.6, 0.8, tilt)

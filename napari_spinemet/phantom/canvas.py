@@ -55,9 +55,7 @@ class Canvas:
         y0, y1 = np.searchsorted(self.y, y)
         return slice(x0, x1), slice(z0, z1), slice(y0, y1)
 
-    def axes(
-        self, region: tuple[slice, slice, slice]
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def axes(self, region: tuple[slice, slice, slice]) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Coordinates (x, z, y) of a region in mm, shaped to broadcast."""
         return (
             self.x[region[0], None, None],

@@ -80,7 +80,9 @@ def make_case(
     lesions = paint_lesions(canvas, spine, tissues, rng, wide) if diseased else []
     stored = scan(canvas, rng, wide)
     affine = _affine(canvas, rng)
-    series = SagittalSeries(stored.astype(np.float32), affine, description="STIR SAG", contrast="STIR")
+    series = SagittalSeries(
+        stored.astype(np.float32), affine, description="STIR SAG", contrast="STIR"
+    )
     vertebrae, levels = _vertebrae(canvas, spine)
     labels = np.zeros(stored.shape, dtype=np.uint16)
     for number, lesion in enumerate(lesions, 1):
@@ -89,9 +91,7 @@ def make_case(
     return PhantomCase(series, annotation, tuple(lesions), region, stored)
 
 
-def _vertebrae(
-    canvas: Canvas, spine: Spine
-) -> tuple[npt.NDArray[np.uint16], dict[int, str]]:
+def _vertebrae(canvas: Canvas, spine: Spine) -> tuple[npt.NDArray[np.uint16], dict[int, str]]:
     """One label for each vertebral body that shows at least 0.5 cm² in some slice."""
     labels = np.zeros((canvas.slices, *canvas.values.shape[1:]), dtype=np.uint16)
     levels: dict[int, str] = {}
@@ -113,9 +113,7 @@ def _affine(canvas: Canvas, rng: np.random.Generator) -> npt.NDArray[np.float64]
     turn, lean = np.deg2rad(rng.normal(0, 2.5, 2))
     rotation = np.array(
         [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
-    ) @ np.array(
-        [[np.cos(lean), 0, np.sin(lean)], [0, 1, 0], [-np.sin(lean), 0, np.cos(lean)]]
-    )
+    ) @ np.array([[np.cos(lean), 0, np.sin(lean)], [0, 1, 0], [-np.sin(lean), 0, np.cos(lean)]])
     # Columns: slice to the left, row to the feet, column to the back.
     axes = rotation @ np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
     steps = np.array([THICKNESS_MM, canvas.pixel_mm, canvas.pixel_mm])

@@ -39,8 +39,8 @@ def make_cohort(
     ----------
     folder : path-like
         Receives one folder a case, each with ``scan/`` (DICOM MR images), ``contours/`` (one
-        DICOM SEG of lesions and vertebrae) and ``case.json``. Cases that are there already
-        are left as they are.
+        DICOM SEG of lesions and vertebrae) and ``case.json``, and ``cohort.json`` with the
+        settings. Cases that are there already are left as they are.
     cases, normals : int
         Number of cases with lesions and without.
     seed : int
@@ -59,6 +59,9 @@ def make_cohort(
         raise SpinemetError("A cohort needs at least one case; ask for 1 or more.")
     root = Path(folder)
     paths = []
+    facts = {"cases": cases, "normals": normals, "seed": seed, "variety": variety}
+    if pixel_mm is not None:
+        facts["pixel_mm"] = pixel_mm
     for number in range(cases + normals):
         if cancel is not None:
             cancel.raise_if_cancelled()
@@ -70,6 +73,7 @@ def make_cohort(
             _write_case(path, case, f"{seed}.{number}.{variety}")
         paths.append(path)
         on_event(Progressed("phantom", number + 1, cases + normals, name))
+    write_text(root / "cohort.json", json.dumps({"phantom": facts}) + "\n")
     return paths
 
 

@@ -26,7 +26,9 @@ def save_likelihood(likelihood: LikelihoodMap, path: Path) -> None:
             affine=likelihood.affine,
             columns=np.array(likelihood.columns),
             series_spacing_mm=np.array(likelihood.series_spacing_mm),
-            vertebra=np.zeros(0, np.float32) if likelihood.vertebra is None else likelihood.vertebra,
+            vertebra=np.zeros(0, np.float32)
+            if likelihood.vertebra is None
+            else likelihood.vertebra,
             stride=np.array(likelihood.stride),
             model=np.array(likelihood.model),
             series_uid=np.array(likelihood.series_uid),

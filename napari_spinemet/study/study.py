@@ -11,11 +11,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..dicom import read_annotation, read_series, write_annotation
 from ..dicom.reading import source_images
@@ -145,6 +147,15 @@ class Study:
                 "or choose another folder."
             ) from error
         return case
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """How a synthetic cohort was made; empty for other studies."""
+        try:
+            facts = json.loads((self.path / "cohort.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return facts if isinstance(facts, dict) else {}
 
     @property
     def models(self) -> Path:

@@ -159,9 +159,7 @@ class BlockBatch:
         drawn = torch.from_numpy(self.weights > 0).to(device)
         classes = torch.from_numpy(self.classes).to(device)
         weights = torch.from_numpy(self.weights).to(device)
-        return Outcome(
-            scores.permute(0, 2, 3, 1)[drawn], classes[drawn].long(), weights[drawn]
-        )
+        return Outcome(scores.permute(0, 2, 3, 1)[drawn], classes[drawn].long(), weights[drawn])
 
 
 class BlockBatches:
@@ -203,9 +201,7 @@ class BlockBatches:
                 counts = np.array(kinds.counts, dtype=float)
                 sizes = np.array([max(len(p), 1) for p in kinds.pixels])
                 self._slices.append(
-                    _Slice(
-                        number, position, shape[1], kinds.pixels, labels, counts / sizes, counts
-                    )
+                    _Slice(number, position, shape[1], kinds.pixels, labels, counts / sizes, counts)
                 )
         if not self._slices:
             raise SpinemetError(NOTHING_TO_LEARN)
@@ -248,9 +244,7 @@ class BlockBatches:
             classes.append(inside)
             weights.append(weight / weight.sum() / self._size)
         stacked = [np.stack([crops[k] for crops in images]) for k in range(len(images[0]))]
-        return BlockBatch(
-            stacked, grids, np.stack(classes), np.stack(weights).astype(np.float32)
-        )
+        return BlockBatch(stacked, grids, np.stack(classes), np.stack(weights).astype(np.float32))
 
     def _place(self, pixel: int, size: int, rng: np.random.Generator) -> slice:
         """The block of a randomly shifted tiling that holds the pixel, within the slice."""

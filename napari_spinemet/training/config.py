@@ -36,6 +36,9 @@ class TrainingConfig:
     momentum : float
     weight_decay : float
         Twice the paper's lambda; on weights of convolutions and fully connected layers.
+    clip_norm : float or None
+        Largest norm of a step's gradient; keeps a batch of a few blocks, whose pixels agree
+        with each other, from throwing the weights off.
     flips : bool
         Left-right and top-bottom, each with probability one half, alike on all resolutions.
     patience : int or None
@@ -57,10 +60,11 @@ class TrainingConfig:
     method: str = "blocks"
     batch_size: int = 128
     batch_blocks: int = 8
-    learning_rate: float = 0.035
+    learning_rate: float = 0.012
     schedule: str = "one-cycle"
     momentum: float = 0.9
     weight_decay: float = 0.001
+    clip_norm: float | None = 2.0
     flips: bool = True
     patience: int | None = None
     seed: int = 0
@@ -79,7 +83,9 @@ class TrainingConfig:
         if not 0 < self.learning_rate <= 10 or not 0 <= self.weight_decay <= 10:
             raise SpinemetError("The learning rate must be above 0, the weight decay not below 0.")
         if self.schedule not in ("one-cycle", "constant"):
-            raise SpinemetError(f"The schedule is 'one-cycle' or 'constant', not '{self.schedule}'.")
+            raise SpinemetError(
+                f"The schedule is 'one-cycle' or 'constant', not '{self.schedule}'."
+            )
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise SpinemetError(
                 f"The precision is auto, float32 or bfloat16, not '{self.precision}'."
@@ -94,6 +100,7 @@ class TrainingConfig:
             "learning_rate": 0.06,
             "schedule": "constant",
             "weight_decay": 2 * regularisation,
+            "clip_norm": None,
             "method": "windows",
             "batches_per_epoch": None,
             "precision": "float32",

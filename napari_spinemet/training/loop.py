@@ -132,7 +132,7 @@ def train(
                 with torch.random.fork_rng(devices=[]):
                     # Dropout draws from this run's own stream, whatever else uses torch.
                     torch.set_rng_state(generator.get_state())
-                    loss = _step(model, batch, optimiser, device, reduced)
+                    loss = _step(model, batch, optimiser, device, reduced, config.clip_norm)
                     generator.set_state(torch.get_rng_state())
                 if not math.isfinite(loss):
                     raise SpinemetError(
@@ -144,7 +144,9 @@ def train(
                 losses.append(loss)
                 done = (epoch - 1) * per_epoch + number
                 on_event(
-                    Progressed(TASK, done, total, f"epoch {epoch} of {config.epochs}", {"loss": loss})
+                    Progressed(
+                        TASK, done, total, f"epoch {epoch} of {config.epochs}", {"loss": loss}
+                    )
                 )
             values = {"loss": float(np.mean(losses))}
             score = float(-epoch)
@@ -179,12 +181,15 @@ def _step(
     optimiser: torch.optim.Optimizer,
     device: torch.device,
     reduced: bool,
+    clip_norm: float | None,
 ) -> float:
     with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
         outcome = batch.evaluate(model, device)
     loss = _weighted_loss(outcome, model.outputs)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimiser.step()
     return float(loss.detach())
 
@@ -232,8 +237,9 @@ class _Judge:
         for batch in self._batches:
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            with torch.inference_mode(), torch.autocast(
-                device.type, torch.bfloat16, enabled=reduced
+            with (
+                torch.inference_mode(),
+                torch.autocast(device.type, torch.bfloat16, enabled=reduced),
             ):
                 outcome = batch.evaluate(model, device)
             lesion = torch.softmax(outcome.scores.float(), 1)[:, LESION]

@@ -1,0 +1,1 @@
+"""The napari plugin: the only folder that imports Qt or napari; it holds no science."""

@@ -1,0 +1,264 @@
+"""Annotate: contours of lesions and vertebrae as label layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QButtonGroup, QComboBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
+
+from ..errors import SpinemetError
+from ..phantom.spine import LEVELS
+from .parts import button, group, notice, row, text
+from .session import session_of
+
+if TYPE_CHECKING:
+    import napari
+
+TOOLS = (
+    ("Look", "pan_zoom", "Move and zoom the picture."),
+    ("Polygon", "polygon", "Click the corners of an outline; double click closes it."),
+    ("Brush", "paint", "Paint with a round brush."),
+    ("Eraser", "erase", "Take paint away."),
+    ("Fill", "fill", "Fill a closed outline."),
+)
+
+
+class AnnotateWidget(QWidget):
+    """Draw lesions (red) and vertebral bodies (blue, one label each), slice by slice."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.session = session_of(napari_viewer)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._create_target_box())
+        layout.addWidget(self._create_tool_box())
+        layout.addWidget(self._create_slice_box())
+        box, inner = group("State")
+        self.area = text()
+        self.missing = text()
+        inner.addWidget(self.area)
+        inner.addWidget(self.missing)
+        self.save_button = button(
+            "Save contours", "Store the contours in the study as DICOM SEG.", self.save
+        )
+        inner.addWidget(self.save_button)
+        layout.addWidget(box)
+        layout.addStretch(1)
+        layout.addWidget(notice())
+        # A stroke changes several layer properties; one look at the end is enough.
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(60)
+        self._later.timeout.connect(self.refresh)
+        session = self.session
+        session.contours_changed.connect(self._later.start)
+        session.series_changed.connect(self._on_series)
+        session.viewer.dims.events.current_step.connect(self._on_step)
+        self._on_series()
+
+    def _create_target_box(self) -> QWidget:
+        box, layout = group("What to draw")
+        self.lesion_button = QPushButton("Lesion (red)")
+        self.vertebra_button = QPushButton("Vertebra (blue)")
+        targets = QButtonGroup(self)
+        for target in (self.lesion_button, self.vertebra_button):
+            target.setCheckable(True)
+            targets.addButton(target)
+        self.lesion_button.setChecked(True)
+        self.lesion_button.setToolTip("Draw on the layer of lesions.")
+        self.vertebra_button.setToolTip("Draw on the layer of vertebral bodies.")
+        self.lesion_button.toggled.connect(lambda _: self._on_target())
+        layout.addWidget(row(self.lesion_button, self.vertebra_button))
+        self.new_button = button(
+            "New lesion", "The next stroke starts another lesion.", self.new_label
+        )
+        self.level = QComboBox()
+        self.level.addItems(LEVELS)
+        self.level.setCurrentText("L1")
+        self.level.setToolTip("Level of the vertebra that is drawn next.")
+        self.level.currentTextChanged.connect(lambda _: self._choose_level())
+        layout.addWidget(row(self.new_button, self.level))
+        return box
+
+    def _create_tool_box(self) -> QWidget:
+        box, layout = group("Tool")
+        grid = QGridLayout()
+        self.tools = QButtonGroup(self)
+        for number, (name, mode, help_text) in enumerate(TOOLS):
+            tool = QPushButton(name)
+            tool.setCheckable(True)
+            tool.setToolTip(help_text)
+            tool.setProperty("mode", mode)
+            self.tools.addButton(tool)
+            grid.addWidget(tool, number // 3, number % 3)
+        self.tools.buttons()[0].setChecked(True)
+        self.tools.buttonClicked.connect(lambda tool: self.use(tool.property("mode")))
+        grid.addWidget(
+            button("Undo", "Take the last stroke back (Ctrl+Z).", self.undo), len(TOOLS) // 3, 2
+        )
+        layout.addLayout(grid)
+        return box
+
+    def _create_slice_box(self) -> QWidget:
+        box, layout = group("Neighbouring slices")
+        layout.addWidget(
+            row(
+                button(
+                    "Copy to previous",
+                    "Copy this slice's outlines of the chosen kind to the slice before.",
+                    lambda: self.copy_slice(-1),
+                ),
+                button(
+                    "Copy to next",
+                    "Copy this slice's outlines of the chosen kind to the slice after.",
+                    lambda: self.copy_slice(1),
+                ),
+            )
+        )
+        return box
+
+    @property
+    def target(self) -> Labels | None:
+        """The layer that is drawn on."""
+        layers = self.session.layers
+        return layers.lesions if self.lesion_button.isChecked() else layers.vertebrae
+
+    def _on_series(self) -> None:
+        self._on_target()
+        self.refresh()
+
+    def _on_target(self) -> None:
+        lesion = self.lesion_button.isChecked()
+        self.new_button.setEnabled(lesion)
+        self.level.setEnabled(not lesion)
+        layer = self.target
+        if layer is None:
+            return
+        if lesion:
+            layer.selected_label = max(1, layer.selected_label)
+        else:
+            self._choose_level()
+        checked = self.tools.checkedButton()
+        self.use(checked.property("mode") if checked else "pan_zoom")
+
+    def use(self, mode: str) -> None:
+        """Take a tool, on the layer that is drawn on."""
+        layer = self.target
+        if layer is None:
+            self.session.warn("Open a scan first.")
+            return
+        self.session.viewer.layers.selection.active = layer
+        other = (
+            self.session.layers.vertebrae
+            if self.lesion_button.isChecked()
+            else self.session.layers.lesions
+        )
+        if other is not None:
+            other.mode = "pan_zoom"
+        layer.mode = mode
+        for tool in self.tools.buttons():
+            tool.setChecked(tool.property("mode") == mode)
+
+    def new_label(self) -> None:
+        """Start another lesion."""
+        layer = self.target
+        if layer is not None:
+            layer.selected_label = int(layer.data.max()) + 1
+
+    def _choose_level(self) -> None:
+        """Draw with the label that stands for the chosen level."""
+        layer = self.session.layers.vertebrae
+        if layer is None or self.lesion_button.isChecked():
+            return
+        levels = layer.metadata.setdefault("levels", {})
+        if self.session.annotation is not None:
+            for number, name in self.session.annotation.levels.items():
+                levels.setdefault(number, name)
+        wanted = self.level.currentText()
+        known = [number for number, name in levels.items() if name == wanted]
+        number = known[0] if known else max([int(layer.data.max()), *levels], default=0) + 1
+        levels[number] = wanted
+        layer.selected_label = number
+
+    def undo(self) -> None:
+        """Take the last stroke back."""
+        if self.target is not None:
+            self.target.undo()
+            self._later.start()
+
+    def copy_slice(self, step: int) -> None:
+        """Copy the outlines of this slice to a neighbour, as one undoable stroke."""
+        layer = self.target
+        if layer is None:
+            self.session.warn("Open a scan first.")
+            return
+        index = self.session.layers.current_slice
+        other = index + step
+        if not 0 <= other < layer.data.shape[0]:
+            self.session.warn("There is no slice on that side.")
+            return
+        rows, columns = np.nonzero(layer.data[index])
+        if not len(rows):
+            self.session.warn("This slice has nothing to copy.")
+            return
+        values = layer.data[index][rows, columns]
+        layer.data_setitem((np.full(len(rows), other), rows, columns), values)
+        self.session.layers.go_to(other)
+        self._later.start()
+
+    def _on_step(self, event: Any = None) -> None:
+        self._later.start()
+
+    def refresh(self) -> None:
+        """Tell areas, and what is missing before a model can learn from the case."""
+        session = self.session
+        contours = session.contours()
+        self.save_button.setEnabled(contours is not None and session.case is not None)
+        if contours is None or session.series is None:
+            self.area.setText("No scan is open.")
+            self.missing.setText("")
+            return
+        _, row_mm, column_mm = session.series.spacing_mm
+        index = session.layers.current_slice
+        here = int((contours.lesions[index] > 0).sum())
+        slices = len(contours.lesion_slices)
+        count = int(contours.lesions.max())
+        self.area.setText(
+            f"Lesion in this slice: {here * row_mm * column_mm / 100:.2f} cm². "
+            f"{count} lesion{'s' if count != 1 else ''} on {slices} slices, "
+            f"{len(np.unique(contours.vertebrae)) - 1} vertebrae."
+        )
+        wanted = []
+        if not contours.vertebrae.any():
+            wanted.append("vertebrae")
+        bare = [i + 1 for i in contours.lesion_slices if not contours.vertebrae[i].any()]
+        if contours.vertebrae.any() and bare:
+            wanted.append(f"vertebrae on slice {', '.join(map(str, bare))}")
+        if session.case is None:
+            wanted.append("a place in a study (Load: Add open scan to study)")
+        note = "" if slices else " Without a lesion the case counts as normal."
+        self.missing.setText(
+            (f"Missing before training: {'; '.join(wanted)}." if wanted else "Ready for training.")
+            + note
+        )
+
+    def save(self) -> None:
+        """Store the contours in the study."""
+        session = self.session
+        contours, series, case = session.contours(), session.series, session.case
+        if contours is None or series is None or case is None:
+            session.warn("Open a case of a study first, then save its contours.")
+            return
+
+        def done(_: object) -> None:
+            session.annotation = contours
+            session.study_changed.emit()
+            session.say(f"The contours of {case.name} are saved.")
+
+        try:
+            session.runner.start("save", lambda *_: case.save_annotation(contours, series), done)
+        except SpinemetError as error:
+            session.warn(str(error))

@@ -1,0 +1,204 @@
+"""Detect: run a model on the open series into image layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
+
+from ..errors import SpinemetError
+from ..imaging import FrocCase
+from ..jobs import CancelToken, EventCallback
+from ..network.card import load_card, model_names
+from .parts import JobBar, button, form, group, notice, row, text
+from .runner import leave_a_core_to_the_interface
+from .session import THIS_SCAN, session_of
+from .settings import keep, preference
+
+if TYPE_CHECKING:
+    import napari
+
+TASK = "detect"
+
+
+class DetectWidget(QWidget):
+    """Choose a model and press one button."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.session = session_of(napari_viewer)
+        layout = QVBoxLayout(self)
+        box, inner = group("Series")
+        self.series = text()
+        inner.addWidget(self.series)
+        layout.addWidget(box)
+        layout.addWidget(self._create_model_box())
+        self.detect_button = button(
+            "Detect lesions", "Run the model on the open series.", self.detect
+        )
+        self.detect_button.setMinimumHeight(36)
+        layout.addWidget(self.detect_button)
+        self.progress = JobBar(self.session.runner, TASK)
+        layout.addWidget(self.progress)
+        self.status = text()
+        layout.addWidget(self.status)
+        layout.addStretch(1)
+        layout.addWidget(notice())
+        session = self.session
+        session.series_changed.connect(self.refresh)
+        session.study_changed.connect(self.refresh_models)
+        session.runner.started.connect(lambda _: self.refresh())
+        session.runner.idle.connect(self.refresh)
+        session.runner.cancelled.connect(self._on_cancelled)
+        session.runner.failed.connect(self._on_failed)
+        session.result_changed.connect(self._on_result)
+        self.refresh_models()
+        self.refresh()
+
+    def _create_model_box(self) -> QWidget:
+        box, layout = group("Model")
+        self.model = QComboBox()
+        self.model.setToolTip("Models that ship with the program, and those of the study.")
+        self.model.currentIndexChanged.connect(lambda _: self._describe())
+        more = button("File…", "Choose a .safetensors file.", self._choose_file)
+        layout.addWidget(row(self.model, more))
+        self.card = text(muted=True)
+        layout.addWidget(self.card)
+        holder, fields = form()
+        self.columns = QComboBox()
+        self.columns.addItem("central half (as in the paper)", "centre")
+        self.columns.addItem("whole width", "all")
+        self.columns.setToolTip("Which columns of the picture are evaluated.")
+        self.columns.setCurrentIndex(
+            max(0, self.columns.findData(preference("detection", "columns")))
+        )
+        fields.addRow("Evaluate", self.columns)
+        layout.addWidget(holder)
+        return box
+
+    def refresh_models(self) -> None:
+        """List the shipped models and those of the study; keep the choice."""
+        chosen = self.model.currentData() or preference("detection", "model")
+        self.model.blockSignals(True)
+        self.model.clear()
+        for name in model_names():
+            self.model.addItem(f"{name} (shipped)", name)
+        if self.session.study is not None:
+            for path in self.session.study.model_files():
+                self.model.addItem(f"{path.stem} (study)", str(path))
+        self._select(chosen)
+        self.model.blockSignals(False)
+        self._describe()
+
+    def _select(self, model: str) -> None:
+        index = self.model.findData(model)
+        if index < 0 and Path(model).is_file():
+            self.model.addItem(f"{Path(model).stem} (file)", model)
+            index = self.model.count() - 1
+        self.model.setCurrentIndex(max(index, 0))
+
+    def _choose_file(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Model", "", "Models (*.safetensors)")
+        if chosen:
+            self._select(chosen)
+
+    def _describe(self) -> None:
+        """Say what the model's card says."""
+        try:
+            card = load_card(self.model.currentData() or "default")
+        except SpinemetError as error:
+            self.card.setText(str(error))
+            return
+        point = card.operating_point
+        self.card.setText(
+            f"{card.configuration.get('form', '?')} form, trained on "
+            f"{card.training.get('cases', '?')} cases on {card.training.get('date', '?')}. "
+            f"Operating point: threshold {point.threshold:.2f}, from {point.min_area_cm2:g} cm²"
+            f"{', within the spine' if point.gate else ''}."
+        )
+
+    def refresh(self) -> None:
+        """Say what will be detected on."""
+        series = self.session.series
+        if series is None:
+            self.series.setText("No series is open; open one under Load.")
+        else:
+            spacing = " x ".join(f"{v:.2f}" for v in series.spacing_mm)
+            self.series.setText(
+                f"{series.description or 'series'}: {series.contrast}, {series.shape[0]} slices, "
+                f"{spacing} mm."
+            )
+        self.detect_button.setEnabled(series is not None and not self.session.runner.busy)
+
+    def detect(self) -> None:
+        """Run the model in the background."""
+        session = self.session
+        series = session.series
+        if series is None:
+            session.warn("Open a series under Load first.")
+            return
+        model, columns = self.model.currentData(), self.columns.currentData()
+        keep("detection", model=model, columns=columns)
+        contours = session.contours()
+
+        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
+            from ..detection import detect
+            from ..evaluation import froc
+            from ..network import load_model
+
+            leave_a_core_to_the_interface()
+            network, card = load_model(model), load_card(model)
+            point = card.operating_point
+            result = detect(
+                series,
+                network,
+                point,
+                columns=columns,
+                identity=card.identity,
+                on_event=on_event,
+                cancel=cancel,
+            )
+            curve = None
+            if contours is not None and contours.lesions.any():
+                case = FrocCase("this scan", ((result.plain, contours),))
+                curve = froc(
+                    [case],
+                    min_area_cm2=point.min_area_cm2,
+                    weight=point.weight,
+                    gate=point.gate,
+                )
+            return result, curve
+
+        try:
+            session.runner.start(TASK, work, self._on_detected)
+        except SpinemetError as error:
+            session.warn(str(error))
+
+    def _on_detected(self, got: Any) -> None:
+        result, curve = got
+        series = self.session.series
+        if series is None or series.series_uid != result.plain.series_uid:
+            self.session.warn("Another scan was opened meanwhile; its detection was dropped.")
+            return
+        self.session.set_result(result)
+        if curve is not None and self.session.curve_name in ("", THIS_SCAN):
+            self.session.set_curve(curve, THIS_SCAN)
+        for warning in result.warnings:
+            self.session.warn(warning)
+
+    def _on_result(self) -> None:
+        result = self.session.result
+        self.status.setText(
+            ""
+            if result is None
+            else f"{len(result.findings)} findings in {result.seconds:.1f} s. Go on with Review."
+        )
+
+    def _on_cancelled(self, task: str) -> None:
+        if task == TASK:
+            self.status.setText("Detection was cancelled; nothing was changed.")
+
+    def _on_failed(self, task: str, sentence: str) -> None:
+        if task == TASK:
+            self.status.setText(sentence)

@@ -1,0 +1,213 @@
+"""The only file that adds layers to the viewer; layers are held as objects, never by name."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Labels
+from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtCore import QObject, Signal
+
+from ..imaging import Annotation, SagittalSeries
+
+if TYPE_CHECKING:
+    import napari
+
+    from ..detection import DetectionResult
+
+AXES = ("slice", "row", "column")
+LESION, VERTEBRA, DETECTION = "#ff4040", "#4a7dff", "#35c8ff"
+
+
+def series_layer(series: SagittalSeries) -> tuple[Any, dict[str, Any], str]:
+    """Layer data of a series: axis-aligned in mm, its true place kept in the metadata.
+
+    An oblique affine would make napari slice across the acquired planes and paint beside
+    the cursor, so a layer carries the spacing only.
+    """
+    low, high = np.percentile(series.voxels, (1, 99.7))
+    return (
+        series.voxels,
+        {
+            "name": series.description or "series",
+            "scale": series.spacing_mm,
+            "units": ("mm",) * 3,
+            "axis_labels": AXES,
+            "colormap": "gray",
+            "contrast_limits": (float(low), float(max(high, low + 1))),
+            "metadata": {"spinemet_series": series, "affine_lps": series.affine},
+        },
+        "image",
+    )
+
+
+def one_colour(colour: str) -> DirectLabelColormap:
+    """Every label in the same colour."""
+    return DirectLabelColormap(color_dict={None: colour, 0: "transparent"})
+
+
+class ViewerLayers(QObject):
+    """The layers of this plugin in one viewer."""
+
+    contours_changed = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self.image: Image | None = None
+        self.lesions: Labels | None = None
+        self.vertebrae: Labels | None = None
+        self.likelihood: Image | None = None
+        self.plain: Image | None = None
+        self.detections: Labels | None = None
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.current_step.connect(self._write_orientation)
+
+    def _on_removed(self, event: Any) -> None:
+        for name, layer in list(vars(self).items()):
+            if layer is event.value:
+                setattr(self, name, None)
+
+    def _remove(self, *layers: Any) -> None:
+        for layer in layers:
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def show_series(self, series: SagittalSeries, annotation: Annotation | None) -> None:
+        """Show a series with its contours in place of the former one."""
+        self._remove(
+            self.detections, self.likelihood, self.plain, self.lesions, self.vertebrae, self.image
+        )
+        data, settings, _ = series_layer(series)
+        self.image = self._viewer.add_image(data, **settings)
+        empty = np.zeros(series.shape, dtype=np.uint16)
+        self.vertebrae = self._add_labels(
+            "vertebrae", annotation.vertebrae if annotation else empty, VERTEBRA, series.spacing_mm
+        )
+        self.lesions = self._add_labels(
+            "lesions", annotation.lesions if annotation else empty, LESION, series.spacing_mm
+        )
+        if annotation is not None and annotation.lesions.any():
+            self.go_to(int(annotation.lesions.sum(axis=(1, 2)).argmax()))
+        else:
+            self.go_to(series.shape[0] // 2)
+        self._viewer.reset_view()
+        self._viewer.layers.selection.active = self.image
+        self._write_orientation()
+
+    def _add_labels(
+        self,
+        name: str,
+        data: npt.NDArray[np.unsignedinteger],
+        colour: str,
+        spacing_mm: tuple[float, float, float],
+    ) -> Labels:
+        layer = self._viewer.add_labels(
+            np.array(data),
+            name=name,
+            scale=spacing_mm,
+            units=("mm",) * 3,
+            axis_labels=AXES,
+            colormap=one_colour(colour),
+            opacity=0.9,
+        )
+        layer.contour = 1
+        layer.events.paint.connect(lambda _: self.contours_changed.emit())
+        layer.events.labels_update.connect(lambda _: self.contours_changed.emit())
+        return layer
+
+    def annotation(self, series: SagittalSeries, former: Annotation | None) -> Annotation | None:
+        """The contours on the screen; a layer that was deleted counts as in ``former``."""
+        empty = np.zeros(series.shape, dtype=np.uint16)
+        lesions = self.lesions.data if self.lesions else former.lesions if former else empty
+        vertebrae = self.vertebrae.data if self.vertebrae else former.vertebrae if former else empty
+        levels = dict(former.levels) if former else {}
+        for number in np.unique(vertebrae[vertebrae > 0]):
+            levels.setdefault(int(number), f"Vertebra {number}")
+        if self.vertebrae is not None:
+            levels |= self.vertebrae.metadata.get("levels", {})
+        return Annotation(
+            lesions,
+            vertebrae,
+            levels,
+            series_uid=series.series_uid,
+            reader=former.reader if former else "",
+            created=datetime.datetime.now().isoformat(timespec="seconds"),
+        )
+
+    def show_likelihood(self, result: DetectionResult) -> None:
+        """Show the likelihood, the plain one beside it hidden, and empty outlines."""
+        self._remove(self.detections, self.likelihood, self.plain)
+        settings: dict[str, Any] = {
+            "scale": (result.plain.spacing_mm[0], 1.0, 1.0),
+            "units": ("mm",) * 3,
+            "axis_labels": AXES,
+            "colormap": "inferno",
+            "blending": "additive",
+            "contrast_limits": (0.0, 1.0),
+            "opacity": 0.45,
+        }
+        self.plain = self._viewer.add_image(
+            result.plain.values, name="likelihood, plain", visible=False, **settings
+        )
+        self.likelihood = self._viewer.add_image(
+            result.likelihood.values, name="likelihood", **settings
+        )
+        self.detections = self._viewer.add_labels(
+            np.zeros(result.likelihood.values.shape, dtype=np.int32),
+            name="detections",
+            scale=settings["scale"],
+            units=settings["units"],
+            axis_labels=AXES,
+            colormap=one_colour(DETECTION),
+            opacity=1.0,
+        )
+        self.detections.contour = 1
+        self.detections.editable = False
+        self._viewer.layers.selection.active = self.image
+
+    def update_likelihood(self, values: npt.NDArray[np.float32]) -> None:
+        """Replace the shown likelihood, for example after another aggregation weight."""
+        if self.likelihood is not None:
+            self.likelihood.data = values
+
+    def draw_detections(
+        self, slices: list[int], labels: Callable[[int], npt.NDArray[np.int32]]
+    ) -> None:
+        """Redraw the outlines of some slices from ``labels(slice)``."""
+        if self.detections is None:
+            return
+        for index in slices:
+            self.detections.data[index] = labels(index)
+        self.detections.refresh()
+
+    @property
+    def current_slice(self) -> int:
+        """Slice on the screen."""
+        step = self._viewer.dims.current_step
+        return int(step[0]) if len(step) else 0
+
+    def go_to(self, index: int) -> None:
+        """Show a slice."""
+        self._viewer.dims.set_current_step(0, index)
+
+    def centre_on(self, index: int, row_mm: float, column_mm: float) -> None:
+        """Show a slice with a point, in mm from the first pixel, in the middle."""
+        self.go_to(index)
+        self._viewer.camera.center = (0.0, row_mm, column_mm)
+
+    def _write_orientation(self, event: Any = None) -> None:
+        """Say in the picture where left and right, head and feet are."""
+        if self.image is None:
+            return
+        count = self.image.data.shape[0]
+        overlay = self._viewer.text_overlay
+        overlay.visible = True
+        overlay.text = (
+            f"slice {self.current_slice + 1} of {count}, from right (1) to left ({count})\n"
+            "front of the body on the left, head at the top"
+        )

@@ -1,0 +1,251 @@
+"""Load: choose a scan, see what is in it, open it, keep it in a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from ..dicom import list_series, read_series
+from ..errors import SpinemetError
+from ..imaging import SeriesSummary
+from ..phantom.sample import sample_study
+from ..study import Case, Study
+from .parts import JobBar, Table, button, group, notice, row, text
+from .session import session_of
+from .settings import keep, preference
+
+if TYPE_CHECKING:
+    import napari
+
+TASK = "load"
+
+
+class LoadWidget(QWidget):
+    """Choose or drop a folder, file or zip; open one of its series; work on a study."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.session = session_of(napari_viewer)
+        self.summaries: list[SeriesSummary] = []
+        self.cases: list[Case] = []
+        self.setAcceptDrops(True)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._create_scan_box())
+        layout.addWidget(self._create_study_box(), 1)
+        self.status = text()
+        layout.addWidget(self.status)
+        self.progress = JobBar(self.session.runner, TASK)
+        layout.addWidget(self.progress)
+        layout.addWidget(notice())
+        self.session.study_changed.connect(self.refresh_cases)
+        self.session.series_changed.connect(self._update_buttons)
+        self.session.message.connect(self.status.setText)
+        self._update_buttons()
+
+    def _create_scan_box(self) -> QWidget:
+        box, layout = group("Scan")
+        self.path = QLineEdit(str(preference("places", "scan")))
+        self.path.setPlaceholderText("Folder, DICOM file or zip; or drop it here")
+        self.path.setToolTip("The scan: a folder of DICOM files, one file, a zip or a CD.")
+        self.path.returnPressed.connect(self.list)
+        layout.addWidget(self.path)
+        layout.addWidget(
+            row(
+                button("Folder…", "Choose a folder of DICOM files.", self._choose_folder),
+                button("File or zip…", "Choose a DICOM file or a zip.", self._choose_file),
+                button("Look", "List the series that are there.", self.list),
+            )
+        )
+        self.table = Table(
+            ("Series", "Plane", "Contrast", "Slices", "Usable"),
+            "The series found. One that cannot be used says why.",
+            stretch=4,
+        )
+        self.table.itemSelectionChanged.connect(self._update_buttons)
+        self.table.cellDoubleClicked.connect(lambda *_: self.open())
+        self.table.setMinimumHeight(120)
+        layout.addWidget(self.table)
+        self.reason = text(muted=True)
+        layout.addWidget(self.reason)
+        self.open_button = button("Open series", "Show the chosen series.", self.open)
+        layout.addWidget(self.open_button)
+        return box
+
+    def _create_study_box(self) -> QWidget:
+        box, layout = group("Study")
+        self.study_label = QLabel("no study open")
+        self.study_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout.addWidget(self.study_label)
+        layout.addWidget(
+            row(
+                button("Study…", "Open the folder of a study, or make one.", self._choose_study),
+                button("Sample study", "Open the synthetic study to try things.", self.open_sample),
+            )
+        )
+        self.case_table = Table(
+            ("Case", "State"), "Cases of the study; double click opens one.", stretch=0
+        )
+        self.case_table.cellDoubleClicked.connect(lambda *_: self.open_case())
+        self.case_table.itemSelectionChanged.connect(self._update_buttons)
+        layout.addWidget(self.case_table)
+        self.open_case_button = button(
+            "Open case", "Show the chosen case with its contours.", self.open_case
+        )
+        self.import_button = button(
+            "Add open scan to study", "Copy the open scan into the study.", self.import_scan
+        )
+        layout.addWidget(row(self.open_case_button, self.import_button))
+        return box
+
+    def _update_buttons(self) -> None:
+        chosen = self.table.chosen
+        summary = self.summaries[chosen] if 0 <= chosen < len(self.summaries) else None
+        self.open_button.setEnabled(summary is not None)
+        self.reason.setText(
+            "" if summary is None or summary.detectable else f"Not usable: {summary.reason}."
+        )
+        self.open_case_button.setEnabled(self.case_table.chosen >= 0)
+        session = self.session
+        self.import_button.setEnabled(
+            session.series is not None and session.study is not None and session.case is None
+        )
+
+    # Scans -------------------------------------------------------------------------------
+
+    def list(self) -> None:
+        """List the series at the path."""
+        place = self.path.text().strip()
+        if not place:
+            self.session.warn("Choose a folder, file or zip first.")
+            return
+        self._run(lambda *_: list_series(place), self._on_listed)
+
+    def _on_listed(self, summaries: list[SeriesSummary]) -> None:
+        self.summaries = summaries
+        keep("places", scan=self.path.text().strip())
+        self.table.fill(
+            [
+                (
+                    s.description or s.series_uid,
+                    s.plane,
+                    s.contrast,
+                    str(s.slices),
+                    "yes" if s.detectable else f"no: {s.reason}",
+                )
+                for s in summaries
+            ]
+        )
+        usable = [k for k, s in enumerate(summaries) if s.detectable]
+        if usable:
+            self.table.selectRow(usable[0])
+        self.status.setText(f"{len(summaries)} series, {len(usable)} of them usable for detection.")
+
+    def open(self) -> None:
+        """Open the chosen series."""
+        chosen = self.table.chosen
+        if not 0 <= chosen < len(self.summaries):
+            self.session.warn("Choose a series in the table first.")
+            return
+        place, uid = Path(self.path.text().strip()), self.summaries[chosen].series_uid
+        self._run(
+            lambda *_: read_series(place, uid),
+            lambda series: self.session.open_series(series, source=place),
+        )
+
+    def _choose_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder of the scan", self.path.text())
+        if chosen:
+            self.path.setText(chosen)
+            self.list()
+
+    def _choose_file(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "DICOM file or zip", self.path.text())
+        if chosen:
+            self.path.setText(chosen)
+            self.list()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """List what was dropped."""
+        paths = [u.toLocalFile() for u in event.mimeData().urls() if u.isLocalFile()]
+        if paths:
+            self.path.setText(paths[0])
+            self.list()
+
+    # Study -------------------------------------------------------------------------------
+
+    def _choose_study(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(
+            self, "Folder of the study", str(preference("places", "study"))
+        )
+        if chosen:
+            self.open_study(Path(chosen))
+
+    def open_study(self, path: Path) -> None:
+        """Open the study in a folder."""
+        try:
+            self.session.open_study(Study(path))
+        except SpinemetError as error:
+            self.session.warn(str(error))
+            return
+        keep("places", study=str(path))
+
+    def open_sample(self) -> None:
+        """Open the sample study; an installed program makes it first."""
+        self._run(lambda *_: sample_study(), self.open_study)
+
+    def refresh_cases(self) -> None:
+        """List the cases of the open study."""
+        study = self.session.study
+        self.cases = study.cases() if study is not None else []
+        self.study_label.setText(str(study.path) if study is not None else "no study open")
+        self.case_table.fill([(c.name, c.state) for c in self.cases])
+        if self.cases:
+            self.case_table.selectRow(0)
+        self._update_buttons()
+
+    def open_case(self) -> None:
+        """Open the chosen case with its contours."""
+        chosen = self.case_table.chosen
+        if not 0 <= chosen < len(self.cases):
+            self.session.warn("Choose a case in the table first.")
+            return
+        case = self.cases[chosen]
+
+        def work(*_: Any) -> Any:
+            series = case.series()
+            return series, case.annotation(series) if case.contoured else None
+
+        self._run(
+            work,
+            lambda got: self.session.open_series(got[0], case.path, case, got[1]),
+        )
+
+    def import_scan(self) -> None:
+        """Copy the open scan into the study."""
+        session = self.session
+        study, series, source = session.study, session.series, session.source
+        if study is None or series is None or source is None:
+            session.warn("Open a scan and a study first.")
+            return
+
+        def done(case: Case) -> None:
+            session.case = case
+            self.refresh_cases()
+            self.status.setText(f"The scan is in the study as {case.name}.")
+
+        self._run(lambda *_: study.import_scan(source, series), done)
+
+    def _run(self, work: Any, done: Any) -> None:
+        try:
+            self.session.runner.start(TASK, work, done)
+        except SpinemetError as error:
+            self.session.warn(str(error))

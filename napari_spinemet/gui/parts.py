@@ -1,0 +1,171 @@
+"""Small pieces that every widget is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..jobs import Event, Progressed
+from .runner import JobRunner
+
+NOTICE = "Research use only. Not for clinical diagnosis."
+
+
+def button(text: str, help_text: str, on_click: Callable[[], object]) -> QPushButton:
+    """A push button with its help."""
+    made = QPushButton(text)
+    made.setToolTip(help_text)
+    made.clicked.connect(lambda _=False: on_click())
+    return made
+
+
+def row(*widgets: QWidget) -> QWidget:
+    """Widgets side by side."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return holder
+
+
+def group(title: str) -> tuple[QGroupBox, QVBoxLayout]:
+    """A titled box and its layout."""
+    box = QGroupBox(title)
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(8, 8, 8, 8)
+    return box, layout
+
+
+def form() -> tuple[QWidget, QFormLayout]:
+    """A form with labels on the left."""
+    holder = QWidget()
+    layout = QFormLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    return holder, layout
+
+
+def text(value: str = "", muted: bool = False) -> QLabel:
+    """A line of text that wraps."""
+    label = QLabel(value)
+    label.setWordWrap(True)
+    if muted:
+        label.setEnabled(False)
+    return label
+
+
+def notice() -> QLabel:
+    """The quiet line at the foot of every widget."""
+    label = text(NOTICE, muted=True)
+    label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+    label.setObjectName("notice")
+    return label
+
+
+class Table(QTableWidget):
+    """A read-only table whose rows are chosen whole.
+
+    Parameters
+    ----------
+    headings : sequence of str
+    help_text : str
+    stretch : int
+        The column that takes the spare width.
+    """
+
+    def __init__(self, headings: tuple[str, ...], help_text: str, stretch: int) -> None:
+        super().__init__(0, len(headings))
+        self.setHorizontalHeaderLabels(headings)
+        self.setToolTip(help_text)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setAlternatingRowColors(True)
+        self.verticalHeader().hide()
+        header = self.horizontalHeader()
+        for column in range(len(headings)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(stretch, QHeaderView.ResizeMode.Stretch)
+        self.setWordWrap(True)
+
+    def fill(self, rows: list[tuple[str, ...]]) -> None:
+        """Replace the content."""
+        self.clearContents()
+        self.setRowCount(len(rows))
+        for index, values in enumerate(rows):
+            for column, value in enumerate(values):
+                item = QTableWidgetItem(value)
+                item.setToolTip(value)
+                self.setItem(index, column, item)
+
+    @property
+    def chosen(self) -> int:
+        """Index of the chosen row, -1 for none."""
+        rows = self.selectionModel().selectedRows() if self.selectionModel() else []
+        return rows[0].row() if rows else -1
+
+
+class JobBar(QWidget):
+    """Progress of one kind of job, with a button that cancels it.
+
+    Parameters
+    ----------
+    runner : JobRunner
+    task : str
+        The job that is shown here; others are left to their own widgets.
+    """
+
+    def __init__(self, runner: JobRunner, task: str) -> None:
+        super().__init__()
+        self._runner, self._task = runner, task
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(True)
+        self.cancel = button("Cancel", "Stop within a batch; nothing is changed.", self._on_cancel)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.bar, 1)
+        layout.addWidget(self.cancel)
+        runner.started.connect(self._on_started)
+        runner.reported.connect(self._on_reported)
+        runner.idle.connect(self._on_idle)
+        self._on_idle()
+
+    def _on_started(self, task: str) -> None:
+        if task == self._task:
+            self.bar.setRange(0, 0)
+            self.bar.setFormat("starting")
+            self.cancel.setText("Cancel")
+            self.cancel.setEnabled(True)
+            self.show()
+
+    def _on_reported(self, task: str, event: Event) -> None:
+        if task == self._task and isinstance(event, Progressed):
+            self.bar.setRange(0, event.total)
+            self.bar.setValue(event.done)
+            self.bar.setFormat(event.message or f"{event.done} of {event.total}")
+
+    def _on_idle(self) -> None:
+        self.bar.setRange(0, 1)
+        self.bar.reset()
+        self.bar.setFormat("")
+        self.hide()
+
+    def _on_cancel(self) -> None:
+        self.cancel.setText("Stopping")
+        self.cancel.setEnabled(False)
+        self._runner.cancel()

@@ -1,0 +1,386 @@
+"""Review: the threshold, the outlines, the table of findings, the live FROC."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QVBoxLayout, QWidget
+from superqt import QLabeledDoubleSlider
+
+from ..detection.findings import level_of, link_findings
+from ..errors import SpinemetError
+from ..imaging import PAPER_OPERATING_POINT, Finding, FrocCase, OperatingPoint
+from ..jobs import CancelToken, EventCallback
+from .froc_plot import FrocPlot
+from .parts import JobBar, Table, button, form, group, notice, row, text
+from .runner import leave_a_core_to_the_interface
+from .session import THIS_SCAN, session_of
+
+if TYPE_CHECKING:
+    import napari
+
+TASK = "review"
+VERDICTS = {"": "", "accepted": "accepted", "rejected": "rejected", "unsure": "unsure"}
+
+
+class ReviewWidget(QWidget):
+    """Move the threshold and judge what is found."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.session = session_of(napari_viewer)
+        self.findings: list[Finding] = []
+        self._verdicts: dict[tuple[int, int, int], str] = {}
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._create_point_box())
+        layout.addWidget(self._create_findings_box(), 1)
+        box, inner = group("FROC")
+        self.froc = FrocPlot()
+        self.froc.threshold_chosen.connect(self.set_threshold)
+        inner.addWidget(self.froc)
+        self.study_button = button(
+            "Evaluate the study",
+            "Run the model on every contoured case of the study and draw its curve.",
+            self.evaluate_study,
+        )
+        inner.addWidget(self.study_button)
+        layout.addWidget(box, 1)
+        self.progress = JobBar(self.session.runner, TASK)
+        layout.addWidget(self.progress)
+        layout.addWidget(notice())
+        # Outlines of slices that nobody looks at may wait until the slider rests.
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(120)
+        self._rest.timeout.connect(self._draw_all)
+        # A new weight means new trees, and another area a new curve: after the typing.
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(300)
+        self._settle.timeout.connect(self._recompute)
+        session = self.session
+        session.result_changed.connect(self._on_result)
+        session.curve_changed.connect(self._on_curve)
+        session.study_changed.connect(self._update_buttons)
+        session.series_changed.connect(self._update_buttons)
+        session.runner.started.connect(lambda _: self._update_buttons())
+        session.runner.idle.connect(self._on_idle)
+        session.viewer.dims.events.current_step.connect(self._on_step)
+        self._on_result()
+        self._on_curve()
+
+    def _create_point_box(self) -> QWidget:
+        box, layout = group("Operating point")
+        holder, fields = form()
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold.setRange(0.01, 1.0)
+        self.threshold.setSingleStep(0.01)
+        self.threshold.setDecimals(2)
+        self.threshold.setToolTip("Likelihood from which a pixel belongs to a detection.")
+        self.threshold.valueChanged.connect(self._on_threshold)
+        fields.addRow("Threshold", self.threshold)
+        self.min_area = _spin(0, 50, 0.5, " cm²", "Smaller detections are dropped.")
+        self.weight = _spin(0, 1, 0.05, "", "Weight of the slice itself among its neighbours.")
+        self.aggregated = QCheckBox("over neighbouring slices")
+        self.aggregated.setToolTip("Average the likelihood over the slices on either side.")
+        self.gate = QCheckBox("only within the spine")
+        self.gate.setToolTip("Drop detections away from the spine that the model recognised.")
+        fields.addRow("Minimum area", self.min_area)
+        fields.addRow("Aggregate", row(self.aggregated, self.weight))
+        fields.addRow("Gate", self.gate)
+        layout.addWidget(holder)
+        self.min_area.valueChanged.connect(lambda _: self._on_setting())
+        self.weight.valueChanged.connect(lambda _: self._on_setting())
+        self.aggregated.toggled.connect(lambda _: self._on_setting())
+        self.gate.toggled.connect(lambda _: self._on_setting())
+        layout.addWidget(
+            row(
+                button("Model's own", "The operating point of the model's card.", self.use_card),
+                button("Paper", "0.6, 5 cm², weight 0.4, no gate.", self.use_paper),
+            )
+        )
+        return box
+
+    def _create_findings_box(self) -> QWidget:
+        box, layout = group("Findings")
+        self.count = text()
+        layout.addWidget(self.count)
+        self.table = Table(
+            ("Level", "Slices", "Area cm²", "Volume cm³", "Peak", "Verdict"),
+            "Findings across slices; a click shows one.",
+            stretch=5,
+        )
+        self.table.setMinimumHeight(110)
+        self.table.itemSelectionChanged.connect(self._on_chosen)
+        layout.addWidget(self.table)
+        self.verdict_buttons = [
+            button(name, f"Mark the chosen finding as {verdict}.", lambda v=verdict: self.judge(v))
+            for name, verdict in (
+                ("Accept", "accepted"),
+                ("Reject", "rejected"),
+                ("Unsure", "unsure"),
+            )
+        ]
+        layout.addWidget(row(*self.verdict_buttons))
+        return box
+
+    # The operating point -------------------------------------------------------------------
+
+    def point(self) -> OperatingPoint:
+        """What the controls say."""
+        return OperatingPoint(
+            threshold=round(self.threshold.value(), 6),
+            min_area_cm2=self.min_area.value(),
+            weight=self.weight.value() if self.aggregated.isChecked() else None,
+            gate=self.gate.isChecked(),
+        )
+
+    def set_point(self, point: OperatingPoint) -> None:
+        """Set all controls, and recompute once."""
+        controls = (self.threshold, self.min_area, self.weight, self.aggregated, self.gate)
+        for control in controls:
+            control.blockSignals(True)
+        self.threshold.setValue(point.threshold)
+        self.min_area.setValue(point.min_area_cm2)
+        self.aggregated.setChecked(point.weight is not None)
+        self.weight.setValue(0.4 if point.weight is None else point.weight)
+        self.gate.setChecked(point.gate)
+        for control in controls:
+            control.blockSignals(False)
+        self._on_setting()
+
+    def set_threshold(self, threshold: float) -> None:
+        """Move the slider."""
+        self.threshold.setValue(threshold)
+
+    def use_card(self) -> None:
+        """Take the operating point of the model that made the map."""
+        if self.session.result is not None:
+            self.set_point(self._card_point)
+
+    def use_paper(self) -> None:
+        """Take the paper's operating point."""
+        self.set_point(PAPER_OPERATING_POINT)
+
+    def _on_result(self) -> None:
+        result = self.session.result
+        self._verdicts = {}
+        self.setEnabled(True)
+        if result is not None:
+            self._card_point = result.operating_point
+            self.set_point(result.operating_point)
+        self._refresh()
+
+    def _on_curve(self) -> None:
+        self.froc.set_curve(self.session.curve, self.session.curve_name)
+        self.froc.set_threshold(self.threshold.value())
+
+    def _on_threshold(self, value: float) -> None:
+        self._draw_current()
+        self.froc.set_threshold(value)
+        self._rest.start()
+
+    def _on_setting(self) -> None:
+        self.weight.setEnabled(self.aggregated.isChecked())
+        self._refresh()
+        self._settle.start()
+
+    def _refresh(self) -> None:
+        self._draw_current()
+        self.froc.set_threshold(self.threshold.value())
+        self._draw_all()
+        self._update_buttons()
+
+    # Outlines and table --------------------------------------------------------------------
+
+    def _labels(self, index: int) -> Any:
+        result, point = self.session.result, self.point()
+        assert result is not None
+        curve = result.curve if point.gate else None
+        return result.forest.labels(index, point.threshold, point.min_area_cm2, curve)
+
+    def _draw_current(self) -> None:
+        layers = self.session.layers
+        if self.session.result is not None and layers.detections is not None:
+            layers.draw_detections([layers.current_slice], self._labels)
+
+    def _draw_all(self) -> None:
+        result, layers = self.session.result, self.session.layers
+        if result is None:
+            self.findings = []
+            self.table.fill([])
+            self.count.setText("Nothing has been detected yet; press the button under Detect.")
+            return
+        layers.draw_detections(list(range(len(result.forest.trees))), self._labels)
+        point = self.point()
+        detections = result.forest.detections(point.threshold, point.min_area_cm2)
+        if point.gate and result.curve is not None:
+            detections = [d for d in detections if result.curve.keeps(d)]
+        self.findings = link_findings(detections, result.plain.spacing_mm[0])
+        annotation, series = self.session.annotation, self.session.series
+        if annotation is not None and series is not None:
+            self.findings = [
+                replace(f, level=level_of(f, series, annotation)) for f in self.findings
+            ]
+        self._fill()
+        self.count.setText(
+            f"{len(self.findings)} finding{'s' if len(self.findings) != 1 else ''}, "
+            f"{len(detections)} detection{'s' if len(detections) != 1 else ''} in slices."
+        )
+
+    def _fill(self) -> None:
+        chosen = self.table.chosen
+        self.table.blockSignals(True)
+        self.table.fill(
+            [
+                (
+                    f.level or "–",
+                    _range(*f.slices),
+                    f"{f.largest.area_cm2:.1f}",
+                    f"{f.volume_cm3:.1f}",
+                    f"{f.peak:.2f}",
+                    self._verdicts.get(_key(f), ""),
+                )
+                for f in self.findings
+            ]
+        )
+        if 0 <= chosen < len(self.findings):
+            self.table.selectRow(chosen)
+        self.table.blockSignals(False)
+        self._update_buttons()
+
+    def _on_step(self, event: Any = None) -> None:
+        if self._rest.isActive():
+            self._draw_current()
+
+    def _on_chosen(self) -> None:
+        self._update_buttons()
+        chosen = self.table.chosen
+        if 0 <= chosen < len(self.findings):
+            largest = self.findings[chosen].largest
+            self.session.layers.centre_on(largest.slice, *largest.centre_working)
+
+    def judge(self, verdict: str) -> None:
+        """Mark the chosen finding; the same again takes the mark away."""
+        chosen = self.table.chosen
+        if not 0 <= chosen < len(self.findings):
+            self.session.warn("Choose a finding in the table first.")
+            return
+        key = _key(self.findings[chosen])
+        self._verdicts[key] = "" if self._verdicts.get(key) == verdict else verdict
+        self._fill()
+
+    # Long work -----------------------------------------------------------------------------
+
+    def _update_buttons(self) -> None:
+        session = self.session
+        for made in self.verdict_buttons:
+            made.setEnabled(0 <= self.table.chosen < len(self.findings))
+        self.study_button.setEnabled(session.study is not None and not session.runner.busy)
+
+    def _on_idle(self) -> None:
+        self._update_buttons()
+
+    def _recompute(self) -> None:
+        """New trees for a new weight, and the curve for the settings as they are."""
+        session = self.session
+        result, point = session.result, self.point()
+        if result is None:
+            return
+        if session.runner.busy:
+            self._settle.start()
+            return
+        same_trees = result.operating_point.weight == point.weight
+        settings = (point.min_area_cm2, point.weight, point.gate)
+        before = result.operating_point
+        if same_trees and settings == (before.min_area_cm2, before.weight, before.gate):
+            return
+        contours = session.contours()
+        whole_study = session.study if session.curve_name not in ("", THIS_SCAN) else None
+        model = result.plain.model
+
+        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
+            from ..evaluation import froc
+            from ..experiments.study_froc import stored_curve
+
+            new = result.at(point)
+            curve = None
+            if whole_study is not None:
+                curve = stored_curve(whole_study, model, point, on_event=on_event, cancel=cancel)
+            elif contours is not None and contours.lesions.any():
+                case = FrocCase("this scan", ((result.plain, contours),))
+                curve = froc(
+                    [case],
+                    min_area_cm2=point.min_area_cm2,
+                    weight=point.weight,
+                    gate=point.gate,
+                )
+            return new, curve
+
+        def done(got: Any) -> None:
+            new, curve = got
+            if session.result is not result:
+                return
+            session.result = new
+            if not same_trees:
+                session.layers.update_likelihood(new.likelihood.values)
+            if curve is not None:
+                session.set_curve(curve, session.curve_name or THIS_SCAN)
+            self._refresh()
+
+        session.runner.start(TASK, work, done)
+
+    def evaluate_study(self) -> None:
+        """Draw the curve of the study with the model that made the shown map."""
+        session = self.session
+        study, point = session.study, self.point()
+        if study is None:
+            session.warn("Open a study under Load first.")
+            return
+        from .settings import preference
+
+        model = preference("detection", "model")
+
+        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
+            from ..experiments import study_curve
+            from ..network import load_card, load_model
+
+            leave_a_core_to_the_interface()
+            return study_curve(
+                study,
+                load_model(model),
+                load_card(model).identity,
+                point,
+                on_event=on_event,
+                cancel=cancel,
+            )
+
+        try:
+            session.runner.start(
+                TASK, work, lambda made: session.set_curve(made.curve, f"study {study.path.name}")
+            )
+        except SpinemetError as error:
+            session.warn(str(error))
+
+
+def _spin(low: float, high: float, step: float, suffix: str, tip: str) -> QDoubleSpinBox:
+    spin = QDoubleSpinBox()
+    spin.setRange(low, high)
+    spin.setSingleStep(step)
+    spin.setDecimals(2)
+    spin.setSuffix(suffix)
+    spin.setToolTip(tip)
+    spin.setKeyboardTracking(False)
+    return spin
+
+
+def _range(first: int, last: int) -> str:
+    return str(first + 1) if first == last else f"{first + 1}–{last + 1}"
+
+
+def _key(finding: Finding) -> tuple[int, int, int]:
+    """Where a finding is: its verdict outlives small moves of the threshold."""
+    x, y, z = (round(v / 10) for v in finding.centre_mm)
+    return x, y, z

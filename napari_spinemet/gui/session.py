@@ -1,0 +1,122 @@
+"""What is open in one viewer, shared by its widgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from napari.utils import notifications
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QApplication
+
+from ..imaging import Annotation, SagittalSeries
+from ..study import Case, Study
+from .layers import ViewerLayers
+from .runner import JobRunner
+
+if TYPE_CHECKING:
+    import napari
+
+    from ..detection import DetectionResult
+    from ..evaluation import FrocCurve
+
+
+class Session(QObject):
+    """The open series, its contours, the study, and what was detected.
+
+    Widgets read it, change it by its methods, and follow its signals; they do not know of
+    each other.
+    """
+
+    series_changed = Signal()
+    study_changed = Signal()
+    contours_changed = Signal()
+    result_changed = Signal()
+    curve_changed = Signal()
+    message = Signal(str)
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.layers = ViewerLayers(viewer)
+        self.layers.contours_changed.connect(self.contours_changed)
+        self.runner = JobRunner(self)
+        self.runner.failed.connect(lambda _, sentence: self.warn(sentence))
+        self.series: SagittalSeries | None = None
+        self.source: Path | None = None
+        self.study: Study | None = None
+        self.case: Case | None = None
+        self.annotation: Annotation | None = None
+        self.result: DetectionResult | None = None
+        self.curve: FrocCurve | None = None
+        self.curve_name = ""
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.runner.stop)
+
+    def say(self, sentence: str) -> None:
+        """Tell the user something in passing."""
+        self.message.emit(sentence)
+        notifications.show_info(sentence)
+
+    def warn(self, sentence: str) -> None:
+        """Tell the user what went wrong and how to mend it."""
+        self.message.emit(sentence)
+        notifications.show_warning(sentence)
+
+    def open_series(
+        self,
+        series: SagittalSeries,
+        source: Path | None = None,
+        case: Case | None = None,
+        annotation: Annotation | None = None,
+    ) -> None:
+        """Show a series and its contours in place of the former one."""
+        self.series, self.source, self.case = series, source, case
+        self.annotation = annotation
+        self.result = None
+        if self.curve_name == THIS_SCAN:
+            self.curve, self.curve_name = None, ""
+        self.layers.show_series(series, annotation)
+        for warning in series.warnings:
+            self.warn(warning)
+        self.series_changed.emit()
+        self.contours_changed.emit()
+        self.result_changed.emit()
+        self.curve_changed.emit()
+
+    def open_study(self, study: Study) -> None:
+        """Make a study the open one."""
+        self.study = study
+        self.study_changed.emit()
+
+    def contours(self) -> Annotation | None:
+        """The contours as they are on the screen; None without a series."""
+        if self.series is None:
+            return None
+        return self.layers.annotation(self.series, self.annotation)
+
+    def set_result(self, result: DetectionResult) -> None:
+        """Show what was detected in the open series."""
+        self.result = result
+        self.layers.show_likelihood(result)
+        self.result_changed.emit()
+
+    def set_curve(self, curve: FrocCurve | None, name: str) -> None:
+        """Show a FROC curve in review."""
+        self.curve, self.curve_name = curve, name
+        self.curve_changed.emit()
+
+
+THIS_SCAN = "this scan alone"
+
+_sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+
+
+def session_of(viewer: Any) -> Session:
+    """The session of a viewer, made on first use."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    if viewer not in _sessions:
+        _sessions[viewer] = Session(viewer)
+    return _sessions[viewer]
