@@ -162,24 +162,14 @@ def series(
     if as_json:
         _print_json({"series": [asdict(s) for s in summaries]})
         return
-    table = Table(title=str(path))
-    for heading in (
-        "description",
-        "plane",
-        "contrast",
-        "slices",
-        "spacing mm",
-        "detectable",
-        "UID",
-    ):
-        table.add_column(heading)
+    out = Console()
     for s in summaries:
         spacing = " x ".join(f"{v:.3g}" for v in s.spacing_mm) if s.spacing_mm else "?"
-        verdict = "yes" if s.detectable else f"no: {s.reason}"
-        table.add_row(
-            s.description, s.plane, s.contrast, str(s.slices), spacing, verdict, s.series_uid
-        )
-    Console().print(table)
+        facts = f"{s.plane}, {s.contrast}, {s.slices} slices, {spacing} mm"
+        out.print(f"[bold]{s.description or 'no description'}[/bold]: {facts}")
+        out.print(f"  {s.series_uid}", highlight=False)
+        verdict = "can be detected on" if s.detectable else f"cannot be detected on: {s.reason}"
+        out.print(f"  {verdict}", highlight=False)
 
 
 @app.command()

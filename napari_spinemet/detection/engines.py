@@ -204,4 +204,4 @@ def _fill(
         indexing="ij",
     )
     filled = [ndimage.map_coordinates(c, at, order=1, mode="nearest") for c in coarse]
-    return np.clip(np.stack(filled), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.stack(filled), 0, 1), dtype=np.float32)

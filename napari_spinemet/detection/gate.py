@@ -120,8 +120,10 @@ def spine_curve(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spin
     design = np.polynomial.polynomial.polyvander(scaled, rule.degree)
     guess = np.zeros(rule.degree + 1)
     guess[: len(start.coef)] = start.coef
-    solution = optimize.least_squares(
-        lambda c: design @ c - middle, guess, loss="soft_l1", f_scale=4.0
-    )
+
+    def residuals(coefficients: FloatArray) -> FloatArray:
+        return np.asarray(design @ coefficients - middle)
+
+    solution = optimize.least_squares(residuals, guess, loss="soft_l1", f_scale=4.0)
     polynomial = np.polynomial.Polynomial(solution.x, fitted.domain, fitted.window)
     return SpineCurve(int(rows[0]), int(rows[-1]), polynomial, rule)

@@ -91,7 +91,7 @@ def slice_steps(marks: Marks, max_distance_mm: float, one_to_one: bool = False) 
         change = change - np.bincount(end[chosen], minlength=count + 1)[: count + 1]
         return np.cumsum(change)[:count]
 
-    false_positives = present(~near.any(axis=1)) if count else np.zeros(0, dtype=np.int64)
+    false_positives = present(np.logical_not(near.any(axis=1)))
     found = np.zeros(count, dtype=np.int64)
     for region in range(len(marks.regions)):
         found += present(near[:, region]) > 0

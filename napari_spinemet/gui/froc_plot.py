@@ -39,7 +39,7 @@ class FrocPlot(QWidget):
         self.title = text()
         layout.addWidget(self.title)
         self.plot = pg.PlotWidget()
-        self.plot.setMinimumHeight(200)
+        self.plot.setMinimumHeight(170)
         self.plot.setToolTip("Click on the curve to set the threshold.")
         self.plot.setLabel("left", "true positive rate")
         self.plot.showGrid(x=True, y=True, alpha=0.25)

@@ -207,6 +207,8 @@ class ViewerLayers(QObject):
         count = self.image.data.shape[0]
         overlay = self._viewer.text_overlay
         overlay.visible = True
+        overlay.position = "top_left"
+        overlay.font_size = 9
         overlay.text = (
             f"slice {self.current_slice + 1} of {count}, from right (1) to left ({count})\n"
             "front of the body on the left, head at the top"

@@ -51,13 +51,13 @@ class LoadWidget(QWidget):
         self.path = QLineEdit(str(preference("places", "scan")))
         self.path.setPlaceholderText("Folder, DICOM file or zip; or drop it here")
         self.path.setToolTip("The scan: a folder of DICOM files, one file, a zip or a CD.")
-        self.path.returnPressed.connect(self.list)
+        self.path.returnPressed.connect(self.look)
         layout.addWidget(self.path)
         layout.addWidget(
             row(
                 button("Folder…", "Choose a folder of DICOM files.", self._choose_folder),
                 button("File or zip…", "Choose a DICOM file or a zip.", self._choose_file),
-                button("Look", "List the series that are there.", self.list),
+                button("Look", "List the series that are there.", self.look),
             )
         )
         self.table = Table(
@@ -116,7 +116,7 @@ class LoadWidget(QWidget):
 
     # Scans -------------------------------------------------------------------------------
 
-    def list(self) -> None:
+    def look(self) -> None:
         """List the series at the path."""
         place = self.path.text().strip()
         if not place:
@@ -160,13 +160,13 @@ class LoadWidget(QWidget):
         chosen = QFileDialog.getExistingDirectory(self, "Folder of the scan", self.path.text())
         if chosen:
             self.path.setText(chosen)
-            self.list()
+            self.look()
 
     def _choose_file(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(self, "DICOM file or zip", self.path.text())
         if chosen:
             self.path.setText(chosen)
-            self.list()
+            self.look()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and folders."""
@@ -178,7 +178,7 @@ class LoadWidget(QWidget):
         paths = [u.toLocalFile() for u in event.mimeData().urls() if u.isLocalFile()]
         if paths:
             self.path.setText(paths[0])
-            self.list()
+            self.look()
 
     # Study -------------------------------------------------------------------------------
 

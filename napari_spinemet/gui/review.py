@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer
@@ -46,7 +47,7 @@ class ReviewWidget(QWidget):
             self.evaluate_study,
         )
         inner.addWidget(self.study_button)
-        layout.addWidget(box, 1)
+        layout.addWidget(box, 2)
         self.progress = JobBar(self.session.runner, TASK)
         layout.addWidget(self.progress)
         layout.addWidget(notice())
@@ -112,11 +113,11 @@ class ReviewWidget(QWidget):
             "Findings across slices; a click shows one.",
             stretch=5,
         )
-        self.table.setMinimumHeight(110)
+        self.table.setMinimumHeight(96)
         self.table.itemSelectionChanged.connect(self._on_chosen)
         layout.addWidget(self.table)
         self.verdict_buttons = [
-            button(name, f"Mark the chosen finding as {verdict}.", lambda v=verdict: self.judge(v))
+            button(name, f"Mark the chosen finding as {verdict}.", partial(self.judge, verdict))
             for name, verdict in (
                 ("Accept", "accepted"),
                 ("Reject", "rejected"),

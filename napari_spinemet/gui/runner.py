@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -91,10 +92,8 @@ class JobRunner(QObject):
             result = work(report, token)
         except BaseException as error:  # noqa: BLE001 - a thread must not end in silence
             failure = error
-        try:
+        with suppress(RuntimeError):  # the window is gone, and nobody waits for the result
             self._ended.emit(task, result, failure)
-        except RuntimeError:
-            pass  # the window is gone, and nobody waits for the result
 
     def _on_ended(self, task: str, result: Any, failure: BaseException | None) -> None:
         done, self._thread, self._done = self._done, None, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from .annotate import AnnotateWidget
@@ -31,6 +31,7 @@ class Workspace(QWidget):
         self.review = ReviewWidget(napari_viewer)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)
         for name, widget in (
             ("Load", self.load),
             ("Annotate", self.annotate),
@@ -44,9 +45,13 @@ class Workspace(QWidget):
             area.setWidget(widget)
             self.tabs.addTab(area, name)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(self.tabs)
         self.setMinimumWidth(400)
+
+    def sizeHint(self) -> QSize:
+        """Leave most of the window to the picture."""
+        return QSize(440, 860)
 
     def show_tab(self, name: str) -> None:
         """Bring a tab to the front."""

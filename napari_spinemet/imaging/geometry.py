@@ -103,5 +103,5 @@ def index_to_mm(affine: AffineArray, index: npt.ArrayLike) -> npt.NDArray[np.flo
 def mm_to_index(affine: AffineArray, points_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Array indices, not rounded, of one ``(3,)`` or many ``(n, 3)`` points in LPS mm."""
     points = np.asarray(points_mm, dtype=np.float64) - affine[:3, 3]
-    result: npt.NDArray[np.float64] = np.linalg.solve(affine[:3, :3], points.T).T
-    return result
+    solution = np.linalg.solve(affine[:3, :3], points.T).T
+    return np.asarray(solution, dtype=np.float64)

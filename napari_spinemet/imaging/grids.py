@@ -99,7 +99,7 @@ def nearest_pixel(size: int, resolution_mm: float, available: int) -> npt.NDArra
     Ties go to the lower pixel, so 2 mm takes ``i // 2``; nothing beyond the last pixel.
     """
     nearest = np.ceil(np.arange(size) * WORKING_MM / resolution_mm - 0.5 - _ROUNDING)
-    return np.clip(nearest, 0, available - 1).astype(np.intp)
+    return np.asarray(np.clip(nearest, 0, available - 1), dtype=np.intp)
 
 
 def central_columns(width: int) -> tuple[int, int]:

@@ -79,7 +79,7 @@ def branch_response(
     x = F.conv2d(pair_maximum(x), weight)
     for _ in range(poolings - kept):
         # Undo the last split first: the fragments' own pixels interleave two by two.
-        x = x.unflatten(0, (2, 2, -1)).permute(2, 3, 4, 0, 5, 1).flatten(2, 3).flatten(3, 4)
+        x = torch.unflatten(x, 0, (2, 2, -1)).permute(2, 3, 4, 0, 5, 1).flatten(2, 3).flatten(3, 4)
     return x[:, :, :rows, :columns]
 
 

@@ -32,7 +32,7 @@ def reduced_precision(precision: str, device: torch.device) -> bool:
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Without matrix units or AVX-512 BF16 the processor emulates it, at a third of the speed.
     return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())
 

@@ -53,7 +53,8 @@ class Block(nn.Module):
 
 def pair_maximum(x: Tensor) -> Tensor:
     """Maximum of maps 2i and 2i + 1: ``(batch, 2m, ...)`` to ``(batch, m, ...)``."""
-    return x.unflatten(1, (-1, 2)).amax(2)
+    pairs = torch.unflatten(x, 1, (-1, 2))
+    return pairs.amax(2)
 
 
 class SiameseNet(nn.Module):
@@ -190,7 +191,7 @@ class SiameseNet(nn.Module):
             )
         # All resolutions in one batch, so that they share batch statistics too.
         features = self.branch(windows.transpose(0, 1).reshape(-1, 1, *self.window))
-        features = features.unflatten(0, (len(self.resolutions), -1)).transpose(0, 1)
+        features = torch.unflatten(features, 0, (len(self.resolutions), -1)).transpose(0, 1)
         return self.head(self.joint(features.flatten(1, 2))).flatten(1)
 
     def configuration(self) -> dict[str, Any]:

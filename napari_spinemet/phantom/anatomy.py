@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from .canvas import Canvas, FloatArray, smooth_noise
+from .canvas import Canvas, FloatArray, Shape, smooth_noise
 from .spine import LEVELS, Spine, Vertebra
 from .tissues import Tissues
+
+AnyFloat = npt.NDArray[np.floating]
 
 
 def paint_patient(
@@ -58,13 +61,13 @@ def _paint_trunk(
         (fat + rng.uniform(8, 18), tissues["fat"]),
     ):
         near, far = (front + inset)[None, :, None], (back - min(inset, fat))[None, :, None]
-        canvas.paint(
-            whole(canvas),
-            lambda x, z, y, near=near, far=far: np.maximum(near - y, y - far),
-            value,
-            2.0,
-        )
+        canvas.paint(whole(canvas), _between(near, far), value, 2.0)
     return depth - fat - 18
+
+
+def _between(near: AnyFloat, far: AnyFloat) -> Shape:
+    """Signed distance to the part between two surfaces, both given per row."""
+    return lambda x, z, y: np.maximum(near - y, y - far)
 
 
 def _paint_neck_and_head(
@@ -181,7 +184,7 @@ def _paint_muscles_and_processes(
             )
 
 
-def _tube(canvas: Canvas, x: FloatArray, y: FloatArray, rx: FloatArray, ry: FloatArray):  # type: ignore[no-untyped-def]
+def _tube(canvas: Canvas, x: AnyFloat, y: AnyFloat, rx: AnyFloat, ry: AnyFloat) -> Shape:
     """Signed distance to a tube along the rows; all arguments are per row."""
 
     def shape(px: FloatArray, pz: FloatArray, py: FloatArray) -> FloatArray:

@@ -78,7 +78,7 @@ def _draw(
     box = canvas.region(*vertebra.box(8))
     x, z, y = canvas.axes(box)
     body = vertebra.body(x, z, y)
-    u, v, w = vertebra.local(x, z, y)
+    u, v, _ = vertebra.local(x, z, y)
     grows = rng.random() < 0.4
     allowed = body < -0.8
     if grows:  # through the front or side wall into soft tissue, never into the discs
@@ -164,9 +164,8 @@ def paint_mimics(
             )
         if rng.random() < 0.10 * rate:  # haemangioma: small, round, sharp, coarse trabeculae
             radius = rng.uniform(3, 6.2)
-            at = vertebra.point(
-                *(rng.uniform(-0.55, 0.55) * h for h in (height, depth)), rng.uniform(-12, 12)
-            )
+            up, back = rng.uniform(-0.55, 0.55, 2)
+            at = vertebra.point(up * height, back * depth, rng.uniform(-12, 12))
             canvas.ellipsoid(at, (radius, radius, radius), bright(0.3, 0.95), 0.8)
             for k in range(-2, 3):
                 stripe = (at[0], at[1], at[2] + k * radius * 0.4)

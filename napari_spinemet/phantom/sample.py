@@ -8,7 +8,7 @@ import platformdirs
 
 from .cohort import make_cohort
 
-SEED = 2017
+SEED = 2019
 PIXEL_MM = 1.13
 
 

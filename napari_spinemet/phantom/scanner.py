@@ -45,7 +45,8 @@ def scan(canvas: Canvas, rng: np.random.Generator, wide: bool) -> npt.NDArray[np
         top, bottom = (int(rng.uniform(0, 0.18) * size[0]) for _ in range(2))
         image[:, :top] = 0
         image[:, size[0] - bottom :] = 0
-    return np.clip(np.round(image * rng.uniform(450, 1100)), -200, 4095).astype(np.int16)
+    stored = np.clip(np.round(image * rng.uniform(450, 1100)), -200, 4095)
+    return np.asarray(stored, dtype=np.int16)
 
 
 def _noise(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ _TILT = {
 }  # fmt: skip
 
 
-def _interpolated(table: dict[str, tuple[float, ...] | float]) -> npt.NDArray[np.float64]:
+def _interpolated(table: Mapping[str, tuple[float, ...] | float]) -> npt.NDArray[np.float64]:
     known = [LEVELS.index(level) for level in table]
     values = np.array([np.atleast_1d(v) for v in table.values()], dtype=float)
     return np.stack(
@@ -124,7 +125,8 @@ class Spine:
 
     def at(self, z: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """(x, y) of the curve at heights ``z``; straight on beyond its ends."""
-        return np.interp(z, self.z, self.x), np.interp(z, self.z, self.y)
+        heights = np.asarray(z, dtype=np.float64)
+        return np.interp(heights, self.z, self.x), np.interp(heights, self.z, self.y)
 
     def of(self, level: str) -> Vertebra | None:
         """The vertebra of that level if it is near the field."""

@@ -25,7 +25,7 @@ from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
 from ..imaging.patches import Pyramid, build_pyramid, zscore
 from ..network import SiameseNet
-from ..network.dense import branch_grids, dense_scores
+from ..network.dense import BranchGrid, branch_grids, dense_scores
 from .sampling import draw_samples, slice_classes
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
@@ -148,7 +148,7 @@ class BlockBatch:
     """Crops of each resolution around blocks, and the class and weight of each pixel."""
 
     images: list[npt.NDArray[np.float32]]
-    grids: list
+    grids: list[BranchGrid]
     classes: npt.NDArray[np.int8]
     weights: npt.NDArray[np.float32]
 
