@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +17,11 @@ from pydicom.sr.codedict import codes
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
 from ..storage import replace_atomically
-from .sources import scan
+from .frames import is_multi_frame
+from .headers import value_of
+from .pixels import prepared
+from .sources import first_clause, quiet, scan
+from .stacks import SPACING_TOLERANCE
 
 _LESION = codes.SCT.NeoplasmMetastatic
 _VERTEBRA = codes.SCT.Vertebra
@@ -58,7 +62,8 @@ def write_annotation(
     Raises
     ------
     SpinemetError
-        If there is nothing to write, or the contours lie on another grid.
+        If there is nothing to write, if the contours lie on another grid than the series or
+        the series on another than the images, or if the file cannot be written.
     """
     if annotation.lesions.shape != series.shape:
         raise SpinemetError(
@@ -71,11 +76,16 @@ def write_annotation(
     for number in np.unique(annotation.lesions[annotation.lesions > 0]):
         masks.append(annotation.lesions == number)
         descriptions.append(_description(len(masks), f"Lesion {number}", _LESION, lesion=True))
-    for number in np.unique(annotation.vertebrae[annotation.vertebrae > 0]):
+    vertebrae = np.unique(annotation.vertebrae[annotation.vertebrae > 0])
+    for ordinal, number in enumerate(vertebrae, 1):
         level = annotation.levels.get(int(number), f"Vertebra {number}")
         masks.append(annotation.vertebrae == number)
         code = getattr(codes.SCT, f"{level}Vertebra", _VERTEBRA)
-        descriptions.append(_description(len(masks), level, code, lesion=False))
+        description = _description(len(masks), level, code, lesion=False)
+        if number != ordinal:
+            # Its label tells a vertebra's level, and so not always its number.
+            description.SegmentDescription = f"Vertebra {number}"
+        descriptions.append(description)
     volume = hd.Volume(
         array=np.stack(masks, axis=-1).astype(np.uint8),
         affine=series.affine,
@@ -83,10 +93,16 @@ def write_annotation(
         frame_of_reference_uid=series.frame_of_reference_uid or None,
         channels={ChannelDescriptor("SegmentNumber"): list(range(1, len(masks) + 1))},
     )
-    sources = [_complete(image) for image in source_images]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # remarks on the form of the source's person names
-        segmentation = _segmentation(volume, sources, descriptions, annotation.reader, uid)
+    with quiet():
+        try:
+            segmentation = _segmentation(
+                volume, source_images, descriptions, annotation.reader, uid
+            )
+        except Exception as error:
+            raise SpinemetError(
+                "The contours cannot be written on the grid of these images "
+                f"({first_clause(error)}); choose the images that the series was read from."
+            ) from error
     if when is not None:
         segmentation.InstanceCreationDate = segmentation.ContentDate = when
         segmentation.SeriesDate = when
@@ -96,7 +112,7 @@ def write_annotation(
             for item in segmentation.ContributingEquipmentSequence:
                 item.pop("ContributionDateTime", None)
     target = Path(path)
-    with replace_atomically(target) as temporary:
+    with quiet(), replace_atomically(target) as temporary:
         segmentation.save_as(temporary)
     return target
 
@@ -120,45 +136,80 @@ def read_annotation(path: str | os.PathLike[str], series: SagittalSeries) -> Ann
         If there is no segmentation or more than one, or if it lies on another grid or in
         another frame of reference; contours are never resampled.
     """
-    found = [s for s, header in scan(path).headers if str(header.get("Modality", "")) == "SEG"]
-    if len(found) != 1:
-        raise SpinemetError(
-            f"There are {len(found) or 'no'} contour files (DICOM SEG) in {path}; "
-            "choose exactly one."
-        )
-    segmentation = hd.seg.Segmentation.from_dataset(found[0].read(), copy=False)
-    frame_of_reference = str(segmentation.get("FrameOfReferenceUID", ""))
-    if series.frame_of_reference_uid and frame_of_reference != series.frame_of_reference_uid:
-        raise SpinemetError(
-            f"The contours in {found[0].name} belong to another scan (their frame of reference "
-            "differs); choose those of this series."
-        )
+    with quiet():
+        found = [s for s, h in scan(path).headers if str(value_of(h, "Modality", "")) == "SEG"]
+        if len(found) != 1:
+            raise SpinemetError(
+                f"There are {len(found) or 'no'} contour files (DICOM SEG) in {path}; "
+                "choose exactly one."
+            )
+        name = found[0].name
+        try:
+            segmentation = hd.seg.Segmentation.from_dataset(found[0].read(), copy=False)
+            frame_of_reference = str(segmentation.FrameOfReferenceUID)
+        except Exception as error:
+            raise SpinemetError(
+                f"The contours in {name} cannot be read ({first_clause(error)}); export them again."
+            ) from error
+        if series.frame_of_reference_uid and frame_of_reference != series.frame_of_reference_uid:
+            raise SpinemetError(
+                f"The contours in {name} belong to another scan (their frame of reference "
+                "differs); choose those of this series."
+            )
+        try:
+            masks = _on_grid(segmentation, series)
+        except Exception as error:
+            raise SpinemetError(
+                f"The contours in {name} do not lie on the grid of this series, and contours "
+                "are not resampled; export them on the grid of the scan."
+            ) from error
+        return _labelled(segmentation, masks, series)
+
+
+def _on_grid(segmentation: hd.seg.Segmentation, series: SagittalSeries) -> npt.NDArray[np.bool_]:
+    """The segments, one array each, on the grid of the series, or a ValueError.
+
+    The library flips, pads and crops to match, and also skips rows of a finer grid and cuts
+    off what lies outside; the last two would change contours, and are refused here.
+    """
     grid = hd.Volume(
         array=np.zeros(series.shape, dtype=np.uint8),
         affine=series.affine,
         coordinate_system="PATIENT",
         frame_of_reference_uid=series.frame_of_reference_uid or None,
     )
-    try:
-        volume = segmentation.get_volume(combine_segments=False, allow_missing_positions=True)
-        masks = np.moveaxis(np.asarray(volume.match_geometry(grid).array), -1, 0) > 0
-    except (ValueError, RuntimeError) as error:
-        raise SpinemetError(
-            f"The contours in {found[0].name} do not lie on the grid of this series, and contours "
-            "are not resampled; export them on the grid of the scan."
-        ) from error
+    volume = segmentation.get_volume(combine_segments=False, allow_missing_positions=True)
+    if not np.allclose(sorted(volume.spacing), sorted(grid.spacing), rtol=1e-3):
+        raise ValueError("other spacing")
+    matched = volume.match_geometry(grid)
+    if matched.spatial_shape != series.shape or np.abs(matched.affine - series.affine).max() > 1e-2:
+        raise ValueError("other grid")
+    # Half is where a segmentation that holds fractions draws its line.
+    masks: npt.NDArray[np.bool_] = np.moveaxis(np.asarray(matched.array), -1, 0) >= 0.5
+    if np.count_nonzero(np.asarray(volume.array) >= 0.5) != np.count_nonzero(masks):
+        raise ValueError("contours outside the series")
+    return masks
+
+
+def _labelled(
+    segmentation: hd.seg.Segmentation, masks: npt.NDArray[np.bool_], series: SagittalSeries
+) -> Annotation:
+    """The segments as two label arrays, with the numbers that they had when they were written."""
     lesions: npt.NDArray[np.uint16] = np.zeros(series.shape, dtype=np.uint16)
     vertebrae = np.zeros(series.shape, dtype=np.uint16)
     levels: dict[int, str] = {}
+    used: dict[bool, set[int]] = {True: set(), False: set()}
     for number, mask in zip(segmentation.segment_numbers, masks, strict=True):
         description = segmentation.get_segment_description(number)
+        label = str(description.segment_label)
         category = description.segmented_property_category
-        if category.value == codes.SCT.MorphologicallyAbnormalStructure.value:
-            lesions[mask] = lesions.max() + 1
-        else:
-            label = len(levels) + 1
-            vertebrae[mask] = label
-            levels[label] = str(description.segment_label)
+        lesion = category.value == codes.SCT.MorphologicallyAbnormalStructure.value
+        told = label if lesion else str(description.get("SegmentDescription", ""))
+        own = _number_in(told, "Lesion" if lesion else "Vertebra", used[lesion])
+        used[lesion].add(own)
+        (lesions if lesion else vertebrae)[mask] = own
+        if not lesion and label != f"Vertebra {own}":
+            levels[own] = label
     return Annotation(
         lesions,
         vertebrae,
@@ -169,18 +220,37 @@ def read_annotation(path: str | os.PathLike[str], series: SagittalSeries) -> Ann
     )
 
 
+def _number_in(text: str, kind: str, used: set[int]) -> int:
+    """The number that a segment's text tells, or else the next one."""
+    found = re.fullmatch(rf"{kind} (\d{{1,5}})", text)
+    if found and 0 < int(found[1]) < 2**16 and int(found[1]) not in used:
+        return int(found[1])
+    return max(used, default=0) + 1
+
+
 def _segmentation(
     volume: hd.Volume,
-    sources: Sequence[Dataset],
+    source_images: Sequence[FileDataset],
     descriptions: Sequence[hd.seg.SegmentDescription],
     reader: str,
     uid: str | None,
 ) -> hd.seg.Segmentation:
     """The object on the grid of its sources, whichever way they are stored."""
-    grid = hd.get_volume_from_series(sources, rtol=0.02)
+    if not source_images:
+        raise ValueError("there are none")
+    if is_multi_frame(source_images[0]):
+        sources = [_complete(image) for image in source_images]
+        image = hd.image.Image.from_dataset(sources[0])
+        grid = image.get_volume_geometry(rtol=2 * SPACING_TOLERANCE)
+    else:
+        sources = [_complete(image) for image in prepared(source_images, [])]
+        grid = hd.get_volume_from_series(sources, rtol=2 * SPACING_TOLERANCE)
+    matched = volume.match_geometry(grid)
+    if matched.spatial_shape != grid.spatial_shape or volume.array.sum() != matched.array.sum():
+        raise ValueError("the series lies on another grid")
     return hd.seg.Segmentation(
         source_images=sources,
-        pixel_array=volume.match_geometry(grid),
+        pixel_array=matched,
         segmentation_type="BINARY",
         segment_descriptions=descriptions,
         series_instance_uid=hd.UID() if uid is None else f"{uid}.1",

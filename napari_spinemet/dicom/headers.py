@@ -15,15 +15,24 @@ MAX_OBLIQUE_DEGREES = 35.0
 """Beyond this the slice normal belongs to no plane: nearly half-way to the next one."""
 
 
+def value_of(dataset: Dataset, keyword: str, default: Any = None) -> Any:
+    """Value of an attribute, or the default where it is missing, empty or cannot be decoded."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:  # noqa: BLE001  each kind of damage raises its own kind of error
+        return default
+    return default if value is None or value == "" else value
+
+
 def numbers(dataset: Dataset, keyword: str, count: int) -> FloatArray | None:
     """``count`` finite numbers from an attribute, or None where they are missing or damaged."""
-    value = dataset.get(keyword)
-    if value is None or value == "":
+    value = value_of(dataset, keyword)
+    if value is None:
         return None
     values = np.atleast_1d(np.array(value, dtype=object))
     try:
         result = np.array([float(v) for v in values])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return result if result.shape == (count,) and np.isfinite(result).all() else None
 
@@ -50,21 +59,24 @@ def contrast_of(dataset: Dataset) -> str:
     fat: up to 250 ms at 3 T (T1 of fat 380 ms times ln 2); the tag alone, which some
     scanners write as 0 in every series, does not count. Without inversion, an echo time
     from 60 ms with a repetition time from 1500 ms is T2, one below 35 ms with a repetition
-    time below 1200 ms T1. A series without any of these numbers goes by its description.
+    time below 1200 ms T1. A series without any of these numbers, or with an inversion whose
+    time is not told (STIR and FLAIR both look like T2 then), goes by its description.
     """
-    sequence = {str(s).upper() for s in _strings(dataset.get("ScanningSequence"))}
+    sequence = {str(s).upper() for s in strings_of(dataset, "ScanningSequence")}
     inversion = _number(dataset, "InversionTime")
     echo = _number(dataset, "EchoTime")
     repetition = _number(dataset, "RepetitionTime")
     if inversion and ("IR" in sequence or not sequence):
         return "STIR" if 50 <= inversion <= 250 else "other"
-    if echo is not None and repetition is not None:
+    if echo is not None and repetition is not None and "IR" not in sequence:
         if echo >= 60 and repetition >= 1500:
             return "T2"
         if echo < 35 and repetition < 1200:
             return "T1"
         return "other"
-    text = " ".join(str(dataset.get(k, "")) for k in ("SeriesDescription", "ProtocolName")).upper()
+    text = " ".join(
+        str(value_of(dataset, k, "")) for k in ("SeriesDescription", "ProtocolName")
+    ).upper()
     for word, contrast in (("STIR", "STIR"), ("TIRM", "STIR"), ("T1", "T1"), ("T2", "T2")):
         if word in text:
             return contrast
@@ -78,7 +90,8 @@ def facts_of(dataset: Dataset) -> dict[str, Any]:
         "ScanningSequence", "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle",
         "SliceThickness", "StudyDate", "BodyPartExamined",
     )  # fmt: skip
-    return {k: str(dataset[k].value) for k in keywords if k in dataset and dataset[k].value != ""}
+    values = {k: value_of(dataset, k) for k in keywords}
+    return {k: str(value) for k, value in values.items() if value is not None}
 
 
 def _number(dataset: Dataset, keyword: str) -> float | None:
@@ -86,7 +99,10 @@ def _number(dataset: Dataset, keyword: str) -> float | None:
     return None if value is None else float(value[0])
 
 
-def _strings(value: object) -> Sequence[object]:
-    if value is None or isinstance(value, str):
-        return [value] if value else []
-    return list(value) if isinstance(value, Sequence) else [value]
+def strings_of(dataset: Dataset, keyword: str) -> list[str]:
+    """The values of an attribute as text, however many there are."""
+    value = value_of(dataset, keyword)
+    if value is None:
+        return []
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return [str(v) for v in value] if several else [str(value)]

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import highdicom as hd
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import UID
 
 from ..errors import SpinemetError
 from ..imaging import SagittalSeries, SeriesSummary
 from ..imaging.geometry import reorient
 from .frames import frame_headers, is_multi_frame
-from .headers import contrast_of, facts_of
-from .pixels import repair_decimal_commas, single_frame_volume
-from .sources import Found, NotDicomError, Source, scan
-from .stacks import Stack, split
+from .headers import contrast_of, facts_of, strings_of, value_of
+from .pixels import multi_frame_volume, repair_decimal_commas, single_frame_volume
+from .sources import Found, NotDicomError, Source, first_clause, quiet, scan
+from .stacks import Stack, belongs, split
 
 _NOT_IMAGES = {"SEG", "PR", "KO", "SR", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "DOC", "AU"}
+_MAX_LISTED = 5
+"""Series that a message names before it only counts."""
 
 
 @dataclass
@@ -50,7 +52,8 @@ def list_series(path: str | os.PathLike[str]) -> list[SeriesSummary]:
     SpinemetError
         If there is no DICOM image at all.
     """
-    return [candidate.summary for candidate in _candidates(scan(path))]
+    with quiet():
+        return [candidate.summary for candidate in _candidates(scan(path), path)]
 
 
 def read_series(path: str | os.PathLike[str], series_uid: str | None = None) -> SagittalSeries:
@@ -75,50 +78,62 @@ def read_series(path: str | os.PathLike[str], series_uid: str | None = None) -> 
         If no series or more than one fits, or if the series cannot be read without
         guessing its geometry.
     """
-    candidate = _choose(_candidates(scan(path)), series_uid, path)
-    summary, stack = candidate.summary, candidate.stack
-    if candidate.geometry_fault:
-        raise SpinemetError(
-            f"The series {_name(summary)} cannot be used: {candidate.geometry_fault}."
-        )
-    notes = list(stack.warnings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # each library's remarks on form; faults are exceptions
+    with quiet():
+        candidate = _choose(_candidates(scan(path), path), series_uid, path)
+        summary, stack = candidate.summary, candidate.stack
+        if candidate.geometry_fault:
+            raise SpinemetError(
+                f"The series {_name(summary)} cannot be used: {candidate.geometry_fault}; "
+                "choose another series or export this one again."
+            )
+        notes = list(stack.warnings)
         try:
             volume, header = _read_volume(stack, notes)
-        except (SpinemetError, NotDicomError) as error:
-            raise SpinemetError(f"The series {_name(summary)} cannot be read: {error}.") from error
+            array, affine = reorient(
+                np.asarray(volume.array), np.asarray(volume.affine, dtype=float)
+            )
+            voxels = array.astype(np.float32)
         except Exception as error:
-            reason = " ".join(str(error).split()).rstrip(".")
             raise SpinemetError(
-                f"The series {_name(summary)} cannot be read: {reason or type(error).__name__}."
+                f"The series {_name(summary)} cannot be read: {first_clause(error)}; "
+                "copy or export the scan again."
             ) from error
-    voxels, affine = reorient(np.asarray(volume.array), np.asarray(volume.affine, dtype=float))
-    return SagittalSeries(
-        voxels.astype(np.float32),
-        affine,
-        series_uid=summary.series_uid,
-        study_uid=str(header.get("StudyInstanceUID", "")),
-        frame_of_reference_uid=str(header.get("FrameOfReferenceUID", "")),
-        description=summary.description,
-        contrast=summary.contrast,
-        facts=facts_of(header),
-        warnings=tuple(notes),
-    )
+        return SagittalSeries(
+            voxels,
+            affine,
+            series_uid=summary.series_uid,
+            study_uid=str(value_of(header, "StudyInstanceUID", "")),
+            frame_of_reference_uid=volume.frame_of_reference_uid or "",
+            description=summary.description,
+            contrast=summary.contrast,
+            facts=facts_of(header),
+            warnings=tuple(notes),
+        )
 
 
 def _read_volume(stack: Stack, notes: list[str]) -> tuple[hd.Volume, Dataset]:
-    source, header = stack.images[0]
-    if not is_multi_frame(header):
-        return single_frame_volume(stack, notes), header
-    image = hd.image.Image.from_dataset(source.read(), copy=False)
-    return image.get_volume(dtype=np.float32, rtol=0.02), header
+    several = {is_multi_frame(header) for _, header in stack.images}
+    if several == {True, False}:
+        raise SpinemetError("it mixes multi-frame and single-frame files")
+    read = multi_frame_volume if several == {True} else single_frame_volume
+    return read(stack, notes), stack.header
 
 
 def source_images(path: str | os.PathLike[str], series_uid: str) -> list[FileDataset]:
-    """The single-frame objects of a series with their pixels, for objects that refer to them."""
-    candidate = _choose(_candidates(scan(path)), series_uid, path)
-    return [source.read() for source, _ in candidate.stack.images]
+    """The objects of a series with their pixels, as they are stored, each file once.
+
+    Raises
+    ------
+    SpinemetError
+        If there is no such series, or one of its files cannot be read.
+    """
+    with quiet():
+        candidate = _choose(_candidates(scan(path), path), series_uid, path)
+        sources = dict.fromkeys(source for source, _ in candidate.stack.images)
+        try:
+            return [source.read() for source in sources]
+        except NotDicomError as error:
+            raise SpinemetError(f"{error}; copy the scan again.") from error
 
 
 def _choose(
@@ -130,21 +145,26 @@ def _choose(
                 return candidate
         raise SpinemetError(
             f"No series in {path} has the UID {series_uid}; it holds "
-            f"{_listed(c.summary for c in candidates)}."
+            f"{_listed(c.summary for c in candidates)}; choose one of these."
         )
     fitting = [c for c in candidates if c.summary.detectable]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         raise SpinemetError(
-            f"{len(fitting)} series in {path} can be detected on, {_listed(c.summary for c in fitting)}; "
-            "say which by its UID."
+            f"{len(fitting)} series in {path} can be detected on, "
+            f"{_listed(c.summary for c in fitting)}; say which by its UID."
         )
     if len(candidates) == 1:
         summary = candidates[0].summary
-        raise SpinemetError(f"The series {_name(summary)} cannot be detected on: {summary.reason}.")
-    reasons = "; ".join(f"{_name(c.summary)}: {c.summary.reason}" for c in candidates)
-    raise SpinemetError(f"No series in {path} can be detected on ({reasons}).")
+        raise SpinemetError(
+            f"The series {_name(summary)} cannot be detected on: {summary.reason}; choose another "
+            "series or export this one again."
+        )
+    reasons = _first([f"{_name(c.summary)}: {c.summary.reason}" for c in candidates], "; ")
+    raise SpinemetError(
+        f"No series in {path} can be detected on ({reasons}); choose a sagittal STIR series."
+    )
 
 
 def _name(summary: SeriesSummary) -> str:
@@ -152,29 +172,63 @@ def _name(summary: SeriesSummary) -> str:
 
 
 def _listed(summaries: Iterable[SeriesSummary]) -> str:
-    return ", ".join(f"{_name(s)} ({s.series_uid})" for s in summaries)
+    return _first([f"{_name(s)} ({s.series_uid})" for s in summaries], ", ")
 
 
-def _candidates(found: Found) -> list[_Candidate]:
+def _first(items: list[str], separator: str) -> str:
+    """The first few of a list, and how many more there are."""
+    more = len(items) - _MAX_LISTED
+    tail = [f"and {more} more"] if more > 0 else []
+    return separator.join([*items[:_MAX_LISTED], *tail])
+
+
+def _candidates(found: Found, path: str | os.PathLike[str]) -> list[_Candidate]:
     by_series: dict[str, list[tuple[Source, Dataset]]] = {}
     for source, header in found.headers:
-        if "Rows" not in header or str(header.get("Modality", "")) in _NOT_IMAGES:
+        try:
+            if str(value_of(header, "Modality", "")) in _NOT_IMAGES:
+                continue
+            if "Rows" not in header:
+                # A file cut off in its header parses without complaint.
+                if "Image Storage" in UID(header.file_meta.get("MediaStorageSOPClassUID", "")).name:
+                    found.skipped.append(f"{source.name} is damaged (it ends before its image)")
+                continue
+            repair_decimal_commas(header)
+            images = frame_headers(header) if is_multi_frame(header) else [header]
+        except Exception as error:  # as at any other place where a file's content is first used
+            found.skipped.append(f"{source.name} is damaged ({first_clause(error)})")
             continue
-        repair_decimal_commas(header)
-        images = frame_headers(header) if is_multi_frame(header) else [header]
-        by_series.setdefault(str(header.get("SeriesInstanceUID", "")), []).extend(
+        by_series.setdefault(str(value_of(header, "SeriesInstanceUID", "")), []).extend(
             (source, image) for image in images
         )
     if not by_series:
-        raise SpinemetError("There are DICOM files but no images among them; choose a scan.")
+        damaged = _damaged(found)
+        if damaged:
+            raise SpinemetError(
+                f"No image in {path} can be read, the first one since {damaged[0]}; copy the "
+                "scan again."
+            )
+        raise SpinemetError(
+            f"There are DICOM files but no images among them in {path}; choose a scan."
+        )
     return [_judge(uid, images, found) for uid, images in by_series.items()]
+
+
+def _damaged(found: Found) -> list[str]:
+    return [reason for reason in found.skipped if "is not a DICOM file" not in reason]
 
 
 def _judge(uid: str, images: list[tuple[Source, Dataset]], found: Found) -> _Candidate:
     stacks = split(images)
     sound = [s for s in stacks if not s.fault()]
     usable = [s for s in sound if s.plane() == "sagittal"]
-    if len(usable) == 1 and not any(s is not usable[0] for s in sound):
+    if (
+        len(sound) == 1
+        and usable
+        and any(belongs(s, sound[0]) for s in stacks if s is not sound[0])
+    ):
+        sound, usable = [], []
+    if len(usable) == 1 and len(sound) == 1:
         stack = usable[0]
         for other in stacks:
             if other is not stack:
@@ -198,11 +252,14 @@ def _judge(uid: str, images: list[tuple[Source, Dataset]], found: Found) -> _Can
                 geometry = stack.fault()
         else:
             geometry = stack.fault()
-    truncated = [reason for reason in found.skipped if "is not a DICOM file" not in reason]
-    if truncated:
-        stack.warnings.append(f"{len(truncated)} damaged files were passed over.")
+    damaged = _damaged(found)
+    if damaged:
+        files = "file was" if len(damaged) == 1 else "files were"
+        stack.warnings.append(
+            f"{len(damaged)} damaged {files} passed over, so slices at an end may be missing."
+        )
     reason = geometry
-    modality = str(stack.header.get("Modality", ""))
+    modality = str(value_of(stack.header, "Modality", ""))
     if not reason and modality != "MR":
         reason = f"its modality is {modality or 'unknown'}, and lesions are looked for in MR"
     if not reason and not (
@@ -214,7 +271,7 @@ def _judge(uid: str, images: list[tuple[Source, Dataset]], found: Found) -> _Can
     return _Candidate(
         SeriesSummary(
             series_uid=uid,
-            description=str(stack.header.get("SeriesDescription", "") or ""),
+            description=" ".join(str(value_of(stack.header, "SeriesDescription", "")).split()),
             plane=plane,
             contrast=contrast,
             slices=sum(len(s.images) for s in stacks),
@@ -228,6 +285,4 @@ def _judge(uid: str, images: list[tuple[Source, Dataset]], found: Found) -> _Can
 
 
 def _fat_saturated(header: Dataset) -> bool:
-    options = header.get("ScanOptions") or []
-    options = [options] if isinstance(options, str) else list(options)
-    return "FS" in {str(o).upper() for o in options}
+    return "FS" in {option.upper() for option in strings_of(header, "ScanOptions")}

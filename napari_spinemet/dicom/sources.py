@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import SpinemetError
@@ -20,10 +24,23 @@ from ..errors import SpinemetError
 MAX_FILES = 100_000
 MAX_MEMBER_BYTES = 2 * 1024**3
 MAX_ARCHIVE_BYTES = 16 * 1024**3
+MAX_INFLATED_BYTES = 1024**3
 MAX_RATIO = 200
 """Largest expansion of a compressed member or data set; medical images stay below 20."""
 
 _DIRECTORY_SOP_CLASS = "1.2.840.10008.1.3.10"
+_CHUNK_BYTES = 64 * 2**20
+
+# Without a handler of its own, what a library logs would land on the user's terminal.
+logging.getLogger("highdicom").addHandler(logging.NullHandler())
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the libraries' remarks on the form of files; faults are exceptions."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @dataclass(frozen=True)
@@ -55,11 +72,12 @@ class Source:
             If it is no DICOM object or is damaged, with the reason.
         """
         try:
-            return self._parse(headers_only)
+            with quiet():
+                return self._parse(headers_only)
         except (NotDicomError, SpinemetError):
             raise
         except Exception as error:  # pydicom raises eight kinds for damaged files
-            raise NotDicomError(f"{self.name} cannot be read: {error}") from error
+            raise NotDicomError(f"{self.name} is damaged ({first_clause(error)})") from error
 
     def _parse(self, headers_only: bool) -> FileDataset:
         if self.member:
@@ -72,8 +90,8 @@ class Source:
             preamble = head[128:132] == b"DICM"
             if not preamble and not _looks_like_dicom(head):
                 raise NotDicomError(f"{self.name} is not a DICOM file")
-            if DeflatedExplicitVRLittleEndian.encode() in head:
-                _refuse_inflated(self.name, stream)
+            if preamble or head[0:2] == b"\x02\x00":
+                _refuse_inflated(self.name, stream, start=132 if preamble else 0)
             stream.seek(0)
             try:
                 dataset = pydicom.dcmread(
@@ -120,10 +138,20 @@ def scan(path: str | os.PathLike[str]) -> Found:
         If the place does not exist, is empty, or holds no DICOM object at all.
     """
     place = Path(path)
-    if not place.exists():
+    try:
+        exists = place.exists()
+    except OSError as error:  # a folder on the way may not be entered, or the name is too long
+        raise SpinemetError(
+            f"{place} cannot be opened ({error.strerror}); check the path and its permissions."
+        ) from error
+    if not exists:
         raise SpinemetError(f"There is nothing at {place}; check the path.")
+    if not (place.is_dir() or place.is_file()):
+        raise SpinemetError(
+            f"{place} is neither a file nor a folder; choose a DICOM file, folder or zip."
+        )
     found = Found()
-    alone = place.is_file() and not zipfile.is_zipfile(place)
+    alone = place.is_file() and not _is_zip(place)
     if alone and place.name.upper() == "DICOMDIR":
         place, alone = place.parent, False
     for source in _sources(place):
@@ -132,9 +160,7 @@ def scan(path: str | os.PathLike[str]) -> Found:
         except NotDicomError as error:
             found.skipped.append(str(error))
             continue
-        if header.get("MediaStorageDirectorySOPClass") or (
-            header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY_SOP_CLASS
-        ):
+        if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY_SOP_CLASS:
             continue
         found.headers.append((source, header))
     if not found.headers:
@@ -142,11 +168,17 @@ def scan(path: str | os.PathLike[str]) -> Found:
             reason = found.skipped[0] if found.skipped else f"{place.name} is not a DICOM file"
             raise SpinemetError(f"{reason}; choose a DICOM file, folder or zip.")
         if found.skipped:
+            damaged = [reason for reason in found.skipped if "is not a DICOM file" not in reason]
+            if damaged:
+                raise SpinemetError(
+                    f"No file in {place} can be read, the first one since {damaged[0]}; copy the "
+                    "scan again."
+                )
             raise SpinemetError(
                 f"None of the {len(found.skipped)} files in {place} is DICOM; choose the folder "
                 "that holds the scan."
             )
-        raise SpinemetError(f"The folder {place} is empty; choose the folder that holds the scan.")
+        raise SpinemetError(f"{place} holds no scan; choose the folder that holds one.")
     return found
 
 
@@ -160,18 +192,28 @@ def _sources(place: Path) -> Iterator[Source]:
                 count += 1
                 if count > MAX_FILES:
                     raise SpinemetError(
-                        f"{place} holds more than {MAX_FILES:,} files; choose the folder of one scan."
+                        f"{place} holds more than {MAX_FILES:,} files; choose the folder of "
+                        "one scan."
                     )
                 file = Path(folder) / name
                 if file.is_file():
                     yield Source(file)
-    elif zipfile.is_zipfile(place):
+    elif _is_zip(place):
         try:
             yield from _members(place)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise SpinemetError(f"The archive {place.name} is damaged; copy it again.") from error
     else:
         yield Source(place)
+
+
+def _is_zip(place: Path) -> bool:
+    """Whether a file is an archive: pixels may hold an archive's signature by chance."""
+    try:
+        with place.open("rb") as stream:
+            return stream.read(132)[128:] != b"DICM" and zipfile.is_zipfile(place)
+    except OSError:
+        return False
 
 
 def _members(place: Path) -> Iterator[Source]:
@@ -205,13 +247,29 @@ def _looks_like_dicom(head: bytes) -> bool:
     )  # fmt: skip
 
 
-def _refuse_inflated(name: str, stream: io.BufferedIOBase) -> None:
-    """Refuse a deflated data set that would grow beyond reason before pydicom inflates it."""
-    stream.seek(0)
+def _refuse_inflated(name: str, stream: io.BufferedIOBase, start: int) -> None:
+    """Refuse a deflated data set that would grow beyond reason before pydicom inflates it.
+
+    Where the deflated part starts is found as pydicom finds it, by reading the file meta
+    group; the length that the group states about itself may be forged.
+    """
+    stream.seek(start)
+    meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+    syntax = str(meta.get("TransferSyntaxUID", "")).strip("\0 ")
+    if syntax != DeflatedExplicitVRLittleEndian:
+        return
     data = stream.read()
-    # The deflated part follows the file meta group, whose length stands at byte 140.
-    start = 144 + int.from_bytes(data[140:144], "little")
-    limit = max(MAX_RATIO * len(data), 64 * 2**20)
-    inflated = zlib.decompressobj(-15).decompress(data[start:], limit + 1)
-    if len(inflated) > limit:
+    limit = min(max(MAX_RATIO * len(data), _CHUNK_BYTES), MAX_INFLATED_BYTES)
+    inflater, total = zlib.decompressobj(-15), 0
+    while data and total <= limit:
+        total += len(inflater.decompress(data, _CHUNK_BYTES))
+        data = inflater.unconsumed_tail
+    if total > limit:
         raise NotDicomError(f"{name} inflates to more than {limit:,} bytes and is refused")
+
+
+def first_clause(error: BaseException) -> str:
+    """The first line of an error of a library, without its full stop, for use in a sentence."""
+    lines = str(error).strip().splitlines()
+    text = " ".join(lines[0].split()).split(". ")[0].rstrip(".:;, ") if lines else ""
+    return text[:200] or type(error).__name__

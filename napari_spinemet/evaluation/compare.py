@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpinemetError
-from .froc import MEAN, SUM, FrocCurve
+from .froc import MEAN, SUM, FrocCurve, LevelArray
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class _Table:
     has_regions: FloatArray
 
 
-def _table(curve: FrocCurve, thresholds: FloatArray, reading: str) -> _Table:
+def _table(curve: FrocCurve, thresholds: LevelArray, reading: str) -> _Table:
     rows = [case.at(thresholds) for case in curve.cases]
     tp = np.array([r[0] for r in rows])
     return _Table(

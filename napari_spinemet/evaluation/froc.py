@@ -27,6 +27,7 @@ from ..imaging import Annotation, FrocCase, LikelihoodMap
 from ..imaging.grids import resample_labels
 
 FloatArray = npt.NDArray[np.float64]
+LevelArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 MEAN, SUM = "mean", "sum"
 """Readings of false positives per case: mean over slices, and per scan (sum over slices)."""
@@ -43,13 +44,13 @@ class Marks:
     centres : numpy.ndarray
         ``(d, 2)`` centres of the detections.
     upper, lower : numpy.ndarray
-        ``(d,)``: present at thresholds ``lower < t <= upper``.
+        ``(d,)``, float32 for maps: present at thresholds ``lower < t <= upper``.
     """
 
     regions: FloatArray
     centres: FloatArray
-    upper: FloatArray
-    lower: FloatArray
+    upper: LevelArray
+    lower: LevelArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ class Steps:
         Annotated regions.
     """
 
-    thresholds: FloatArray
+    thresholds: LevelArray
     false_positives: npt.NDArray[np.int64]
     found: npt.NDArray[np.int64]
     regions: int
@@ -124,7 +125,7 @@ class CaseTable:
     """
 
     case_id: str
-    thresholds: FloatArray
+    thresholds: LevelArray
     tp_rate: FloatArray
     fp_mean: FloatArray
     fp_sum: FloatArray
@@ -134,7 +135,7 @@ class CaseTable:
         """Whether the case has any annotated region."""
         return not np.isnan(self.tp_rate).any()
 
-    def at(self, thresholds: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def at(self, thresholds: LevelArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """TP rate and both readings of false positives at other thresholds."""
         index = len(self.thresholds) - np.searchsorted(self.thresholds[::-1], thresholds)
         zero = np.nan if not self.has_regions else 0.0
@@ -148,7 +149,7 @@ class CaseTable:
 def case_table(case_id: str, sequences: Sequence[Sequence[Steps]]) -> CaseTable:
     """Average the slices of each sequence, and the sequences of a case."""
     parts = [s.thresholds for steps in sequences for s in steps]
-    thresholds = np.unique(np.concatenate([np.zeros(0), *parts]))[::-1]
+    thresholds = np.unique(np.concatenate(parts))[::-1] if parts else np.zeros(0, np.float32)
     count = len(thresholds)
     tp_rates, fp_sums, fp_means = [], [], []
     for steps in sequences:
@@ -177,7 +178,7 @@ def case_table(case_id: str, sequences: Sequence[Sequence[Steps]]) -> CaseTable:
 def _without_regions(case_id: str) -> CaseTable:
     """A case without regions and without a single detection: one entry, so that it says so."""
     zero = np.zeros(1)
-    return CaseTable(case_id, zero, np.full(1, np.nan), zero, zero)
+    return CaseTable(case_id, np.zeros(1, np.float32), np.full(1, np.nan), zero, zero)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +194,7 @@ class FrocCurve:
         What the averages are made of; cases without regions count for false positives.
     """
 
-    thresholds: FloatArray
+    thresholds: LevelArray
     tp_rate: FloatArray
     fp_mean: FloatArray
     fp_sum: FloatArray
@@ -226,10 +227,13 @@ class FrocCurve:
         return float(fp[k - 1] + share * (fp[k] - fp[k - 1]))
 
     def at(self, threshold: float) -> tuple[float, float, float]:
-        """TP rate, mean and summed false positives per case at a threshold."""
-        rates, means, sums = zip(
-            *(case.at(np.array([float(np.float32(threshold))])) for case in self.cases), strict=True
-        )
+        """TP rate, mean and summed false positives per case at a threshold.
+
+        Curves of maps compare in float32, as the maps are, and those of lists in float64.
+        """
+        single = self.thresholds.dtype == np.float32
+        here: LevelArray = np.array([threshold], np.float32) if single else np.array([threshold])
+        rates, means, sums = zip(*(case.at(here) for case in self.cases), strict=True)
         tp = np.concatenate(rates)
         return (
             float(np.nanmean(tp)) if not np.isnan(tp).all() else float("nan"),
@@ -322,13 +326,13 @@ def forest_marks(
         chosen = tree.area >= smallest
         if curve is not None:
             chosen &= curve.holds(tree.row, tree.column)
-        lower = tree.parent_level[chosen].astype(float)
+        lower = tree.parent_level[chosen]
         result.append(
             Marks(
                 centres,
                 np.stack([tree.row[chosen], tree.column[chosen]], axis=1),
-                tree.level[chosen].astype(float),
-                np.where(lower > 0, lower, -np.inf),
+                tree.level[chosen],
+                np.where(lower > 0, lower, np.float32(-np.inf)),
             )
         )
     return result

@@ -71,7 +71,8 @@ def _labels(array: npt.ArrayLike, name: str) -> LabelArray:
     given = np.asarray(array)
     if given.ndim != 3:
         raise SpinemetError(f"The {name} contours must be a (slice, row, column) array.")
-    labels = given.astype(np.uint16)
+    with np.errstate(invalid="ignore"):  # what does not fit shows in the comparison
+        labels = given.astype(np.uint16)
     if not np.array_equal(labels, given):
         raise SpinemetError(f"The {name} contours must be whole numbers from 0 to 65535.")
     labels.flags.writeable = False

@@ -89,7 +89,8 @@ class SagittalSeries:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        voxels = np.ascontiguousarray(self.voxels, dtype=np.float32)
+        # A copy, so that freezing it does not freeze the caller's array.
+        voxels = np.array(self.voxels, dtype=np.float32, order="C")
         if voxels.ndim != 3 or 0 in voxels.shape:
             raise SpinemetError(
                 f"A series needs a (slice, row, column) array, but its shape is {voxels.shape}."

@@ -8,7 +8,7 @@ and neighbouring windows share all of their intermediate results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -104,8 +104,13 @@ class SiameseNet(nn.Module):
             raise SpinemetError(f"A network has 2 or 3 outputs, not {outputs}.")
         if not resolutions or min(resolutions) <= 0:
             raise SpinemetError("A network needs at least one resolution above 0 mm.")
-        if len(blocks) != len(widths) or min(blocks) < 1:
+        if not blocks or len(blocks) != len(widths) or min(blocks) < 1:
             raise SpinemetError("A network needs one width and at least one convolution a block.")
+        if min(widths) < 2 or widths[-1] % 2 or hidden < 1:
+            raise SpinemetError(
+                "A network needs at least two maps in each block, an even number in the last, "
+                "and a hidden unit."
+            )
         if any(side % 2 == 0 for side in patch_shape):
             raise SpinemetError(f"The sides of a patch must be odd, not {patch_shape}.")
         self.resolutions = tuple(float(r) for r in resolutions)
@@ -212,10 +217,16 @@ class SiameseNet(nn.Module):
         }
 
     @classmethod
-    def from_configuration(cls, configuration: dict[str, Any]) -> SiameseNet:
-        """Build the network that :meth:`configuration` describes, with fresh weights."""
-        settings = dict(configuration)
+    def from_configuration(cls, configuration: Mapping[str, Any]) -> SiameseNet:
+        """Build the network that :meth:`configuration` describes, with fresh weights.
+
+        Raises
+        ------
+        SpinemetError
+            If it describes none.
+        """
         try:
+            settings = dict(configuration)
             settings["normalisation"] = LocalZScore(**settings["normalisation"])
             settings["patch_shape"] = tuple(settings["patch_shape"])
             return cls(**settings)

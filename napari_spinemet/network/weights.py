@@ -85,7 +85,7 @@ def load_model(
         raise SpinemetError(
             f"The weights {path.name} and their card do not belong together; copy both files again."
         )
-    model = SiameseNet.from_configuration(dict(card.configuration))
+    model = SiameseNet.from_configuration(card.configuration)
     if form is not None and model.form != form:
         raise SpinemetError(
             f"{path.name} holds weights of the {model.form} form, and the {form} form was asked "

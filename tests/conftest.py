@@ -1,0 +1,73 @@
+"""Fixtures that every folder of tests may use; nothing here knows the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from napari_spinemet.imaging import Annotation, SagittalSeries
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch sums in one order only with one thread, and leaves the other cores alone."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def _lfp_affine(
+    spacing_mm: tuple[float, float, float] = (3.0, 1.0, 1.0),
+    origin_mm: tuple[float, float, float] = (-18.0, -90.0, 120.0),
+) -> npt.NDArray[np.float64]:
+    """Affine of an upright sagittal series: slices to the left, rows down, columns back."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) * spacing_mm
+    affine[:3, 3] = origin_mm
+    return affine
+
+
+@pytest.fixture
+def lfp_affine() -> Callable[..., npt.NDArray[np.float64]]:
+    """Build the affine of an upright sagittal series from its spacing."""
+    return _lfp_affine
+
+
+@pytest.fixture
+def make_series() -> Callable[..., SagittalSeries]:
+    """Build a sagittal series from voxels, or from a shape and a seed."""
+
+    def build(
+        voxels: npt.ArrayLike | None = None,
+        *,
+        shape: tuple[int, int, int] = (3, 48, 52),
+        spacing_mm: tuple[float, float, float] = (3.0, 1.0, 1.0),
+        seed: int = 0,
+        **facts: str,
+    ) -> SagittalSeries:
+        if voxels is None:
+            voxels = np.random.default_rng(seed).normal(200, 40, shape)
+        return SagittalSeries(
+            np.array(voxels, dtype=np.float32), _lfp_affine(spacing_mm), **facts
+        )
+
+    return build
+
+
+@pytest.fixture
+def small_case() -> tuple[SagittalSeries, Annotation]:
+    """Three slices of noise; a bright lesion, inside a vertebra, in the middle one."""
+    lesions = np.zeros((3, 40, 44), dtype=np.uint16)
+    vertebrae = np.zeros_like(lesions)
+    lesions[1, 14:22, 18:26] = 1
+    vertebrae[:, 10:30, 14:30] = 1
+    noise = np.random.default_rng(1).normal(100, 10, lesions.shape)
+    voxels = (noise + 60 * (lesions > 0)).astype(np.float32)
+    series = SagittalSeries(voxels, _lfp_affine())
+    return series, Annotation(lesions, vertebrae, {1: "L2"})

@@ -1,0 +1,93 @@
+"""Paired comparison against exact enumeration."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spinemet.errors import SpinemetError
+from napari_spinemet.evaluation import compare_froc, froc_from_detections
+from napari_spinemet.evaluation.compare import _table, weighted_areas
+from napari_spinemet.evaluation.froc import MEAN, partial_area
+
+DATA = json.loads((Path(__file__).parent / "vectors" / "D1_paired_exact_extreme.json").read_text())
+EXACT = DATA["results"]["linear"]
+
+
+def systems():
+    return [
+        froc_from_detections(
+            [[(s["lesions"], s[name]) for s in slices] for slices in DATA["cases"]]
+        )
+        for name in "AB"
+    ]
+
+
+def test_areas_and_sign_flip_are_exact() -> None:
+    """Areas, their difference and the enumerated sign-flip p equal the exact values."""
+    result = compare_froc(*systems(), n_resamples=2_000)
+    assert result.area_a == pytest.approx(EXACT["pA"], abs=1e-12)
+    assert result.area_b == pytest.approx(EXACT["pB"], abs=1e-12)
+    assert result.difference == pytest.approx(EXACT["delta"], abs=1e-12)
+    assert result.sign_flip_exact
+    assert result.p_sign_flip_one_sided == EXACT["signflip_p_one_sided"]
+    assert result.p_sign_flip_two_sided == EXACT["signflip_p_two_sided"]
+
+
+def test_enumerated_resamples_are_exact() -> None:
+    """All 3,125 resamples give the enumerated mean, deviation, p and interval."""
+    draws = list(product(range(5), repeat=5))
+    weights = np.array([np.bincount(d, minlength=5) for d in draws], dtype=float)
+    differences = np.subtract(
+        *(
+            weighted_areas(_table(curve, curve.thresholds, MEAN), weights, (0, 0.5))
+            for curve in systems()
+        )
+    )
+    assert differences.mean() == pytest.approx(EXACT["boot_mean"], abs=1e-12)
+    assert differences.std() == pytest.approx(EXACT["boot_se_population"], abs=1e-12)
+    assert (differences <= 1e-12).mean() == EXACT["boot_frac_le0"]
+    np.testing.assert_allclose(np.percentile(differences, (2.5, 97.5)), EXACT["boot_ci95"])
+
+
+def test_sampled_bootstrap_approaches_the_enumeration() -> None:
+    """20,000 sampled resamples give the exact interval and a p of the exact size."""
+    result = compare_froc(*systems(), n_resamples=20_000, seed=1)
+    np.testing.assert_allclose(result.interval, EXACT["boot_ci95"], atol=0.02)
+    # 20,000 draws at p = 0.00032: six expected, three standard deviations are seven.
+    assert result.p_one_sided <= 0.00032 + 3 * np.sqrt(0.00032 / 20_000)
+    again = compare_froc(*systems(), n_resamples=20_000, seed=1)
+    assert result == again or result.interval == again.interval
+
+
+def test_resampled_area_is_the_area_of_the_resampled_cases() -> None:
+    """Weights count cases: drawing case 2 twice is a cohort that holds it twice."""
+    cases = [[(s["lesions"], s["B"]) for s in slices] for slices in DATA["cases"]]
+    curve = froc_from_detections(cases)
+    table = _table(curve, curve.thresholds, MEAN)
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        draw = rng.integers(0, 5, 5)
+        weights = np.bincount(draw, minlength=5)[None].astype(float)
+        twin = froc_from_detections([cases[k] for k in draw])
+        expected = partial_area(twin.fp_mean, twin.tp_rate, (0, 0.5))
+        assert weighted_areas(table, weights, (0, 0.5))[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_equal_systems_do_not_differ() -> None:
+    """A system against itself: no difference and p of 1."""
+    a, _ = systems()
+    result = compare_froc(a, a, n_resamples=500)
+    assert (result.difference, result.p_two_sided, result.p_sign_flip_two_sided) == (0, 1, 1)
+
+
+def test_other_cases_are_refused() -> None:
+    """Two systems on different cases cannot be paired."""
+    a, b = systems()
+    fewer = froc_from_detections([[(s["lesions"], s["A"]) for s in DATA["cases"][0]]])
+    with pytest.raises(SpinemetError, match="same cases"):
+        compare_froc(a, fewer)

@@ -1,0 +1,119 @@
+"""Real windows for the widget tests; run under a display such as Xvfb."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# A thread that sets a property of napari's is an error here, though napari would let it pass.
+os.environ.setdefault("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
+
+import torch  # noqa: E402
+
+from napari_spinemet.imaging import OperatingPoint  # noqa: E402
+from napari_spinemet.network import ModelCard, SiameseNet, save_model  # noqa: E402
+from napari_spinemet.phantom.sample import sample_study  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep preferences in a dictionary, so that tests neither see nor change the user's."""
+    from napari_spinemet.gui import detect, load, review, settings, train  # noqa: F401
+
+    kept = {
+        ("places", "scan"): "",
+        ("places", "study"): "",
+        ("training", "name"): "my-model",
+        ("training", "epochs"): 1,
+        ("training", "batches"): 2,
+        ("training", "form"): "dense",
+        ("training", "device"): "cpu",
+        ("detection", "model"): "default",
+        ("detection", "columns"): "centre",
+    }
+
+    def preference(group: str, key: str) -> object:
+        return kept[(group, key)]
+
+    def keep(group: str, **values: object) -> None:
+        for key, value in values.items():
+            assert (group, key) in kept
+            kept[(group, key)] = value
+
+    for module in (settings, load, train, detect):
+        for name, value in (("preference", preference), ("keep", keep)):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, value)
+    yield
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable) -> object:
+    """A real viewer in a real window."""
+    made = make_napari_viewer(show=True)
+    made.window._qt_window.resize(1440, 900)
+    return made
+
+
+@pytest.fixture
+def workspace(viewer: object, qtbot: object) -> Iterator[object]:
+    """The workspace docked in the viewer."""
+    from napari_spinemet.gui.application import open_workspace
+
+    made = open_workspace(viewer)
+    yield made
+    made.session.runner.stop()
+    qtbot.waitUntil(lambda: not made.session.runner.busy, timeout=30_000)
+
+
+@pytest.fixture
+def wait_idle(qtbot: object) -> Callable[[object], None]:
+    """Wait until a workspace's job is over and its result shown."""
+
+    def wait(made: object, timeout: int = 240_000) -> None:
+        qtbot.waitUntil(lambda: not made.session.runner.busy, timeout=timeout)
+        qtbot.wait(50)
+
+    return wait
+
+
+@pytest.fixture
+def study_copy(tmp_path: Path) -> Path:
+    """The sample study where it may be written to."""
+    import shutil
+
+    target = tmp_path / "study"
+    shutil.copytree(sample_study(), target, ignore=shutil.ignore_patterns("likelihood", "models"))
+    return target
+
+
+@pytest.fixture
+def quick_model(tmp_path: Path) -> Path:
+    """A small network with random weights: for tests of what happens, not of what is found."""
+    torch.manual_seed(0)
+    model = SiameseNet((1,), "dense", (1, 1, 1), widths=(4, 4, 8), hidden=8)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.kaiming_normal_(parameter)
+    card = ModelCard(name="quick", operating_point=OperatingPoint(0.5, 1.0, 0.4, False))
+    save_model(model, tmp_path / "quick.safetensors", card)
+    return tmp_path / "quick.safetensors"
+
+
+@pytest.fixture
+def picture_folder() -> Path:
+    """Where screenshots go, to be looked at."""
+    folder = Path(os.environ.get("SPINEMET_PICTURES", "demo-output")) / os.environ.get(
+        "QT_API", "qt"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def grabbed(viewer: object, path: Path) -> np.ndarray:
+    """Take a picture of the whole window, as a person sees it."""
+    return viewer.window.screenshot(str(path), canvas_only=False, flash=False)

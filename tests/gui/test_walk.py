@@ -1,0 +1,116 @@
+"""The main job, walked in a real window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from .conftest import grabbed
+
+
+def test_load_detect_review(
+    workspace: object,
+    viewer: object,
+    qtbot: object,
+    wait_idle: Callable,
+    picture_folder: Path,
+) -> None:
+    """Load the sample, detect with the shipped model, move the slider: all of it follows."""
+    load, detect, review = workspace.load, workspace.detect, workspace.review
+    session = workspace.session
+
+    load.open_sample()
+    wait_idle(workspace)
+    assert [c.name for c in load.cases] == ["case-001", "normal-001"]
+    assert load.case_table.item(0, 1).text() == "contoured"
+    load.case_table.selectRow(0)
+    load.open_case_button.click()
+    wait_idle(workspace)
+    assert session.series is not None
+    assert {layer.name for layer in viewer.layers} == {"STIR SAG", "vertebrae", "lesions"}
+    assert detect.detect_button.isEnabled()
+
+    workspace.show_tab("Detect")
+    detect.detect_button.click()
+    assert not detect.detect_button.isEnabled()
+    wait_idle(workspace)
+    assert session.result is not None
+    assert session.result.findings, "the shipped model finds the plain lesion of the sample"
+    assert "likelihood" in viewer.layers
+    assert "FROC of this scan alone" in review.froc.title.text()
+
+    workspace.show_tab("Review")
+    outlines, points, tables = [], [], []
+    layer = session.layers.detections
+    for threshold in (0.2, 0.6, 0.95):
+        review.threshold.setValue(threshold)
+        qtbot.waitUntil(lambda: not review._rest.isActive(), timeout=5_000)
+        # What is drawn, what is counted and what is marked on the curve have one threshold.
+        here = session.layers.current_slice
+        expected = session.result.forest.labels(
+            here,
+            threshold,
+            review.min_area.value(),
+            session.result.curve if review.gate.isChecked() else None,
+        )
+        np.testing.assert_array_equal(layer.data[here], expected)
+        assert review.froc.point == session.curve.at(threshold)
+        outlines.append(int((layer.data > 0).sum()))
+        points.append(review.froc.point)
+        tables.append(review.table.rowCount())
+        image = grabbed(viewer, picture_folder / f"review-{int(threshold * 100):02d}.png")
+        assert image.std() > 10
+    assert outlines[0] > outlines[1] > outlines[2]
+    assert len(set(points)) > 1
+    assert tables[0] >= tables[1]
+
+
+def test_click_on_the_curve_sets_the_threshold(
+    workspace: object, wait_idle: Callable
+) -> None:
+    """The slider goes to the threshold of the chosen point."""
+    from napari_spinemet.evaluation import froc_from_detections
+
+    curve = froc_from_detections([[([(0, 0)], [(0, 0, 0.75), (99, 0, 0.25)])]])
+    workspace.session.set_curve(curve, "a test")
+    plot = workspace.review.froc
+    view = plot.plot.getPlotItem().vb
+
+    class Click:
+        @staticmethod
+        def scenePos() -> object:
+            from qtpy.QtCore import QPointF
+
+            return view.mapViewToScene(QPointF(1.0, 1.0))
+
+    plot._on_clicked(Click)
+    assert workspace.review.threshold.value() == 0.25
+    assert plot.point == (1.0, 1.0, 1.0)
+
+
+def test_finding_is_flown_to_and_judged(
+    workspace: object, viewer: object, wait_idle: Callable, quick_model: Path
+) -> None:
+    """A click in the table shows the slice of the finding; a verdict stands in its row."""
+    load, detect, review = workspace.load, workspace.detect, workspace.review
+    load.open_sample()
+    wait_idle(workspace)
+    load.open_case()
+    wait_idle(workspace)
+    detect._select(str(quick_model))
+    detect.detect()
+    wait_idle(workspace)
+    values = workspace.session.result.likelihood.values
+    review.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
+    review._draw_all()
+    assert review.findings
+    review.table.selectRow(len(review.findings) - 1)
+    finding = review.findings[-1]
+    assert viewer.dims.current_step[0] == finding.largest.slice
+    np.testing.assert_allclose(viewer.camera.center[1:], finding.largest.centre_working)
+    review.judge("accepted")
+    assert review.table.item(len(review.findings) - 1, 5).text() == "accepted"
+    review.judge("accepted")
+    assert review.table.item(len(review.findings) - 1, 5).text() == ""

@@ -1,0 +1,296 @@
+"""Each widget does its job, and says in a sentence what is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+
+from napari_spinemet.errors import SpinemetError
+from napari_spinemet.network import load_card
+from napari_spinemet.phantom.sample import sample_study
+from napari_spinemet.study import Study
+
+
+def said() -> list[str]:
+    return [n.message for n in notification_manager.records]
+
+
+def open_case(workspace: object, study: Path, wait_idle: Callable) -> None:
+    workspace.load.open_study(study)
+    workspace.load.case_table.selectRow(0)
+    workspace.load.open_case()
+    wait_idle(workspace)
+
+
+def files_of(folder: Path) -> dict[str, int]:
+    return {str(p): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+def test_load_lists_and_opens_a_scan(workspace: object, wait_idle: Callable) -> None:
+    """A folder is listed with what can be used; opening shows it in mm with three layers."""
+    load = workspace.load
+    load.path.setText(str(sample_study() / "case-001" / "scan"))
+    load.look()
+    wait_idle(workspace)
+    assert [load.table.item(0, k).text() for k in range(5)] == [
+        "STIR SAG",
+        "sagittal",
+        "STIR",
+        "13",
+        "yes",
+    ]
+    load.open()
+    wait_idle(workspace)
+    layers = workspace.session.layers
+    series = workspace.session.series
+    np.testing.assert_allclose(layers.image.scale, series.spacing_mm)
+    np.testing.assert_allclose(layers.image.metadata["affine_lps"], series.affine)
+    np.testing.assert_allclose(layers.lesions.scale, series.spacing_mm)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "not DICOM"])
+def test_load_says_what_is_wrong(
+    workspace: object, wait_idle: Callable, tmp_path: Path, kind: str
+) -> None:
+    """A bad place gives one sentence as a notification, and the widget is ready again."""
+    place = tmp_path / "place"
+    if kind != "missing":
+        place.mkdir()
+    if kind == "not DICOM":
+        (place / "notes.txt").write_text("no scan here")
+    before, count = files_of(tmp_path), len(said())
+    workspace.load.path.setText(str(place))
+    workspace.load.look()
+    wait_idle(workspace)
+    (sentence,) = said()[count:]
+    assert sentence == workspace.load.status.text()
+    assert "Traceback" not in sentence
+    assert str(place) in sentence
+    assert files_of(tmp_path) == before
+    assert not workspace.session.runner.busy
+
+
+def test_scan_is_imported_into_a_study(
+    workspace: object, wait_idle: Callable, tmp_path: Path
+) -> None:
+    """An opened scan becomes a case of the study, and the scan's own files are untouched."""
+    scan = sample_study() / "normal-001" / "scan"
+    before = files_of(scan)
+    load = workspace.load
+    load.path.setText(str(scan))
+    load.look()
+    wait_idle(workspace)
+    load.open()
+    wait_idle(workspace)
+    study = tmp_path / "empty study"
+    study.mkdir()
+    load.open_study(study)
+    assert load.import_button.isEnabled()
+    load.import_scan()
+    wait_idle(workspace)
+    (case,) = Study(study).cases()
+    np.testing.assert_array_equal(case.series().voxels, workspace.session.series.voxels)
+    assert case.state == "new"
+    assert files_of(scan) == before
+
+
+def test_contours_are_drawn_saved_and_read_back(
+    workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
+) -> None:
+    """Paint a lesion, copy it to the next slice, save: the study holds exactly that."""
+    open_case(workspace, study_copy, wait_idle)
+    annotate, session = workspace.annotate, workspace.session
+    lesions = session.layers.lesions
+    annotate.lesion_button.setChecked(True)
+    annotate.use("paint")
+    assert lesions.mode == "paint"
+    annotate.new_label()
+    number = lesions.selected_label
+    assert number == lesions.data.max() + 1
+    session.layers.go_to(9)
+    rows, columns = np.mgrid[200:210, 150:162].reshape(2, -1)
+    lesions.data_setitem((np.full(len(rows), 9), rows, columns), np.full(len(rows), number))
+    annotate.copy_slice(1)
+    assert session.layers.current_slice == 10
+    np.testing.assert_array_equal(lesions.data[10] == number, lesions.data[9] == number)
+    qtbot.wait(120)
+    assert "cm²" in annotate.area.text()
+    annotate.save_button.click()
+    wait_idle(workspace)
+    case = Study(study_copy).cases()[0]
+    stored = case.annotation(case.series())
+    np.testing.assert_array_equal(stored.lesions > 0, lesions.data > 0)
+    np.testing.assert_array_equal(stored.vertebrae, session.layers.vertebrae.data)
+    assert set(stored.levels.values()) == set(session.annotation.levels.values())
+
+
+def test_undo_takes_a_copied_slice_back(
+    workspace: object, wait_idle: Callable, study_copy: Path
+) -> None:
+    """Copying to a neighbour is one step for undo."""
+    open_case(workspace, study_copy, wait_idle)
+    lesions = workspace.session.layers.lesions
+    before = lesions.data.copy()
+    workspace.annotate.copy_slice(1)
+    workspace.annotate.undo()
+    np.testing.assert_array_equal(lesions.data, before)
+
+
+def test_vertebra_level_chooses_its_label(
+    workspace: object, wait_idle: Callable, study_copy: Path
+) -> None:
+    """A known level keeps its label, and a new one gets a free label that is saved by name."""
+    open_case(workspace, study_copy, wait_idle)
+    annotate, session = workspace.annotate, workspace.session
+    known = {name: number for number, name in session.annotation.levels.items()}
+    annotate.vertebra_button.setChecked(True)
+    annotate.level.setCurrentText("L2")
+    assert session.layers.vertebrae.selected_label == known["L2"]
+    annotate.level.setCurrentText("C7")
+    fresh = session.layers.vertebrae.selected_label
+    assert fresh not in known.values()
+    session.layers.vertebrae.data[6, 2:9, 2:9] = fresh
+    assert session.contours().levels[fresh] == "C7"
+
+
+def test_renamed_and_deleted_layers_break_nothing(
+    workspace: object, viewer: object, wait_idle: Callable, study_copy: Path
+) -> None:
+    """Layers are held as objects: a renamed one is still drawn on, a deleted one is as saved."""
+    open_case(workspace, study_copy, wait_idle)
+    session = workspace.session
+    session.layers.lesions.name = "anything"
+    assert workspace.annotate.target is session.layers.lesions
+    viewer.layers.remove(session.layers.vertebrae)
+    assert session.layers.vertebrae is None
+    np.testing.assert_array_equal(session.contours().vertebrae, session.annotation.vertebrae)
+    workspace.annotate.vertebra_button.setChecked(True)
+    workspace.annotate.use("paint")
+
+
+def test_training_runs_in_the_background_and_keeps_a_model(
+    workspace: object, wait_idle: Callable, study_copy: Path, tmp_path: Path
+) -> None:
+    """A run of two batches draws its loss and leaves a model with its card in the study."""
+    import shutil
+
+    shutil.copytree(study_copy / "case-001", study_copy / "case-002")
+    workspace.load.open_study(study_copy)
+    train = workspace.train
+    assert "3 of 3 cases" in train.cases.text()
+    train.start_button.click()
+    assert not train.start_button.isEnabled()
+    wait_idle(workspace)
+    assert train.start_button.isEnabled()
+    assert len(train._losses) == 2
+    assert len(train._errors) == 1
+    card = load_card(study_copy / "models" / "my-model.safetensors")
+    assert card.training["cases"] == 2
+    workspace.detect.refresh_models()
+    assert workspace.detect.model.findText("my-model (study)") >= 0
+
+
+def test_training_is_cancelled_within_a_batch(
+    workspace: object, qtbot: object, wait_idle: Callable, study_copy: Path
+) -> None:
+    """Cancel leaves no model behind and the widget ready."""
+    import shutil
+
+    shutil.copytree(study_copy / "case-001", study_copy / "case-002")
+    workspace.load.open_study(study_copy)
+    train = workspace.train
+    train.form["batches"].value = 10_000
+    train.start()
+    qtbot.waitUntil(lambda: len(train._losses) >= 1, timeout=240_000)
+    train.progress.cancel.click()
+    asked = time.monotonic()
+    wait_idle(workspace)
+    assert time.monotonic() - asked < 60
+    assert "cancelled" in train.status.text()
+    assert not (study_copy / "models").exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), ValueError("odd"), MemoryError()])
+def test_a_failing_job_says_so_and_is_over(
+    workspace: object, qtbot: object, error: Exception
+) -> None:
+    """Any exception in a job ends it with one sentence; none is swallowed."""
+    runner = workspace.session.runner
+    count = len(said())
+
+    def work(*_: object) -> None:
+        raise error
+
+    with qtbot.waitSignal(runner.failed, timeout=5_000):
+        runner.start("test", work)
+    assert not runner.busy
+    assert len(said()) == count + 1
+    assert "Traceback" not in said()[-1]
+
+
+def test_only_one_job_at_a_time(workspace: object, qtbot: object) -> None:
+    """A second job is refused with the name of the first, and cancelling ends the first."""
+    runner = workspace.session.runner
+
+    def work(_: object, cancel: object) -> None:
+        while True:
+            cancel.raise_if_cancelled()
+            time.sleep(0.005)
+
+    runner.start("first", work)
+    with pytest.raises(SpinemetError, match="first"):
+        runner.start("second", work)
+    with qtbot.waitSignal(runner.cancelled, timeout=5_000):
+        runner.cancel()
+    assert not runner.busy
+
+
+def test_detection_says_what_is_missing(workspace: object, tmp_path: Path) -> None:
+    """Without a scan the button is off; a file that is no model is named."""
+    assert not workspace.detect.detect_button.isEnabled()
+    workspace.detect.detect()
+    assert "Open a series" in said()[-1]
+    fake = tmp_path / "fake.safetensors"
+    fake.write_text("no model")
+    workspace.detect._select(str(fake))
+    assert "card" in workspace.detect.card.text()
+
+
+def test_a_model_that_is_none_is_refused(
+    workspace: object, wait_idle: Callable, study_copy: Path, tmp_path: Path
+) -> None:
+    """Detecting with a damaged model gives a sentence and no layer."""
+    open_case(workspace, study_copy, wait_idle)
+    fake = tmp_path / "fake.safetensors"
+    fake.write_text("no model")
+    workspace.detect._select(str(fake))
+    workspace.detect.detect()
+    wait_idle(workspace)
+    assert "not a model" in workspace.detect.status.text()
+    assert workspace.session.layers.likelihood is None
+
+
+def test_every_control_has_a_help_text(workspace: object) -> None:
+    """Buttons, boxes, sliders and tables say what they are for."""
+    from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QTableWidget
+
+    for widget in (
+        workspace.load,
+        workspace.annotate,
+        workspace.train,
+        workspace.detect,
+        workspace.review,
+    ):
+        for kind in (QAbstractButton, QComboBox, QTableWidget, QAbstractSpinBox):
+            for control in widget.findChildren(kind):
+                inside = control.parent()
+                own = not isinstance(inside, (QAbstractSpinBox, QTableWidget)) and (
+                    type(inside).__module__.startswith(("qtpy", "PyQt", "napari_spinemet"))
+                )
+                if own and control.text() if isinstance(control, QAbstractButton) else own:
+                    assert control.toolTip(), f"{type(widget).__name__}: {control}"

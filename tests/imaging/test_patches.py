@@ -1,0 +1,169 @@
+"""Windows, padding and z-scores, against numpy and scipy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_spinemet.imaging import SagittalSeries
+from napari_spinemet.imaging.grids import resample_image
+from napari_spinemet.imaging.patches import (
+    PATCH_SHAPE,
+    LocalZScore,
+    build_pyramid,
+    gaussian_mean,
+    zscore,
+)
+
+MakeSeries = Callable[..., SagittalSeries]
+RESOLUTIONS = (0.5, 1.0, 2.0)
+
+
+def _window(pyramid, slice_index: int, row: int, column: int) -> np.ndarray:
+    at = [np.array([v]) for v in (slice_index, row, column)]
+    return pyramid.windows(*at)[0]
+
+
+def test_a_bright_pixel_is_the_centre_of_its_patch(make_series: MakeSeries) -> None:
+    """At (39, 27) of 79 rows x 55 columns at each resolution: a transposed patch would fail."""
+    voxels = np.zeros((2, 90, 110))
+    voxels[1, 46, 62] = 1000  # even, so that it is a pixel of the 2 mm grid too
+    pyramid = build_pyramid(make_series(voxels), RESOLUTIONS)
+    patches = _window(pyramid, 1, 46, 62)
+    assert PATCH_SHAPE == (79, 55)
+    assert patches.shape == (3, 79, 55)
+    for patch in patches:
+        assert np.unravel_index(patch.argmax(), patch.shape) == (39, 27)
+        assert (patch == patch.max()).sum() == 1
+    assert not _window(pyramid, 0, 46, 62).any()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(10, 0), (0, 10), (6, -4)])
+def test_patches_have_the_orientation_of_the_slice(
+    make_series: MakeSeries, rows: int, columns: int
+) -> None:
+    """A spot so many mm below and behind the location lies there in mm / resolution pixels."""
+    voxels = np.zeros((1, 80, 80))
+    voxels[0, 40 + rows, 40 + columns] = 1000
+    patches = _window(build_pyramid(make_series(voxels), RESOLUTIONS), 0, 40, 40)
+    for resolution, patch in zip(RESOLUTIONS, patches):
+        expected = (39 + int(rows / resolution), 27 + int(columns / resolution))
+        assert np.unravel_index(patch.argmax(), patch.shape) == expected
+
+
+def test_at_two_mm_an_odd_location_takes_the_lower_pixel(make_series: MakeSeries) -> None:
+    """The windows of (2i, 2j) and (2i + 1, 2j + 1) are the same at 2 mm, not at 1 mm."""
+    pyramid = build_pyramid(make_series(), RESOLUTIONS)
+    even, odd = _window(pyramid, 1, 20, 30), _window(pyramid, 1, 21, 31)
+    np.testing.assert_array_equal(even[2], odd[2])
+    assert not np.array_equal(even[1], odd[1])
+
+
+@pytest.mark.parametrize("spacing", [(3.0, 1.0, 1.0), (3.0, 0.88, 0.94)])
+@pytest.mark.parametrize("location", [(0, 0), (0, 30), (21, 0), (-1, -1), (20, 20)])
+def test_beyond_the_border_the_edge_pixel_is_repeated(
+    make_series: MakeSeries, spacing: tuple[float, float, float], location: tuple[int, int]
+) -> None:
+    """Windows equal slices of numpy's symmetric padding of each resolution's image."""
+    series = make_series(spacing_mm=spacing)
+    pyramid = build_pyramid(series, RESOLUTIONS)
+    row, column = (
+        v % n for v, n in zip(location, pyramid.working_shape[1:])
+    )
+    patches = _window(pyramid, 1, row, column)
+    for resolution, patch in zip(RESOLUTIONS, patches):
+        image = resample_image(series.voxels, spacing[1:], resolution)[1]
+        padded = np.pad(image, ((39, 39), (27, 27)), mode="symmetric")
+        i, j = (int(v * 2) if resolution == 0.5 else v // int(resolution) for v in (row, column))
+        np.testing.assert_array_equal(patch, padded[i : i + 79, j : j + 55])
+
+
+def test_chosen_slices_come_in_the_order_asked_for(make_series: MakeSeries) -> None:
+    """A pyramid of slices (2, 0) holds slice 2 first."""
+    series = make_series()
+    every = build_pyramid(series, (1.0,))
+    some = build_pyramid(series, (1.0,), slices=[2, 0])
+    np.testing.assert_array_equal(some.images[0], every.images[0][[2, 0]])
+
+
+def test_windows_come_in_the_order_of_their_locations(make_series: MakeSeries) -> None:
+    """Many windows at once are the same as one after the other."""
+    pyramid = build_pyramid(make_series(), RESOLUTIONS)
+    rng = np.random.default_rng(5)
+    at = [rng.integers(0, n, 12) for n in pyramid.working_shape]
+    together = pyramid.windows(*at)
+    for k, location in enumerate(zip(*at)):
+        np.testing.assert_array_equal(together[k], _window(pyramid, *location))
+
+
+def test_zscore_gives_mean_0_and_deviation_1() -> None:
+    """Each patch by itself, whatever its level and contrast."""
+    rng = np.random.default_rng(0)
+    patches = rng.normal(size=(4, 3, 79, 55)) * rng.uniform(0.1, 900, (4, 3, 1, 1)) + 3000
+    result = zscore(patches.astype(np.float32))
+    np.testing.assert_allclose(result.mean(axis=(2, 3), dtype=float), 0, atol=1e-6)
+    np.testing.assert_allclose(result.std(axis=(2, 3), dtype=float), 1, atol=1e-5)
+    assert result.dtype == np.float32
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, -3.3, 1e6 / 3])
+def test_a_constant_patch_gives_zeros(value: float) -> None:
+    """No deviation to divide by, and no rounding residue blown up; its neighbour is untouched."""
+    patches = np.full((2, 79, 55), value, dtype=np.float32)
+    patches[1, 5, 5] += 100
+    result = zscore(patches)
+    assert not result[0].any()
+    assert result[1].std() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [4.0, 10.0, 40.0])
+@pytest.mark.parametrize("shape", [(61, 47), (30, 90)])
+def test_gaussian_mean_is_scipys_gaussian_filter(sigma: float, shape: tuple[int, int]) -> None:
+    """The product in the cosine transform is the convolution with mirrored edges."""
+    image = np.random.default_rng(6).normal(size=shape)
+    expected = ndimage.gaussian_filter(image, sigma, mode="reflect", truncate=8)
+    np.testing.assert_allclose(gaussian_mean(image, sigma), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("resolution", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("settings", [(20.0, 0.1), (12.0, 0.3)])
+def test_local_zscore_is_the_plain_computation(
+    resolution: float, settings: tuple[float, float]
+) -> None:
+    """Minus the local mean, over the local deviation plus a share of the slice's own."""
+    sigma_mm, floor = settings
+    rng = np.random.default_rng(7)
+    images = (rng.gamma(2, 80, (2, 70, 60)) + 1000).astype(np.float32)
+    images[:, :, :12] = 20  # air, of little contrast
+    got = LocalZScore(sigma_mm, floor)(images, resolution)
+    for image, result in zip(images.astype(np.float64), got):
+
+        def mean(values: np.ndarray) -> np.ndarray:
+            return ndimage.gaussian_filter(
+                values, sigma_mm / resolution, mode="reflect", truncate=8
+            )
+
+        centre = mean(image)
+        deviation = np.sqrt(np.maximum(mean(image**2) - centre**2, 0))
+        expected = (image - centre) / (deviation + floor * image.std())
+        np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+def test_local_zscore_of_a_constant_slice_is_zeros() -> None:
+    """An empty slice stays empty beside one with an image."""
+    images = np.full((2, 40, 30), 812.7, dtype=np.float32)
+    images[1] += np.random.default_rng(8).normal(0, 30, (40, 30)).astype(np.float32)
+    result = LocalZScore()(images, 1.0)
+    assert not result[0].any()
+    assert result[1].any()
+    assert not LocalZScore()(np.zeros((1, 40, 30), np.float32), 2.0).any()
+
+
+def test_local_zscore_does_not_see_gain_and_offset() -> None:
+    """Scanners scale freely: 3 times the image plus 500 gives the same numbers."""
+    images = np.random.default_rng(9).normal(100, 20, (1, 50, 40)).astype(np.float32)
+    one, other = LocalZScore()(images, 1.0), LocalZScore()(3 * images + 500, 1.0)
+    np.testing.assert_allclose(one, other, atol=1e-4)

@@ -1,0 +1,107 @@
+"""The dense form over a block is the same network window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from napari_spinemet.imaging import SagittalSeries
+from napari_spinemet.imaging.patches import build_pyramid
+from napari_spinemet.network import SiameseNet
+from napari_spinemet.network.dense import branch_grids, dense_scores, step_of
+from napari_spinemet.network.siamese import ShiftBatchNorm
+
+
+def _lively(**settings: object) -> SiameseNet:
+    """Statistics that are not 0 and 1, shifts that are not 0."""
+    torch.manual_seed(0)
+    model = SiameseNet(form="dense", **settings)  # type: ignore[arg-type]
+    model(torch.randn(4, len(model.resolutions), *model.window))
+    for module in model.modules():
+        if isinstance(module, ShiftBatchNorm):
+            nn.init.normal_(module.bias, std=0.3)
+    return model.eval()
+
+
+def _spread(model: SiameseNet, windows: torch.Tensor) -> None:
+    """Scale the scores to mean 0 and deviation 1 over the windows: answers that differ."""
+    with torch.inference_mode():
+        scores = model(windows)
+    with torch.no_grad():
+        model.score.weight /= scores.std(0)[:, None, None, None]
+        model.score.bias.copy_(-scores.mean(0) / scores.std(0))
+
+
+def _both(
+    model: SiameseNet, series: SagittalSeries, rows: slice, columns: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities ``(outputs, rows, columns)``, dense and window by window."""
+    pyramid = build_pyramid(series, model.resolutions, model.window, model.normalisation)
+    grids = branch_grids(pyramid, len(model.blocks), rows, columns)
+    images = [torch.from_numpy(g.crop(i)[1:2].copy()) for g, i in zip(grids, pyramid.images)]
+    row, column = (
+        v.ravel()
+        for v in np.meshgrid(
+            np.arange(rows.start, rows.stop),
+            np.arange(columns.start, columns.stop),
+            indexing="ij",
+        )
+    )
+    windows = pyramid.windows(np.ones_like(row), row, column)
+    if len(row) > 1:
+        _spread(model, torch.from_numpy(windows[:64]))
+    with torch.inference_mode():
+        dense = torch.softmax(dense_scores(model, images, grids)[0], 0).numpy()
+        single = torch.cat(
+            [torch.softmax(model(w), 1) for w in torch.from_numpy(windows).split(32)]
+        )
+    return dense, single.numpy().T.reshape(dense.shape)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"resolutions": (0.25, 1, 1.25)},
+        {"resolutions": (0.5, 1, 1.5), "outputs": 3},
+        {"resolutions": (1,), "blocks": (1, 1, 1)},
+        {"patch_shape": (63, 63), "blocks": (1, 1), "widths": (8, 16), "resolutions": (2, 0.5)},
+    ],
+)
+@pytest.mark.parametrize("spacing", [(3.0, 1.0, 1.0), (3.0, 0.94, 1.13)])
+def test_dense_equals_window_by_window(
+    make_series: Callable[..., SagittalSeries],
+    settings: dict[str, object],
+    spacing: tuple[float, float, float],
+) -> None:
+    """To 1e-5 of probability on a block of odd size at an odd origin, and at the last corner."""
+    model = _lively(**settings)
+    series = make_series(shape=(2, 49, 51), spacing_mm=spacing)
+    rows, columns = build_pyramid(series, (1,)).working_shape[1:]
+    for block in (
+        (slice(7, 16), slice(11, 18)),
+        (slice(rows - 5, rows), slice(columns - 3, columns)),
+    ):
+        dense, single = _both(model, series, *block)
+        assert single[1].std() > 0.1  # else any two would agree
+        np.testing.assert_allclose(dense, single, atol=1e-5)
+
+
+def test_a_block_of_one_pixel_is_one_window(make_series: Callable[..., SagittalSeries]) -> None:
+    """The smallest block there is."""
+    dense, single = _both(_lively(), make_series(), slice(13, 14), slice(8, 9))
+    assert dense.shape == (2, 1, 1)
+    np.testing.assert_allclose(dense, single, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "step"),
+    [(1.0, 1), (0.5, 2), (0.25, 4), (0.125, 8), (0.0625, 8), (2.0, 1), (1.25, 1), (1.5, 1), (0.4, 1)],
+)
+def test_step_of_a_resolution(resolution: float, step: int) -> None:
+    """A power of two for halves of a millimetre, at most one for each pooling, else 1."""
+    assert step_of(resolution, 3) == step

@@ -1,0 +1,60 @@
+"""Devices and the words for their failures."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_spinemet.errors import SpinemetError
+from napari_spinemet.network.devices import choose_device, describe_failure, reduced_precision
+
+
+def test_auto_takes_a_device_that_works() -> None:
+    """A tensor can be made there, and a GPU comes first."""
+    device = choose_device("auto")
+    assert torch.ones(2, device=device).sum().item() == 2
+    assert (device.type == "cuda") == torch.cuda.is_available()
+    assert choose_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["abacus", "", "cuda:99", "cpu:x"])
+def test_a_device_that_is_not_there_is_one_sentence(name: str) -> None:
+    """It names the device and what to use instead."""
+    with pytest.raises(SpinemetError, match=f"'{name}' is not available here; use 'cpu'"):
+        choose_device(name)
+
+
+def test_precision_is_what_was_asked_for() -> None:
+    """float32 and bfloat16 are taken at their word on every device; auto decides."""
+    for kind in ("cpu", "cuda", "mps"):
+        assert not reduced_precision("float32", torch.device(kind))
+        assert reduced_precision("bfloat16", torch.device(kind))
+    assert isinstance(reduced_precision("auto", torch.device("cpu")), bool)
+    assert not reduced_precision("auto", torch.device("mps"))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "graphics card"),
+        (RuntimeError("CUDA error: out of memory"), "graphics card"),
+        (MemoryError(), "memory of this computer"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            "memory of this computer",
+        ),
+        (RuntimeError("mat1 and mat2\n  shapes cannot be multiplied"), "mat1 and mat2 shapes"),
+    ],
+)
+def test_failures_become_one_sentence(error: BaseException, words: str) -> None:
+    """On one line, with what to do where something can be done."""
+    said = describe_failure(error)
+    assert words in said
+    assert "\n" not in said
+
+
+def test_a_real_failure_to_allocate_is_recognised() -> None:
+    """torch's own words for a full memory are among those known."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    assert "memory of this computer" in describe_failure(caught.value)
