@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24 -nolisten tcp"
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint clean
 
 demo: $(STAMP)
 	.ci/system-libraries

@@ -54,7 +54,7 @@ def write_annotation(
     path : path-like
         The file; written whole or not at all.
     uid : str, optional
-        SOPInstanceUID; a new one if not given.
+        Stem of the identifiers of the object, at most 62 characters; new ones if not given.
     when : str, optional
         ``YYYYMMDD`` to put for the current date and midnight for the time, for output that
         must be the same each time.
@@ -103,6 +103,13 @@ def write_annotation(
                 "The contours cannot be written on the grid of these images "
                 f"({first_clause(error)}); choose the images that the series was read from."
             ) from error
+    if uid is not None:
+        # The library draws this one at random, and a file that is made again must be the same.
+        for item in (
+            *segmentation.DimensionOrganizationSequence,
+            *segmentation.DimensionIndexSequence,
+        ):
+            item.DimensionOrganizationUID = f"{uid}.3"
     if when is not None:
         segmentation.InstanceCreationDate = segmentation.ContentDate = when
         segmentation.SeriesDate = when

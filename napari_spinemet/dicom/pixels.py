@@ -95,10 +95,10 @@ def single_frame_volume(stack: Stack, notes: list[str]) -> hd.Volume:
         raw.append(dataset)
     _check_duplicates(stack, raw)
     datasets = prepared(raw, notes)
+    _check_rescale(datasets)
     for keyword in ("BitsStored", "PixelRepresentation", "RescaleType", "PresentationLUTShape"):
         if len({str(value_of(d, keyword, "")) for d in datasets}) > 1:
             raise SpinemetError(f"its images differ in {keyword}, so their values do not compare")
-    _check_rescale(datasets)
     return hd.get_volume_from_series(
         datasets, dtype=np.float32, rtol=2 * SPACING_TOLERANCE, apply_real_world_transform=False
     )

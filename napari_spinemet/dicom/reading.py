@@ -189,8 +189,7 @@ def _candidates(found: Found, path: str | os.PathLike[str]) -> list[_Candidate]:
             if str(value_of(header, "Modality", "")) in _NOT_IMAGES:
                 continue
             if "Rows" not in header:
-                # A file cut off in its header parses without complaint.
-                if "Image Storage" in UID(header.file_meta.get("MediaStorageSOPClassUID", "")).name:
+                if _should_be_image(header):
                     found.skipped.append(f"{source.name} is damaged (it ends before its image)")
                 continue
             repair_decimal_commas(header)
@@ -211,7 +210,24 @@ def _candidates(found: Found, path: str | os.PathLike[str]) -> list[_Candidate]:
         raise SpinemetError(
             f"There are DICOM files but no images among them in {path}; choose a scan."
         )
+    if len(by_series) > 1:
+        # They may have belonged to any of the others.
+        lost = {source.name for source, _ in by_series.get("", [])}
+        found.skipped.extend(f"{name} is damaged (it names no series)" for name in sorted(lost))
     return [_judge(uid, images, found) for uid, images in by_series.items()]
+
+
+def _should_be_image(header: FileDataset) -> bool:
+    """Whether an object without an image lost it: a file cut off parses without complaint.
+
+    Reports and raw data say what they are; what says nothing that is known has lost that too.
+    """
+    told = (
+        value_of(header.file_meta, "MediaStorageSOPClassUID"),
+        value_of(header, "SOPClassUID"),
+    )
+    names = [uid.name for uid in map(UID, filter(None, told)) if uid.name != uid]
+    return not names or any("Image Storage" in name for name in names)
 
 
 def _damaged(found: Found) -> list[str]:
@@ -248,7 +264,7 @@ def _judge(uid: str, images: list[tuple[Source, Dataset]], found: Found) -> _Can
                 geometry += f", and its plane is {plane}"
         elif plane != "sagittal":
             geometry = f"its plane is {plane}, and lesions are looked for in sagittal series"
-            if stack.fault().startswith("it has"):
+            if plane == "unknown":
                 geometry = stack.fault()
         else:
             geometry = stack.fault()

@@ -20,6 +20,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import SpinemetError
+from .headers import value_of
 
 MAX_FILES = 100_000
 MAX_MEMBER_BYTES = 2 * 1024**3
@@ -160,7 +161,7 @@ def scan(path: str | os.PathLike[str]) -> Found:
         except NotDicomError as error:
             found.skipped.append(str(error))
             continue
-        if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY_SOP_CLASS:
+        if value_of(header.file_meta, "MediaStorageSOPClassUID") == _DIRECTORY_SOP_CLASS:
             continue
         found.headers.append((source, header))
     if not found.headers:

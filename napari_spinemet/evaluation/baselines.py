@@ -26,8 +26,11 @@ def intensity_map(series: SagittalSeries) -> LikelihoodMap:
 def blob_map(series: SagittalSeries, annotation: Annotation) -> LikelihoodMap:
     """Bright-blob response (scale-normalised Laplacian) inside the annotated vertebrae."""
     image = resample_image(series.voxels, series.spacing_mm[1:], 1.0)
-    response = np.max(
-        [-(s**2) * ndimage.gaussian_laplace(image, (0, s, s)) for s in BLOB_SIGMAS_MM], axis=0
+    response = np.stack(
+        [
+            np.max([-(s**2) * ndimage.gaussian_laplace(slice_, s) for s in BLOB_SIGMAS_MM], axis=0)
+            for slice_ in image
+        ]
     )
     inside = resample_labels(annotation.vertebrae, series.spacing_mm[1:]) > 0
     ranks = np.zeros(image.shape, dtype=np.float32)

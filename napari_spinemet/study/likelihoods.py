@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,15 @@ def file_name(identity: str) -> str:
 
 
 def save_likelihood(likelihood: LikelihoodMap, path: Path) -> None:
-    """Write a plain map."""
+    """Write a plain map.
+
+    Raises
+    ------
+    ValueError
+        If the map is aggregated; plain ones are kept, so that any weight can be tried.
+    """
+    if likelihood.weight is not None:
+        raise ValueError("An aggregated map is not stored; store the plain one.")
     with replace_atomically(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
             stream,
@@ -52,5 +59,5 @@ def load_likelihood(path: Path) -> LikelihoodMap | None:
                 model=str(stored["model"]),
                 series_uid=str(stored["series_uid"]),
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except Exception:  # noqa: BLE001 zipfile, zlib and numpy raise a dozen kinds for damaged files
         return None

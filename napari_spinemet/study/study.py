@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..dicom import read_annotation, read_series, write_annotation
+from ..dicom import list_series, read_annotation, read_series, write_annotation
 from ..dicom.reading import source_images
 from ..errors import SpinemetError
 from ..imaging import Annotation, LikelihoodMap, SagittalSeries
@@ -57,8 +59,9 @@ class Case:
         return "contoured" if self.contoured else "new"
 
     def series(self) -> SagittalSeries:
-        """Read the scan."""
-        return read_series(self.path / "scan")
+        """Read the scan: the only series that is there, or the one that can be detected on."""
+        held = list_series(self.path / "scan")
+        return read_series(self.path / "scan", held[0].series_uid if len(held) == 1 else None)
 
     def annotation(self, series: SagittalSeries) -> Annotation:
         """Read the contours onto the grid of the scan."""
@@ -90,13 +93,19 @@ class Study:
 
     def cases(self) -> list[Case]:
         """The cases, by name."""
-        return [Case(p) for p in sorted(self.path.iterdir()) if (p / "scan").is_dir()]
+        # A name with a dot in front is an import that was cut short.
+        return [
+            Case(p)
+            for p in sorted(self.path.iterdir())
+            if not p.name.startswith(".") and (p / "scan").is_dir()
+        ]
 
     def case_of(self, series_uid: str) -> Case | None:
         """The case that holds a series, if any."""
         for case in self.cases():
-            if case.series().series_uid == series_uid:
-                return case
+            with suppress(SpinemetError):  # a case that cannot be read is not the one
+                if series_uid in {s.series_uid for s in list_series(case.path / "scan")}:
+                    return case
         return None
 
     def contoured(self) -> Iterator[tuple[Case, SagittalSeries, Annotation]]:
@@ -131,8 +140,9 @@ class Study:
         known = self.case_of(series.series_uid)
         if known is not None:
             return known
-        numbers = [int(c.name[5:]) for c in self.cases() if c.name[5:].isdigit()]
-        case = Case(self.path / f"case-{max(numbers, default=0) + 1:03d}")
+        taken = [re.fullmatch(r"case-([0-9]+)", p.name) for p in self.path.iterdir()]
+        number = max((int(t[1]) for t in taken if t), default=0) + 1
+        case = Case(self.path / f"case-{number:03d}")
         partial = self.path / f".{case.name}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -141,11 +151,12 @@ class Study:
                 image.save_as(partial / "scan" / f"IM{number:04d}", enforce_file_format=True)
             partial.rename(case.path)
         except OSError as error:
-            shutil.rmtree(partial, ignore_errors=True)
             raise SpinemetError(
                 f"The scan cannot be copied to {self.path} ({error.strerror}); free some space "
                 "or choose another folder."
             ) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
         return case
 
     @property

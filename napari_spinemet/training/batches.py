@@ -5,7 +5,8 @@ neighbouring windows share almost all of their work: a square of working pixels 
 at once and every pixel in it that may be drawn counts with the weight it has in the paper's
 sampling. A block is drawn as the one around a sampled location, that is in proportion to
 the weight it holds, and its loss is the weighted mean over it; the expected loss is that of
-the sampled windows.
+the sampled windows, except that blocks which would stick out of the slice are moved in, so
+that what lies next to its border counts a little less.
 """
 
 from __future__ import annotations
@@ -180,6 +181,9 @@ class BlockBatches:
         if model.form != "dense":
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
         self._size, self._poolings = size, len(model.blocks)
+        self._period = lcm(
+            *(Fraction(r).limit_denominator(100).numerator for r in model.resolutions)
+        )
         self._pyramids: dict[int, Pyramid] = {}
         self._slices: list[_Slice] = []
         shapes = []
@@ -194,24 +198,25 @@ class BlockBatches:
             self._pyramids[number] = pyramid
             shape = pyramid.working_shape[1:]
             shapes.append(shape)
+            # Every block must meet the coarser grids in the same phase to share a batch, so
+            # blocks never reach the rows and columns after the last whole period.
+            reach = tuple(slice(0, n // self._period * self._period) for n in shape)
             for position, kinds in enumerate(classes):
                 labels = np.full(shape, -1, dtype=np.int8)
                 for label, pixels in enumerate(kinds.pixels):
                     labels.ravel()[pixels] = label
                 counts = np.array(kinds.counts, dtype=float)
-                sizes = np.array([max(len(p), 1) for p in kinds.pixels])
-                self._slices.append(
-                    _Slice(number, position, shape[1], kinds.pixels, labels, counts / sizes, counts)
-                )
+                weights = counts / [max(len(p), 1) for p in kinds.pixels]
+                inside = labels[reach]
+                if weights[inside[inside >= 0]].any():
+                    self._slices.append(
+                        _Slice(number, position, shape[1], kinds.pixels, labels, weights, counts)
+                    )
         if not self._slices:
             raise SpinemetError(NOTHING_TO_LEARN)
         self.samples = int(sum(s.counts.sum() for s in self._slices))
-        # Every block must meet the coarser grids in the same phase to share a batch.
-        self._period = lcm(
-            *(Fraction(r).limit_denominator(100).numerator for r in model.resolutions)
-        )
         smallest = min(min(shape) for shape in shapes)
-        self._side = min(side, smallest // self._period * self._period)
+        self._side = min(side, smallest) // self._period * self._period
         mass = np.array([s.counts.sum() for s in self._slices])
         self._chance = mass / mass.sum()
 
@@ -221,20 +226,13 @@ class BlockBatches:
         classes, weights = [], []
         for index in rng.choice(len(self._slices), self._size, p=self._chance):
             here = self._slices[index]
-            label = rng.choice(3, p=here.counts / here.counts.sum())
-            pixel = int(rng.choice(here.pixels[label]))
-            block = tuple(
-                self._place(p, n, rng)
-                for p, n in zip(divmod(pixel, here.width), here.classes.shape, strict=True)
-            )
+            block, inside, weight = self._choose(here, rng)
             pyramid = self._pyramids[here.case]
             grids = branch_grids(pyramid, self._poolings, *block)
             crops = [
                 grid.crop(image[here.position : here.position + 1])[0]
                 for grid, image in zip(grids, pyramid.images, strict=True)
             ]
-            inside = here.classes[block]
-            weight = np.where(inside >= 0, here.weights[inside], 0)
             if flips:
                 for axis in (0, 1):
                     if rng.random() < 0.5:
@@ -246,11 +244,25 @@ class BlockBatches:
         stacked = [np.stack([crops[k] for crops in images]) for k in range(len(images[0]))]
         return BlockBatch(stacked, grids, np.stack(classes), np.stack(weights).astype(np.float32))
 
+    def _choose(
+        self, here: _Slice, rng: np.random.Generator
+    ) -> tuple[tuple[slice, slice], npt.NDArray[np.int8], npt.NDArray[np.float64]]:
+        """A block around a sampled pixel, with the class and weight of each of its pixels."""
+        while True:
+            label = rng.choice(3, p=here.counts / here.counts.sum())
+            pixel = divmod(int(rng.choice(here.pixels[label])), here.width)
+            rows, columns = here.classes.shape
+            block = self._place(pixel[0], rows, rng), self._place(pixel[1], columns, rng)
+            inside = here.classes[block]
+            weight = np.where(inside >= 0, here.weights[inside], 0)
+            if weight.any():  # not so where the pixel lies out of the reach of every block
+                return block, inside, weight
+
     def _place(self, pixel: int, size: int, rng: np.random.Generator) -> slice:
         """The block of a randomly shifted tiling that holds the pixel, within the slice."""
         shift = int(rng.integers(0, self._side // self._period)) * self._period
         start = (pixel + shift) // self._side * self._side - shift
         last = (size - self._side) // self._period * self._period
-        # A block that sticks out is moved in; one more step where the grid ends out of phase.
+        # A block that sticks out is moved in, and a little more where the grid ends out of phase.
         start = min(max(start, 0), last)
         return slice(start, start + self._side)

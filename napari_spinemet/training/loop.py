@@ -135,10 +135,7 @@ def train(
                     loss = _step(model, batch, optimiser, device, reduced, config.clip_norm)
                     generator.set_state(torch.get_rng_state())
                 if not math.isfinite(loss):
-                    raise SpinemetError(
-                        f"The loss was no longer a number in epoch {epoch}; lower the learning "
-                        "rate and start again."
-                    )
+                    raise _diverged(epoch)
                 if schedule is not None:
                     schedule.step()
                 losses.append(loss)
@@ -153,6 +150,9 @@ def train(
             if judge is not None:
                 values |= judge.judge(model, device, reduced, cancel)
                 score = values["validation_error"] + 1e-6 * values["validation_loss"]
+            # The last step may have thrown the weights off after its loss was known.
+            if not (math.isfinite(score) and _finite(model)):
+                raise _diverged(epoch)
             history.append(values)
             on_event(Evaluated(TASK, epoch, values))
             if score < best_score:
@@ -173,6 +173,16 @@ def train(
     seconds = time.perf_counter() - started
     on_event(Finished(TASK, seconds))
     return TrainingResult(model, best_epoch, history, batches.samples, seconds)
+
+
+def _diverged(epoch: int) -> SpinemetError:
+    return SpinemetError(
+        f"The loss was no longer a number in epoch {epoch}; lower the learning rate and start again."
+    )
+
+
+def _finite(model: nn.Module) -> bool:
+    return all(bool(v.isfinite().all()) for v in model.state_dict().values())
 
 
 def _step(

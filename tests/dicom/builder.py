@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import (
     EnhancedMRImageStorage,
@@ -156,7 +157,6 @@ def set_pixels(image: Dataset, pixels: npt.ArrayLike, *, signed: bool = False) -
     image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
     image.BitsAllocated, image.BitsStored, image.HighBit = 16, BITS, BITS - 1
     image.PixelRepresentation = int(signed)
-    image["PixelRepresentation"].value = int(signed)
     image.PixelData = array.astype("<i2" if signed else "<u2").tobytes()
     image["PixelData"].VR = "OW"
 
@@ -171,7 +171,7 @@ def pixels_of(image: Dataset) -> npt.NDArray[np.int64]:
 def save(image: FileDataset, path: Path) -> Path:
     """Write one file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    image.save_as(path, enforce_file_format=True)
+    dcmwrite(path, image, enforce_file_format=True)
     return path
 
 

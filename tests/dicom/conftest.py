@@ -28,7 +28,7 @@ def refused() -> Refused:
     """Expect one sentence that matches a pattern, and no other kind of error."""
 
     @contextmanager
-    def expect(pattern: str = "") -> Iterator[None]:
+    def expect(pattern: str = ".") -> Iterator[None]:
         with pytest.raises(SpinemetError, match=pattern) as caught:
             yield
         sentence = str(caught.value)

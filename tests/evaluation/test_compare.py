@@ -87,7 +87,7 @@ def test_equal_systems_do_not_differ() -> None:
 
 def test_other_cases_are_refused() -> None:
     """Two systems on different cases cannot be paired."""
-    a, b = systems()
+    a, _ = systems()
     fewer = froc_from_detections([[(s["lesions"], s["A"]) for s in DATA["cases"][0]]])
     with pytest.raises(SpinemetError, match="same cases"):
         compare_froc(a, fewer)

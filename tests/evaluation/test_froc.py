@@ -73,11 +73,7 @@ def test_merging_under_a_falling_threshold() -> None:
     lesions = np.zeros(values.shape, dtype=np.uint16)
     lesions[0, 20:50, 25:55] = 1  # centre of gravity (34.5, 39.5), as the vector says
     curve = froc(
-        [
-            FrocCase(
-                "merge", ((likelihood_of(values), Annotation(lesions, np.zeros_like(lesions))),)
-            )
-        ]
+        [FrocCase("merge", ((likelihood_of(values), Annotation(lesions, np.zeros_like(lesions))),))]
     )
     forest = ComponentForest(likelihood_of(values))
     for step in data["sweep"]:
@@ -91,7 +87,9 @@ def test_merging_under_a_falling_threshold() -> None:
             np.testing.assert_allclose(detection.centre_working, component["cog"], atol=1e-4)
 
 
-@pytest.mark.parametrize("item", vector("F_area_connectivity.json")["items"], ids=lambda i: i["name"])
+@pytest.mark.parametrize(
+    "item", vector("F_area_connectivity.json")["items"], ids=lambda i: i["name"]
+)
 @pytest.mark.parametrize("connectivity", [8, 4])
 def test_area_and_connectivity(item: dict, connectivity: int) -> None:
     """499 pixels go and 500 stay; a corner joins with 8 neighbours and not with 4."""

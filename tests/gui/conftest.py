@@ -12,15 +12,15 @@ import pytest
 # A thread that sets a property of napari's is an error here, though napari would let it pass.
 os.environ.setdefault("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
 
-import torch  # noqa: E402
+import torch
 
-from napari_spinemet.imaging import OperatingPoint  # noqa: E402
-from napari_spinemet.network import ModelCard, SiameseNet, save_model  # noqa: E402
-from napari_spinemet.phantom.sample import sample_study  # noqa: E402
+from napari_spinemet.imaging import OperatingPoint
+from napari_spinemet.network import ModelCard, SiameseNet, save_model
+from napari_spinemet.phantom.sample import sample_study
 
 
 @pytest.fixture(autouse=True)
-def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _settings_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep preferences in a dictionary, so that tests neither see nor change the user's."""
     from napari_spinemet.gui import detect, load, review, settings, train  # noqa: F401
 
@@ -48,7 +48,6 @@ def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         for name, value in (("preference", preference), ("keep", keep)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
-    yield
 
 
 @pytest.fixture

@@ -67,9 +67,7 @@ def test_load_detect_review(
     assert tables[0] >= tables[1]
 
 
-def test_click_on_the_curve_sets_the_threshold(
-    workspace: object, wait_idle: Callable
-) -> None:
+def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Callable) -> None:
     """The slider goes to the threshold of the chosen point."""
     from napari_spinemet.evaluation import froc_from_detections
 

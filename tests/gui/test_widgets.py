@@ -215,7 +215,9 @@ def test_training_is_cancelled_within_a_batch(
     assert not (study_copy / "models").exists()
 
 
-@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), ValueError("odd"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("CUDA out of memory"), ValueError("odd"), MemoryError()]
+)
 def test_a_failing_job_says_so_and_is_over(
     workspace: object, qtbot: object, error: Exception
 ) -> None:

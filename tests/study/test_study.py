@@ -1,0 +1,328 @@
+"""A study on disk: cases, contours, imports and likelihood maps."""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from highdicom.legacy import LegacyConvertedEnhancedMRImage
+
+from napari_spinemet.dicom import read_series
+from napari_spinemet.errors import SpinemetError
+from napari_spinemet.imaging import Annotation, LikelihoodMap
+from napari_spinemet.phantom.sample import sample_study
+from napari_spinemet.study import Case, Study, study as study_module
+
+
+@pytest.fixture(scope="module")
+def sample() -> Path:
+    """The sample study that comes with the program: one diseased and one normal case."""
+    return sample_study()
+
+
+@pytest.fixture
+def scan(sample: Path) -> Path:
+    """Folder of a scan, which is only read."""
+    return sample / "case-001" / "scan"
+
+
+@pytest.fixture
+def study(sample: Path, tmp_path: Path) -> Study:
+    """A copy of the sample study that may be changed."""
+    return Study(shutil.copytree(sample, tmp_path / "study"))
+
+
+def test_cases_are_folders_with_a_scan_by_name(study: Study) -> None:
+    """Models, likelihoods, files and half-made imports are no cases."""
+    (study.path / "models").mkdir()
+    (study.path / "likelihood" / "m").mkdir(parents=True)
+    (study.path / "notes.txt").write_text("")
+    (study.path / ".case-003.partial" / "scan").mkdir(parents=True)
+    assert [case.name for case in study.cases()] == ["case-001", "normal-001"]
+
+
+def test_a_case_is_new_until_it_has_contours(study: Study) -> None:
+    """The state follows what is on disk."""
+    case = study.cases()[0]
+    assert case.contoured
+    assert case.state == "contoured"
+    shutil.rmtree(case.path / "contours")
+    assert not case.contoured
+    assert case.state == "new"
+    (case.path / "contours").mkdir()
+    assert case.state == "new"
+    with pytest.raises(SpinemetError, match="case-001 has no contours yet"):
+        case.annotation(case.series())
+
+
+def test_contoured_cases_come_with_scan_and_contours(study: Study) -> None:
+    """In order, each annotation on the grid of its series; new cases are passed over."""
+    shutil.rmtree(study.cases()[1].path / "contours")
+    ((case, series, annotation),) = study.contoured()
+    assert case.name == "case-001"
+    assert annotation.lesions.shape == series.shape
+    assert annotation.lesions.any()
+
+
+def test_a_study_without_cases_or_contours_says_so(tmp_path: Path, study: Study) -> None:
+    """One sentence each, that says what to do."""
+    with pytest.raises(SpinemetError, match="no study at"):
+        Study(tmp_path / "nowhere")
+    empty = Study(tmp_path / "empty", create=True)
+    with pytest.raises(SpinemetError, match="no cases in .*choose a folder"):
+        list(empty.contoured())
+    for case in study.cases():
+        shutil.rmtree(case.path / "contours")
+    with pytest.raises(SpinemetError, match="None of the 2 cases .*draw some first"):
+        list(study.contoured())
+
+
+def test_saved_contours_come_back_identical(study: Study) -> None:
+    """Both arrays, pixel for pixel, and the levels; former contours are replaced."""
+    case = study.cases()[0]
+    series = case.series()
+    rng = np.random.default_rng(0)
+    lesions = np.zeros(series.shape, dtype=np.uint16)
+    vertebrae = np.zeros_like(lesions)
+    lesions[4, 100:130, 120:150] = rng.random((30, 30)) > 0.5
+    lesions[6:8, 200:220, 130:140] = 2
+    vertebrae[3:9, 95:140, 110:160] = 1
+    vertebrae[3:9, 190:230, 110:160] = 2
+    drawn = Annotation(lesions, vertebrae, {1: "T12", 2: "L1"}, reader="Reader^Test")
+    case.save_annotation(drawn, series)
+    back = case.annotation(case.series())
+    np.testing.assert_array_equal(back.lesions, lesions)
+    np.testing.assert_array_equal(back.vertebrae, vertebrae)
+    assert dict(back.levels) == {1: "T12", 2: "L1"}
+    assert back.series_uid == series.series_uid
+    assert len(list((case.path / "contours").iterdir())) == 1
+
+
+def test_the_sample_study_is_the_phantom_that_it_says(study: Study) -> None:
+    """A study of phantoms knows how it was made; any other says nothing."""
+    assert study.origin["phantom"]["seed"] == 2019
+    (study.path / "cohort.json").write_text("[1]")
+    assert study.origin == {}
+    (study.path / "cohort.json").write_text("{")
+    assert study.origin == {}
+    (study.path / "cohort.json").unlink()
+    assert study.origin == {}
+
+
+def _pixels(folder: Path) -> dict[str, bytes]:
+    return {str((d := pydicom.dcmread(f)).SOPInstanceUID): d.PixelData for f in folder.iterdir()}
+
+
+def test_an_imported_scan_is_copied_whole(scan: Path, tmp_path: Path) -> None:
+    """Every image with its pixels, as a new case; the source is not touched."""
+    before = {f.name: zlib.crc32(f.read_bytes()) for f in scan.iterdir()}
+    study = Study(tmp_path / "study", create=True)
+    series = read_series(scan)
+    case = study.import_scan(scan, series)
+    assert (case.name, case.state) == ("case-001", "new")
+    assert _pixels(case.path / "scan") == _pixels(scan)
+    again = case.series()
+    np.testing.assert_array_equal(again.voxels, series.voxels)
+    np.testing.assert_allclose(again.affine, series.affine)
+    assert {f.name: zlib.crc32(f.read_bytes()) for f in scan.iterdir()} == before
+    assert [p.name for p in study.path.iterdir()] == ["case-001"]
+
+
+def test_a_scan_is_imported_once(study: Study, scan: Path) -> None:
+    """A series that is there already is that case."""
+    assert study.import_scan(scan, read_series(scan)).name == "case-001"
+    assert len(study.cases()) == 2
+
+
+def test_one_damaged_case_does_not_stop_the_others(study: Study, sample: Path) -> None:
+    """A scan is imported and found although another case can no longer be read."""
+    for image in (study.path / "case-001" / "scan").iterdir():
+        image.write_bytes(b"damaged")
+    source = sample / "case-001" / "scan"
+    series = read_series(source)
+    case = study.import_scan(source, series)
+    assert case.name == "case-002"
+    assert study.case_of(series.series_uid) == case
+
+
+def test_numbers_of_cases_are_never_used_twice(study: Study, scan: Path) -> None:
+    """Neither that of a case whose scan was taken away, nor what only looks like a number."""
+    shutil.rmtree(study.path / "case-001" / "scan")
+    (study.path / "case-²").mkdir()
+    case = study.import_scan(scan, read_series(scan))
+    assert case.name == "case-002"
+    assert (study.path / "case-001" / "contours").is_dir()
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), ValueError("odd")])
+def test_an_import_that_fails_leaves_nothing(
+    study: Study, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """Half way through the images, for whatever reason."""
+    empty = Study(tmp_path / "other", create=True)
+    save, calls = pydicom.Dataset.save_as, []
+
+    def save_three(self: pydicom.Dataset, *arguments: object, **more: object) -> None:
+        calls.append(1)
+        if len(calls) > 3:
+            raise failure
+        save(self, *arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pydicom.Dataset, "save_as", save_three)
+    expected = SpinemetError if isinstance(failure, OSError) else ValueError
+    with pytest.raises(expected):
+        empty.import_scan(scan, read_series(scan))
+    assert list(empty.path.iterdir()) == []
+    assert empty.cases() == []
+
+
+def test_a_source_that_is_gone_leaves_nothing(scan: Path, tmp_path: Path) -> None:
+    """The disc was taken out between opening and importing."""
+    series = read_series(scan)
+    study = Study(tmp_path / "study", create=True)
+    with pytest.raises(SpinemetError):
+        study.import_scan(tmp_path / "gone", series)
+    assert list(study.path.iterdir()) == []
+
+
+def test_a_scan_of_another_contrast_can_be_read_again(scan: Path, tmp_path: Path) -> None:
+    """Who chose a T1 series by name and imported it finds it in the study."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for file in scan.iterdir():
+        image = pydicom.dcmread(file)
+        image.ScanningSequence, image.RepetitionTime, image.EchoTime = "SE", "500", "12"
+        image.SeriesDescription = "T1 SAG"
+        del image.InversionTime
+        image.save_as(source / file.name)
+    uid = str(image.SeriesInstanceUID)
+    with pytest.raises(SpinemetError, match="T1"):
+        read_series(source)
+    case = Study(tmp_path / "study", create=True).import_scan(source, read_series(source, uid))
+    assert case.series().contrast == "T1"
+
+
+def test_a_multi_frame_scan_is_copied_once(scan: Path, tmp_path: Path) -> None:
+    """One file of 13 frames stays one file."""
+    images = [pydicom.dcmread(f) for f in sorted(scan.iterdir())]
+    for image in images:
+        image.PatientName, image.PatientSex = "Phantom^Spine", "O"
+        image.VolumetricProperties = "VOLUME"
+    enhanced = LegacyConvertedEnhancedMRImage(
+        images, pydicom.uid.generate_uid(), 1, pydicom.uid.generate_uid(), 1
+    )
+    source = tmp_path / "source"
+    source.mkdir()
+    enhanced.save_as(source / "enhanced.dcm")
+    try:
+        series = read_series(source)
+    except SpinemetError as error:
+        pytest.skip(f"this conversion is not read: {error}")
+    case = Study(tmp_path / "study", create=True).import_scan(source, series)
+    assert len(list((case.path / "scan").iterdir())) == 1
+    np.testing.assert_array_equal(case.series().voxels, series.voxels)
+
+
+def _likelihood(lfp_affine: Callable[..., np.ndarray], vertebra: bool) -> LikelihoodMap:
+    rng = np.random.default_rng(0)
+    values = rng.random((3, 40, 44)).astype(np.float32)
+    return LikelihoodMap(
+        values,
+        lfp_affine((3.3, 1.0, 1.0)),
+        (11, 33),
+        (3.3, 0.88, 0.88),
+        vertebra=1 - values if vertebra else None,
+        stride=2,
+        model="dense:0123/abc",
+        series_uid="1.2.3",
+    )
+
+
+@pytest.mark.parametrize("vertebra", [False, True])
+def test_a_likelihood_map_comes_back_as_it_was(
+    study: Study, lfp_affine: Callable[..., np.ndarray], vertebra: bool
+) -> None:
+    """Every field of a plain map, bit for bit; one map for each case and model."""
+    made, case = _likelihood(lfp_affine, vertebra), study.cases()[0]
+    assert study.likelihood(case, made.model) is None
+    study.save_likelihood(case, made.model, made)
+    back = study.likelihood(case, made.model)
+    assert back is not None
+    for name, value in vars(made).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(back, name), value)
+        else:
+            assert getattr(back, name) == value
+    assert study.likelihood(case, "dense:9999") is None
+    assert study.likelihood(study.cases()[1], made.model) is None
+    assert len(study.cases()) == 2
+
+
+def test_an_aggregated_map_is_not_stored_as_a_plain_one(
+    study: Study, lfp_affine: Callable[..., np.ndarray]
+) -> None:
+    """Else it would be aggregated twice later."""
+    plain = _likelihood(lfp_affine, False)
+    aggregated = LikelihoodMap(
+        plain.values, plain.affine, plain.columns, plain.series_spacing_mm, weight=0.4
+    )
+    with pytest.raises(ValueError, match="aggregated"):
+        study.save_likelihood(study.cases()[0], "m", aggregated)
+
+
+def test_a_damaged_likelihood_map_counts_as_none(
+    study: Study, lfp_affine: Callable[..., np.ndarray]
+) -> None:
+    """Cut short, emptied, another format, or with bytes changed anywhere: it is made again."""
+    case, made = study.cases()[0], _likelihood(lfp_affine, True)
+    study.save_likelihood(case, made.model, made)
+    (path,) = (study.path / "likelihood").rglob("*.npz")
+    whole = path.read_bytes()
+    for damaged in (b"", b"text", whole[:100], whole[: len(whole) // 2], whole[:-1]):
+        path.write_bytes(damaged)
+        assert study.likelihood(case, made.model) is None
+    with path.open("wb") as stream:
+        np.save(stream, made.values)
+    assert study.likelihood(case, made.model) is None
+    with path.open("wb") as stream:
+        np.savez(stream, values=np.full((1, 2, 2), 7.0), affine=np.eye(4))
+    assert study.likelihood(case, made.model) is None
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        changed = bytearray(whole)
+        # The directory of names at the end is short; it gets half of the hits.
+        start = rng.choice((0, len(whole) - 900))
+        changed[int(rng.integers(start, len(whole)))] ^= int(rng.integers(1, 256))
+        path.write_bytes(changed)
+        back = study.likelihood(case, made.model)
+        assert back is None or np.array_equal(back.values, made.values)
+
+
+def test_models_of_the_study_are_listed_by_name(study: Study) -> None:
+    """Only weights, and nothing before there are any."""
+    assert study.model_files() == []
+    study.models.mkdir()
+    for name in ("b.safetensors", "a.safetensors", "a.json"):
+        (study.models / name).write_text("")
+    assert [p.stem for p in study.model_files()] == ["a", "b"]
+
+
+def test_contours_of_another_shape_do_not_replace_the_former(study: Study) -> None:
+    """Refused before anything is written."""
+    case = study.cases()[0]
+    before = {f: f.read_bytes() for f in (case.path / "contours").iterdir()}
+    bad = Annotation(np.ones((2, 3, 4)), np.zeros((2, 3, 4)))
+    with pytest.raises(SpinemetError, match="shape"):
+        case.save_annotation(bad, case.series())
+    assert {f: f.read_bytes() for f in (case.path / "contours").iterdir()} == before
+
+
+def test_cases_are_equal_by_their_folder(study: Study) -> None:
+    """Two looks at the same folder are the same case."""
+    assert study.cases()[0] == Case(study.path / "case-001")
+    assert study_module.Case is Case

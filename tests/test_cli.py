@@ -1,0 +1,301 @@
+"""The command: its JSON, its exit status, its one sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import torch
+
+from napari_spinemet import cli
+from napari_spinemet.dicom import read_series
+from napari_spinemet.imaging import OperatingPoint
+from napari_spinemet.network import ModelCard, SiameseNet, save_model
+from napari_spinemet.phantom.sample import sample_study
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command in this process; gives status, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["spinemet", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+@pytest.fixture
+def quick_model(tmp_path: Path) -> Path:
+    """Small random weights whose map varies, with an operating point that finds something."""
+    torch.manual_seed(0)
+    model = SiameseNet((1,), "dense", (1, 1, 1), widths=(4, 4, 8), hidden=8)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.kaiming_normal_(parameter)
+    folder = tmp_path / "model"
+    card = ModelCard(name="quick", operating_point=OperatingPoint(0.4, 0.5, 0.5, False))
+    save_model(model, folder / "quick.safetensors", card)
+    return folder / "quick.safetensors"
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    """A copy of the sample's diseased scan that may be damaged."""
+    shutil.copytree(sample_study() / "case-001" / "scan", tmp_path / "scan")
+    return tmp_path / "scan"
+
+
+def files_of(folder: Path) -> set[str]:
+    return {str(p) for p in folder.rglob("*")}
+
+
+def change(scan: Path, edit: Callable[[pydicom.Dataset, int], object]) -> None:
+    for number, path in enumerate(sorted(scan.iterdir())):
+        image = pydicom.dcmread(path)
+        edit(image, number)
+        image.save_as(path)
+
+
+def test_series_json_has_the_contract_keys(run: Run) -> None:
+    """One object on stdout and nothing else, with every key that other tools read."""
+    status, out, _ = run("series", sample_study() / "case-001" / "scan", "--json")
+    (series,) = json.loads(out)["series"]
+    assert status == 0
+    assert set(series) == {
+        "series_uid",
+        "description",
+        "plane",
+        "contrast",
+        "slices",
+        "spacing_mm",
+        "detectable",
+        "reason",
+    }
+    assert (series["plane"], series["contrast"], series["slices"]) == ("sagittal", "STIR", 13)
+    assert series["spacing_mm"] == pytest.approx([3, 1.13, 1.13])
+    assert series["detectable"] is True
+
+
+def test_detect_json_reports_in_patient_coordinates(
+    run: Run, scan: Path, quick_model: Path
+) -> None:
+    """Each detection's mm are those of its index under the affine of the scan."""
+    status, out, _ = run("detect", scan, "--model", quick_model, "--json")
+    assert status == 0
+    report = json.loads(out)
+    series = read_series(scan)
+    assert report["series_uid"] == series.series_uid
+    assert report["threshold"] == 0.4
+    assert report["model"].startswith("quick@")
+    assert report["detections"]
+    for detection in report["detections"]:
+        assert set(detection) == {"slice", "area_cm2", "centre_index", "centre_mm", "peak", "mean"}
+        expected = series.affine @ [*detection["centre_index"], 1]
+        np.testing.assert_allclose(detection["centre_mm"], expected[:3], atol=1e-6)
+        assert detection["area_cm2"] >= 0.5
+        assert detection["peak"] >= 0.4
+    assert len(report["findings"]) <= len(report["detections"])
+
+
+def test_options_override_the_card(run: Run, scan: Path, quick_model: Path) -> None:
+    """The paper's preset and single settings take the place of the card's."""
+    _, out, _ = run("detect", scan, "--model", quick_model, "--preset", "paper", "--json")
+    assert json.loads(out)["operating_point"] == {
+        "threshold": 0.6,
+        "min_area_cm2": 5.0,
+        "weight": 0.4,
+        "gate": False,
+    }
+    _, out, _ = run(
+        "detect", scan, "--model", quick_model, "--threshold", 0.5, "--min-area", 2, "--json"
+    )
+    point = json.loads(out)["operating_point"]
+    assert (point["threshold"], point["min_area_cm2"], point["weight"]) == (0.5, 2.0, 0.5)
+
+
+def test_detect_writes_pictures_and_report(
+    run: Run, scan: Path, quick_model: Path, tmp_path: Path
+) -> None:
+    """With --out there is a picture and a report that says what it is not for."""
+    out = tmp_path / "out"
+    status, _, _ = run("detect", scan, "--model", quick_model, "--out", out)
+    assert status == 0
+    assert (out / "detections.png").read_bytes()[:4] == b"\x89PNG"
+    assert "Research use only" in json.loads((out / "report.json").read_text())["notice"]
+
+
+def test_a_zip_gives_what_its_folder_gives(
+    run: Run, scan: Path, quick_model: Path, tmp_path: Path
+) -> None:
+    """Detection on a zip of the scan reports the same."""
+    archive = tmp_path / "scan.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+        for path in scan.iterdir():
+            target.write(path, f"CD/{path.name}")
+    reports = []
+    for place in (scan, archive):
+        _, out, _ = run("detect", place, "--model", quick_model, "--json")
+        report = json.loads(out)
+        report.pop("seconds")
+        reports.append(report)
+    assert reports[0] == reports[1]
+
+
+def not_dicom(folder: Path) -> list[object]:
+    (folder / "a.txt").write_text("not a scan")
+    return ["detect", folder / "a.txt"]
+
+
+def empty_folder(folder: Path) -> list[object]:
+    (folder / "empty").mkdir()
+    return ["series", folder / "empty"]
+
+
+def wrong_plane(folder: Path) -> list[object]:
+    change(folder / "scan", lambda d, _: setattr(d, "ImageOrientationPatient", [1, 0, 0, 0, 1, 0]))
+    change(folder / "scan", lambda d, k: setattr(d, "ImagePositionPatient", [0, 0, 3 * k]))
+    return ["detect", folder / "scan"]
+
+
+def one_slice(folder: Path) -> list[object]:
+    for path in sorted((folder / "scan").iterdir())[1:]:
+        path.unlink()
+    return ["detect", folder / "scan"]
+
+
+def missing_spacing(folder: Path) -> list[object]:
+    change(folder / "scan", lambda d, _: delattr(d, "PixelSpacing"))
+    return ["detect", folder / "scan"]
+
+
+def truncated_pixels(folder: Path) -> list[object]:
+    path = sorted((folder / "scan").iterdir())[4]
+    path.write_bytes(path.read_bytes()[:-5000])
+    return ["detect", folder / "scan"]
+
+
+def no_model(folder: Path) -> list[object]:
+    (folder / "x.safetensors").write_bytes(b"\x80\x04 no model at all")
+    return ["detect", folder / "scan", "--model", folder / "x.safetensors"]
+
+
+def missing_model(folder: Path) -> list[object]:
+    return ["detect", folder / "scan", "--model", "nonsense"]
+
+
+def study_without_contours(folder: Path) -> list[object]:
+    (folder / "study" / "case-001").mkdir(parents=True)
+    shutil.copytree(folder / "scan", folder / "study" / "case-001" / "scan")
+    return ["train", folder / "study"]
+
+
+def froc_without_contours(folder: Path) -> list[object]:
+    return ["froc", study_without_contours(folder)[1]]
+
+
+def impossible_threshold(folder: Path) -> list[object]:
+    return ["detect", folder / "scan", "--threshold", "1.5"]
+
+
+def unknown_series(folder: Path) -> list[object]:
+    return ["detect", folder / "scan", "--series", "1.2.3"]
+
+
+BAD = {
+    not_dicom: "not a DICOM",
+    empty_folder: "empty",
+    wrong_plane: "plane is axial",
+    one_slice: "one slice",
+    missing_spacing: "PixelSpacing",
+    truncated_pixels: "truncated",
+    no_model: "not a model",
+    missing_model: "no model 'nonsense'",
+    study_without_contours: "has contours",
+    froc_without_contours: "has contours",
+    impossible_threshold: "threshold",
+    unknown_series: "No series",
+}
+
+
+@pytest.mark.parametrize(("make", "words"), BAD.items(), ids=[f.__name__ for f in BAD])
+def test_bad_input_is_one_sentence(
+    run: Run, scan: Path, tmp_path: Path, make: Callable[[Path], list[object]], words: str
+) -> None:
+    """What the user can mend ends with status 2 and one sentence; nothing is written."""
+    arguments = make(tmp_path)
+    before = files_of(tmp_path)
+    out = ["--out", tmp_path / "out"] if arguments[0] == "detect" else []
+    status, stdout, stderr = run(*arguments, *out)
+    assert status == 2
+    assert stdout == ""
+    assert words in stderr
+    assert "Traceback" not in stderr
+    assert len(stderr.strip().splitlines()) == 1
+    assert files_of(tmp_path) == before
+
+
+def test_a_fault_of_ours_is_status_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unforeseen exception is owned up to, without a traceback."""
+    import napari_spinemet.dicom
+
+    def broken(_: object) -> None:
+        raise KeyError("inside")
+
+    monkeypatch.setattr(napari_spinemet.dicom, "list_series", broken)
+    status, _, stderr = run("series", "anywhere")
+    assert status == 1
+    assert "its fault" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_headless_demo_writes_pictures_and_a_report(run: Run, tmp_path: Path) -> None:
+    """The demo detects on both sample cases with the shipped model and compares with truth."""
+    status, _, stderr = run("demo", "--headless", "--out", tmp_path / "demo")
+    assert status == 0
+    report = json.loads((tmp_path / "demo" / "report.json").read_text())
+    assert [c["case"] for c in report["cases"]] == ["case-001", "normal-001"]
+    assert report["cases"][0]["findings"]
+    assert "Research use only" in report["notice"]
+    for name in ("case-001.png", "normal-001.png", "froc.png"):
+        assert (tmp_path / "demo" / name).read_bytes()[:4] == b"\x89PNG"
+    assert "Research use only" in stderr
+
+
+def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> None:
+    """A tiny cohort is made, trained on and judged, each by its command."""
+    cohort = tmp_path / "cohort"
+    assert run("phantom", cohort, "--cases", 3, "--seed", 41)[0] == 0
+    assert json.loads((cohort / "cohort.json").read_text())["phantom"]["seed"] == 41
+    status, out, _ = run("train", cohort, "--epochs", 1, "--batches", 2, "--name", "t", "--json")
+    assert status == 0
+    card = json.loads(out)
+    assert card["training"]["cases"] == 2
+    assert card["training"]["command"].startswith("spinemet train")
+    assert card["training"]["data"]["phantom"]["cases"] == 3
+    model = cohort / "models" / "t.safetensors"
+    # A network after two batches finds nothing; the curve and its two readings are there.
+    status, out, _ = run("froc", cohort, "--model", model, "--json")
+    assert status == 0
+    report = json.loads(out)
+    assert report["cases"] == 3
+    assert "tp_rate_at_0.20_fp_per_scan" in report["systems"]["network"]
+    assert "tp_rate_at_0.20_fp_mean_over_slices" in report["systems"]["network"]
+    points = report["systems"]["network"]["points"]
+    assert points["threshold"] == sorted(points["threshold"], reverse=True)

@@ -1,0 +1,336 @@
+"""Training runs: reproducible, cancellable, and honest when they fail."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_spinemet.errors import Cancelled, SpinemetError
+from napari_spinemet.imaging import Annotation, SagittalSeries
+from napari_spinemet.jobs import CancelToken, Evaluated, Event, Finished, Progressed, Started
+from napari_spinemet.network import load_card, load_model
+from napari_spinemet.training import TrainingConfig, TrainingResult, loop, train
+
+Case = tuple[SagittalSeries, Annotation]
+
+
+def _config(**changes: Any) -> TrainingConfig:
+    """One resolution, one convolution a block, batches of two blocks: the cheapest there is."""
+    settings: dict[str, Any] = {
+        "resolutions": (1.0,),
+        "blocks": (1, 1, 1),
+        "epochs": 1,
+        "batches_per_epoch": 3,
+        "batch_blocks": 2,
+        "batch_size": 8,
+        "device": "cpu",
+        "precision": "float32",
+    }
+    return TrainingConfig(**{**settings, **changes})
+
+
+def _bytes(result: TrainingResult) -> bytes:
+    return b"".join(t.numpy().tobytes() for t in result.model.state_dict().values())
+
+
+@pytest.mark.parametrize("method", ["blocks", "windows"])
+def test_the_same_seed_gives_the_same_network_bit_for_bit(small_case: Case, method: str) -> None:
+    """Whatever torch's own stream is at, which the run leaves as it was; another seed differs."""
+    torch.manual_seed(1)
+    one = train([small_case], _config(method=method))
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    same = train([small_case], _config(method=method))
+    assert torch.equal(torch.get_rng_state(), before)
+    other = train([small_case], _config(method=method, seed=1))
+    assert _bytes(one) == _bytes(same)
+    assert one.history == same.history
+    assert _bytes(one) != _bytes(other)
+
+
+def test_the_network_learns_what_is_plain_to_see(small_case: Case) -> None:
+    """On a bright lesion in noise the loss falls to less than half within 30 batches."""
+    losses = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progressed):
+            losses.append(event.values["loss"])
+
+    train(
+        [small_case],
+        _config(method="windows", batches_per_epoch=30, batch_size=24, outputs=2),
+        on_event=listen,
+    )
+    assert np.mean(losses[-8:]) < np.mean(losses[:2]) / 2
+
+
+def test_a_run_reports_its_course(small_case: Case, tmp_path: Path) -> None:
+    """Started, each batch, each epoch's figures, finished; the best epoch is on disk."""
+    events: list[Event] = []
+    result = train(
+        [small_case],
+        _config(epochs=2, batches_per_epoch=2, method="windows"),
+        validation=[small_case],
+        checkpoint=tmp_path / "best.safetensors",
+        on_event=events.append,
+    )
+    kinds = [type(e) for e in events]
+    epoch = [Progressed, Progressed, Evaluated]
+    assert kinds == [Started, *epoch, *epoch, Finished]
+    assert {e.task for e in events} == {"train"}
+    assert events[0] == Started("train", 4)
+    progressed = [e for e in events if isinstance(e, Progressed)]
+    assert [(e.done, e.total) for e in progressed] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    evaluated = [e for e in events if isinstance(e, Evaluated)]
+    assert [e.step for e in evaluated] == [1, 2]
+    assert [dict(e.values) for e in evaluated] == result.history
+    assert set(result.history[0]) == {"loss", "validation_error", "validation_loss"}
+    assert 0 <= result.history[0]["validation_error"] <= 1
+
+    errors = [(h["validation_error"] + 1e-6 * h["validation_loss"]) for h in result.history]
+    assert result.best_epoch == 1 + int(np.argmin(errors))
+    assert result.samples == 128  # 64 lesion pixels and as many others
+    stored = load_model(tmp_path / "best.safetensors").state_dict()
+    for name, tensor in result.model.state_dict().items():
+        assert torch.equal(stored[name], tensor)
+    card = load_card(tmp_path / "best.safetensors")
+    assert card.training["config"]["seed"] == 0
+    assert len(card.metrics["history"]) == result.best_epoch
+    assert not result.model.training
+
+
+def test_cancelling_stops_before_the_next_batch(small_case: Case, tmp_path: Path) -> None:
+    """Cancelled is raised within one batch; the former checkpoint keeps every byte."""
+    former = tmp_path / "best.safetensors"
+    former.write_bytes(b"the former model")
+    token, events = CancelToken(), []
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Progressed):
+            token.cancel()
+
+    with pytest.raises(Cancelled):
+        train(
+            [small_case],
+            _config(batches_per_epoch=5),
+            checkpoint=former,
+            on_event=listen,
+            cancel=token,
+        )
+    assert [type(e) for e in events] == [Started, Progressed]
+    assert former.read_bytes() == b"the former model"
+    assert list(tmp_path.iterdir()) == [former]
+
+
+def test_a_run_cancelled_before_it_starts_does_nothing(small_case: Case) -> None:
+    """Not even one batch."""
+    token, events = CancelToken(), []
+    token.cancel()
+    with pytest.raises(Cancelled):
+        train([small_case], _config(), on_event=events.append, cancel=token)
+    assert not any(isinstance(e, Progressed) for e in events)
+
+
+def test_without_a_lesion_there_is_nothing_to_learn(small_case: Case) -> None:
+    """No cases, healthy cases, or validation cases without a lesion are one sentence."""
+    series, annotation = small_case
+    healthy = (series, Annotation(np.zeros_like(annotation.lesions), annotation.vertebrae))
+    for method in ("blocks", "windows"):
+        config = _config(method=method)
+        for cases in ([], [healthy]):
+            with pytest.raises(SpinemetError, match="nothing to learn"):
+                train(cases, config)
+        with pytest.raises(SpinemetError, match="lesion"):
+            train([small_case], config, validation=[healthy])
+
+
+def test_a_loss_that_is_no_number_ends_the_run(
+    small_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the batch where it happens, with the epoch and what to do; nothing is written."""
+    step, calls = loop._step, []
+
+    def step_then_nan(*arguments: Any) -> float:
+        calls.append(1)
+        return step(*arguments) if len(calls) < 2 else math.nan
+
+    monkeypatch.setattr(loop, "_step", step_then_nan)
+    with pytest.raises(SpinemetError, match=r"no longer a number in epoch 1; lower the learning"):
+        train([small_case], _config(), checkpoint=tmp_path / "best.safetensors")
+    assert len(calls) == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_ran_away_are_never_a_result(small_case: Case, tmp_path: Path) -> None:
+    """An absurd rate ends in an error, and what is on disk by then can be loaded."""
+    config = _config(
+        learning_rate=10.0,
+        clip_norm=None,
+        schedule="constant",
+        weight_decay=10.0,
+        batches_per_epoch=1,
+        epochs=60,
+    )
+    with pytest.raises(SpinemetError):
+        train([small_case], config, checkpoint=tmp_path / "best.safetensors")
+    if (tmp_path / "best.safetensors").exists():
+        load_model(tmp_path / "best.safetensors")  # refuses weights that are not finite
+
+
+def test_weights_that_are_not_finite_after_the_last_step_end_the_run(
+    small_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss was a number, but the step it led to was not."""
+    step = loop._step
+
+    def poisoned(model: Any, *arguments: Any) -> float:
+        loss = step(model, *arguments)
+        with torch.no_grad():
+            model.score.bias[0] = math.inf
+        return loss
+
+    monkeypatch.setattr(loop, "_step", poisoned)
+    with pytest.raises(SpinemetError, match="no longer a number"):
+        train([small_case], _config(batches_per_epoch=1))
+
+
+def test_a_failure_inside_torch_is_one_sentence(
+    small_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graphics card that is full is something the user can mend."""
+
+    def full(*_: Any) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(loop, "_step", full)
+    with pytest.raises(SpinemetError, match="graphics card ran out of memory"):
+        train([small_case], _config())
+
+
+def test_a_network_that_says_the_same_everywhere_has_collapsed(
+    small_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is reported as such and not as a result."""
+    step = loop._step
+
+    def flatten(model: Any, *arguments: Any) -> float:
+        loss = step(model, *arguments)
+        with torch.no_grad():
+            model.score.weight.zero_()
+        return loss
+
+    monkeypatch.setattr(loop, "_step", flatten)
+    with pytest.raises(SpinemetError, match="collapsed"):
+        train([small_case], _config(batches_per_epoch=1, method="windows"), validation=[small_case])
+
+
+def test_training_stops_when_patience_ends(
+    small_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two epochs without a lower error, and the best epoch's weights are given."""
+    errors = iter([0.4, 0.2, 0.3, 0.25, 0.1])
+    kept: list[torch.Tensor] = []
+
+    class Judge:
+        def __init__(self, *_: Any) -> None: ...
+
+        def judge(self, model: Any, *_: Any) -> dict[str, float]:
+            kept.append(model.score.weight.detach().clone())
+            return {"validation_error": next(errors), "validation_loss": 1.0}
+
+        def collapsed(self, _: Any) -> bool:
+            return False
+
+    monkeypatch.setattr(loop, "_Judge", Judge)
+    result = train(
+        [small_case],
+        _config(epochs=9, batches_per_epoch=1, patience=2, method="windows"),
+        validation=[small_case],
+    )
+    assert len(result.history) == 4
+    assert result.best_epoch == 2
+    assert torch.equal(result.model.score.weight, kept[1])
+    assert not torch.equal(kept[1], kept[3])
+
+
+def test_weight_decay_is_on_weights_only(
+    small_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Convolutions and connected layers; shifts and biases are free. lambda counts twice."""
+    made = []
+
+    class Spy(torch.optim.SGD):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+            made.append(self)
+
+    monkeypatch.setattr(torch.optim, "SGD", Spy)
+    config = TrainingConfig.paper(
+        regularisation=0.01, epochs=1, batches_per_epoch=1, batch_size=4, device="cpu"
+    )
+    result = train([small_case], config)
+    penalised, free = made[0].param_groups
+    assert (penalised["weight_decay"], free["weight_decay"]) == (0.02, 0.0)
+    assert all(p.dim() == 4 for p in penalised["params"])
+    assert all(p.dim() == 1 for p in free["params"])
+    counted = sum(p.numel() for g in made[0].param_groups for p in g["params"])
+    assert counted == result.model.parameter_count == 733_410
+    assert {g["momentum"] for g in made[0].param_groups} == {0.9}
+    assert {g["lr"] for g in made[0].param_groups} == {0.06}
+    assert result.model.form == "patch"
+
+
+def test_the_patch_form_trains(small_case: Case) -> None:
+    """On windows; every layer moves away from its start."""
+    config = _config(form="patch", method="windows", batches_per_epoch=2, outputs=2)
+    result = train([small_case], config)
+    torch.manual_seed(config.seed)
+    start = loop.SiameseNet(config.resolutions, "patch", config.blocks, 2).state_dict()
+    assert all(
+        not torch.equal(start[n], t)
+        for n, t in result.model.state_dict().items()
+        if n.endswith("weight")
+    )
+    assert math.isfinite(result.history[0]["loss"])
+
+
+def test_the_whole_network_trains_on_blocks(small_case: Case) -> None:
+    """Three resolutions and three outputs, as it is by default."""
+    config = TrainingConfig(
+        epochs=1, batches_per_epoch=1, batch_blocks=1, device="cpu", precision="float32"
+    )
+    result = train([small_case], config)
+    assert result.model.parameter_count == 733_410 + 129
+    assert math.isfinite(result.history[0]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"batches_per_epoch": 0}, "batches_per_epoch"),
+        ({"method": "slices"}, "method"),
+        ({"form": "patch", "method": "blocks"}, "windows"),
+        ({"learning_rate": 0.0}, "learning rate"),
+        ({"learning_rate": math.nan}, "learning rate"),
+        ({"weight_decay": -1.0}, "weight decay"),
+        ({"schedule": "cosine"}, "schedule"),
+        ({"precision": "float64"}, "precision"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, Any], words: str) -> None:
+    """Before anything is read or computed."""
+    with pytest.raises(SpinemetError, match=words):
+        TrainingConfig(**settings)
+
+
+def test_an_unknown_device_is_refused(small_case: Case) -> None:
+    """In a sentence, not as torch says it."""
+    with pytest.raises(SpinemetError, match="'abacus' is not available"):
+        train([small_case], _config(device="abacus"))
