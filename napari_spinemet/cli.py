@@ -166,10 +166,10 @@ def series(
     for s in summaries:
         spacing = " x ".join(f"{v:.3g}" for v in s.spacing_mm) if s.spacing_mm else "?"
         facts = f"{s.plane}, {s.contrast}, {s.slices} slices, {spacing} mm"
-        out.print(f"[bold]{s.description or 'no description'}[/bold]: {facts}")
-        out.print(f"  {s.series_uid}", highlight=False)
+        out.print(f"[bold]{s.description or 'no description'}[/bold]: {facts}", soft_wrap=True)
+        out.print(f"  {s.series_uid}", highlight=False, soft_wrap=True)
         verdict = "can be detected on" if s.detectable else f"cannot be detected on: {s.reason}"
-        out.print(f"  {verdict}", highlight=False)
+        out.print(f"  {verdict}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -53,9 +53,7 @@ def make_series() -> Callable[..., SagittalSeries]:
     ) -> SagittalSeries:
         if voxels is None:
             voxels = np.random.default_rng(seed).normal(200, 40, shape)
-        return SagittalSeries(
-            np.array(voxels, dtype=np.float32), _lfp_affine(spacing_mm), **facts
-        )
+        return SagittalSeries(np.array(voxels, dtype=np.float32), _lfp_affine(spacing_mm), **facts)
 
     return build
 

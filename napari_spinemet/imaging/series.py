@@ -101,7 +101,8 @@ class SagittalSeries:
         codes = orientation_codes(affine)
         if codes != ("L", "F", "P"):
             raise SpinemetError(
-                f"A sagittal series runs left, feet, back (LFP), but this one runs {''.join(codes)}."
+                "A sagittal series runs left, feet, back (LFP), but this one runs "
+                f"{''.join(codes)}."
             )
         voxels.flags.writeable = False
         affine.flags.writeable = False

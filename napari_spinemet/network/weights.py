@@ -42,7 +42,12 @@ def save_model(
         target = target.with_name(target.name + ".safetensors")
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     with replace_atomically(target) as temporary:
-        save_file(tensors, temporary)
+        try:
+            save_file(tensors, temporary)
+        except SafetensorError as error:  # how a full disk shows itself here
+            raise SpinemetError(
+                f"{target} cannot be written ({error}); free some space or choose another place."
+            ) from error
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
         complete = replace(
             card or ModelCard(name=target.stem),

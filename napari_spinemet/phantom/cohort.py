@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,11 @@ def make_cohort(
     -------
     list of Path
         The case folders.
+
+    Raises
+    ------
+    SpinemetError
+        If the folder holds a cohort that was made with other settings.
     """
     if cases < 0 or normals < 0 or cases + normals == 0:
         raise SpinemetError("A cohort needs at least one case; ask for 1 or more.")
@@ -62,6 +67,9 @@ def make_cohort(
     facts = {"cases": cases, "normals": normals, "seed": seed, "variety": variety}
     if pixel_mm is not None:
         facts["pixel_mm"] = pixel_mm
+    _refuse_other(root, facts)
+    # First, so that a cohort that was cut short also knows its settings.
+    write_text(root / "cohort.json", json.dumps({"phantom": facts}) + "\n")
     for number in range(cases + normals):
         if cancel is not None:
             cancel.raise_if_cancelled()
@@ -73,8 +81,22 @@ def make_cohort(
             _write_case(path, case, f"{seed}.{number}.{variety}")
         paths.append(path)
         on_event(Progressed("phantom", number + 1, cases + normals, name))
-    write_text(root / "cohort.json", json.dumps({"phantom": facts}) + "\n")
     return paths
+
+
+def _refuse_other(root: Path, facts: Mapping[str, object]) -> None:
+    """Refuse a folder whose cases are not the first ones of the wanted cohort."""
+    try:
+        held = json.loads((root / "cohort.json").read_text(encoding="utf-8"))["phantom"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+    # Normal cases are numbered, and seeded, after the diseased ones.
+    decisive = ["seed", "variety", "pixel_mm"] + (["cases"] if held.get("normals") else [])
+    if any(held.get(key) != facts.get(key) for key in decisive):
+        raise SpinemetError(
+            f"{root} holds a cohort made with other settings ({json.dumps(held)}); "
+            "choose another folder."
+        )
 
 
 def _write_case(path: Path, case: PhantomCase, identity: str) -> None:

@@ -177,7 +177,8 @@ def train(
 
 def _diverged(epoch: int) -> SpinemetError:
     return SpinemetError(
-        f"The loss was no longer a number in epoch {epoch}; lower the learning rate and start again."
+        f"The loss was no longer a number in epoch {epoch}; lower the learning rate and start "
+        "again."
     )
 
 

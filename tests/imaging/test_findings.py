@@ -69,7 +69,7 @@ def _shoelace(outline: np.ndarray) -> float:
 
 def test_the_outline_goes_round_the_pixels_half_a_pixel_out() -> None:
     """A rectangle of 5 x 7 pixels: closed, its area 35 less four cut corners of 1/8 each."""
-    pixels = np.argwhere(np.ones((5, 7))) + (20, 30)
+    pixels = np.argwhere(np.ones((5, 7))) + np.array([20, 30])
     (outline,) = _detection(pixels).outline
     np.testing.assert_array_equal(outline[0], outline[-1])
     assert abs(_shoelace(outline)) == pytest.approx(35 - 4 / 8)

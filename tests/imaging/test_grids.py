@@ -26,7 +26,9 @@ from napari_spinemet.imaging.grids import (
 RESOLUTIONS = (0.25, 0.5, 1.0, 1.25, 1.5, 2.0)
 
 
-@pytest.mark.parametrize("spacing", ["0.88", "0.94", "1.13", "0.29", "0.1", "0.7", "1.1", "0.703125"])
+@pytest.mark.parametrize(
+    "spacing", ["0.88", "0.94", "1.13", "0.29", "0.1", "0.7", "1.1", "0.703125"]
+)
 @pytest.mark.parametrize("resolution", ["1", "0.5", "2", "0.25", "1.25", "1.5"])
 def test_grid_size_is_exact_for_decimal_spacings(spacing: str, resolution: str) -> None:
     """floor((n - 1) * spacing / r) + 1 in exact decimals, where floats fall one short."""
@@ -48,7 +50,10 @@ def test_working_grid_starts_at_pixel_0_and_stays_on_the_series(
     """Working pixel i lies i mm from the first pixel's centre, the last within the series."""
     affine = lfp_affine((3.0, pixel, pixel))
     slices, rows, columns = working_shape((13, size, size), affine)
-    assert (slices, rows, columns) == (13, *(2 * (math.floor((size - 1) * Decimal(str(pixel))) + 1,)))
+    assert (slices, rows, columns) == (
+        13,
+        *(2 * (math.floor((size - 1) * Decimal(str(pixel))) + 1,)),
+    )
     working = working_affine(affine)
     first, last, third = index_to_mm(working, [(0, 0, 0), (4, rows - 1, 7), (0, 0, 3)])
     np.testing.assert_allclose(first, index_to_mm(affine, (0, 0, 0)), atol=1e-12)

@@ -70,9 +70,7 @@ def test_beyond_the_border_the_edge_pixel_is_repeated(
     """Windows equal slices of numpy's symmetric padding of each resolution's image."""
     series = make_series(spacing_mm=spacing)
     pyramid = build_pyramid(series, RESOLUTIONS)
-    row, column = (
-        v % n for v, n in zip(location, pyramid.working_shape[1:])
-    )
+    row, column = (v % n for v, n in zip(location, pyramid.working_shape[1:]))
     patches = _window(pyramid, 1, row, column)
     for resolution, patch in zip(RESOLUTIONS, patches):
         image = resample_image(series.voxels, spacing[1:], resolution)[1]

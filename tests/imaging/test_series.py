@@ -113,6 +113,4 @@ def test_a_likelihood_map_has_three_axes_and_a_vertebra_map_alike(lfp_affine: Ma
     with pytest.raises(SpinemetError, match="between 0 and 1"):
         _likelihood(lfp_affine, np.zeros((0, 3, 4)))
     with pytest.raises(SpinemetError, match="vertebra map"):
-        _likelihood(
-            lfp_affine, np.zeros((2, 3, 4)), vertebra=np.zeros((2, 3, 5), dtype=np.float32)
-        )
+        _likelihood(lfp_affine, np.zeros((2, 3, 4)), vertebra=np.zeros((2, 3, 5), dtype=np.float32))

@@ -102,16 +102,24 @@ def test_dense_equals_window_by_window(
 
 def test_a_block_of_one_pixel_is_one_window(make_series: Callable[..., SagittalSeries]) -> None:
     """The smallest block there is."""
-    dense, single = _both(
-        _lively(), make_series(), slice(13, 14), slice(8, 9), torch.float64, 1.0
-    )
+    dense, single = _both(_lively(), make_series(), slice(13, 14), slice(8, 9), torch.float64, 1.0)
     assert dense.shape == (2, 1, 1)
     np.testing.assert_allclose(dense, single, atol=1e-10)
 
 
 @pytest.mark.parametrize(
     ("resolution", "step"),
-    [(1.0, 1), (0.5, 2), (0.25, 4), (0.125, 8), (0.0625, 8), (2.0, 1), (1.25, 1), (1.5, 1), (0.4, 1)],
+    [
+        (1.0, 1),
+        (0.5, 2),
+        (0.25, 4),
+        (0.125, 8),
+        (0.0625, 8),
+        (2.0, 1),
+        (1.25, 1),
+        (1.5, 1),
+        (0.4, 1),
+    ],
 )
 def test_step_of_a_resolution(resolution: float, step: int) -> None:
     """A power of two for halves of a millimetre, at most one for each pooling, else 1."""

@@ -40,7 +40,9 @@ def test_precision_is_what_was_asked_for() -> None:
         (RuntimeError("CUDA error: out of memory"), "graphics card"),
         (MemoryError(), "memory of this computer"),
         (
-            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            ),
             "memory of this computer",
         ),
         (RuntimeError("mat1 and mat2\n  shapes cannot be multiplied"), "mat1 and mat2 shapes"),
@@ -54,7 +56,7 @@ def test_failures_become_one_sentence(error: BaseException, words: str) -> None:
 
 
 def test_a_real_failure_to_allocate_is_recognised() -> None:
-    """torch's own words for a full memory are among those known."""
+    """The words of torch for a full memory are among those known."""
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert "memory of this computer" in describe_failure(caught.value)

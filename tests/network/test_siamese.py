@@ -104,7 +104,9 @@ def test_the_resolutions_share_their_batch_statistics() -> None:
     windows[:, 2] = windows[:, 2] * 5 + 3
     model(windows)
     # Momentum 0.1 from a mean of 0: the statistics are those of all three branches at once.
-    convolved = F.conv2d(windows.reshape(-1, 1, 79, 55), model.blocks[0].layers[0].weight, padding=1)
+    convolved = F.conv2d(
+        windows.reshape(-1, 1, 79, 55), model.blocks[0].layers[0].weight, padding=1
+    )
     torch.testing.assert_close(
         first.running_mean, 0.1 * convolved.mean((0, 2, 3)), atol=1e-5, rtol=1e-4
     )

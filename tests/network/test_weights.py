@@ -144,9 +144,7 @@ class _Canary:
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "pickle", "torch", "truncated"])
-def test_other_files_are_refused_and_no_pickle_runs(
-    saved: Path, tmp_path: Path, kind: str
-) -> None:
+def test_other_files_are_refused_and_no_pickle_runs(saved: Path, tmp_path: Path, kind: str) -> None:
     """One sentence that names the file; a canary pickle never comes to life."""
     canary = tmp_path / "canary"
     contents = {

@@ -16,7 +16,7 @@ from napari_spinemet.dicom import read_series
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, LikelihoodMap
 from napari_spinemet.phantom.sample import sample_study
-from napari_spinemet.study import Case, Study, study as study_module
+from napari_spinemet.study import Case, Study
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +74,11 @@ def test_a_study_without_cases_or_contours_says_so(tmp_path: Path, study: Study)
     with pytest.raises(SpinemetError, match="no study at"):
         Study(tmp_path / "nowhere")
     empty = Study(tmp_path / "empty", create=True)
-    with pytest.raises(SpinemetError, match="no cases in .*choose a folder"):
+    with pytest.raises(SpinemetError, match=r"no cases in .*choose a folder"):
         list(empty.contoured())
     for case in study.cases():
         shutil.rmtree(case.path / "contours")
-    with pytest.raises(SpinemetError, match="None of the 2 cases .*draw some first"):
+    with pytest.raises(SpinemetError, match=r"None of the 2 cases .*draw some first"):
         list(study.contoured())
 
 
@@ -325,4 +325,3 @@ def test_contours_of_another_shape_do_not_replace_the_former(study: Study) -> No
 def test_cases_are_equal_by_their_folder(study: Study) -> None:
     """Two looks at the same folder are the same case."""
     assert study.cases()[0] == Case(study.path / "case-001")
-    assert study_module.Case is Case

@@ -43,9 +43,7 @@ def _expected(annotation: Annotation, k: int) -> np.ndarray:
     lesion, body = annotation.lesions[k] > 0, annotation.vertebrae[k] > 0
     column = np.arange(lesion.shape[1])[None, :]
     central = (4 * column >= lesion.shape[1]) & (4 * column < 3 * lesion.shape[1])
-    return np.where(
-        lesion, LESION, np.where(body, VERTEBRA, np.where(central, NORMAL, -1))
-    )
+    return np.where(lesion, LESION, np.where(body, VERTEBRA, np.where(central, NORMAL, -1)))
 
 
 def _coded(make_series: MakeSeries, annotation: Annotation) -> SagittalSeries:
@@ -83,17 +81,16 @@ def test_each_pixel_of_a_block_has_the_label_of_its_place(
         k, row, column = codes // 90_000, codes % 90_000 // 300, codes % 300
         for block in range(6):
             truth = _expected(annotation, int(k[block, 0, 0]))
-            np.testing.assert_array_equal(
-                batch.classes[block], truth[row[block], column[block]]
+            np.testing.assert_array_equal(batch.classes[block], truth[row[block], column[block]])
+            mirrored.add(
+                (row[block, 1, 0] < row[block, 0, 0], column[block, 0, 1] < column[block, 0, 0])
             )
-            mirrored.add((row[block, 1, 0] < row[block, 0, 0], column[block, 0, 1] < column[block, 0, 0]))
     assert len(mirrored) == (4 if flips else 1)
 
 
 @pytest.mark.parametrize("flips", [False, True])
 def test_flips_are_alike_on_all_resolutions(make_series: MakeSeries, flips: bool) -> None:
-    """The voxels in the middle of a pixel's windows at 0.5, 1 and 2 mm are the same, or,
-    at 2 mm, the neighbour that the grid allows."""
+    """In the middle of a pixel's windows lies the same voxel; at 2 mm at most its neighbour."""
     annotation = _annotation(75, 83)
     model = SiameseNet(form="dense", normalisation=Raw(), **TINY)  # type: ignore[arg-type]
     rows, columns = np.indices((75, 83))
@@ -155,9 +152,7 @@ def test_blocks_weigh_the_classes_as_the_sampled_windows_do(make_series: MakeSer
         batch = source.draw(rng, True)
         assert batch.weights.sum() == pytest.approx(1, abs=1e-4)
         assert not batch.weights[batch.classes < 0].any()
-        got += np.bincount(
-            batch.classes[batch.classes >= 0], batch.weights[batch.classes >= 0], 3
-        )
+        got += np.bincount(batch.classes[batch.classes >= 0], batch.weights[batch.classes >= 0], 3)
     np.testing.assert_allclose(got / 100, wanted, atol=0.02)
 
 

@@ -259,9 +259,7 @@ def test_training_stops_when_patience_ends(
     assert not torch.equal(kept[1], kept[3])
 
 
-def test_weight_decay_is_on_weights_only(
-    small_case: Case, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weight_decay_is_on_weights_only(small_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """Convolutions and connected layers; shifts and biases are free. lambda counts twice."""
     made = []
 

@@ -80,9 +80,7 @@ def test_a_slice_that_is_all_lesion_draws_what_there_is() -> None:
     lesions, vertebrae = np.ones((1, 20, 20)), np.zeros((1, 20, 20))
     lesions[0, :2] = 0
     vertebrae[0, 0, :3] = 1
-    samples = draw_locations(
-        Annotation(lesions, vertebrae), SPACING, np.random.default_rng(0)
-    )
+    samples = draw_locations(Annotation(lesions, vertebrae), SPACING, np.random.default_rng(0))
     counts = np.bincount(samples.labels, minlength=3)
     central = 2 * 10  # two rows, columns 5 to 14; none of the three vertebral pixels is there
     assert counts.tolist() == [central, 360, 3]
@@ -111,9 +109,7 @@ def test_samples_of_many_cases_carry_the_number_of_their_case(
     """A case without a lesion gives none and keeps its number."""
     series, annotation = small_case
     healthy = Annotation(np.zeros_like(annotation.lesions), annotation.vertebrae)
-    samples = draw_samples(
-        [small_case, (series, healthy), small_case], np.random.default_rng(0)
-    )
+    samples = draw_samples([small_case, (series, healthy), small_case], np.random.default_rng(0))
     numbers, counts = np.unique(samples.locations[:, 0], return_counts=True)
     assert numbers.tolist() == [0, 2]
     assert counts.tolist() == [128, 128]

@@ -1,0 +1,48 @@
+"""Make the pictures of the documentation from the running program.
+
+Run under a display: ``xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py``.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import napari
+from qtpy.QtWidgets import QApplication
+
+from napari_spinemet.gui.application import open_workspace, start_demo
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def pump(until=lambda: False, seconds: float = 1.0) -> None:
+    """Let the window live until something holds or the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not until():
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def main() -> None:
+    """Walk the sample study and photograph each tab."""
+    viewer = napari.Viewer(show=True)
+    viewer.window._qt_window.resize(1480, 940)
+    workspace = open_workspace(viewer)
+    start_demo(workspace)
+    session = workspace.session
+    pump(lambda: session.result is not None and not session.runner.busy, 600)
+    workspace.load.path.setText("scan")
+    workspace.review.table.selectRow(0)
+    pump(seconds=1)
+    for name in ("Review", "Load", "Annotate", "Train", "Detect"):
+        workspace.show_tab(name)
+        # The toast about the Qt binding is napari's own and fades after some seconds.
+        pump(seconds=6 if name == "Review" else 1)
+        path = IMAGES / f"{name.lower()}.png"
+        viewer.window.screenshot(str(path), canvas_only=False, flash=False)
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main()

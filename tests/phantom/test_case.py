@@ -1,0 +1,173 @@
+"""One synthetic patient, and the evaluation cohort as a whole, against the paper's figures."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_spinemet.phantom import PhantomCase, make_case
+from napari_spinemet.phantom.spine import LEVELS
+
+
+@pytest.fixture(scope="module")
+def diseased() -> PhantomCase:
+    """A case with lesions, at the coarsest pixel."""
+    return make_case((5, 1), pixel_mm=1.13)
+
+
+def test_the_same_seed_gives_the_same_case(diseased: PhantomCase) -> None:
+    """Voxels, geometry and contours bit for bit; another seed differs in all of them."""
+    same, other = make_case((5, 1), pixel_mm=1.13), make_case((5, 2), pixel_mm=1.13)
+    np.testing.assert_array_equal(same.stored, diseased.stored)
+    np.testing.assert_array_equal(same.series.affine, diseased.series.affine)
+    np.testing.assert_array_equal(same.annotation.lesions, diseased.annotation.lesions)
+    np.testing.assert_array_equal(same.annotation.vertebrae, diseased.annotation.vertebrae)
+    assert [x.contrast for x in same.lesions] == [x.contrast for x in diseased.lesions]
+    assert not np.array_equal(other.stored, diseased.stored)
+    assert not np.array_equal(other.annotation.lesions, diseased.annotation.lesions)
+    assert not np.array_equal(other.series.affine, diseased.series.affine)
+
+
+def test_what_is_stored_is_what_the_series_holds(diseased: PhantomCase) -> None:
+    """The int16 pixels of the scanner, without rescale, on one grid with the contours."""
+    assert diseased.stored.dtype == np.int16
+    np.testing.assert_array_equal(diseased.stored, diseased.series.voxels)
+    assert diseased.annotation.lesions.shape == diseased.series.shape
+    assert diseased.series.contrast == "STIR"
+
+
+def test_vertebrae_are_named_downwards_without_a_gap(diseased: PhantomCase) -> None:
+    """One label a body, in anatomical order, each below the one before."""
+    annotation = diseased.annotation
+    labels = [int(v) for v in np.unique(annotation.vertebrae) if v]
+    assert labels == sorted(annotation.levels)
+    first = LEVELS.index(annotation.levels[1])
+    names = [annotation.levels[k] for k in labels]
+    assert names == list(LEVELS[first : first + len(labels)])
+    heights = [np.argwhere(annotation.vertebrae == k)[:, 1].mean() for k in labels]
+    assert all(b > a for a, b in itertools.pairwise(heights))
+
+
+def test_each_lesion_has_its_label_and_sits_at_its_level(diseased: PhantomCase) -> None:
+    """Label k is the k-th lesion's mask, and most of it lies in the vertebra it names."""
+    annotation = diseased.annotation
+    assert set(np.unique(annotation.lesions)) == set(range(len(diseased.lesions) + 1))
+    for number, lesion in enumerate(diseased.lesions, 1):
+        np.testing.assert_array_equal(annotation.lesions == number, lesion.mask)
+        (label,) = (k for k, name in annotation.levels.items() if name == lesion.level)
+        assert (annotation.vertebrae[lesion.mask] == label).mean() > 0.6
+
+
+def test_a_normal_case_has_vertebrae_and_no_lesion() -> None:
+    """The same patient without disease: the scan is not blank, the lesion array is."""
+    case = make_case((5, 1), diseased=False, pixel_mm=1.13)
+    assert case.lesions == ()
+    assert not case.annotation.lesions.any()
+    assert len(case.annotation.levels) >= 5
+    assert case.stored.std() > 20
+
+
+def test_training_variety_is_wider_and_as_well_formed() -> None:
+    """Domain randomisation changes the image; the contours obey the same rules."""
+    case = make_case((5, 1), variety="training", pixel_mm=1.13)
+    _check_case(_facts(case), diseased=True)
+    with pytest.raises(ValueError, match="variety"):
+        make_case(0, variety="wild")
+
+
+def _facts(case: PhantomCase) -> dict[str, object]:
+    """What the tests look at, small enough to come back from another process."""
+    spacing = case.series.spacing_mm
+    lesions, vertebrae = case.annotation.lesions, case.annotation.vertebrae
+    areas = [
+        float(a)
+        for lesion in case.lesions
+        for a in lesion.mask.sum(axis=(1, 2)) * spacing[1] * spacing[2] / 100
+        if a > 0
+    ]
+    # In plane only: how far from a vertebra the lesion reaches, and how much of it lies inside.
+    reach = 0.0
+    for lesion, body in zip(lesions > 0, vertebrae > 0):
+        if lesion.any():
+            away = ndimage.distance_transform_edt(~body, sampling=spacing[1:])
+            reach = max(reach, float(away[lesion].max()))
+    where = lesions > 0
+    return {
+        "shape": case.series.shape,
+        "spacing": spacing,
+        "segments": len({x.level for x in case.lesions}),
+        "lesion_slices": int(where.any(axis=(1, 2)).sum()),
+        "areas": areas,
+        "contrasts": [x.contrast for x in case.lesions],
+        "reach_mm": reach,
+        "inside": float((vertebrae[where] > 0).mean()) if where.any() else 1.0,
+        "region": case.region,
+    }
+
+
+def _check_case(facts: dict, *, diseased: bool) -> None:
+    slices, rows, columns = facts["shape"]
+    assert slices == 13
+    assert facts["spacing"][0] == pytest.approx(3.0)
+    pixel = facts["spacing"][1]
+    assert min(abs(pixel - p) for p in (0.88, 0.94, 1.13)) < 1e-9
+    assert facts["spacing"][2] == pytest.approx(pixel)
+    assert abs(rows * pixel - 340) <= pixel
+    assert abs(columns * pixel - 340) <= pixel
+    if not diseased:
+        assert facts["areas"] == []
+        assert facts["lesion_slices"] == 0
+        return
+    assert facts["segments"] in (1, 2)
+    assert 3 <= facts["lesion_slices"] <= 7
+    assert min(facts["areas"]) >= 1.65
+    assert max(facts["areas"]) <= 9.54
+    # Growth into soft tissue goes 6 mm beyond the wall; a body tapers in the outer slices.
+    assert facts["reach_mm"] <= 10
+    assert facts["inside"] >= 0.5
+
+
+def _evaluation_case(number: int) -> dict[str, object]:
+    # Cases from 26 on are the normal ones of a cohort of 26.
+    return _facts(make_case((0, number), diseased=number < 26))
+
+
+@pytest.mark.slow
+def test_the_evaluation_cohort_is_the_papers(capsys: pytest.CaptureFixture[str]) -> None:
+    """26 cases and 2 normal ones of seed 0 have the sizes, areas and contrasts of section 10."""
+    # A fresh interpreter for each worker: threads of libraries do not survive a fork.
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        every = list(pool.map(_evaluation_case, range(28)))
+    cases, normals = every[:26], every[26:]
+    areas = np.array([a for c in cases for a in c["areas"]])
+    contrasts = np.array([x for c in cases for x in c["contrasts"]])
+    slices = np.array([c["lesion_slices"] for c in cases])
+    regions = Counter(str(c["region"]) for c in cases)
+    with capsys.disabled():
+        print(
+            f"\n26 cases: area {areas.mean():.2f} cm² on average, {areas.min():.2f} to "
+            f"{areas.max():.2f}; {slices.mean():.1f} lesion slices; contrast "
+            f"{contrasts.min():.2f} to {contrasts.max():.2f}, quartiles "
+            f"{np.round(np.quantile(contrasts, (0.25, 0.5, 0.75)), 2).tolist()}; reach "
+            f"{max(c['reach_mm'] for c in cases):.1f} mm; inside "
+            f"{min(c['inside'] for c in cases):.2f} and more; two segments in "
+            f"{sum(c['segments'] == 2 for c in cases)}; regions {dict(regions)}"
+        )
+    for facts in cases:
+        _check_case(facts, diseased=True)
+    for facts in normals:
+        _check_case(facts, diseased=False)
+    assert 4.5 <= areas.mean() <= 5.6
+    assert contrasts.min() < 0.25  # barely visible
+    assert contrasts.max() > 0.75  # plain
+    assert contrasts.std() > 0.12
+    assert {c["segments"] for c in cases} == {1, 2}
+    assert len(np.unique(slices)) >= 3
+    assert len({round(c["spacing"][1], 2) for c in cases}) == 3
+    assert len({c["region"] for c in cases}) >= 2
