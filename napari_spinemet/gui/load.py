@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QMessageBox, QVBoxLayout, QWidget
 
 from ..dicom import list_series, read_series
 from ..errors import SpinemetError
-from ..imaging import SeriesSummary
+from ..imaging import SagittalSeries, SeriesSummary
 from ..phantom.sample import sample_study
 from ..study import Case, Study
 from .parts import JobBar, Table, button, group, notice, row, text
@@ -151,10 +152,15 @@ class LoadWidget(QWidget):
             self.session.warn("Choose a series in the table first.")
             return
         place, uid = Path(self.path.text().strip()), self.summaries[chosen].series_uid
-        self._run(
-            lambda *_: read_series(place, uid),
-            lambda series: self.session.open_series(series, source=place),
-        )
+        save = self._settle_contours()
+        if save is None:
+            return
+
+        def work(*_: Any) -> SagittalSeries:
+            save()
+            return read_series(place, uid)
+
+        self._run(work, lambda series: self.session.open_series(series, source=place))
 
     def _choose_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder of the scan", self.path.text())
@@ -219,8 +225,12 @@ class LoadWidget(QWidget):
             self.session.warn("Choose a case in the table first.")
             return
         case = self.cases[chosen]
+        save = self._settle_contours()
+        if save is None:
+            return
 
         def work(*_: Any) -> Any:
+            save()
             series = case.series()
             return series, case.annotation(series) if case.contoured else None
 
@@ -228,6 +238,28 @@ class LoadWidget(QWidget):
             work,
             lambda got: self.session.open_series(got[0], case.path, case, got[1]),
         )
+
+    def _settle_contours(self) -> Callable[[], object] | None:
+        """Ask what becomes of unsaved contours; gives what to do first, None to stay."""
+        session = self.session
+        if not session.unsaved():
+            return lambda: None
+        contours, series, case = session.contours(), session.series, session.case
+        answers = QMessageBox.StandardButton
+        question = (
+            f"The contours of {case.name} have changed. Save them first?"
+            if case is not None
+            else "The contours of this scan are in no study and will be lost. Open another scan?"
+        )
+        offered = answers.Discard | answers.Cancel
+        if case is not None:
+            offered |= answers.Save
+        answer = QMessageBox.question(self, "Unsaved contours", question, offered, answers.Cancel)
+        if answer == answers.Discard:
+            return lambda: None
+        if answer == answers.Save and None not in (case, contours, series):
+            return lambda: case.save_annotation(contours, series)  # type: ignore[union-attr,arg-type]
+        return None
 
     def import_scan(self) -> None:
         """Copy the open scan into the study."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from napari.utils import notifications
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
@@ -96,6 +97,18 @@ class Session(QObject):
         if self.series is None:
             return None
         return self.layers.annotation(self.series, self.annotation)
+
+    def unsaved(self) -> bool:
+        """Whether the contours on the screen differ from those that were opened or saved."""
+        now, then = self.contours(), self.annotation
+        if now is None:
+            return False
+        if then is None:
+            return not now.empty
+        return not (
+            np.array_equal(now.lesions, then.lesions)
+            and np.array_equal(now.vertebrae, then.vertebrae)
+        )
 
     def set_result(self, result: DetectionResult) -> None:
         """Show what was detected in the open series."""

@@ -129,6 +129,40 @@ def test_contours_are_drawn_saved_and_read_back(
     assert set(stored.levels.values()) == set(session.annotation.levels.values())
 
 
+@pytest.mark.parametrize("answer", ["Save", "Discard", "Cancel"])
+def test_unsaved_contours_are_asked_about(
+    workspace: object,
+    wait_idle: Callable,
+    study_copy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+) -> None:
+    """Opening another case saves, drops or keeps changed contours, as the user says."""
+    from qtpy.QtWidgets import QMessageBox
+
+    open_case(workspace, study_copy, wait_idle)
+    session, load = workspace.session, workspace.load
+    first = session.case
+    before = first.annotation(session.series).lesions
+    drawn = session.layers.lesions.data.copy()
+    drawn[3, 40:60, 40:60] = 7
+    session.layers.lesions.data = drawn
+    asked = []
+
+    def question(*arguments: object) -> object:
+        asked.append(arguments[2])
+        return getattr(QMessageBox.StandardButton, answer)
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    load.case_table.selectRow(1)
+    load.open_case()
+    wait_idle(workspace)
+    assert len(asked) == 1
+    assert session.case.name == ("case-001" if answer == "Cancel" else "normal-001")
+    stored = first.annotation(first.series()).lesions
+    np.testing.assert_array_equal(stored > 0, (drawn if answer == "Save" else before) > 0)
+
+
 def test_undo_takes_a_copied_slice_back(
     workspace: object, wait_idle: Callable, study_copy: Path
 ) -> None:
