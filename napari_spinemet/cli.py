@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.exceptions import TyperException
 
 from .errors import Cancelled, SpinemetError
 
@@ -32,7 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-console = Console(stderr=True)
+# What a scanner wrote is text, whatever brackets it has.
+console = Console(stderr=True, markup=False, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
@@ -41,13 +44,17 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 def main() -> None:
     """Run the command; a failure is one sentence and an exit status."""
     try:
-        app(standalone_mode=True)
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if isinstance(status, int) and status:
+            raise SystemExit(status)
+    except TyperException as error:
+        _fail(f"{str(error).rstrip('.')}. See 'spinemet --help'.", USER_CAN_MEND)
+    except (typer.Abort, KeyboardInterrupt):
+        _fail("Stopped.", USER_CAN_MEND)
     except Cancelled:
         _fail("Stopped; nothing was changed.", USER_CAN_MEND)
     except SpinemetError as error:
         _fail(str(error), USER_CAN_MEND)
-    except KeyboardInterrupt:
-        _fail("Stopped.", USER_CAN_MEND)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
@@ -93,7 +100,15 @@ def _progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    former = signal.signal(signal.SIGINT, lambda *_: token.cancel())
+    former = signal.getsignal(signal.SIGINT)
+
+    def interrupted(*_: object) -> None:
+        # Once asks to stop within a batch; twice stops whatever does not listen.
+        if token.cancelled:
+            raise KeyboardInterrupt
+        token.cancel()
+
+    signal.signal(signal.SIGINT, interrupted)
     try:
         with Progress(*columns, console=console, transient=True) as bar:
             line = bar.add_task(task, total=None, note="")
@@ -143,9 +158,16 @@ def demo(
 
 
 def _has_display() -> bool:
-    return sys.platform in ("win32", "darwin") or bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
+    """Whether a window can be opened; asked of a child, since Qt aborts where it cannot."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    probe = "from qtpy.QtGui import QGuiApplication; QGuiApplication([])"
+    asked = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False)
+    if asked.returncode:
+        console.print("No window can be opened on this display; going on without one.")
+    return asked.returncode == 0
 
 
 @app.command()
@@ -162,14 +184,14 @@ def series(
     if as_json:
         _print_json({"series": [asdict(s) for s in summaries]})
         return
-    out = Console()
+    out = Console(markup=False, highlight=False)
     for s in summaries:
         spacing = " x ".join(f"{v:.3g}" for v in s.spacing_mm) if s.spacing_mm else "?"
         facts = f"{s.plane}, {s.contrast}, {s.slices} slices, {spacing} mm"
-        out.print(f"[bold]{s.description or 'no description'}[/bold]: {facts}", soft_wrap=True)
-        out.print(f"  {s.series_uid}", highlight=False, soft_wrap=True)
+        out.print(f"{s.description or 'no description'}: {facts}", style="bold", soft_wrap=True)
+        out.print(f"  {s.series_uid}", soft_wrap=True)
         verdict = "can be detected on" if s.detectable else f"cannot be detected on: {s.reason}"
-        out.print(f"  {verdict}", highlight=False, soft_wrap=True)
+        out.print(f"  {verdict}", soft_wrap=True)
 
 
 @app.command()
@@ -241,7 +263,7 @@ def detect(
             f"{finding.peak:.2f}",
             ", ".join(f"{v:.0f}" for v in finding.centre_mm),
         )
-    Console().print(table)
+    Console(markup=False).print(table)
     console.print(NOTICE)
 
 
@@ -307,6 +329,10 @@ def train(
     validation: Annotated[
         Path | None, typer.Option(help="Study of validation cases; else a quarter of the cases.")
     ] = None,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="A further study to train on; may be repeated.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="Go on from the weights of this model.")] = None,
     preset: Annotated[str | None, typer.Option(help="'paper' for its constants.")] = None,
     form: Annotated[str | None, typer.Option(help="dense or patch.")] = None,
     outputs: Annotated[int | None, typer.Option(help="2, or 3 with normal vertebra.")] = None,
@@ -345,6 +371,8 @@ def train(
         path, card = train_study(
             study,
             config,
+            also=also or (),
+            start=start,
             name=name,
             out=out,
             validation=validation,
@@ -421,10 +449,14 @@ def froc(
             cells += [
                 f"{system[f'tp_rate_at_0.20_fp_{reading}']:.3f}",
                 f"{system[f'tp_rate_at_1_fp_{reading}']:.3f}",
-                f"{system[f'fp_at_90_percent_{reading}']:.3g}",
+                _or_never(system[f"fp_at_90_percent_{reading}"]),
             ]
         table.add_row(name, *cells)
-    Console().print(table)
+    Console(markup=False).print(table)
+
+
+def _or_never(value: float | None) -> str:
+    return "never" if value is None else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -251,6 +251,36 @@ def test_bad_input_is_one_sentence(
     assert files_of(tmp_path) == before
 
 
+@pytest.mark.parametrize("arguments", [["detect"], ["nonsense"], ["series", "--wrong", "x"]])
+def test_wrong_use_is_one_sentence(run: Run, arguments: list[str]) -> None:
+    """A command line that is none ends with status 2 and points to the help."""
+    status, stdout, stderr = run(*arguments)
+    assert status == 2
+    assert stdout == ""
+    assert len(stderr.strip().splitlines()) == 1
+    assert "--help" in stderr
+
+
+def test_interrupt_ends_with_a_word(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is the user's wish and no fault."""
+    import napari_spinemet.dicom
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(napari_spinemet.dicom, "list_series", interrupted)
+    status, _, stderr = run("series", "anywhere")
+    assert (status, stderr.strip()) == (2, "Stopped.")
+
+
+def test_brackets_in_a_description_are_text(run: Run, scan: Path) -> None:
+    """What a scanner wrote is printed as it is, never taken for markup."""
+    change(scan, lambda d, _: setattr(d, "SeriesDescription", "sag [stir] [/fs]"))
+    status, out, _ = run("series", scan)
+    assert status == 0
+    assert "sag [stir] [/fs]" in out
+
+
 def test_a_fault_of_ours_is_status_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unforeseen exception is owned up to, without a traceback."""
     import napari_spinemet.dicom
@@ -297,5 +327,8 @@ def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> N
     assert report["cases"] == 3
     assert "tp_rate_at_0.20_fp_per_scan" in report["systems"]["network"]
     assert "tp_rate_at_0.20_fp_mean_over_slices" in report["systems"]["network"]
+    status, out, stderr = run("froc", cohort, "--model", model)
+    assert (status, stderr) == (0, "")
+    assert "network" in out
     points = report["systems"]["network"]["points"]
     assert points["threshold"] == sorted(points["threshold"], reverse=True)

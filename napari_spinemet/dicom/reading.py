@@ -87,6 +87,8 @@ def read_series(path: str | os.PathLike[str], series_uid: str | None = None) -> 
                 "choose another series or export this one again."
             )
         notes = list(stack.warnings)
+        if not summary.detectable:
+            notes.append(f"This series is not meant for detection: {summary.reason}.")
         try:
             volume, header = _read_volume(stack, notes)
             array, affine = reorient(

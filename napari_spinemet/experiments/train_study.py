@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..detection import likelihood_map
-from ..errors import SpinemetError
-from ..imaging import Annotation, FrocCase, OperatingPoint, SagittalSeries
+from ..errors import Cancelled, SpinemetError
+from ..imaging import Annotation, FrocCase, LikelihoodMap, SagittalSeries
 from ..jobs import CancelToken, EventCallback
 from ..jobs.events import ignore
-from ..network import ModelCard, save_model
+from ..network import ModelCard, load_card, load_model, save_model
 from ..study import Study
 from ..training import TrainingConfig, TrainingResult, train
-from .operating_point import choose_operating_point
+from .operating_point import OperatingPointChoice, choose_operating_point
 
 Named = tuple[str, SagittalSeries, Annotation]
 
@@ -26,6 +27,8 @@ def train_study(
     study: str | os.PathLike[str],
     config: TrainingConfig,
     *,
+    also: Sequence[str | os.PathLike[str]] = (),
+    start: str | os.PathLike[str] | None = None,
     name: str = "trained",
     out: Path | None = None,
     validation: str | os.PathLike[str] | None = None,
@@ -40,6 +43,10 @@ def train_study(
     ----------
     study : path-like
     config : TrainingConfig
+    also : sequence of path-like
+        Further studies whose cases are trained on too.
+    start : str or path-like, optional
+        A model whose weights training goes on from.
     name : str
         Name of the model; ``STUDY/models/NAME.safetensors`` unless ``out`` is given.
     validation : path-like, optional
@@ -55,25 +62,28 @@ def train_study(
         The former model of that name is replaced only by a finished one.
     """
     here = Study(study)
-    cases = _read(here)
+    others = [Study(path) for path in also]
+    cases = [case for source in (here, *others) for case in _read(source)]
     if validation is not None:
         training, held_out = cases, _read(Study(validation))
     else:
         training, held_out = split_cases(cases, config.seed)
+    former = None if start is None else load_model(start)
     result = train(
         [(s, a) for _, s, a in training],
         config,
+        start=former,
         validation=[(s, a) for _, s, a in held_out],
         on_event=on_event,
         cancel=cancel,
     )
-    maps = [
-        FrocCase(n, ((likelihood_map(s, result.model, device=config.device, cancel=cancel), a),))
-        for n, s, a in held_out
-    ]
-    point, metrics = OperatingPoint(), {}
-    if maps:
-        choice = choose_operating_point(maps, max_fp_per_scan=max_fp_per_scan, cancel=cancel)
+    maps = [FrocCase(n, ((_map(s, result, config, on_event, cancel), a),)) for n, s, a in held_out]
+    # Where it cannot be chosen here, that of the shipped model is nearer than the paper's.
+    point, metrics = load_card().operating_point, dict[str, Any]()
+    choice = _choice(maps, max_fp_per_scan, cancel) if maps else None
+    if choice is None:
+        metrics = {"note": "the operating point could not be chosen on the validation cases"}
+    else:
         point = choice.point
         metrics = {
             "measured_on": f"{len(maps)} validation cases, on which the operating point was chosen",
@@ -86,7 +96,8 @@ def train_study(
         operating_point=point,
         training={
             **_training_facts(result, config, training, command),
-            "data": here.origin,
+            "data": [source.origin for source in (here, *others)],
+            "started_from": None if start is None else load_card(start).training,
             "validation_data": Study(validation).origin if validation is not None else here.origin,
         },
         metrics={"validation": metrics, "history": result.history},
@@ -96,6 +107,30 @@ def train_study(
     return target if target.suffix == ".safetensors" else Path(f"{target}.safetensors"), card
 
 
+def _map(
+    series: SagittalSeries,
+    result: TrainingResult,
+    config: TrainingConfig,
+    on_event: EventCallback,
+    cancel: CancelToken | None,
+) -> LikelihoodMap:
+    return likelihood_map(
+        series, result.model, device=config.device, on_event=on_event, cancel=cancel
+    )
+
+
+def _choice(
+    maps: list[FrocCase], max_fp_per_scan: float, cancel: CancelToken | None
+) -> OperatingPointChoice | None:
+    """None where no setting is good enough: an hour of training is not thrown away for that."""
+    try:
+        return choose_operating_point(maps, max_fp_per_scan=max_fp_per_scan, cancel=cancel)
+    except Cancelled:
+        raise
+    except SpinemetError:
+        return None
+
+
 def split_cases(cases: list[Named], seed: int) -> tuple[list[Named], list[Named]]:
     """Keep a quarter of the cases with lesions, at least one of two, for validation."""
     diseased = [c for c in cases if c[2].lesions.any()]
@@ -103,8 +138,8 @@ def split_cases(cases: list[Named], seed: int) -> tuple[list[Named], list[Named]
         raise SpinemetError("None of the cases has a lesion contour, so there is nothing to learn.")
     count = len(diseased) - round(0.75 * len(diseased)) if len(diseased) > 2 else len(diseased) - 1
     drawn = np.random.default_rng(seed).permutation(len(diseased))[:count]
-    names = {diseased[k][0] for k in drawn}
-    return [c for c in cases if c[0] not in names], [c for c in cases if c[0] in names]
+    held_out = [diseased[k] for k in np.sort(drawn)]
+    return [c for c in cases if not any(c is h for h in held_out)], held_out
 
 
 def _read(study: Study) -> list[Named]:

@@ -225,13 +225,13 @@ class AnnotateWidget(QWidget):
         index = session.layers.current_slice
         here = int((contours.lesions[index] > 0).sum())
         slices = len(contours.lesion_slices)
-        count = int(contours.lesions.max())
+        count = len(np.unique(contours.lesions)) - 1
         self.area.setText(
             f"Lesion in this slice: {here * row_mm * column_mm / 100:.2f} cm². "
             f"{count} lesion{'s' if count != 1 else ''} on {slices} slices, "
             f"{len(np.unique(contours.vertebrae)) - 1} vertebrae."
         )
-        wanted = []
+        wanted = ["saving"] if session.case is not None and session.unsaved() else []
         if not contours.vertebrae.any():
             wanted.append("vertebrae")
         bare = [i + 1 for i in contours.lesion_slices if not contours.vertebrae[i].any()]

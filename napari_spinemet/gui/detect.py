@@ -48,7 +48,7 @@ class DetectWidget(QWidget):
         session = self.session
         session.series_changed.connect(self.refresh)
         session.study_changed.connect(self.refresh_models)
-        session.runner.started.connect(lambda _: self.refresh())
+        session.runner.started.connect(self.refresh)
         session.runner.idle.connect(self.refresh)
         session.runner.cancelled.connect(self._on_cancelled)
         session.runner.failed.connect(self._on_failed)
@@ -118,7 +118,7 @@ class DetectWidget(QWidget):
             f"{', within the spine' if point.gate else ''}."
         )
 
-    def refresh(self) -> None:
+    def refresh(self, task: str = "") -> None:
         """Say what will be detected on."""
         series = self.session.series
         if series is None:
@@ -168,7 +168,7 @@ class DetectWidget(QWidget):
                     weight=point.weight,
                     gate=point.gate,
                 )
-            return result, curve
+            return result, curve, model
 
         try:
             session.runner.start(TASK, work, self._on_detected)
@@ -176,13 +176,13 @@ class DetectWidget(QWidget):
             session.warn(str(error))
 
     def _on_detected(self, got: Any) -> None:
-        result, curve = got
+        result, curve, model = got
         series = self.session.series
         if series is None or series.series_uid != result.plain.series_uid:
             self.session.warn("Another scan was opened meanwhile; its detection was dropped.")
             return
-        self.session.set_result(result)
-        if curve is not None and self.session.curve_name in ("", THIS_SCAN):
+        self.session.set_result(result, model)
+        if self.session.curve_study is None:
             self.session.set_curve(curve, THIS_SCAN)
         for warning in result.warnings:
             self.session.warn(warning)

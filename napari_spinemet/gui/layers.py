@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +58,7 @@ class ViewerLayers(QObject):
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer = viewer
+        self._viewer_ref = ref(viewer)
         self.image: Image | None = None
         self.lesions: Labels | None = None
         self.vertebrae: Labels | None = None
@@ -65,7 +66,13 @@ class ViewerLayers(QObject):
         self.plain: Image | None = None
         self.detections: Labels | None = None
         viewer.layers.events.removed.connect(self._on_removed)
-        viewer.dims.events.current_step.connect(self._write_orientation)
+        for event in (viewer.dims.events.current_step, viewer.dims.events.order):
+            event.connect(self._write_orientation)
+        viewer.dims.events.ndisplay.connect(self._write_orientation)
+
+    @property
+    def _viewer(self) -> Any:
+        return self._viewer_ref()
 
     def _on_removed(self, event: Any) -> None:
         for name, layer in list(vars(self).items()):
@@ -188,12 +195,16 @@ class ViewerLayers(QObject):
     @property
     def current_slice(self) -> int:
         """Slice on the screen."""
-        step = self._viewer.dims.current_step
-        return int(step[0]) if len(step) else 0
+        if self.image is None:
+            return 0
+        # Steps count the finest of all layers in the viewer; only the place in mm is ours.
+        place = self._viewer.dims.point[0] / self.image.scale[0]
+        return int(np.clip(round(place), 0, self.image.data.shape[0] - 1))
 
     def go_to(self, index: int) -> None:
         """Show a slice."""
-        self._viewer.dims.set_current_step(0, index)
+        if self.image is not None:
+            self._viewer.dims.set_point(0, index * self.image.scale[0])
 
     def centre_on(self, index: int, row_mm: float, column_mm: float) -> None:
         """Show a slice with a point, in mm from the first pixel, in the middle."""
@@ -202,10 +213,11 @@ class ViewerLayers(QObject):
 
     def _write_orientation(self, event: Any = None) -> None:
         """Say in the picture where left and right, head and feet are."""
-        if self.image is None:
+        dims, overlay = self._viewer.dims, self._viewer.text_overlay
+        if self.image is None or dims.ndisplay != 2 or tuple(dims.order[-2:]) != (1, 2):
+            overlay.visible = False
             return
         count = self.image.data.shape[0]
-        overlay = self._viewer.text_overlay
         overlay.visible = True
         overlay.position = "top_left"
         overlay.font_size = 9

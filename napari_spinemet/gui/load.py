@@ -206,7 +206,7 @@ class LoadWidget(QWidget):
 
     def open_sample(self) -> None:
         """Open the sample study; an installed program makes it first."""
-        self._run(lambda *_: sample_study(), self.open_study)
+        self._run(lambda *_: sample_study(writable=True), self.open_study)
 
     def refresh_cases(self) -> None:
         """List the cases of the open study."""
@@ -270,6 +270,10 @@ class LoadWidget(QWidget):
             return
 
         def done(case: Case) -> None:
+            if case.contoured:
+                # Its contours are not the ones on the screen, and must not be saved over.
+                session.warn(f"This scan is in the study as {case.name}; open it there.")
+                return
             session.case = case
             self.refresh_cases()
             self.status.setText(f"The scan is in the study as {case.name}.")

@@ -14,16 +14,17 @@ from ..detection.findings import level_of, link_findings
 from ..errors import SpinemetError
 from ..imaging import PAPER_OPERATING_POINT, Finding, FrocCase, OperatingPoint
 from ..jobs import CancelToken, EventCallback
+from ..network.card import load_card
 from .froc_plot import FrocPlot
 from .parts import JobBar, Table, button, form, group, notice, row, text
 from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, session_of
+from .settings import preference
 
 if TYPE_CHECKING:
     import napari
 
 TASK = "review"
-VERDICTS = {"": "", "accepted": "accepted", "rejected": "rejected", "unsure": "unsure"}
 
 
 class ReviewWidget(QWidget):
@@ -34,6 +35,7 @@ class ReviewWidget(QWidget):
         self.session = session_of(napari_viewer)
         self.findings: list[Finding] = []
         self._verdicts: dict[tuple[int, int, int], str] = {}
+        self._chosen_key: tuple[int, int, int] | None = None
         layout = QVBoxLayout(self)
         layout.addWidget(self._create_point_box())
         layout.addWidget(self._create_findings_box(), 1)
@@ -66,9 +68,13 @@ class ReviewWidget(QWidget):
         session.curve_changed.connect(self._on_curve)
         session.study_changed.connect(self._update_buttons)
         session.series_changed.connect(self._update_buttons)
-        session.runner.started.connect(lambda _: self._update_buttons())
-        session.runner.idle.connect(self._on_idle)
+        session.runner.started.connect(self._update_buttons)
+        session.runner.idle.connect(self._update_buttons)
+        session.runner.cancelled.connect(self._on_abandoned)
+        session.runner.failed.connect(self._on_abandoned)
         session.viewer.dims.events.current_step.connect(self._on_step)
+        self._card_point = _own_point()
+        self.set_point(self._card_point)
         self._on_result()
         self._on_curve()
 
@@ -76,9 +82,9 @@ class ReviewWidget(QWidget):
         box, layout = group("Operating point")
         holder, fields = form()
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.threshold.setRange(0.01, 1.0)
+        self.threshold.setRange(0.001, 1.0)
         self.threshold.setSingleStep(0.01)
-        self.threshold.setDecimals(2)
+        self.threshold.setDecimals(3)
         self.threshold.setToolTip("Likelihood from which a pixel belongs to a detection.")
         self.threshold.valueChanged.connect(self._on_threshold)
         fields.addRow("Threshold", self.threshold)
@@ -132,7 +138,7 @@ class ReviewWidget(QWidget):
     def point(self) -> OperatingPoint:
         """What the controls say."""
         return OperatingPoint(
-            threshold=round(self.threshold.value(), 6),
+            threshold=self.threshold.value(),
             min_area_cm2=self.min_area.value(),
             weight=self.weight.value() if self.aggregated.isChecked() else None,
             gate=self.gate.isChecked(),
@@ -158,8 +164,7 @@ class ReviewWidget(QWidget):
 
     def use_card(self) -> None:
         """Take the operating point of the model that made the map."""
-        if self.session.result is not None:
-            self.set_point(self._card_point)
+        self.set_point(self._card_point)
 
     def use_paper(self) -> None:
         """Take the paper's operating point."""
@@ -176,7 +181,7 @@ class ReviewWidget(QWidget):
 
     def _on_curve(self) -> None:
         self.froc.set_curve(self.session.curve, self.session.curve_name)
-        self.froc.set_threshold(self.threshold.value())
+        self.froc.set_threshold(self.point().threshold)
 
     def _on_threshold(self, value: float) -> None:
         self._draw_current()
@@ -190,7 +195,7 @@ class ReviewWidget(QWidget):
 
     def _refresh(self) -> None:
         self._draw_current()
-        self.froc.set_threshold(self.threshold.value())
+        self.froc.set_threshold(self.point().threshold)
         self._draw_all()
         self._update_buttons()
 
@@ -232,7 +237,6 @@ class ReviewWidget(QWidget):
         )
 
     def _fill(self) -> None:
-        chosen = self.table.chosen
         self.table.blockSignals(True)
         self.table.fill(
             [
@@ -247,8 +251,12 @@ class ReviewWidget(QWidget):
                 for f in self.findings
             ]
         )
-        if 0 <= chosen < len(self.findings):
-            self.table.selectRow(chosen)
+        # The chosen finding stays chosen where it has gone to; another never takes its place.
+        rows = [k for k, f in enumerate(self.findings) if _key(f) == self._chosen_key]
+        if rows:
+            self.table.selectRow(rows[0])
+        else:
+            self.table.clearSelection()
         self.table.blockSignals(False)
         self._update_buttons()
 
@@ -260,6 +268,7 @@ class ReviewWidget(QWidget):
         self._update_buttons()
         chosen = self.table.chosen
         if 0 <= chosen < len(self.findings):
+            self._chosen_key = _key(self.findings[chosen])
             largest = self.findings[chosen].largest
             self.session.layers.centre_on(largest.slice, *largest.centre_working)
 
@@ -275,14 +284,17 @@ class ReviewWidget(QWidget):
 
     # Long work -----------------------------------------------------------------------------
 
-    def _update_buttons(self) -> None:
+    def _update_buttons(self, task: str = "") -> None:
         session = self.session
         for made in self.verdict_buttons:
             made.setEnabled(0 <= self.table.chosen < len(self.findings))
         self.study_button.setEnabled(session.study is not None and not session.runner.busy)
 
-    def _on_idle(self) -> None:
-        self._update_buttons()
+    def _on_abandoned(self, task: str, sentence: str = "") -> None:
+        """A recomputation that did not end well: back to the settings of the picture."""
+        if task == TASK and self.session.result is not None:
+            shown = self.session.result.operating_point
+            self.set_point(replace(shown, threshold=self.threshold.value()))
 
     def _recompute(self) -> None:
         """New trees for a new weight, and the curve for the settings as they are."""
@@ -299,7 +311,7 @@ class ReviewWidget(QWidget):
         if same_trees and settings == (before.min_area_cm2, before.weight, before.gate):
             return
         contours = session.contours()
-        whole_study = session.study if session.curve_name not in ("", THIS_SCAN) else None
+        whole_study = session.curve_study
         model = result.plain.model
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
@@ -327,8 +339,11 @@ class ReviewWidget(QWidget):
             session.result = new
             if not same_trees:
                 session.layers.update_likelihood(new.likelihood.values)
-            if curve is not None:
-                session.set_curve(curve, session.curve_name or THIS_SCAN)
+            # A curve of other settings than shown would mislead: none is better.
+            name = session.curve_name if curve is not None else ""
+            session.set_curve(curve, name or THIS_SCAN, whole_study)
+            for warning in new.warnings:
+                session.warn(warning)
             self._refresh()
 
         session.runner.start(TASK, work, done)
@@ -340,9 +355,7 @@ class ReviewWidget(QWidget):
         if study is None:
             session.warn("Open a study under Load first.")
             return
-        from .settings import preference
-
-        model = preference("detection", "model")
+        model = session.model or preference("detection", "model")
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
             from ..experiments import study_curve
@@ -360,17 +373,29 @@ class ReviewWidget(QWidget):
 
         try:
             session.runner.start(
-                TASK, work, lambda made: session.set_curve(made.curve, f"study {study.path.name}")
+                TASK,
+                work,
+                lambda made: session.set_curve(made.curve, f"study {study.path.name}", study),
             )
         except SpinemetError as error:
             session.warn(str(error))
+
+
+def _own_point() -> OperatingPoint:
+    """The operating point of the model that was used last, or of the shipped one."""
+    for name in (preference("detection", "model"), "default"):
+        try:
+            return load_card(name).operating_point
+        except SpinemetError:
+            continue
+    return PAPER_OPERATING_POINT
 
 
 def _spin(low: float, high: float, step: float, suffix: str, tip: str) -> QDoubleSpinBox:
     spin = QDoubleSpinBox()
     spin.setRange(low, high)
     spin.setSingleStep(step)
-    spin.setDecimals(2)
+    spin.setDecimals(4)
     spin.setSuffix(suffix)
     spin.setToolTip(tip)
     spin.setKeyboardTracking(False)

@@ -102,8 +102,8 @@ class JobRunner(QObject):
                 if done is not None:
                     done(result)
                 self.finished.emit(task, result)
-            except SpinemetError as error:
-                self.failed.emit(task, str(error))
+            except Exception as error:  # noqa: BLE001 - the widgets must be told of any end
+                self.failed.emit(task, sentence_of(error))
         elif isinstance(failure, Cancelled):
             self.cancelled.emit(task)
         else:

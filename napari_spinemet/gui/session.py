@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from napari.utils import notifications
@@ -39,7 +39,8 @@ class Session(QObject):
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
-        self.viewer = viewer
+        # The registry below lives as long as the viewer: holding it here would be for ever.
+        self._viewer = ref(viewer)
         self.layers = ViewerLayers(viewer)
         self.layers.contours_changed.connect(self.contours_changed)
         self.runner = JobRunner(self)
@@ -52,9 +53,16 @@ class Session(QObject):
         self.result: DetectionResult | None = None
         self.curve: FrocCurve | None = None
         self.curve_name = ""
+        self.curve_study: Study | None = None
+        self.model = ""
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.runner.stop)
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer."""
+        return self._viewer()
 
     def say(self, sentence: str) -> None:
         """Tell the user something in passing."""
@@ -78,7 +86,7 @@ class Session(QObject):
         self.annotation = annotation
         self.result = None
         if self.curve_name == THIS_SCAN:
-            self.curve, self.curve_name = None, ""
+            self.curve, self.curve_name, self.curve_study = None, "", None
         self.layers.show_series(series, annotation)
         for warning in series.warnings:
             self.warn(warning)
@@ -90,6 +98,8 @@ class Session(QObject):
     def open_study(self, study: Study) -> None:
         """Make a study the open one."""
         self.study = study
+        if self.curve_study is not None and self.curve_study.path != study.path:
+            self.set_curve(None, "")
         self.study_changed.emit()
 
     def contours(self) -> Annotation | None:
@@ -110,15 +120,19 @@ class Session(QObject):
             and np.array_equal(now.vertebrae, then.vertebrae)
         )
 
-    def set_result(self, result: DetectionResult) -> None:
-        """Show what was detected in the open series."""
-        self.result = result
+    def set_result(self, result: DetectionResult, model: str) -> None:
+        """Show what a model, given by name or path, detected in the open series."""
+        if model != self.model and self.curve is not None:
+            self.set_curve(None, "")
+        self.result, self.model = result, model
         self.layers.show_likelihood(result)
         self.result_changed.emit()
 
-    def set_curve(self, curve: FrocCurve | None, name: str) -> None:
-        """Show a FROC curve in review."""
-        self.curve, self.curve_name = curve, name
+    def set_curve(self, curve: FrocCurve | None, name: str, study: Study | None = None) -> None:
+        """Show a FROC curve in review: of a study, or of the open scan."""
+        self.curve = curve
+        self.curve_name = name if curve is not None else ""
+        self.curve_study = study if curve is not None else None
         self.curve_changed.emit()
 
 

@@ -46,7 +46,7 @@ class TrainWidget(QWidget):
         session = self.session
         session.study_changed.connect(self.refresh)
         session.runner.reported.connect(self._on_reported)
-        session.runner.started.connect(lambda _: self.refresh())
+        session.runner.started.connect(self.refresh)
         session.runner.idle.connect(self.refresh)
         session.runner.failed.connect(self._on_failed)
         session.runner.cancelled.connect(self._on_cancelled)
@@ -90,7 +90,7 @@ class TrainWidget(QWidget):
         )
         return self.plot
 
-    def refresh(self) -> None:
+    def refresh(self, task: str = "") -> None:
         """Say what there is to train on."""
         study = self.session.study
         if study is None:

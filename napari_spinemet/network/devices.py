@@ -29,6 +29,8 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def reduced_precision(precision: str, device: torch.device) -> bool:
     """Whether to multiply in bfloat16; ``auto`` asks whether the device is fast at it."""
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise SpinemetError(f"The precision is auto, float32 or bfloat16, not '{precision}'.")
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import platformdirs
@@ -18,12 +19,22 @@ def make_sample_study(folder: Path) -> Path:
     return folder
 
 
-def sample_study() -> Path:
+def sample_study(*, writable: bool = False) -> Path:
     """Folder of the sample study: in a checkout the one that comes with it.
 
-    An installed package makes the same files in the user's cache on first use.
+    An installed package makes the same files in the user's cache on first use. With
+    ``writable`` the study lies there in any case, so that what is drawn, trained or added
+    does not end up in the checkout.
     """
     checkout = Path(__file__).parents[2] / "sample_data"
-    if (checkout / "case-001" / "case.json").exists():
+    there = (checkout / "case-001" / "case.json").exists()
+    if there and not writable:
         return checkout
-    return make_sample_study(Path(platformdirs.user_cache_dir("napari-spinemet")) / "sample_data")
+    own = Path(platformdirs.user_cache_dir("napari-spinemet")) / f"sample-study-{SEED}"
+    if there and not own.exists():
+        partial = own.with_name(f".{own.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        left = shutil.ignore_patterns("likelihood", "models", "README.md")
+        shutil.copytree(checkout, partial, ignore=left)
+        partial.rename(own)
+    return own if there else make_sample_study(own)

@@ -59,6 +59,7 @@ def train(
     *,
     validation: Cases = (),
     checkpoint: Path | None = None,
+    start: SiameseNet | None = None,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> TrainingResult:
@@ -73,6 +74,8 @@ def train(
         The epoch with the lowest error on samples of these is kept; without them the last.
     checkpoint : Path, optional
         Receives the best weights so far after each epoch, whole or not at all.
+    start : SiameseNet, optional
+        Go on from these weights; the network must be the one that ``config`` describes.
     on_event : callable, optional
         Receives :mod:`~napari_spinemet.jobs` events.
     cancel : CancelToken, optional
@@ -97,6 +100,13 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = SiameseNet(config.resolutions, config.form, config.blocks, config.outputs)
+    if start is not None:
+        if start.configuration() != model.configuration():
+            raise SpinemetError(
+                "The model to start from is another network than the one to be trained; choose one "
+                "with the same form, resolutions and outputs."
+            )
+        model.load_state_dict(start.state_dict())
     rng = np.random.default_rng(config.seed)
     batches: Batches = (
         BlockBatches(cases, model, config.batch_blocks)
@@ -113,7 +123,9 @@ def train(
     per_epoch = config.batches_per_epoch or max(1, batches.samples // config.batch_size)
     total = per_epoch * config.epochs
     schedule = (
-        torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=total + 1)
+        torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, config.learning_rate, total_steps=total + 1, cycle_momentum=False
+        )
         if config.schedule == "one-cycle" and total > 3
         else None
     )

@@ -20,9 +20,10 @@ from napari_spinemet.phantom.sample import sample_study
 
 
 @pytest.fixture(autouse=True)
-def _settings_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep preferences in a dictionary, so that tests neither see nor change the user's."""
-    from napari_spinemet.gui import detect, load, review, settings, train  # noqa: F401
+def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep preferences and cache apart, so that tests neither see nor change the user's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    from napari_spinemet.gui import detect, load, review, settings, train
 
     kept = {
         ("places", "scan"): "",
@@ -44,7 +45,7 @@ def _settings_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
             assert (group, key) in kept
             kept[(group, key)] = value
 
-    for module in (settings, load, train, detect):
+    for module in (settings, load, train, detect, review):
         for name, value in (("preference", preference), ("keep", keep)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
