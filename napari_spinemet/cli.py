@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NOTICE = "Research use only. Not for clinical diagnosis."
 USER_CAN_MEND, OUR_FAULT = 2, 1
+_INTERRUPTED = 130
+"""What Typer gives for Ctrl-C."""
 
 app = typer.Typer(
     help=f"Detect spinal metastases on MRI. {NOTICE}",
@@ -45,6 +47,8 @@ def main() -> None:
     """Run the command; a failure is one sentence and an exit status."""
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if status == _INTERRUPTED:
+            raise KeyboardInterrupt
         if isinstance(status, int) and status:
             raise SystemExit(status)
     except TyperException as error:
