@@ -318,7 +318,7 @@ def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> N
     card = json.loads(out)
     assert card["training"]["cases"] == 2
     assert card["training"]["command"].startswith("spinemet train")
-    assert card["training"]["data"]["phantom"]["cases"] == 3
+    assert card["training"]["data"][0]["phantom"]["cases"] == 3
     model = cohort / "models" / "t.safetensors"
     # A network after two batches finds nothing; the curve and its two readings are there.
     status, out, _ = run("froc", cohort, "--model", model, "--json")

@@ -185,5 +185,5 @@ def test_an_installed_package_makes_the_sample_in_the_cache(
         sample_module.platformdirs, "user_cache_dir", lambda _: str(tmp_path / "cache")
     )
     monkeypatch.setattr(sample_module, "make_sample_study", lambda f: made.append(f) or f)
-    assert sample_study() == tmp_path / "cache" / "sample_data"
-    assert made == [tmp_path / "cache" / "sample_data"]
+    assert sample_study() == tmp_path / "cache" / f"sample-study-{sample_module.SEED}"
+    assert made == [tmp_path / "cache" / f"sample-study-{sample_module.SEED}"]
