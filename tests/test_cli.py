@@ -328,7 +328,7 @@ def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> N
     assert "tp_rate_at_0.20_fp_per_scan" in report["systems"]["network"]
     assert "tp_rate_at_0.20_fp_mean_over_slices" in report["systems"]["network"]
     status, out, stderr = run("froc", cohort, "--model", model)
-    assert (status, stderr) == (0, "")
+    assert (status, stderr.strip()) == (0, "")
     assert "network" in out
     points = report["systems"]["network"]["points"]
     assert points["threshold"] == sorted(points["threshold"], reverse=True)
