@@ -345,6 +345,12 @@ def train(
     learning_rate: Annotated[float | None, typer.Option()] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Twice the paper's lambda.")] = None,
     method: Annotated[str | None, typer.Option(help="blocks or windows.")] = None,
+    normal_slices: Annotated[
+        str | None, typer.Option(help="Normal locations from 'lesion' slices or from 'all'.")
+    ] = None,
+    vertebra_share: Annotated[
+        float | None, typer.Option(help="Share of normal locations that lies in vertebrae.")
+    ] = None,
     seed: Annotated[int, typer.Option()] = 0,
     device: DeviceOption = "auto",
     max_fp: Annotated[
@@ -364,6 +370,8 @@ def train(
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "method": method or ("windows" if form == "patch" else None),
+        "normal_slices": normal_slices,
+        "vertebra_share": vertebra_share,
         "seed": seed,
         "device": device,
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,18 @@ TILE_ROWS = 344
 """Rows evaluated at once: a slice of the paper's size in one piece, memory bounded for any."""
 
 FloatArray = npt.NDArray[np.float32]
+
+
+class MapSettings(TypedDict, total=False):
+    """What :func:`likelihood_map` takes beside a series and a model."""
+
+    engine: str
+    stride: int
+    columns: str
+    device: str
+    precision: str
+    on_event: EventCallback
+    cancel: CancelToken | None
 
 
 def likelihood_map(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 from ..imaging import Detection, Finding, LikelihoodMap, OperatingPoint, SagittalSeries
-from ..jobs import CancelToken, EventCallback
-from ..jobs.events import ignore
 from ..network import SiameseNet
 from .aggregation import aggregate
 from .components import ComponentForest
-from .engines import likelihood_map
+from .engines import MapSettings, likelihood_map
 from .findings import link_findings
 from .gate import SpineCurve, spine_curve
 
@@ -69,32 +67,23 @@ def detect(
     model: SiameseNet,
     point: OperatingPoint,
     *,
-    engine: str = "auto",
-    stride: int = 1,
-    columns: str = "centre",
-    device: str = "auto",
-    precision: str = "float32",
     identity: str = "",
-    on_event: EventCallback = ignore,
-    cancel: CancelToken | None = None,
+    **settings: Unpack[MapSettings],
 ) -> DetectionResult:
     """Run a model on a series and apply an operating point.
 
-    Parameters are those of :func:`likelihood_map`; ``identity`` is the name that reports
-    give the model.
+    Parameters
+    ----------
+    series : SagittalSeries
+    model : SiameseNet
+    point : OperatingPoint
+    identity : str
+        The name that reports give the model.
+    **settings
+        Those of :func:`likelihood_map`, as are the errors.
     """
     started = time.perf_counter()
-    plain = likelihood_map(
-        series,
-        model,
-        engine=engine,
-        stride=stride,
-        columns=columns,
-        device=device,
-        precision=precision,
-        on_event=on_event,
-        cancel=cancel,
-    )
+    plain = likelihood_map(series, model, **settings)
     if identity:
         plain = replace(plain, model=identity)
     return evaluate(plain, point, started=started)

@@ -1,7 +1,9 @@
 """How good detections are: FROC, areas, bootstrap, baselines."""
 
 from .compare import FrocComparison, compare_froc
-from .froc import CaseTable, FrocCurve, froc, froc_from_detections
+from .counting import CaseTable
+from .curve import FrocCurve
+from .froc import froc, froc_from_detections
 
 __all__ = [
     "CaseTable",

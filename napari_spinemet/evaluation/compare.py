@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpinemetError
-from .froc import MEAN, SUM, FrocCurve, LevelArray
+from .counting import LevelArray
+from .curve import MEAN, SUM, FrocCurve
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -76,7 +77,7 @@ def _table(curve: FrocCurve, thresholds: LevelArray, reading: str) -> _Table:
 def weighted_areas(table: _Table, weights: FloatArray, fp_range: tuple[float, float]) -> FloatArray:
     """Partial areas of resamples, given the weight ``(resample, case)`` of each case.
 
-    The same rule as :func:`~napari_spinemet.evaluation.froc.partial_area`, for all at once.
+    The same rule as :func:`~napari_spinemet.evaluation.curve.partial_area`, for all at once.
     """
     low, high = fp_range
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..detection import DetectionResult
 from ..imaging import Annotation, SagittalSeries
 from ..storage import replace_atomically
-from .froc import MEAN, SUM, FrocCurve
+from .curve import MEAN, SUM, FrocCurve
 
 NOTICE = "Research use only. Not for clinical diagnosis."
 DETECTION_COLOUR, CONTOUR_COLOUR = "#3fa7ff", "#ff4040"

@@ -11,7 +11,9 @@ from ..detection import ComponentForest, aggregate
 from ..detection.gate import spine_curve
 from ..errors import SpinemetError
 from ..evaluation import FrocCurve
-from ..evaluation.froc import case_table, curve_of, forest_marks, region_centres, slice_steps
+from ..evaluation.counting import case_table, slice_steps
+from ..evaluation.curve import curve_of
+from ..evaluation.froc import forest_marks, region_centres
 from ..imaging import FrocCase, OperatingPoint
 from ..jobs import CancelToken
 

@@ -59,7 +59,8 @@ def train_study(
     Returns
     -------
     path, card
-        The former model of that name is replaced only by a finished one.
+        The former model of that name is replaced only by a finished one. A run that is cut
+        short leaves its best weights in a folder ``unfinished`` beside it, to start from.
     """
     here = Study(study)
     others = [Study(path) for path in also]
@@ -69,11 +70,14 @@ def train_study(
     else:
         training, held_out = split_cases(cases, config.seed)
     former = None if start is None else load_model(start)
+    target = _target(Path(out) if out is not None else here.models / f"{name}.safetensors")
+    unfinished = target.parent / "unfinished" / target.name
     result = train(
         [(s, a) for _, s, a in training],
         config,
         start=former,
         validation=[(s, a) for _, s, a in held_out],
+        checkpoint=unfinished,
         on_event=on_event,
         cancel=cancel,
     )
@@ -102,9 +106,14 @@ def train_study(
         },
         metrics={"validation": metrics, "history": result.history},
     )
-    target = Path(out) if out is not None else here.models / f"{name}.safetensors"
     card = save_model(result.model, target, card)
-    return target if target.suffix == ".safetensors" else Path(f"{target}.safetensors"), card
+    for file in (unfinished, unfinished.with_suffix(".json")):
+        file.unlink(missing_ok=True)
+    return target, card
+
+
+def _target(path: Path) -> Path:
+    return path if path.suffix == ".safetensors" else Path(f"{path}.safetensors")
 
 
 def _map(

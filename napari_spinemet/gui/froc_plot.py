@@ -9,7 +9,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
-from ..evaluation.froc import MEAN, SUM
+from ..evaluation.curve import MEAN, SUM
 from .parts import text
 
 if TYPE_CHECKING:

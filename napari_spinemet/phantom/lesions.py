@@ -53,7 +53,9 @@ def paint_lesions(
     while True:
         count = min(len(seats), 1 + int(rng.random() < 0.5))
         chosen = rng.choice(len(seats), count, replace=False, p=weights / weights.sum())
-        first = rng.integers(1, canvas.slices - MAX_SLICES)
+        # In training also at the sides, so that no slice is free of lesions by its place alone.
+        lowest = 0 if wide else 1
+        first = rng.integers(lowest, canvas.slices - MAX_SLICES + 1 - lowest)
         drawn = [_draw(canvas, seats[k], int(first), rng) for k in chosen]
         lesions = [lesion for lesion in drawn if lesion is not None]
         if len(lesions) < count:

@@ -27,7 +27,7 @@ from ..imaging import Annotation, SagittalSeries
 from ..imaging.patches import Pyramid, build_pyramid, zscore
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
-from .sampling import draw_samples, slice_classes
+from .sampling import PAPER_RULE, SamplingRule, draw_samples, slice_classes
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
@@ -95,12 +95,18 @@ class WindowBatches:
         Draws the locations.
     size : int
         Windows in a batch.
+    rule : SamplingRule
     """
 
     def __init__(
-        self, cases: Cases, model: SiameseNet, rng: np.random.Generator, size: int
+        self,
+        cases: Cases,
+        model: SiameseNet,
+        rng: np.random.Generator,
+        size: int,
+        rule: SamplingRule = PAPER_RULE,
     ) -> None:
-        drawn = draw_samples(cases, rng)
+        drawn = draw_samples(cases, rng, rule)
         self.samples = len(drawn)
         self._drawn, self._size = drawn, size
         self._per_patch = model.form == "patch"
@@ -133,7 +139,7 @@ class WindowBatches:
 
 @dataclass(frozen=True, eq=False)
 class _Slice:
-    """One slice with a lesion: where its pixels are and what each weighs."""
+    """One slice that is drawn from: where its pixels are and what each weighs."""
 
     case: int
     position: int
@@ -175,9 +181,17 @@ class BlockBatches:
         Blocks in a batch.
     side : int
         Working pixels a side.
+    rule : SamplingRule
     """
 
-    def __init__(self, cases: Cases, model: SiameseNet, size: int, side: int = 32) -> None:
+    def __init__(
+        self,
+        cases: Cases,
+        model: SiameseNet,
+        size: int,
+        side: int = 32,
+        rule: SamplingRule = PAPER_RULE,
+    ) -> None:
         if model.form != "dense":
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
         self._size, self._poolings = size, len(model.blocks)
@@ -188,7 +202,7 @@ class BlockBatches:
         self._slices: list[_Slice] = []
         shapes = []
         for number, (series, annotation) in enumerate(cases):
-            classes = slice_classes(annotation, series.spacing_mm)
+            classes = slice_classes(annotation, series.spacing_mm, rule)
             if not classes:
                 continue
             chosen = [c.slice for c in classes]

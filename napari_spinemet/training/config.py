@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import SpinemetError
+from .sampling import SamplingRule
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class TrainingConfig:
     ----------
     form, resolutions, blocks, outputs
         The network, see :class:`~napari_spinemet.network.SiameseNet`.
+    normal_slices, vertebra_share
+        Where normal locations come from, see :class:`~.sampling.SamplingRule`.
     epochs : int
         Validation and the choice of the best weights come after each.
     batches_per_epoch : int or None
@@ -55,6 +58,8 @@ class TrainingConfig:
     resolutions: tuple[float, ...] = (0.5, 1.0, 2.0)
     blocks: tuple[int, ...] = (1, 2, 2)
     outputs: int = 3
+    normal_slices: str = "lesion"
+    vertebra_share: float = 0.7
     epochs: int = 10
     batches_per_epoch: int | None = 80
     method: str = "blocks"
@@ -71,7 +76,13 @@ class TrainingConfig:
     precision: str = "auto"
     device: str = "auto"
 
+    @property
+    def sampling(self) -> SamplingRule:
+        """Where the locations come from."""
+        return SamplingRule(self.normal_slices, self.vertebra_share)
+
     def __post_init__(self) -> None:
+        _ = self.sampling  # refuses a rule that is none
         for name in ("epochs", "batch_size", "batch_blocks", "batches_per_epoch"):
             value = getattr(self, name)
             if value is not None and value < 1:

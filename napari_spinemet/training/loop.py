@@ -109,9 +109,9 @@ def train(
         model.load_state_dict(start.state_dict())
     rng = np.random.default_rng(config.seed)
     batches: Batches = (
-        BlockBatches(cases, model, config.batch_blocks)
+        BlockBatches(cases, model, config.batch_blocks, rule=config.sampling)
         if config.method == "blocks"
-        else WindowBatches(cases, model, rng, config.batch_size)
+        else WindowBatches(cases, model, rng, config.batch_size, config.sampling)
     )
     judge = _Judge(validation, model, config) if validation else None
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -241,9 +241,9 @@ class _Judge:
         rng = np.random.default_rng(20170)
         source: Batches
         if config.method == "blocks":
-            source, count = BlockBatches(cases, model, 8), 25
+            source, count = BlockBatches(cases, model, 8, rule=config.sampling), 25
         else:
-            source, count = WindowBatches(cases, model, rng, 128), 16
+            source, count = WindowBatches(cases, model, rng, 128, config.sampling), 16
         self._batches = [source.draw(rng, flips=False) for _ in range(count)]
         self._spread = math.inf
 

@@ -13,9 +13,40 @@ from ..imaging import Annotation, SagittalSeries
 from ..imaging.grids import central_columns, grid_size, resample_labels
 
 NORMAL, LESION, VERTEBRA = 0, 1, 2
-VERTEBRA_SHARE = 0.7
 
 IndexArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class SamplingRule:
+    """How normal locations are drawn; the defaults are the paper's.
+
+    Attributes
+    ----------
+    normal_slices : {"lesion", "all"}
+        Where normal locations come from: from slices that carry a lesion, as many as it has
+        pixels there, or as many in all from all slices of a case with a lesion, evenly. The
+        latter also shows the sides of the body, where lesions are rare.
+    vertebra_share : float
+        Share of them that lies in vertebrae, as far as there are that many.
+    """
+
+    normal_slices: str = "lesion"
+    vertebra_share: float = 0.7
+
+    def __post_init__(self) -> None:
+        if self.normal_slices not in ("lesion", "all"):
+            raise SpinemetError(
+                "Normal locations come from slices that carry a 'lesion' or from 'all', not from "
+                f"'{self.normal_slices}'."
+            )
+        if not 0 <= self.vertebra_share <= 1:
+            raise SpinemetError(
+                f"The share of vertebrae lies between 0 and 1, not {self.vertebra_share}."
+            )
+
+
+PAPER_RULE = SamplingRule()
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +78,8 @@ class SliceClasses:
     pixels : tuple of numpy.ndarray
         Flat working-grid indices that are neither, lesion, or normal vertebra.
     counts : tuple of int
-        How many of each are drawn: every lesion pixel and as many normal ones, 70 % of them
-        in vertebrae; what the vertebrae lack comes from the background.
+        How many of each are drawn: every lesion pixel, and normal ones by the rule; what the
+        vertebrae lack comes from the background.
     """
 
     slice: int
@@ -57,9 +88,11 @@ class SliceClasses:
 
 
 def slice_classes(
-    annotation: Annotation, spacing_mm: tuple[float, float, float]
+    annotation: Annotation,
+    spacing_mm: tuple[float, float, float],
+    rule: SamplingRule = PAPER_RULE,
 ) -> list[SliceClasses]:
-    """Sort the pixels of every slice that carries a lesion (paper, section 3.2).
+    """Sort the pixels of every slice that locations are drawn from (paper, section 3.2).
 
     Normal pixels lie inside vertebra contours and outside lesions, or outside both and
     within the central half of the columns.
@@ -70,13 +103,17 @@ def slice_classes(
     width = lesions.shape[2]
     central = np.zeros(width, dtype=bool)
     central[slice(*central_columns(width))] = True
+    carries = lesions.any(axis=(1, 2))
+    evenly = rule.normal_slices == "all" and carries.any()
+    share = int(lesions.sum()) / len(lesions)
     result = []
-    for index in np.flatnonzero(lesions.any(axis=(1, 2))):
+    for index in range(len(lesions)) if evenly else np.flatnonzero(carries):
         lesion = np.flatnonzero(lesions[index])
         body = np.flatnonzero(vertebrae[index] & ~lesions[index])
         background = np.flatnonzero(~vertebrae[index] & ~lesions[index] & central)
-        from_body = min(round(VERTEBRA_SHARE * len(lesion)), len(body))
-        from_background = min(len(lesion) - from_body, len(background))
+        normal = round(share) if evenly else len(lesion)
+        from_body = min(round(rule.vertebra_share * normal), len(body))
+        from_background = min(normal - from_body, len(background))
         result.append(
             SliceClasses(
                 int(index),
@@ -93,12 +130,15 @@ def working_width(annotation: Annotation, spacing_mm: tuple[float, float, float]
 
 
 def draw_locations(
-    annotation: Annotation, spacing_mm: tuple[float, float, float], rng: np.random.Generator
+    annotation: Annotation,
+    spacing_mm: tuple[float, float, float],
+    rng: np.random.Generator,
+    rule: SamplingRule = PAPER_RULE,
 ) -> Samples:
     """Draw the samples of one case without replacement; the case index is 0."""
     width = working_width(annotation, spacing_mm)
     locations, labels = [], []
-    for classes in slice_classes(annotation, spacing_mm):
+    for classes in slice_classes(annotation, spacing_mm, rule):
         for label, (pixels, count) in enumerate(zip(classes.pixels, classes.counts, strict=True)):
             chosen = pixels if label == LESION else rng.choice(pixels, count, replace=False)
             rows, columns = np.divmod(chosen, width)
@@ -111,7 +151,9 @@ def draw_locations(
 
 
 def draw_samples(
-    cases: Sequence[tuple[SagittalSeries, Annotation]], rng: np.random.Generator
+    cases: Sequence[tuple[SagittalSeries, Annotation]],
+    rng: np.random.Generator,
+    rule: SamplingRule = PAPER_RULE,
 ) -> Samples:
     """Draw the samples of many cases.
 
@@ -120,7 +162,7 @@ def draw_samples(
     SpinemetError
         If no case carries a lesion.
     """
-    parts = [draw_locations(a, s.spacing_mm, rng) for s, a in cases]
+    parts = [draw_locations(a, s.spacing_mm, rng, rule) for s, a in cases]
     for number, part in enumerate(parts):
         part.locations[:, 0] = number
     locations = np.concatenate([p.locations for p in parts]) if parts else np.zeros((0, 4))

@@ -12,7 +12,7 @@ import pytest
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import compare_froc, froc_from_detections
 from napari_spinemet.evaluation.compare import _table, weighted_areas
-from napari_spinemet.evaluation.froc import MEAN, partial_area
+from napari_spinemet.evaluation.curve import MEAN, partial_area
 
 DATA = json.loads((Path(__file__).parent / "vectors" / "D1_paired_exact_extreme.json").read_text())
 EXACT = DATA["results"]["linear"]

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_curve
 from napari_spinemet.detection import ComponentForest
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import froc, froc_from_detections
-from napari_spinemet.evaluation.froc import MEAN, SUM
+from napari_spinemet.evaluation.curve import MEAN, SUM
 from napari_spinemet.imaging import Annotation, FrocCase, LikelihoodMap
 
 VECTORS = Path(__file__).parent / "vectors"

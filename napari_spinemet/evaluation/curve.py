@@ -1,0 +1,130 @@
+"""The FROC curve of a cohort, its areas and the figures that are read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import SpinemetError
+from .counting import CaseTable, FloatArray, LevelArray
+
+MEAN, SUM = "mean", "sum"
+"""Readings of false positives per case: mean over slices, and per scan (sum over slices)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrocCurve:
+    """A free-response ROC curve with both readings of false positives.
+
+    Attributes
+    ----------
+    thresholds, tp_rate, fp_mean, fp_sum : numpy.ndarray
+        One raw operating point for each distinct outcome as the threshold falls. Not
+        monotone where regions merge.
+    cases : tuple of CaseTable
+        What the averages are made of; cases without regions count for false positives.
+    """
+
+    thresholds: LevelArray
+    tp_rate: FloatArray
+    fp_mean: FloatArray
+    fp_sum: FloatArray
+    cases: tuple[CaseTable, ...]
+
+    def false_positives(self, reading: str = SUM) -> FloatArray:
+        """False positives per case in the reading ``"mean"`` or ``"sum"``."""
+        if reading not in (MEAN, SUM):
+            raise ValueError(f"A reading is {MEAN!r} or {SUM!r}, not {reading!r}.")
+        return self.fp_mean if reading == MEAN else self.fp_sum
+
+    def envelope(self, reading: str = SUM) -> tuple[FloatArray, FloatArray]:
+        """False positives (rising) and the running maximum of the TP rate, from (0, 0)."""
+        return running_maximum(self.false_positives(reading), self.tp_rate)
+
+    def tp_rate_at(self, false_positives: float, reading: str = SUM) -> float:
+        """TP rate at so many false positives per case, interpolated."""
+        fp, tp = self.envelope(reading)
+        return float(np.interp(false_positives, fp, tp))
+
+    def fp_at(self, tp_rate: float, reading: str = SUM) -> float:
+        """False positives per case at which the TP rate is reached; infinite if never."""
+        fp, tp = self.envelope(reading)
+        if tp[-1] < tp_rate - 1e-12:
+            return float("inf")
+        k = int(np.argmax(tp >= tp_rate - 1e-12))
+        if k == 0 or tp[k] == tp[k - 1]:
+            return float(fp[k])
+        share = (tp_rate - tp[k - 1]) / (tp[k] - tp[k - 1])
+        return float(fp[k - 1] + share * (fp[k] - fp[k - 1]))
+
+    def at(self, threshold: float) -> tuple[float, float, float]:
+        """TP rate, mean and summed false positives per case at a threshold.
+
+        Curves of maps compare in float32, as the maps are, and those of lists in float64.
+        """
+        single = self.thresholds.dtype == np.float32
+        here: LevelArray = np.array([threshold], np.float32) if single else np.array([threshold])
+        rates, means, sums = zip(*(case.at(here) for case in self.cases), strict=True)
+        tp = np.concatenate(rates)
+        return (
+            float(np.nanmean(tp)) if not np.isnan(tp).all() else float("nan"),
+            float(np.mean(means)),
+            float(np.mean(sums)),
+        )
+
+    def area(self, fp_range: tuple[float, float] = (0.0, 0.5), reading: str = MEAN) -> float:
+        """Area under the curve between two numbers of false positives, over its width."""
+        return float(partial_area(self.false_positives(reading), self.tp_rate, fp_range))
+
+    def summary(self) -> dict[str, float]:
+        """The figures that the paper reports, in both readings."""
+        result = {}
+        for reading, name in ((MEAN, "mean_over_slices"), (SUM, "per_scan")):
+            result[f"tp_rate_at_0.20_fp_{name}"] = self.tp_rate_at(0.20, reading)
+            result[f"tp_rate_at_1_fp_{name}"] = self.tp_rate_at(1.0, reading)
+            result[f"fp_at_90_percent_{name}"] = self.fp_at(0.90, reading)
+            result[f"fp_at_100_percent_{name}"] = self.fp_at(1.0, reading)
+        return result
+
+
+def running_maximum(fp: FloatArray, tp: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sort raw points by false positives, and let the TP rate never fall; starts at (0, 0)."""
+    order = np.lexsort((tp, fp))
+    rising = np.maximum.accumulate(np.r_[0.0, tp[order]])
+    return np.r_[0.0, fp[order]], rising
+
+
+def partial_area(fp: FloatArray, tp: FloatArray, fp_range: tuple[float, float]) -> float:
+    """Mean height of the curve over a range of false positives, trapezoidal.
+
+    From (0, 0) linearly to the first point, then linearly; a step at equal false positives
+    counts as vertical; beyond the last point the curve goes on level.
+    """
+    low, high = fp_range
+    if not 0 <= low < high:
+        raise SpinemetError(f"A range of false positives rises from 0 or more, not {fp_range}.")
+    x, y = running_maximum(fp, tp)
+    # np.interp takes the last of equal x, which is the top of a vertical step.
+    inside = (x > low) & (x < high)
+    left, right = np.interp([low, high], x, y)
+    xs = np.r_[low, x[inside], high]
+    ys = np.r_[left, y[inside], right]
+    return float(np.trapezoid(ys, xs) / (high - low))
+
+
+def curve_of(cases: Sequence[CaseTable]) -> FrocCurve:
+    """Average cases at the union of their thresholds."""
+    if not cases:
+        raise SpinemetError("A FROC curve needs at least one case.")
+    if not any(case.has_regions for case in cases):
+        raise SpinemetError("None of the cases has a contoured lesion, so no rate can be given.")
+    thresholds = np.unique(np.concatenate([c.thresholds for c in cases]))[::-1]
+    tables = [case.at(thresholds) for case in cases]
+    tp = np.nanmean([t for t, _, _ in tables if not np.isnan(t).any()], axis=0)
+    means = np.mean([m for _, m, _ in tables], axis=0)
+    sums = np.mean([s for _, _, s in tables], axis=0)
+    changed = np.ones(len(thresholds), dtype=bool)
+    changed[1:] = (np.diff(tp) != 0) | (np.diff(means) != 0) | (np.diff(sums) != 0)
+    return FrocCurve(thresholds[changed], tp[changed], means[changed], sums[changed], tuple(cases))
