@@ -7,24 +7,26 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from typer.exceptions import TyperException
 
 from .errors import Cancelled, SpinemetError
+from .notice import NOTICE
+from .terminal import (
+    console,
+    print_findings,
+    print_froc,
+    print_json,
+    print_series,
+    progress,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .imaging import OperatingPoint
-    from .jobs import CancelToken, Event, EventCallback
 
-NOTICE = "Research use only. Not for clinical diagnosis."
 USER_CAN_MEND, OUR_FAULT = 2, 1
 _INTERRUPTED = 130
 """What Typer gives for Ctrl-C."""
@@ -36,9 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-# What a scanner wrote is text, whatever brackets it has.
-console = Console(stderr=True, markup=False, highlight=False)
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 
@@ -77,64 +76,6 @@ def _fail(sentence: str, status: int) -> None:
     raise SystemExit(status)
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1))
-
-
-@contextmanager
-def _progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
-    """A progress bar on stderr fed by events, and a token that Ctrl-C raises."""
-    import signal
-
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from .jobs import CancelToken, Evaluated, Progressed
-
-    token = CancelToken()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    former = signal.getsignal(signal.SIGINT)
-
-    def interrupted(*_: object) -> None:
-        # Once asks to stop within a batch; twice stops whatever does not listen.
-        if token.cancelled:
-            raise KeyboardInterrupt
-        token.cancel()
-
-    signal.signal(signal.SIGINT, interrupted)
-    try:
-        with Progress(*columns, console=console, transient=True) as bar:
-            line = bar.add_task(task, total=None, note="")
-
-            def on_event(event: Event) -> None:
-                if isinstance(event, Progressed):
-                    values = " ".join(f"{k} {v:.3f}" for k, v in event.values.items())
-                    bar.update(
-                        line,
-                        completed=event.done,
-                        total=event.total,
-                        note=f"{event.message} {values}",
-                    )
-                elif isinstance(event, Evaluated):
-                    values = ", ".join(f"{k} {v:.4f}" for k, v in event.values.items())
-                    bar.console.print(f"{task} {event.step}: {values}")
-
-            yield on_event, token
-    finally:
-        signal.signal(signal.SIGINT, former)
-
-
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for pictures and report.")] = Path(
@@ -150,7 +91,7 @@ def demo(
         return
     from .experiments.demo import run_demo_headless
 
-    with _progress("demo") as (on_event, token):
+    with progress("demo") as (on_event, token):
         report = run_demo_headless(out, on_event=on_event, cancel=token)
     for case in report["cases"]:
         console.print(
@@ -186,16 +127,9 @@ def series(
 
     summaries = list_series(path)
     if as_json:
-        _print_json({"series": [asdict(s) for s in summaries]})
+        print_json({"series": [asdict(s) for s in summaries]})
         return
-    out = Console(markup=False, highlight=False)
-    for s in summaries:
-        spacing = " x ".join(f"{v:.3g}" for v in s.spacing_mm) if s.spacing_mm else "?"
-        facts = f"{s.plane}, {s.contrast}, {s.slices} slices, {spacing} mm"
-        out.print(f"{s.description or 'no description'}: {facts}", style="bold", soft_wrap=True)
-        out.print(f"  {s.series_uid}", soft_wrap=True)
-        verdict = "can be detected on" if s.detectable else f"cannot be detected on: {s.reason}"
-        out.print(f"  {verdict}", soft_wrap=True)
+    print_series(summaries)
 
 
 @app.command()
@@ -229,7 +163,7 @@ def detect(
     point = _operating_point(card.operating_point, preset, threshold, min_area, weight, gate)
     for warning in scan.warnings:
         console.print(f"Note: {warning}")
-    with _progress("detect") as (on_event, token):
+    with progress("detect") as (on_event, token):
         result = run(
             scan,
             network,
@@ -253,21 +187,9 @@ def detect(
     for warning in result.warnings:
         console.print(f"Note: {warning}")
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
-    table = Table(title=f"{scan.description}: {len(result.findings)} findings")
-    for heading in ("slices", "volume cm³", "largest area cm²", "peak", "centre mm (LPS)"):
-        table.add_column(heading)
-    for finding in result.findings:
-        first, last = finding.slices
-        table.add_row(
-            f"{first + 1}-{last + 1}",
-            f"{finding.volume_cm3:.1f}",
-            f"{finding.largest.area_cm2:.1f}",
-            f"{finding.peak:.2f}",
-            ", ".join(f"{v:.0f}" for v in finding.centre_mm),
-        )
-    Console(markup=False).print(table)
+    print_findings(scan.description, result)
     console.print(NOTICE)
 
 
@@ -316,7 +238,7 @@ def phantom(
     if sample:
         make_sample_study(folder)
     else:
-        with _progress("phantom") as (on_event, token):
+        with progress("phantom") as (on_event, token):
             make_cohort(
                 folder, cases, normals, seed, variety=variety, on_event=on_event, cancel=token
             )
@@ -379,7 +301,7 @@ def train(
         raise SpinemetError(f"There is no preset '{preset}'; the only one is 'paper'.")
     settings = {k: v for k, v in given.items() if v is not None}
     config = TrainingConfig.paper(**settings) if preset else TrainingConfig(**settings)  # type: ignore[arg-type]
-    with _progress("train") as (on_event, token):
+    with progress("train") as (on_event, token):
         path, card = train_study(
             study,
             config,
@@ -394,7 +316,7 @@ def train(
             cancel=token,
         )
     if as_json:
-        _print_json({"model": str(path), **json.loads(card.to_json())})
+        print_json({"model": str(path), **json.loads(card.to_json())})
     else:
         console.print(f"Model: {path}")
         console.print_json(card.to_json())
@@ -423,7 +345,7 @@ def froc(
     place = Study(study)
     network, card = load_model(model), load_card(model)
     point = _operating_point(card.operating_point, preset, None, min_area, weight, gate)
-    with _progress("froc") as (on_event, token):
+    with progress("froc") as (on_event, token):
         systems = [
             study_curve(
                 place,
@@ -446,29 +368,9 @@ def froc(
         froc_picture([(s.name, s.curve) for s in systems], out / "froc.png")
         write_text(out / "froc.json", json.dumps(report, indent=1) + "\n")
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
-    table = Table(
-        title=f"{study}: {report['cases']} cases, {report['cases_with_lesions']} with lesions"
-    )
-    table.add_column("system")
-    for reading in ("mean over slices", "per scan"):
-        for figure in ("TP rate at 0.20 FP", "TP rate at 1 FP", "FP at 90 % TP rate"):
-            table.add_column(f"{figure}, {reading}", justify="right")
-    for name, system in report["systems"].items():
-        cells = []
-        for reading in ("mean_over_slices", "per_scan"):
-            cells += [
-                f"{system[f'tp_rate_at_0.20_fp_{reading}']:.3f}",
-                f"{system[f'tp_rate_at_1_fp_{reading}']:.3f}",
-                _or_never(system[f"fp_at_90_percent_{reading}"]),
-            ]
-        table.add_row(name, *cells)
-    Console(markup=False).print(table)
-
-
-def _or_never(value: float | None) -> str:
-    return "never" if value is None else f"{value:.3g}"
+    print_froc(str(study), report)
 
 
 if __name__ == "__main__":

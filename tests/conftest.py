@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from napari_spinemet.imaging import Annotation, SagittalSeries
+from napari_spinemet.imaging import Annotation, OperatingPoint, SagittalSeries
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,3 +70,21 @@ def small_case() -> tuple[SagittalSeries, Annotation]:
     voxels = (noise + 60 * (lesions > 0)).astype(np.float32)
     series = SagittalSeries(voxels, _lfp_affine())
     return series, Annotation(lesions, vertebrae, {1: "L2"})
+
+
+@pytest.fixture
+def quick_model(tmp_path: Path) -> Path:
+    """Small random weights whose map varies: for what happens, not for what is found."""
+    import torch
+
+    from napari_spinemet.network import ModelCard, SiameseNet, save_model
+
+    torch.manual_seed(0)
+    model = SiameseNet((1,), "dense", (1, 1, 1), widths=(4, 4, 8), hidden=8)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.kaiming_normal_(parameter)
+    path = tmp_path / "model" / "quick.safetensors"
+    card = ModelCard(name="quick", operating_point=OperatingPoint(0.4, 0.5, 0.5, False))
+    save_model(model, path, card)
+    return path

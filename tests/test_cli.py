@@ -12,12 +12,9 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-import torch
 
 from napari_spinemet import cli
 from napari_spinemet.dicom import read_series
-from napari_spinemet.imaging import OperatingPoint
-from napari_spinemet.network import ModelCard, SiameseNet, save_model
 from napari_spinemet.phantom.sample import sample_study
 
 Run = Callable[..., tuple[int, str, str]]
@@ -39,20 +36,6 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return status, out, err
 
     return call
-
-
-@pytest.fixture
-def quick_model(tmp_path: Path) -> Path:
-    """Small random weights whose map varies, with an operating point that finds something."""
-    torch.manual_seed(0)
-    model = SiameseNet((1,), "dense", (1, 1, 1), widths=(4, 4, 8), hidden=8)
-    for parameter in model.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.kaiming_normal_(parameter)
-    folder = tmp_path / "model"
-    card = ModelCard(name="quick", operating_point=OperatingPoint(0.4, 0.5, 0.5, False))
-    save_model(model, folder / "quick.safetensors", card)
-    return folder / "quick.safetensors"
 
 
 @pytest.fixture

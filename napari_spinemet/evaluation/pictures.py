@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from ..detection import DetectionResult
 from ..imaging import Annotation, SagittalSeries
+from ..notice import NOTICE
 from ..storage import replace_atomically
 from .curve import MEAN, SUM, FrocCurve
 
-NOTICE = "Research use only. Not for clinical diagnosis."
 DETECTION_COLOUR, CONTOUR_COLOUR = "#3fa7ff", "#ff4040"
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from ..detection import detect
 from ..evaluation import froc
 from ..evaluation.froc import region_centres
-from ..evaluation.pictures import NOTICE, detection_picture, froc_picture
+from ..evaluation.pictures import detection_picture, froc_picture
 from ..imaging import FrocCase
 from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
 from ..network import load_card, load_model
+from ..notice import NOTICE
 from ..phantom.sample import sample_study
 from ..storage import write_text
 from ..study import Study

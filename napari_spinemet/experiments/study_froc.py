@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..detection import likelihood_map
 from ..evaluation import FrocCurve, froc
 from ..evaluation.baselines import blob_map, intensity_map
-from ..imaging import FrocCase, LikelihoodMap, OperatingPoint
+from ..imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint
 from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
 from ..network import SiameseNet
@@ -84,6 +84,20 @@ def study_curve(
         gate=point.gate,
     )
     return SystemCurve("network", curve, point)
+
+
+def scan_curve(
+    plain: LikelihoodMap, contours: Annotation | None, point: OperatingPoint
+) -> FrocCurve | None:
+    """The curve of one scan against its own contours; None where it has no lesion."""
+    if contours is None or not contours.lesions.any():
+        return None
+    return froc(
+        [FrocCase("this scan", ((plain, contours),))],
+        min_area_cm2=point.min_area_cm2,
+        weight=point.weight,
+        gate=point.gate,
+    )
 
 
 def stored_curve(

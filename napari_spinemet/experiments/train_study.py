@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from ..detection import likelihood_map
 from ..errors import Cancelled, SpinemetError
 from ..imaging import Annotation, FrocCase, LikelihoodMap, SagittalSeries
-from ..jobs import CancelToken, EventCallback
+from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
 from ..network import ModelCard, load_card, load_model, save_model
 from ..study import Study
@@ -62,11 +63,15 @@ def train_study(
         The former model of that name is replaced only by a finished one. A run that is cut
         short leaves its best weights in a folder ``unfinished`` beside it, to start from.
     """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
+        raise SpinemetError(
+            f"'{name}' cannot name a model; use letters, digits, points, dashes and underscores."
+        )
     here = Study(study)
     others = [Study(path) for path in also]
-    cases = [case for source in (here, *others) for case in _read(source)]
+    cases = [case for source in (here, *others) for case in _read(source, on_event, cancel)]
     if validation is not None:
-        training, held_out = cases, _read(Study(validation))
+        training, held_out = cases, _read(Study(validation), on_event, cancel)
     else:
         training, held_out = split_cases(cases, config.seed)
     former = None if start is None else load_model(start)
@@ -151,8 +156,15 @@ def split_cases(cases: list[Named], seed: int) -> tuple[list[Named], list[Named]
     return [c for c in cases if not any(c is h for h in held_out)], held_out
 
 
-def _read(study: Study) -> list[Named]:
-    return [(case.name, series, annotation) for case, series, annotation in study.contoured()]
+def _read(study: Study, on_event: EventCallback, cancel: CancelToken | None) -> list[Named]:
+    total = sum(case.contoured for case in study.cases())
+    cases = []
+    for number, (case, series, annotation) in enumerate(study.contoured(), 1):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        cases.append((case.name, series, annotation))
+        on_event(Progressed("read", number, total, f"reading {case.name}"))
+    return cases
 
 
 def _training_facts(

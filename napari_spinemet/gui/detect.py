@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from ..errors import SpinemetError
-from ..imaging import FrocCase
 from ..jobs import CancelToken, EventCallback
 from ..network.card import load_card, model_names
 from .parts import JobBar, button, form, group, notice, row, text
@@ -144,7 +143,7 @@ class DetectWidget(QWidget):
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
             from ..detection import detect
-            from ..evaluation import froc
+            from ..experiments.study_froc import scan_curve
             from ..network import load_model
 
             leave_a_core_to_the_interface()
@@ -159,16 +158,7 @@ class DetectWidget(QWidget):
                 on_event=on_event,
                 cancel=cancel,
             )
-            curve = None
-            if contours is not None and contours.lesions.any():
-                case = FrocCase("this scan", ((result.plain, contours),))
-                curve = froc(
-                    [case],
-                    min_area_cm2=point.min_area_cm2,
-                    weight=point.weight,
-                    gate=point.gate,
-                )
-            return result, curve, model
+            return result, scan_curve(result.plain, contours, point), model
 
         try:
             session.runner.start(TASK, work, self._on_detected)

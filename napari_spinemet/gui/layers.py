@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -11,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..imaging import Annotation, SagittalSeries
 
@@ -21,11 +23,17 @@ if TYPE_CHECKING:
     from ..detection import DetectionResult
 
 AXES = ("slice", "row", "column")
+SERIES, SOURCE, CONTOURS = "spinemet_series", "spinemet_source", "spinemet_contours"
+"""Metadata of image layers; label layers that belong to one carry its series too."""
 LESION, VERTEBRA, DETECTION = "#ff4040", "#4a7dff", "#35c8ff"
 
 
-def series_layer(series: SagittalSeries) -> tuple[Any, dict[str, Any], str]:
+def series_layer(
+    series: SagittalSeries, source: Path | None = None, annotation: Annotation | None = None
+) -> tuple[Any, dict[str, Any], str]:
     """Layer data of a series: axis-aligned in mm, its true place kept in the metadata.
+
+    ``source`` and ``annotation`` go along for widgets that take the layer over.
 
     An oblique affine would make napari slice across the acquired planes and paint beside
     the cursor, so a layer carries the spacing only.
@@ -40,10 +48,19 @@ def series_layer(series: SagittalSeries) -> tuple[Any, dict[str, Any], str]:
             "axis_labels": AXES,
             "colormap": "gray",
             "contrast_limits": (float(low), float(max(high, low + 1))),
-            "metadata": {"spinemet_series": series, "affine_lps": series.affine},
+            "metadata": {
+                SERIES: series,
+                SOURCE: source,
+                CONTOURS: annotation,
+                "affine_lps": series.affine,
+            },
         },
         "image",
     )
+
+
+def _is_series(layer: Any) -> bool:
+    return isinstance(layer, Image) and layer.metadata.get(SERIES) is not None
 
 
 def one_colour(colour: str) -> DirectLabelColormap:
@@ -55,6 +72,8 @@ class ViewerLayers(QObject):
     """The layers of this plugin in one viewer."""
 
     contours_changed = Signal()
+    series_offered = Signal(object)
+    """A series came into the viewer by another way, such as File > Open: its image layer."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
@@ -65,7 +84,9 @@ class ViewerLayers(QObject):
         self.likelihood: Image | None = None
         self.plain: Image | None = None
         self.detections: Labels | None = None
+        self._adding = False
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.events.inserted.connect(self._on_inserted)
         for event in (viewer.dims.events.current_step, viewer.dims.events.order):
             event.connect(self._write_orientation)
         viewer.dims.events.ndisplay.connect(self._write_orientation)
@@ -73,6 +94,21 @@ class ViewerLayers(QObject):
     @property
     def _viewer(self) -> Any:
         return self._viewer_ref()
+
+    def _on_inserted(self, event: Any) -> None:
+        if _is_series(event.value) and not self._adding:
+            # Layers must not go while the viewer is still adding them.
+            QTimer.singleShot(0, partial(self.series_offered.emit, event.value))
+
+    def offered(self) -> Image | None:
+        """A series in the viewer that is not ours, if any."""
+        strange = [x for x in self._viewer.layers if _is_series(x) and x is not self.image]
+        return strange[-1] if strange else None
+
+    def take_out(self, layer: Image) -> None:
+        """Remove an offered series with the label layers that came with it."""
+        series = layer.metadata[SERIES]
+        self._remove(*[x for x in self._viewer.layers if x.metadata.get(SERIES) is series])
 
     def _on_removed(self, event: Any) -> None:
         for name, layer in list(vars(self).items()):
@@ -90,7 +126,11 @@ class ViewerLayers(QObject):
             self.detections, self.likelihood, self.plain, self.lesions, self.vertebrae, self.image
         )
         data, settings, _ = series_layer(series)
-        self.image = self._viewer.add_image(data, **settings)
+        self._adding = True
+        try:
+            self.image = self._viewer.add_image(data, **settings)
+        finally:
+            self._adding = False
         empty = np.zeros(series.shape, dtype=np.uint16)
         self.vertebrae = self._add_labels(
             "vertebrae", annotation.vertebrae if annotation else empty, VERTEBRA, series.spacing_mm
@@ -209,11 +249,11 @@ class ViewerLayers(QObject):
     def centre_on(self, index: int, row_mm: float, column_mm: float) -> None:
         """Show a slice with a point, in mm from the first pixel, in the middle."""
         self.go_to(index)
-        self._viewer.camera.center = (0.0, row_mm, column_mm)
+        self._viewer.scene.camera.center = (0.0, row_mm, column_mm)
 
     def _write_orientation(self, event: Any = None) -> None:
         """Say in the picture where left and right, head and feet are."""
-        dims, overlay = self._viewer.dims, self._viewer.text_overlay
+        dims, overlay = self._viewer.dims, self._viewer.canvas.overlays.text
         if self.image is None or dims.ndisplay != 2 or tuple(dims.order[-2:]) != (1, 2):
             overlay.visible = False
             return

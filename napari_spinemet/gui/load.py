@@ -43,7 +43,7 @@ class LoadWidget(QWidget):
         layout.addWidget(self.progress)
         layout.addWidget(notice())
         self.session.study_changed.connect(self.refresh_cases)
-        self.session.series_changed.connect(self._update_buttons)
+        self.session.series_changed.connect(self.refresh_cases)
         self.session.message.connect(self.status.setText)
         self._update_buttons()
 
@@ -211,11 +211,15 @@ class LoadWidget(QWidget):
     def refresh_cases(self) -> None:
         """List the cases of the open study."""
         study = self.session.study
+        chosen = self.case_table.chosen
+        former = self.cases[chosen] if 0 <= chosen < len(self.cases) else None
         self.cases = study.cases() if study is not None else []
         self.study_label.setText(str(study.path) if study is not None else "no study open")
         self.case_table.fill([(c.name, c.state) for c in self.cases])
         if self.cases:
-            self.case_table.selectRow(0)
+            # The case on the screen, else the one that was chosen, else the first.
+            known = [c for c in (self.session.case, former) if c in self.cases]
+            self.case_table.selectRow(self.cases.index(known[0]) if known else 0)
         self._update_buttons()
 
     def open_case(self) -> None:

@@ -21,9 +21,8 @@ from qtpy.QtWidgets import (
 )
 
 from ..jobs import Event, Progressed
+from ..notice import NOTICE
 from .runner import JobRunner
-
-NOTICE = "Research use only. Not for clinical diagnosis."
 
 
 def button(text: str, help_text: str, on_click: Callable[[], object]) -> QPushButton:

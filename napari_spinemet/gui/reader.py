@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,45 @@ from typing import Any
 from ..errors import SpinemetError
 
 LayerData = tuple[Any, dict[str, Any], str]
+_LOOK_AT = 64
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
     """Give the reader if the path may hold DICOM; never raises, looks at few bytes."""
-    first = path[0] if isinstance(path, list) and path else path
     try:
-        place = Path(str(first))
-        return read_scan if place.is_dir() or _dicom_or_zip(place) else None
+        place = _place(path)
+        files = _first_files(place) if place.is_dir() else [place]
+        return read_scan if any(_dicom_or_zip(file) for file in files) else None
     except OSError:
         return None
+
+
+def _place(path: str | list[str]) -> Path:
+    """The file or folder; of several files that are opened as one stack their folder."""
+    if isinstance(path, list):
+        return Path(path[0] if len(path) == 1 else os.path.commonpath(path))
+    return Path(path)
+
+
+def _first_files(folder: Path) -> list[Path]:
+    """Some files of a folder and the folders in it; enough to tell what it holds."""
+    found: list[Path] = []
+    for root, _, names in os.walk(folder):
+        found += [Path(root, name) for name in names]
+        if len(found) >= _LOOK_AT:
+            break
+    return found[:_LOOK_AT]
 
 
 def _dicom_or_zip(place: Path) -> bool:
     with place.open("rb") as stream:
         head = stream.read(132)
-    return head[128:132] == b"DICM" or head[:4] == b"PK\x03\x04"
+    # Without a preamble a file begins with an element of group 2 or 8.
+    return (
+        head[128:132] == b"DICM"
+        or head[:4] == b"PK\x03\x04"
+        or head[:2] in (b"\x02\x00", b"\x08\x00")
+    )
 
 
 def read_scan(path: Any) -> list[LayerData]:
@@ -32,9 +56,9 @@ def read_scan(path: Any) -> list[LayerData]:
     from ..dicom import read_series
     from .layers import series_layer
 
-    first = path[0] if isinstance(path, list) else path
+    place = _place(path)
     try:
-        return [series_layer(read_series(first))]
+        return [series_layer(read_series(place), place)]
     except SpinemetError as error:
         from napari.utils.notifications import show_warning
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QVBoxLayout, QWidget
-from superqt import QLabeledDoubleSlider
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..detection.findings import level_of, link_findings
 from ..errors import SpinemetError
-from ..imaging import PAPER_OPERATING_POINT, Finding, FrocCase, OperatingPoint
+from ..imaging import Finding
 from ..jobs import CancelToken, EventCallback
-from ..network.card import load_card
 from .froc_plot import FrocPlot
-from .parts import JobBar, Table, button, form, group, notice, row, text
+from .operating_point import OperatingPointBox
+from .parts import JobBar, Table, button, group, notice, row, text
 from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, session_of
 from .settings import preference
@@ -34,14 +34,18 @@ class ReviewWidget(QWidget):
         super().__init__()
         self.session = session_of(napari_viewer)
         self.findings: list[Finding] = []
-        self._verdicts: dict[tuple[int, int, int], str] = {}
         self._chosen_key: tuple[int, int, int] | None = None
+        self._stale = False
+        """Whether contours changed since the curve of this scan was drawn."""
         layout = QVBoxLayout(self)
-        layout.addWidget(self._create_point_box())
+        self.controls = OperatingPointBox()
+        self.controls.threshold_changed.connect(self._on_threshold)
+        self.controls.changed.connect(self._on_setting)
+        layout.addWidget(self.controls)
         layout.addWidget(self._create_findings_box(), 1)
         box, inner = group("FROC")
         self.froc = FrocPlot()
-        self.froc.threshold_chosen.connect(self.set_threshold)
+        self.froc.threshold_chosen.connect(self.controls.threshold.setValue)
         inner.addWidget(self.froc)
         self.study_button = button(
             "Evaluate the study",
@@ -72,43 +76,10 @@ class ReviewWidget(QWidget):
         session.runner.idle.connect(self._update_buttons)
         session.runner.cancelled.connect(self._on_abandoned)
         session.runner.failed.connect(self._on_abandoned)
+        session.contours_changed.connect(self._on_contours)
         session.viewer.dims.events.current_step.connect(self._on_step)
-        self._card_point = _own_point()
-        self.set_point(self._card_point)
         self._on_result()
         self._on_curve()
-
-    def _create_point_box(self) -> QWidget:
-        box, layout = group("Operating point")
-        holder, fields = form()
-        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.threshold.setRange(0.001, 1.0)
-        self.threshold.setSingleStep(0.01)
-        self.threshold.setDecimals(3)
-        self.threshold.setToolTip("Likelihood from which a pixel belongs to a detection.")
-        self.threshold.valueChanged.connect(self._on_threshold)
-        fields.addRow("Threshold", self.threshold)
-        self.min_area = _spin(0, 50, 0.5, " cm²", "Smaller detections are dropped.")
-        self.weight = _spin(0, 1, 0.05, "", "Weight of the slice itself among its neighbours.")
-        self.aggregated = QCheckBox("over neighbouring slices")
-        self.aggregated.setToolTip("Average the likelihood over the slices on either side.")
-        self.gate = QCheckBox("only within the spine")
-        self.gate.setToolTip("Drop detections away from the spine that the model recognised.")
-        fields.addRow("Minimum area", self.min_area)
-        fields.addRow("Aggregate", row(self.aggregated, self.weight))
-        fields.addRow("Gate", self.gate)
-        layout.addWidget(holder)
-        self.min_area.valueChanged.connect(lambda _: self._on_setting())
-        self.weight.valueChanged.connect(lambda _: self._on_setting())
-        self.aggregated.toggled.connect(lambda _: self._on_setting())
-        self.gate.toggled.connect(lambda _: self._on_setting())
-        layout.addWidget(
-            row(
-                button("Model's own", "The operating point of the model's card.", self.use_card),
-                button("Paper", "0.6, 5 cm², weight 0.4, no gate.", self.use_paper),
-            )
-        )
-        return box
 
     def _create_findings_box(self) -> QWidget:
         box, layout = group("Findings")
@@ -134,58 +105,31 @@ class ReviewWidget(QWidget):
         layout.addWidget(row(*self.verdict_buttons))
         return box
 
-    # The operating point -------------------------------------------------------------------
-
-    def point(self) -> OperatingPoint:
-        """What the controls say."""
-        weight, own = self.weight.value(), self._card_point.weight
-        if own is not None and abs(weight - own) < 1e-3:
-            weight = own  # one third has more digits than the box
-        return OperatingPoint(
-            threshold=self.threshold.value(),
-            min_area_cm2=self.min_area.value(),
-            weight=weight if self.aggregated.isChecked() else None,
-            gate=self.gate.isChecked(),
-        )
-
-    def set_point(self, point: OperatingPoint) -> None:
-        """Set all controls, and recompute once."""
-        controls = (self.threshold, self.min_area, self.weight, self.aggregated, self.gate)
-        for control in controls:
-            control.blockSignals(True)
-        self.threshold.setValue(point.threshold)
-        self.min_area.setValue(point.min_area_cm2)
-        self.aggregated.setChecked(point.weight is not None)
-        self.weight.setValue(0.4 if point.weight is None else point.weight)
-        self.gate.setChecked(point.gate)
-        for control in controls:
-            control.blockSignals(False)
-        self._on_setting()
-
-    def set_threshold(self, threshold: float) -> None:
-        """Move the slider."""
-        self.threshold.setValue(threshold)
-
-    def use_card(self) -> None:
-        """Take the operating point of the model that made the map."""
-        self.set_point(self._card_point)
-
-    def use_paper(self) -> None:
-        """Take the paper's operating point."""
-        self.set_point(PAPER_OPERATING_POINT)
-
     def _on_result(self) -> None:
         result = self.session.result
-        self._verdicts = {}
-        self.setEnabled(True)
+        self._stale = False
+        self.controls.allow_gate(result is None or result.curve is not None)
         if result is not None:
-            self._card_point = result.operating_point
-            self.set_point(result.operating_point)
+            self.controls.own = result.operating_point
+            self.controls.set_point(result.operating_point)
         self._refresh()
 
     def _on_curve(self) -> None:
         self.froc.set_curve(self.session.curve, self.session.curve_name)
-        self.froc.set_threshold(self.point().threshold)
+        self.froc.set_threshold(self.controls.point().threshold)
+
+    def _on_contours(self) -> None:
+        """A curve of this scan is drawn anew after an edit, once somebody looks at it."""
+        if self.session.result is not None and self.session.curve_study is None:
+            self._stale = True
+            if self.isVisible():
+                self._settle.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with contours that were edited under another tab."""
+        super().showEvent(event)
+        if self._stale:
+            self._settle.start()
 
     def _on_threshold(self, value: float) -> None:
         self._draw_current()
@@ -193,20 +137,19 @@ class ReviewWidget(QWidget):
         self._rest.start()
 
     def _on_setting(self) -> None:
-        self.weight.setEnabled(self.aggregated.isChecked())
         self._refresh()
         self._settle.start()
 
     def _refresh(self) -> None:
         self._draw_current()
-        self.froc.set_threshold(self.point().threshold)
+        self.froc.set_threshold(self.controls.point().threshold)
         self._draw_all()
         self._update_buttons()
 
     # Outlines and table --------------------------------------------------------------------
 
     def _labels(self, index: int) -> Any:
-        result, point = self.session.result, self.point()
+        result, point = self.session.result, self.controls.point()
         assert result is not None
         curve = result.curve if point.gate else None
         return result.forest.labels(index, point.threshold, point.min_area_cm2, curve)
@@ -224,7 +167,7 @@ class ReviewWidget(QWidget):
             self.count.setText("Nothing has been detected yet; press the button under Detect.")
             return
         layers.draw_detections(list(range(len(result.forest.trees))), self._labels)
-        point = self.point()
+        point = self.controls.point()
         detections = result.forest.detections(point.threshold, point.min_area_cm2)
         if point.gate and result.curve is not None:
             detections = [d for d in detections if result.curve.keeps(d)]
@@ -241,6 +184,7 @@ class ReviewWidget(QWidget):
         )
 
     def _fill(self) -> None:
+        verdicts = self.session.verdicts()
         self.table.blockSignals(True)
         self.table.fill(
             [
@@ -250,7 +194,7 @@ class ReviewWidget(QWidget):
                     f"{f.largest.area_cm2:.1f}",
                     f"{f.volume_cm3:.1f}",
                     f"{f.peak:.2f}",
-                    self._verdicts.get(_key(f), ""),
+                    verdicts.get(_key(f), ""),
                 )
                 for f in self.findings
             ]
@@ -282,8 +226,8 @@ class ReviewWidget(QWidget):
         if not 0 <= chosen < len(self.findings):
             self.session.warn("Choose a finding in the table first.")
             return
-        key = _key(self.findings[chosen])
-        self._verdicts[key] = "" if self._verdicts.get(key) == verdict else verdict
+        key, verdicts = _key(self.findings[chosen]), self.session.verdicts()
+        verdicts[key] = "" if verdicts.get(key) == verdict else verdict
         self._fill()
 
     # Long work -----------------------------------------------------------------------------
@@ -298,12 +242,12 @@ class ReviewWidget(QWidget):
         """A recomputation that did not end well: back to the settings of the picture."""
         if task == TASK and self.session.result is not None:
             shown = self.session.result.operating_point
-            self.set_point(replace(shown, threshold=self.threshold.value()))
+            self.controls.set_point(replace(shown, threshold=self.controls.threshold.value()))
 
     def _recompute(self) -> None:
         """New trees for a new weight, and the curve for the settings as they are."""
         session = self.session
-        result, point = session.result, self.point()
+        result, point = session.result, self.controls.point()
         if result is None:
             return
         if session.runner.busy:
@@ -312,28 +256,22 @@ class ReviewWidget(QWidget):
         same_trees = result.operating_point.weight == point.weight
         settings = (point.min_area_cm2, point.weight, point.gate)
         before = result.operating_point
-        if same_trees and settings == (before.min_area_cm2, before.weight, before.gate):
+        same = settings == (before.min_area_cm2, before.weight, before.gate)
+        if same and not self._stale:
             return
+        self._stale = False
         contours = session.contours()
         whole_study = session.curve_study
         model = result.plain.model
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            from ..evaluation import froc
-            from ..experiments.study_froc import stored_curve
+            from ..experiments.study_froc import scan_curve, stored_curve
 
             new = result.at(point)
-            curve = None
             if whole_study is not None:
                 curve = stored_curve(whole_study, model, point, on_event=on_event, cancel=cancel)
-            elif contours is not None and contours.lesions.any():
-                case = FrocCase("this scan", ((result.plain, contours),))
-                curve = froc(
-                    [case],
-                    min_area_cm2=point.min_area_cm2,
-                    weight=point.weight,
-                    gate=point.gate,
-                )
+            else:
+                curve = scan_curve(result.plain, contours, point)
             return new, curve
 
         def done(got: Any) -> None:
@@ -355,7 +293,7 @@ class ReviewWidget(QWidget):
     def evaluate_study(self) -> None:
         """Draw the curve of the study with the model that made the shown map."""
         session = self.session
-        study, point = session.study, self.point()
+        study, point = session.study, self.controls.point()
         if study is None:
             session.warn("Open a study under Load first.")
             return
@@ -383,27 +321,6 @@ class ReviewWidget(QWidget):
             )
         except SpinemetError as error:
             session.warn(str(error))
-
-
-def _own_point() -> OperatingPoint:
-    """The operating point of the model that was used last, or of the shipped one."""
-    for name in (preference("detection", "model"), "default"):
-        try:
-            return load_card(name).operating_point
-        except SpinemetError:
-            continue
-    return PAPER_OPERATING_POINT
-
-
-def _spin(low: float, high: float, step: float, suffix: str, tip: str) -> QDoubleSpinBox:
-    spin = QDoubleSpinBox()
-    spin.setRange(low, high)
-    spin.setSingleStep(step)
-    spin.setDecimals(2 if suffix else 3)
-    spin.setSuffix(suffix)
-    spin.setToolTip(tip)
-    spin.setKeyboardTracking(False)
-    return spin
 
 
 def _range(first: int, last: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..phantom.sample import sample_study
 from ..study import Case, Study
-from .layers import AXES, LESION, VERTEBRA, one_colour, series_layer
+from .layers import AXES, LESION, SERIES, VERTEBRA, one_colour, series_layer
 
 
 def diseased() -> list[tuple[Any, dict[str, Any], str]]:
@@ -23,9 +23,10 @@ def _layers(name: str) -> list[tuple[Any, dict[str, Any], str]]:
     case: Case = next(c for c in Study(sample_study()).cases() if c.name == name)
     series = case.series()
     annotation = case.annotation(series)
-    shared = {"scale": series.spacing_mm, "units": ("mm",) * 3, "axis_labels": AXES}
+    shared: dict[str, Any] = {"scale": series.spacing_mm, "units": ("mm",) * 3, "axis_labels": AXES}
+    shared["metadata"] = {SERIES: series}
     return [
-        series_layer(series),
+        series_layer(series, case.path, annotation),
         (
             annotation.vertebrae.copy(),
             {"name": "vertebrae", "colormap": one_colour(VERTEBRA), **shared},

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication
 
 from ..imaging import Annotation, SagittalSeries
 from ..study import Case, Study
-from .layers import ViewerLayers
+from .layers import CONTOURS, SERIES, SOURCE, ViewerLayers
 from .runner import JobRunner
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Session(QObject):
         self._viewer = ref(viewer)
         self.layers = ViewerLayers(viewer)
         self.layers.contours_changed.connect(self.contours_changed)
+        self.layers.series_offered.connect(self._on_offered)
         self.runner = JobRunner(self)
         self.runner.failed.connect(lambda _, sentence: self.warn(sentence))
         self.series: SagittalSeries | None = None
@@ -55,6 +56,10 @@ class Session(QObject):
         self.curve_name = ""
         self.curve_study: Study | None = None
         self.model = ""
+        self._verdicts: dict[str, dict[tuple[int, int, int], str]] = {}
+        offered = self.layers.offered()
+        if offered is not None:  # opened before the first of our widgets
+            self._on_offered(offered)
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.runner.stop)
@@ -95,6 +100,20 @@ class Session(QObject):
         self.result_changed.emit()
         self.curve_changed.emit()
 
+    def _on_offered(self, layer: Any) -> None:
+        """Take over a series that came by File > Open or as sample data."""
+        if self.viewer is None or layer not in self.viewer.layers:
+            return
+        if self.unsaved() or self.runner.busy:
+            self.warn(
+                f"'{layer.name}' is shown as a picture only: save the contours or wait for the "
+                "running work, then open it under Load."
+            )
+            return
+        facts = dict(layer.metadata)
+        self.layers.take_out(layer)
+        self.open_series(facts[SERIES], facts.get(SOURCE), annotation=facts.get(CONTOURS))
+
     def open_study(self, study: Study) -> None:
         """Make a study the open one."""
         self.study = study
@@ -119,6 +138,11 @@ class Session(QObject):
             np.array_equal(now.lesions, then.lesions)
             and np.array_equal(now.vertebrae, then.vertebrae)
         )
+
+    def verdicts(self) -> dict[tuple[int, int, int], str]:
+        """Verdicts on findings of the open series, by place; they outlive a new detection."""
+        uid = self.series.series_uid if self.series is not None else ""
+        return self._verdicts.setdefault(uid, {})
 
     def set_result(self, result: DetectionResult, model: str) -> None:
         """Show what a model, given by name or path, detected in the open series."""

@@ -12,10 +12,7 @@ import pytest
 # A thread that sets a property of napari's is an error here, though napari would let it pass.
 os.environ.setdefault("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
 
-import torch
 
-from napari_spinemet.imaging import OperatingPoint
-from napari_spinemet.network import ModelCard, SiameseNet, save_model
 from napari_spinemet.phantom.sample import sample_study
 
 
@@ -89,19 +86,6 @@ def study_copy(tmp_path: Path) -> Path:
     target = tmp_path / "study"
     shutil.copytree(sample_study(), target, ignore=shutil.ignore_patterns("likelihood", "models"))
     return target
-
-
-@pytest.fixture
-def quick_model(tmp_path: Path) -> Path:
-    """A small network with random weights: for tests of what happens, not of what is found."""
-    torch.manual_seed(0)
-    model = SiameseNet((1,), "dense", (1, 1, 1), widths=(4, 4, 8), hidden=8)
-    for parameter in model.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.kaiming_normal_(parameter)
-    card = ModelCard(name="quick", operating_point=OperatingPoint(0.5, 1.0, 0.4, False))
-    save_model(model, tmp_path / "quick.safetensors", card)
-    return tmp_path / "quick.safetensors"
 
 
 @pytest.fixture

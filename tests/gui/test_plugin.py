@@ -11,6 +11,7 @@ import pytest
 
 import napari_spinemet
 from napari_spinemet.gui.reader import get_reader
+from napari_spinemet.gui.session import session_of
 from napari_spinemet.phantom.sample import sample_study
 
 
@@ -38,7 +39,38 @@ def test_reader_declines_what_is_no_scan(tmp_path: Path) -> None:
     other.write_text("nothing")
     assert get_reader(str(other)) is None
     assert get_reader(str(tmp_path / "missing")) is None
-    assert get_reader([str(sample_study() / "case-001" / "scan")]) is not None
+    scan = sample_study() / "case-001" / "scan"
+    assert get_reader([str(scan)]) is not None
+    assert get_reader([str(p) for p in sorted(scan.iterdir())]) is not None
+    assert get_reader(str(tmp_path)) is None
+
+
+def test_a_scan_from_file_open_is_taken_over(viewer: object, qtbot: object) -> None:
+    """Opened before or after the widgets, it becomes the session's series, once."""
+    scan = sample_study() / "case-001" / "scan"
+    viewer.open(str(scan), plugin="napari-spinemet")
+    session = session_of(viewer)
+    assert session.series is not None
+    assert session.source == scan
+    viewer.open_sample("napari-spinemet", "normal")
+    qtbot.waitUntil(lambda: session.source != scan, timeout=5_000)
+    assert not session.unsaved()
+    assert session.contours().vertebrae.any()
+    assert sorted(layer.name for layer in viewer.layers) == ["STIR SAG", "lesions", "vertebrae"]
+
+
+def test_a_scan_from_file_open_never_takes_unsaved_contours_away(
+    viewer: object, qtbot: object
+) -> None:
+    """It stays a picture, and what was drawn stays where it is."""
+    viewer.open(str(sample_study() / "case-001" / "scan"), plugin="napari-spinemet")
+    session = session_of(viewer)
+    session.layers.lesions.data_setitem((np.array([3]), np.array([50]), np.array([60])), 1)
+    uid = session.series.series_uid
+    with qtbot.waitSignal(session.message):
+        viewer.open(str(sample_study() / "normal-001" / "scan"), plugin="napari-spinemet")
+    assert session.series.series_uid == uid
+    assert session.contours().lesions.sum() == 1
 
 
 @pytest.mark.parametrize("key", ["diseased", "normal"])

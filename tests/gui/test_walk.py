@@ -45,23 +45,23 @@ def test_load_detect_review(
 
     workspace.show_tab("Review")
     # Without the gate what is outlined at a threshold holds what is outlined at a higher one.
-    review.gate.setChecked(False)
+    review.controls.gate.setChecked(False)
     qtbot.waitUntil(lambda: not review._settle.isActive(), timeout=5_000)
     wait_idle(workspace)
     assert session.result.operating_point.gate is False
     outlines, points = [], []
     layer = session.layers.detections
     for threshold in (0.2, 0.6, 0.95):
-        review.threshold.setValue(threshold)
+        review.controls.threshold.setValue(threshold)
         qtbot.waitUntil(lambda: not review._rest.isActive(), timeout=5_000)
         # What is drawn, what is counted and what is marked on the curve have one threshold.
         here = session.layers.current_slice
-        expected = session.result.forest.labels(here, threshold, review.min_area.value())
+        expected = session.result.forest.labels(here, threshold, review.controls.min_area.value())
         np.testing.assert_array_equal(layer.data[here], expected)
         assert review.froc.point == session.curve.at(threshold)
         outlines.append(int((layer.data > 0).sum()))
         points.append(review.froc.point)
-        detections = session.result.forest.detections(threshold, review.min_area.value())
+        detections = session.result.forest.detections(threshold, review.controls.min_area.value())
         assert review.table.rowCount() == len(link_findings(detections, 3.0))
         image = grabbed(viewer, picture_folder / f"review-{int(threshold * 100):02d}.png")
         assert image.std() > 10
@@ -86,7 +86,7 @@ def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Cal
             return view.mapViewToScene(QPointF(1.0, 1.0))
 
     plot._on_clicked(Click)
-    assert workspace.review.threshold.value() == 0.25
+    assert workspace.review.controls.threshold.value() == 0.25
     assert plot.point == (1.0, 1.0, 1.0)
 
 
@@ -103,7 +103,7 @@ def test_finding_is_flown_to_and_judged(
     detect.detect()
     wait_idle(workspace)
     values = workspace.session.result.likelihood.values
-    review.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
+    review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
     review._draw_all()
     assert review.findings
     review.table.selectRow(len(review.findings) - 1)

@@ -7,10 +7,12 @@ import pytest
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, SagittalSeries
+from napari_spinemet.training import TrainingConfig
 from napari_spinemet.training.sampling import (
     LESION,
     NORMAL,
     VERTEBRA,
+    SamplingRule,
     draw_locations,
     draw_samples,
     slice_classes,
@@ -125,3 +127,29 @@ def test_without_a_lesion_there_is_nothing_to_learn(
     for cases in ([], [(series, healthy)]):
         with pytest.raises(SpinemetError, match="nothing to learn"):
             draw_samples(cases, np.random.default_rng(0))
+
+
+def test_normal_locations_from_all_slices_are_spread_evenly() -> None:
+    """180 lesion pixels in 5 slices: 36 normal ones in each, half of them in vertebrae."""
+    rule = SamplingRule(normal_slices="all", vertebra_share=0.5)
+    samples = draw_locations(_annotation(), SPACING, np.random.default_rng(0), rule)
+    for index, lesion in enumerate((0, 120, 0, 60, 0)):
+        here = samples.labels[samples.locations[:, 1] == index]
+        counts = [int((here == kind).sum()) for kind in (LESION, VERTEBRA, NORMAL)]
+        assert counts == [lesion, 18, 18]
+
+
+def test_a_case_without_a_lesion_gives_nothing_by_any_rule() -> None:
+    """Otherwise a study of normal cases would tip the balance of the classes."""
+    annotation = _annotation()
+    healthy = Annotation(np.zeros(SHAPE), annotation.vertebrae)
+    assert slice_classes(healthy, SPACING, SamplingRule(normal_slices="all")) == []
+
+
+@pytest.mark.parametrize("rule", [{"normal_slices": "some"}, {"vertebra_share": 1.1}])
+def test_a_rule_that_is_none_is_refused(rule: dict) -> None:
+    """Also as part of the settings of a run."""
+    with pytest.raises(SpinemetError, match=r"share|slices"):
+        SamplingRule(**rule)
+    with pytest.raises(SpinemetError, match=r"share|slices"):
+        TrainingConfig(**rule)
