@@ -1,14 +1,16 @@
 # make demo: from a fresh machine to the running program. make test: the same, then all tests.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
+PROGRAM := .venv/.program
+TOOLS := .venv/.tools
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24 -nolisten tcp"
 
 .PHONY: demo test lint clean
 
 demo:
 	.ci/system-libraries || echo "Without them there is no window; the pictures are made all the same." >&2
-	@$(MAKE) --no-print-directory $(STAMP)
+	@$(MAKE) --no-print-directory $(PROGRAM)
 	$(BIN)/spinemet demo --out demo-output
 
 test:
@@ -18,17 +20,21 @@ test:
 	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(SCREEN) $(BIN)/python -m pytest tests/gui
 	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest tests/gui
 
-lint: $(STAMP)
+lint: $(TOOLS)
 	$(BIN)/ruff check napari_spinemet tests
 	$(BIN)/ruff format --check napari_spinemet tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(STAMP): setup.cfg constraints.txt
+$(PROGRAM): setup.cfg constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed')"
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[pyqt5,pyqt6,test,dev]"
-	touch $(STAMP)
+	$(INSTALL) -e ".[pyqt5]"
+	touch $@
+
+$(TOOLS): $(PROGRAM)
+	$(INSTALL) -e ".[pyqt5,pyqt6,test,dev]"
+	touch $@
 
 clean:
 	rm -rf .venv demo-output build dist

@@ -140,8 +140,9 @@ def read_annotation(path: str | os.PathLike[str], series: SagittalSeries) -> Ann
     Raises
     ------
     SpinemetError
-        If there is no segmentation or more than one, or if it lies on another grid or in
-        another frame of reference; contours are never resampled.
+        If there is no segmentation or more than one, if it lies on another grid or in
+        another frame of reference (contours are never resampled), or if it holds neither
+        lesions nor vertebrae. Segments of anything else are passed over.
     """
     with quiet():
         found = [s for s, h in scan(path).headers if str(value_of(h, "Modality", "")) == "SEG"]
@@ -206,17 +207,25 @@ def _labelled(
     vertebrae = np.zeros(series.shape, dtype=np.uint16)
     levels: dict[int, str] = {}
     used: dict[bool, set[int]] = {True: set(), False: set()}
+    strange: list[str] = []
     for number, mask in zip(segmentation.segment_numbers, masks, strict=True):
         description = segmentation.get_segment_description(number)
         label = str(description.segment_label)
-        category = description.segmented_property_category
-        lesion = category.value == codes.SCT.MorphologicallyAbnormalStructure.value
+        lesion = _is_lesion(description)
+        if not lesion and not _is_vertebra(description):
+            strange.append(label)
+            continue
         told = label if lesion else str(description.get("SegmentDescription", ""))
         own = _number_in(told, "Lesion" if lesion else "Vertebra", used[lesion])
         used[lesion].add(own)
         (lesions if lesion else vertebrae)[mask] = own
         if not lesion and label != f"Vertebra {own}":
             levels[own] = label
+    if strange and not any(used.values()):
+        raise SpinemetError(
+            f"The segments of the contours ({', '.join(strange[:5])}) are neither lesions nor "
+            "vertebrae; choose another file or name them."
+        )
     return Annotation(
         lesions,
         vertebrae,
@@ -224,6 +233,23 @@ def _labelled(
         series_uid=series.series_uid,
         reader=str(segmentation.get("ContentCreatorName", "") or ""),
         created=f"{segmentation.get('ContentDate', '')}T{segmentation.get('ContentTime', '')}",
+    )
+
+
+def _is_lesion(description: hd.seg.SegmentDescription) -> bool:
+    """By its category, or by what it is called."""
+    category = description.segmented_property_category
+    return category.value == codes.SCT.MorphologicallyAbnormalStructure.value or bool(
+        re.search(r"lesion|metasta|tumou?r", str(description.segment_label), re.IGNORECASE)
+    )
+
+
+def _is_vertebra(description: hd.seg.SegmentDescription) -> bool:
+    """Other programs write whole bodies full of organs; only vertebrae are of use here."""
+    told = f"{description.segment_label} {description.segmented_property_type.meaning}"
+    return bool(
+        re.search(r"vertebra|sacrum", told, re.IGNORECASE)
+        or re.fullmatch(r"[CTLS]\d{1,2}", str(description.segment_label).strip())
     )
 
 

@@ -9,7 +9,6 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QButtonGroup, QComboBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
-from ..errors import SpinemetError
 from ..phantom.spine import LEVELS
 from .parts import button, group, notice, row, text
 from .session import session_of
@@ -258,7 +257,4 @@ class AnnotateWidget(QWidget):
             session.study_changed.emit()
             session.say(f"The contours of {case.name} are saved.")
 
-        try:
-            session.runner.start("save", lambda *_: case.save_annotation(contours, series), done)
-        except SpinemetError as error:
-            session.warn(str(error))
+        session.desk.start("save", lambda *_: case.save_annotation(contours, series), done)

@@ -39,7 +39,7 @@ class LoadWidget(QWidget):
         layout.addWidget(self._create_study_box(), 1)
         self.status = text()
         layout.addWidget(self.status)
-        self.progress = JobBar(self.session.runner, TASK)
+        self.progress = JobBar(self.session.desk, TASK)
         layout.addWidget(self.progress)
         layout.addWidget(notice())
         self.session.study_changed.connect(self.refresh_cases)
@@ -285,7 +285,4 @@ class LoadWidget(QWidget):
         self._run(lambda *_: study.import_scan(source, series), done)
 
     def _run(self, work: Any, done: Any) -> None:
-        try:
-            self.session.runner.start(TASK, work, done)
-        except SpinemetError as error:
-            self.session.warn(str(error))
+        self.session.desk.start(TASK, work, done)

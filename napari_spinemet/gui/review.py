@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
@@ -12,7 +13,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..detection.findings import level_of, link_findings
 from ..errors import SpinemetError
-from ..imaging import Finding
+from ..imaging import Finding, OperatingPoint
 from ..jobs import CancelToken, EventCallback
 from .froc_plot import FrocPlot
 from .operating_point import OperatingPointBox
@@ -24,7 +25,7 @@ from .settings import preference
 if TYPE_CHECKING:
     import napari
 
-TASK = "review"
+TASK, RECOMPUTE = "review", "recompute"
 
 
 class ReviewWidget(QWidget):
@@ -74,8 +75,8 @@ class ReviewWidget(QWidget):
         session.series_changed.connect(self._update_buttons)
         session.runner.started.connect(self._update_buttons)
         session.runner.idle.connect(self._update_buttons)
-        session.runner.cancelled.connect(self._on_abandoned)
-        session.runner.failed.connect(self._on_abandoned)
+        session.desk.cancelled.connect(self._on_abandoned)
+        session.desk.failed.connect(self._on_abandoned)
         session.contours_changed.connect(self._on_contours)
         session.viewer.dims.events.current_step.connect(self._on_step)
         self._on_result()
@@ -240,7 +241,7 @@ class ReviewWidget(QWidget):
 
     def _on_abandoned(self, task: str, sentence: str = "") -> None:
         """A recomputation that did not end well: back to the settings of the picture."""
-        if task == TASK and self.session.result is not None:
+        if task == RECOMPUTE and self.session.result is not None:
             shown = self.session.result.operating_point
             self.controls.set_point(replace(shown, threshold=self.controls.threshold.value()))
 
@@ -250,14 +251,11 @@ class ReviewWidget(QWidget):
         result, point = session.result, self.controls.point()
         if result is None:
             return
-        if session.runner.busy:
+        if session.desk.busy:
             self._settle.start()
             return
         same_trees = result.operating_point.weight == point.weight
-        settings = (point.min_area_cm2, point.weight, point.gate)
-        before = result.operating_point
-        same = settings == (before.min_area_cm2, before.weight, before.gate)
-        if same and not self._stale:
+        if _same_settings(point, result.operating_point) and not self._stale:
             return
         self._stale = False
         contours = session.contours()
@@ -288,7 +286,7 @@ class ReviewWidget(QWidget):
                 session.warn(warning)
             self._refresh()
 
-        session.runner.start(TASK, work, done)
+        session.desk.start(RECOMPUTE, work, done)
 
     def evaluate_study(self) -> None:
         """Draw the curve of the study with the model that made the shown map."""
@@ -313,14 +311,21 @@ class ReviewWidget(QWidget):
                 cancel=cancel,
             )
 
+        def done(made: Any) -> None:
+            session.set_curve(made.curve, f"{study.path.name} by {Path(model).stem}", study)
+            if not _same_settings(point, self.controls.point()):
+                self._stale = True
+                self._settle.start()
+
         try:
-            session.runner.start(
-                TASK,
-                work,
-                lambda made: session.set_curve(made.curve, f"study {study.path.name}", study),
-            )
+            session.runner.start(TASK, work, done)
         except SpinemetError as error:
             session.warn(str(error))
+
+
+def _same_settings(one: OperatingPoint, other: OperatingPoint) -> bool:
+    """Whether two points share a curve: all but the threshold is alike."""
+    return one == replace(other, threshold=one.threshold)
 
 
 def _range(first: int, last: int) -> str:

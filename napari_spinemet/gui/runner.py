@@ -1,9 +1,10 @@
-"""Long work off the GUI thread: one job at a time, for the viewer and not for a widget."""
+"""Work off the GUI thread: one job at a time, for the viewer and not for a widget."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -23,6 +24,12 @@ class JobRunner(QObject):
     in the GUI thread. Every end of a job, good or bad, gives exactly one of ``finished``,
     ``failed`` and ``cancelled``, and then ``idle``.
 
+    Parameters
+    ----------
+    parent : QObject, optional
+    queues : bool
+        A job that comes while another runs waits for it instead of being refused.
+
     Signals
     -------
     started(str), reported(Event), finished(str, result), failed(str, sentence),
@@ -37,8 +44,10 @@ class JobRunner(QObject):
     idle = Signal()
     _ended = Signal(str, object, object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, queues: bool = False) -> None:
         super().__init__(parent)
+        self._queues = queues
+        self._waiting: deque[tuple[str, Work, Callable[[Any], None] | None]] = deque()
         self._thread: threading.Thread | None = None
         self._token = CancelToken()
         self._done: Callable[[Any], None] | None = None
@@ -61,8 +70,11 @@ class JobRunner(QObject):
         Raises
         ------
         SpinemetError
-            If another job is running.
+            If another job is running and jobs do not queue.
         """
+        if self.busy and self._queues:
+            self._waiting.append((task, work, done))
+            return
         if self.busy:
             raise SpinemetError(f"'{self._task}' is still running; wait for it or cancel it first.")
         self._task, self._done, self._token = task, done, CancelToken()
@@ -77,7 +89,8 @@ class JobRunner(QObject):
         self._token.cancel()
 
     def stop(self, seconds: float = 10.0) -> None:
-        """Cancel and wait, for the end of the program."""
+        """Cancel and wait, for the end of the program; what waits is not begun."""
+        self._waiting.clear()
         self.cancel()
         if self._thread is not None:
             self._thread.join(seconds)
@@ -109,6 +122,8 @@ class JobRunner(QObject):
         else:
             self.failed.emit(task, sentence_of(failure))
         self.idle.emit()
+        if self._waiting and not self.busy:
+            self.start(*self._waiting.popleft())
 
 
 def sentence_of(error: BaseException) -> str:

@@ -44,8 +44,10 @@ class Session(QObject):
         self.layers = ViewerLayers(viewer)
         self.layers.contours_changed.connect(self.contours_changed)
         self.layers.series_offered.connect(self._on_offered)
-        self.runner = JobRunner(self)
-        self.runner.failed.connect(lambda _, sentence: self.warn(sentence))
+        # Training and detection take turns; opening and saving go on beside them.
+        self.runner, self.desk = JobRunner(self), JobRunner(self, queues=True)
+        for runner in (self.runner, self.desk):
+            runner.failed.connect(lambda _, sentence: self.warn(sentence))
         self.series: SagittalSeries | None = None
         self.source: Path | None = None
         self.study: Study | None = None
@@ -62,12 +64,17 @@ class Session(QObject):
             self._on_offered(offered)
         application = QApplication.instance()
         if application is not None:
-            application.aboutToQuit.connect(self.runner.stop)
+            application.aboutToQuit.connect(self.stop)
 
     @property
     def viewer(self) -> Any:
         """The viewer."""
         return self._viewer()
+
+    def stop(self) -> None:
+        """End all jobs, for the end of the program; what is being saved is saved."""
+        self.runner.stop()
+        self.desk.stop()
 
     def say(self, sentence: str) -> None:
         """Tell the user something in passing."""
@@ -104,10 +111,10 @@ class Session(QObject):
         """Take over a series that came by File > Open or as sample data."""
         if self.viewer is None or layer not in self.viewer.layers:
             return
-        if self.unsaved() or self.runner.busy:
+        if self.unsaved() or self.desk.busy:
             self.warn(
-                f"'{layer.name}' is shown as a picture only: save the contours or wait for the "
-                "running work, then open it under Load."
+                f"'{layer.name}' is shown as a picture only: save the contours of the "
+                "other scan, then open it under Load."
             )
             return
         facts = dict(layer.metadata)

@@ -252,3 +252,36 @@ def test_the_same_contours_give_the_same_file(tmp_path, truth) -> None:
         for name in ("one", "two")
     )
     assert first == second
+
+
+def test_organs_of_another_program_are_passed_over(tmp_path, truth, refused) -> None:
+    """A segment counts as what it is called; a file of organs alone is refused by name."""
+    path = written(tmp_path, truth)
+    series = read_series(tmp_path / "scan-of-contours")
+    whole = read_annotation(path, series)
+    segmentation = pydicom.dcmread(path)
+
+    def rename(index: int, label: str, meaning: str) -> None:
+        item = segmentation.SegmentSequence[index]
+        item.SegmentLabel = label
+        item.SegmentedPropertyTypeCodeSequence[0].CodeMeaning = meaning
+        anatomy = pydicom.dcmread(path).SegmentSequence[-1].SegmentedPropertyCategoryCodeSequence
+        item.SegmentedPropertyCategoryCodeSequence = anatomy
+
+    kinds = [str(item.SegmentLabel) for item in segmentation.SegmentSequence]
+    assert kinds == ["Lesion 1", "Lesion 2", "L1", "L2", "S1"]
+    rename(0, "liver", "Liver")
+    rename(2, "Metastasis", "Neoplasm")
+    rename(3, "vertebrae_L2", "Bone")
+    rename(4, "T4", "Bone")
+    save(segmentation, tmp_path / "foreign")
+    read = read_annotation(tmp_path / "foreign", series)
+    np.testing.assert_array_equal(
+        read.lesions > 0, (whole.lesions == 2) | (whole.vertebrae == 1) & (whole.lesions != 2)
+    )
+    np.testing.assert_array_equal(read.vertebrae > 0, whole.vertebrae > 1)
+    for index in range(5):
+        rename(index, "liver", "Liver")
+    save(segmentation, tmp_path / "organs")
+    with refused("liver"):
+        read_annotation(tmp_path / "organs", series)

@@ -20,7 +20,7 @@ from napari_spinemet.phantom.sample import sample_study
 def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep preferences and cache apart, so that tests neither see nor change the user's."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    from napari_spinemet.gui import detect, load, review, settings, train
+    from napari_spinemet.gui import detect, load, operating_point, review, settings, train
 
     kept = {
         ("places", "scan"): "",
@@ -42,7 +42,7 @@ def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert (group, key) in kept
             kept[(group, key)] = value
 
-    for module in (settings, load, train, detect, review):
+    for module in (settings, load, train, detect, review, operating_point):
         for name, value in (("preference", preference), ("keep", keep)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
@@ -63,8 +63,12 @@ def workspace(viewer: object, qtbot: object) -> Iterator[object]:
 
     made = open_workspace(viewer)
     yield made
-    made.session.runner.stop()
-    qtbot.waitUntil(lambda: not made.session.runner.busy, timeout=30_000)
+    made.session.stop()
+    qtbot.waitUntil(lambda: not _busy(made), timeout=30_000)
+
+
+def _busy(made: object) -> bool:
+    return made.session.runner.busy or made.session.desk.busy
 
 
 @pytest.fixture
@@ -72,7 +76,7 @@ def wait_idle(qtbot: object) -> Callable[[object], None]:
     """Wait until a workspace's job is over and its result shown."""
 
     def wait(made: object, timeout: int = 240_000) -> None:
-        qtbot.waitUntil(lambda: not made.session.runner.busy, timeout=timeout)
+        qtbot.waitUntil(lambda: not _busy(made), timeout=timeout)
         qtbot.wait(50)
 
     return wait

@@ -330,3 +330,21 @@ def test_every_control_has_a_help_text(workspace: object) -> None:
                 )
                 if own and control.text() if isinstance(control, QAbstractButton) else own:
                     assert control.toolTip(), f"{type(widget).__name__}: {control}"
+
+
+def test_opening_and_saving_go_on_beside_training(workspace: object, qtbot: object) -> None:
+    """The desk works while the runner is busy, and in the order of what it was given."""
+    session = workspace.session
+    done: list[object] = []
+
+    def long(on_event: object, cancel: object) -> None:
+        while not cancel.cancelled:
+            time.sleep(0.01)
+
+    session.runner.start("train", long)
+    for name in ("first", "second"):
+        session.desk.start(name, lambda *_, name=name: name, done.append)
+    qtbot.waitUntil(lambda: len(done) == 2, timeout=5_000)
+    assert done == ["first", "second"]
+    assert session.runner.task == "train"
+    session.runner.cancel()
