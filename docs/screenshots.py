@@ -31,7 +31,7 @@ def main() -> None:
     workspace = open_workspace(viewer)
     start_demo(workspace)
     session = workspace.session
-    pump(lambda: session.result is not None and not session.runner.busy, 600)
+    pump(lambda: session.result is not None and not session.busy, 600)
     workspace.load.path.setText("scan")
     workspace.review.table.selectRow(0)
     pump(seconds=1)

@@ -55,7 +55,7 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         _fail("Stopped.", USER_CAN_MEND)
     except Cancelled:
-        _fail("Stopped; nothing was changed.", USER_CAN_MEND)
+        _fail("Stopped; what was there before is as it was.", USER_CAN_MEND)
     except SpinemetError as error:
         _fail(str(error), USER_CAN_MEND)
     except BrokenPipeError:

@@ -12,4 +12,4 @@ class SpinemetError(Exception):
 
 
 class Cancelled(SpinemetError):
-    """A long computation was stopped on request; nothing of it was kept."""
+    """A long computation was stopped on request; what was there before is as it was."""

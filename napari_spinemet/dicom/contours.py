@@ -236,6 +236,11 @@ def _labelled(
     )
 
 
+# Whole words, and an underscore ends one: neither the intervertebral nor the vertebral artery.
+_VERTEBRAL = re.compile(r"(?<![a-z])(vertebrae?|vertebral body|sacrum)(?![a-z])", re.IGNORECASE)
+_DISC = re.compile(r"dis[ck]", re.IGNORECASE)
+
+
 def _is_lesion(description: hd.seg.SegmentDescription) -> bool:
     """By its category, or by what it is called."""
     category = description.segmented_property_category
@@ -248,7 +253,7 @@ def _is_vertebra(description: hd.seg.SegmentDescription) -> bool:
     """Other programs write whole bodies full of organs; only vertebrae are of use here."""
     told = f"{description.segment_label} {description.segmented_property_type.meaning}"
     return bool(
-        re.search(r"vertebra|sacrum", told, re.IGNORECASE)
+        (_VERTEBRAL.search(told) and not _DISC.search(told))
         or re.fullmatch(r"[CTLS]\d{1,2}", str(description.segment_label).strip())
     )
 

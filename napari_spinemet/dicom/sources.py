@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import threading
 import warnings
 import zipfile
 import zlib
@@ -36,10 +37,14 @@ _CHUNK_BYTES = 64 * 2**20
 logging.getLogger("highdicom").addHandler(logging.NullHandler())
 
 
+_QUIET = threading.RLock()
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence the libraries' remarks on the form of files; faults are exceptions."""
-    with warnings.catch_warnings():
+    # What is caught is the whole process's: two threads at a time would leave it changed.
+    with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
@@ -190,6 +195,8 @@ def _sources(place: Path) -> Iterator[Source]:
         for folder, folders, files in os.walk(place):
             folders.sort()
             for name in sorted(files):
+                if name.startswith("."):  # another program's own, or a file still being written
+                    continue
                 count += 1
                 if count > MAX_FILES:
                     raise SpinemetError(

@@ -6,6 +6,7 @@ import datetime
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ def train_study(
     else:
         training, held_out = split_cases(cases, config.seed)
     former = None if start is None else load_model(start)
+    # Before the run writes its own unfinished weights, from which it may have started.
+    former_training = None if start is None else load_card(start).training
     target = _target(Path(out) if out is not None else here.models / f"{name}.safetensors")
     unfinished = target.parent / "unfinished" / target.name
     result = train(
@@ -106,7 +109,7 @@ def train_study(
         training={
             **_training_facts(result, config, training, command),
             "data": [source.origin for source in (here, *others)],
-            "started_from": None if start is None else load_card(start).training,
+            "started_from": former_training,
             "validation_data": Study(validation).origin if validation is not None else here.origin,
         },
         metrics={"validation": metrics, "history": result.history},
@@ -114,6 +117,8 @@ def train_study(
     card = save_model(result.model, target, card)
     for file in (unfinished, unfinished.with_suffix(".json")):
         file.unlink(missing_ok=True)
+    with suppress(OSError):  # other runs may have left theirs
+        unfinished.parent.rmdir()
     return target, card
 
 

@@ -55,6 +55,7 @@ class AnnotateWidget(QWidget):
         session = self.session
         session.contours_changed.connect(self._later.start)
         session.series_changed.connect(self._on_series)
+        session.study_changed.connect(self.refresh)
         session.viewer.dims.events.current_step.connect(self._on_step)
         self._on_series()
 
@@ -253,7 +254,8 @@ class AnnotateWidget(QWidget):
             return
 
         def done(_: object) -> None:
-            session.annotation = contours
+            if session.series is series and session.case is case:
+                session.annotation = contours
             session.study_changed.emit()
             session.say(f"The contours of {case.name} are saved.")
 

@@ -12,11 +12,15 @@ from ..jobs import CancelToken, EventCallback
 from ..network.card import load_card, model_names
 from .parts import JobBar, button, form, group, notice, row, text
 from .runner import leave_a_core_to_the_interface
-from .session import THIS_SCAN, session_of
+from .session import THIS_SCAN, ShownCurve, same_contours, session_of
 from .settings import keep, preference
 
 if TYPE_CHECKING:
     import napari
+
+    from ..detection import DetectionResult
+    from ..evaluation import FrocCurve
+    from ..imaging import Annotation
 
 TASK = "detect"
 
@@ -158,24 +162,39 @@ class DetectWidget(QWidget):
                 on_event=on_event,
                 cancel=cancel,
             )
-            return result, scan_curve(result.plain, contours, point), model
+            return result, scan_curve(result.plain, contours, point)
+
+        def done(got: tuple[DetectionResult, FrocCurve | None]) -> None:
+            self._on_detected(*got, model=model, contours=contours)
 
         try:
-            session.runner.start(TASK, work, self._on_detected)
+            session.runner.start(TASK, work, done)
         except SpinemetError as error:
             session.warn(str(error))
 
-    def _on_detected(self, got: Any) -> None:
-        result, curve, model = got
-        series = self.session.series
+    def _on_detected(
+        self,
+        result: DetectionResult,
+        curve: FrocCurve | None,
+        *,
+        model: str,
+        contours: Annotation | None,
+    ) -> None:
+        session = self.session
+        series = session.series
         if series is None or series.series_uid != result.plain.series_uid:
-            self.session.warn("Another scan was opened meanwhile; its detection was dropped.")
+            session.warn("Another scan was opened meanwhile; its detection was dropped.")
             return
-        self.session.set_result(result, model)
-        if self.session.curve_study is None:
-            self.session.set_curve(curve, THIS_SCAN)
+        session.set_result(result, model)
+        if session.shown is None or session.shown.study is None:
+            point, identity = result.operating_point, result.plain.model
+            session.show_curve(
+                None if curve is None else ShownCurve(curve, THIS_SCAN, point, identity)
+            )
+        if not same_contours(session.contours(), contours):
+            session.contours_changed.emit()  # the curve is of those at the click
         for warning in result.warnings:
-            self.session.warn(warning)
+            session.warn(warning)
 
     def _on_result(self) -> None:
         result = self.session.result

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 AXES = ("slice", "row", "column")
 SERIES, SOURCE, CONTOURS = "spinemet_series", "spinemet_source", "spinemet_contours"
-"""Metadata of image layers; label layers that belong to one carry its series too."""
+"""Metadata of an image layer that may be taken over."""
+KIND = "spinemet_kind"
+"""Metadata of label layers that came with it, beside its series: what they hold."""
 LESION, VERTEBRA, DETECTION = "#ff4040", "#4a7dff", "#35c8ff"
 
 
@@ -84,7 +86,6 @@ class ViewerLayers(QObject):
         self.likelihood: Image | None = None
         self.plain: Image | None = None
         self.detections: Labels | None = None
-        self._adding = False
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.events.inserted.connect(self._on_inserted)
         for event in (viewer.dims.events.current_step, viewer.dims.events.order):
@@ -96,19 +97,27 @@ class ViewerLayers(QObject):
         return self._viewer_ref()
 
     def _on_inserted(self, event: Any) -> None:
-        if _is_series(event.value) and not self._adding:
+        if _is_series(event.value):
             # Layers must not go while the viewer is still adding them.
             QTimer.singleShot(0, partial(self.series_offered.emit, event.value))
 
     def offered(self) -> Image | None:
         """A series in the viewer that is not ours, if any."""
-        strange = [x for x in self._viewer.layers if _is_series(x) and x is not self.image]
+        strange = [x for x in self._viewer.layers if _is_series(x)]
         return strange[-1] if strange else None
 
-    def take_out(self, layer: Image) -> None:
-        """Remove an offered series with the label layers that came with it."""
+    def take_out(self, layer: Image) -> dict[str, npt.NDArray[Any]]:
+        """Remove an offered series with its label layers; gives what these hold, by kind."""
         series = layer.metadata[SERIES]
-        self._remove(*[x for x in self._viewer.layers if x.metadata.get(SERIES) is series])
+        mine = [x for x in self._viewer.layers if x.metadata.get(SERIES) is series]
+        self._remove(*mine)
+        return {x.metadata[KIND]: x.data for x in mine if KIND in x.metadata}
+
+    def replace_contours(self, drawn: dict[str, npt.NDArray[Any]]) -> None:
+        """Show other contours than those that were opened."""
+        for kind, layer in (("lesions", self.lesions), ("vertebrae", self.vertebrae)):
+            if layer is not None and kind in drawn:
+                layer.data = drawn[kind]
 
     def _on_removed(self, event: Any) -> None:
         for name, layer in list(vars(self).items()):
@@ -126,11 +135,9 @@ class ViewerLayers(QObject):
             self.detections, self.likelihood, self.plain, self.lesions, self.vertebrae, self.image
         )
         data, settings, _ = series_layer(series)
-        self._adding = True
-        try:
-            self.image = self._viewer.add_image(data, **settings)
-        finally:
-            self._adding = False
+        # A copy that napari makes of this layer is a picture, not a scan to be taken over.
+        settings["metadata"].pop(SERIES)
+        self.image = self._viewer.add_image(data, **settings)
         empty = np.zeros(series.shape, dtype=np.uint16)
         self.vertebrae = self._add_labels(
             "vertebrae", annotation.vertebrae if annotation else empty, VERTEBRA, series.spacing_mm

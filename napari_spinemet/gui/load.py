@@ -12,11 +12,11 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QMessageBox, QVBoxLay
 
 from ..dicom import list_series, read_series
 from ..errors import SpinemetError
-from ..imaging import SagittalSeries, SeriesSummary
+from ..imaging import Annotation, SagittalSeries, SeriesSummary
 from ..phantom.sample import sample_study
 from ..study import Case, Study
 from .parts import JobBar, Table, button, group, notice, row, text
-from .session import session_of
+from .session import same_contours, session_of
 from .settings import keep, preference
 
 if TYPE_CHECKING:
@@ -152,15 +152,33 @@ class LoadWidget(QWidget):
             self.session.warn("Choose a series in the table first.")
             return
         place, uid = Path(self.path.text().strip()), self.summaries[chosen].series_uid
-        save = self._settle_contours()
-        if save is None:
+        self._open(lambda: (read_series(place, uid), None), place, None)
+
+    def _open(
+        self,
+        read: Callable[[], tuple[SagittalSeries, Annotation | None]],
+        place: Path,
+        case: Case | None,
+    ) -> None:
+        """Read a scan in the background and show it, once unsaved contours are settled."""
+        session = self.session
+        settle = self._settle_contours()
+        if settle is None:
             return
+        then, seen = session.series, session.contours()
 
-        def work(*_: Any) -> SagittalSeries:
-            save()
-            return read_series(place, uid)
+        def work(*_: Any) -> tuple[SagittalSeries, Annotation | None]:
+            settle()
+            return read()
 
-        self._run(work, lambda series: self.session.open_series(series, source=place))
+        def done(got: tuple[SagittalSeries, Annotation | None]) -> None:
+            if session.series is then and not same_contours(session.contours(), seen):
+                session.warn("The contours were changed meanwhile, so they stay; open it again.")
+                return
+            series, annotation = got
+            session.open_series(series, place, case, annotation)
+
+        self._run(work, done)
 
     def _choose_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder of the scan", self.path.text())
@@ -229,19 +247,12 @@ class LoadWidget(QWidget):
             self.session.warn("Choose a case in the table first.")
             return
         case = self.cases[chosen]
-        save = self._settle_contours()
-        if save is None:
-            return
 
-        def work(*_: Any) -> Any:
-            save()
+        def read() -> tuple[SagittalSeries, Annotation | None]:
             series = case.series()
             return series, case.annotation(series) if case.contoured else None
 
-        self._run(
-            work,
-            lambda got: self.session.open_series(got[0], case.path, case, got[1]),
-        )
+        self._open(read, case.path, case)
 
     def _settle_contours(self) -> Callable[[], object] | None:
         """Ask what becomes of unsaved contours; gives what to do first, None to stay."""
@@ -278,8 +289,9 @@ class LoadWidget(QWidget):
                 # Its contours are not the ones on the screen, and must not be saved over.
                 session.warn(f"This scan is in the study as {case.name}; open it there.")
                 return
-            session.case = case
-            self.refresh_cases()
+            if session.series is series:
+                session.case = case
+            session.study_changed.emit()
             self.status.setText(f"The scan is in the study as {case.name}.")
 
         self._run(lambda *_: study.import_scan(source, series), done)

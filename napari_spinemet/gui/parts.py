@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFormLayout,
@@ -126,14 +126,20 @@ class JobBar(QWidget):
     runner : JobRunner
     task : str
         The job that is shown here; others are left to their own widgets.
+    delay_ms : int
+        A job that ends sooner is not shown at all.
     """
 
-    def __init__(self, runner: JobRunner, task: str) -> None:
+    def __init__(self, runner: JobRunner, task: str, delay_ms: int = 0) -> None:
         super().__init__()
+        self._delay = QTimer(self)
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(delay_ms)
+        self._delay.timeout.connect(self.show)
         self._runner, self._task = runner, task
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
-        self.cancel = button("Cancel", "Stop within a batch; nothing is changed.", self._on_cancel)
+        self.cancel = button("Cancel", "Stop within a batch; nothing is lost.", self._on_cancel)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.bar, 1)
@@ -149,7 +155,7 @@ class JobBar(QWidget):
             self.bar.setFormat("starting")
             self.cancel.setText("Cancel")
             self.cancel.setEnabled(True)
-            self.show()
+            self._delay.start()
 
     def _on_reported(self, task: str, event: Event) -> None:
         if task == self._task and isinstance(event, Progressed):
@@ -161,6 +167,7 @@ class JobBar(QWidget):
         self.bar.setRange(0, 1)
         self.bar.reset()
         self.bar.setFormat("")
+        self._delay.stop()
         self.hide()
 
     def _on_cancel(self) -> None:

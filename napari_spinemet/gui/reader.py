@@ -19,15 +19,17 @@ def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None
         place = _place(path)
         files = _first_files(place) if place.is_dir() else [place]
         return read_scan if any(_dicom_or_zip(file) for file in files) else None
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 
 def _place(path: str | list[str]) -> Path:
     """The file or folder; of several files that are opened as one stack their folder."""
-    if isinstance(path, list):
-        return Path(path[0] if len(path) == 1 else os.path.commonpath(path))
-    return Path(path)
+    places = [Path(p) for p in (path if isinstance(path, list) else [path])]
+    if len(places) == 1:
+        return places[0]
+    (folder,) = {place.parent for place in places}
+    return folder
 
 
 def _first_files(folder: Path) -> list[Path]:
@@ -41,8 +43,11 @@ def _first_files(folder: Path) -> list[Path]:
 
 
 def _dicom_or_zip(place: Path) -> bool:
-    with place.open("rb") as stream:
-        head = stream.read(132)
+    try:
+        with place.open("rb") as stream:
+            head = stream.read(132)
+    except OSError:
+        return False
     # Without a preamble a file begins with an element of group 2 or 8.
     return (
         head[128:132] == b"DICM"

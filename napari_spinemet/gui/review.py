@@ -15,11 +15,12 @@ from ..detection.findings import level_of, link_findings
 from ..errors import SpinemetError
 from ..imaging import Finding, OperatingPoint
 from ..jobs import CancelToken, EventCallback
+from ..network.card import load_card
 from .froc_plot import FrocPlot
 from .operating_point import OperatingPointBox
 from .parts import JobBar, Table, button, group, notice, row, text
 from .runner import leave_a_core_to_the_interface
-from .session import THIS_SCAN, session_of
+from .session import THIS_SCAN, ShownCurve, session_of
 from .settings import preference
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class ReviewWidget(QWidget):
         layout.addWidget(box, 2)
         self.progress = JobBar(self.session.runner, TASK)
         layout.addWidget(self.progress)
+        layout.addWidget(JobBar(self.session.redraw, RECOMPUTE, delay_ms=800))
         layout.addWidget(notice())
         # Outlines of slices that nobody looks at may wait until the slider rests.
         self._rest = QTimer(self)
@@ -75,8 +77,8 @@ class ReviewWidget(QWidget):
         session.series_changed.connect(self._update_buttons)
         session.runner.started.connect(self._update_buttons)
         session.runner.idle.connect(self._update_buttons)
-        session.desk.cancelled.connect(self._on_abandoned)
-        session.desk.failed.connect(self._on_abandoned)
+        session.redraw.cancelled.connect(self._on_abandoned)
+        session.redraw.failed.connect(self._on_abandoned)
         session.contours_changed.connect(self._on_contours)
         session.viewer.dims.events.current_step.connect(self._on_step)
         self._on_result()
@@ -116,15 +118,20 @@ class ReviewWidget(QWidget):
         self._refresh()
 
     def _on_curve(self) -> None:
-        self.froc.set_curve(self.session.curve, self.session.curve_name)
+        shown = self.session.shown
+        self.froc.set_curve(self.session.curve, shown.name if shown is not None else "")
         self.froc.set_threshold(self.controls.point().threshold)
 
     def _on_contours(self) -> None:
         """A curve of this scan is drawn anew after an edit, once somebody looks at it."""
-        if self.session.result is not None and self.session.curve_study is None:
+        if self.session.result is not None and not self._of_study():
             self._stale = True
             if self.isVisible():
                 self._settle.start()
+
+    def _of_study(self) -> bool:
+        shown = self.session.shown
+        return shown is not None and shown.study is not None
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with contours that were edited under another tab."""
@@ -241,52 +248,59 @@ class ReviewWidget(QWidget):
 
     def _on_abandoned(self, task: str, sentence: str = "") -> None:
         """A recomputation that did not end well: back to the settings of the picture."""
-        if task == RECOMPUTE and self.session.result is not None:
-            shown = self.session.result.operating_point
-            self.controls.set_point(replace(shown, threshold=self.controls.threshold.value()))
+        session = self.session
+        self._stale = False
+        if session.result is not None:
+            former = session.result.operating_point
+            self.controls.set_point(replace(former, threshold=self.controls.threshold.value()))
+        point = self.controls.point()
+        if session.shown is not None and not _same_settings(session.shown.point, point):
+            session.show_curve(None)
 
     def _recompute(self) -> None:
         """New trees for a new weight, and the curve for the settings as they are."""
         session = self.session
-        result, point = session.result, self.controls.point()
-        if result is None:
-            return
-        if session.desk.busy:
+        result, shown, point = session.result, session.shown, self.controls.point()
+        if session.redraw.busy:
             self._settle.start()
             return
-        same_trees = result.operating_point.weight == point.weight
-        if _same_settings(point, result.operating_point) and not self._stale:
+        moved = result is not None and not _same_settings(point, result.operating_point)
+        behind = shown is not None and not _same_settings(point, shown.point)
+        if not (moved or behind or self._stale):
             return
         self._stale = False
         contours = session.contours()
-        whole_study = session.curve_study
-        model = result.plain.model
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
             from ..experiments.study_froc import scan_curve, stored_curve
 
-            new = result.at(point)
-            if whole_study is not None:
-                curve = stored_curve(whole_study, model, point, on_event=on_event, cancel=cancel)
-            else:
-                curve = scan_curve(result.plain, contours, point)
-            return new, curve
+            new = result.at(point) if result is not None and moved else result
+            if shown is not None and shown.study is not None:
+                curve = stored_curve(
+                    shown.study, shown.model, point, on_event=on_event, cancel=cancel
+                )
+                return new, curve and replace(shown, curve=curve, point=point)
+            curve = scan_curve(result.plain, contours, point) if result is not None else None
+            model = result.plain.model if result is not None else ""
+            return new, curve and ShownCurve(curve, THIS_SCAN, point, model)
 
         def done(got: Any) -> None:
             new, curve = got
-            if session.result is not result:
+            if session.result is not result or session.shown is not shown:
+                self._stale = True  # what it was made for is gone
+                self._settle.start()
                 return
-            session.result = new
-            if not same_trees:
-                session.layers.update_likelihood(new.likelihood.values)
+            if new is not result and result is not None:
+                session.result = new
+                if new.likelihood is not result.likelihood:
+                    session.layers.update_likelihood(new.likelihood.values)
+                for warning in new.warnings:
+                    session.warn(warning)
             # A curve of other settings than shown would mislead: none is better.
-            name = session.curve_name if curve is not None else ""
-            session.set_curve(curve, name or THIS_SCAN, whole_study)
-            for warning in new.warnings:
-                session.warn(warning)
+            session.show_curve(curve)
             self._refresh()
 
-        session.desk.start(RECOMPUTE, work, done)
+        session.redraw.start(RECOMPUTE, work, done)
 
     def evaluate_study(self) -> None:
         """Draw the curve of the study with the model that made the shown map."""
@@ -296,26 +310,30 @@ class ReviewWidget(QWidget):
             session.warn("Open a study under Load first.")
             return
         model = session.model or preference("detection", "model")
+        try:
+            identity = load_card(model).identity
+        except SpinemetError as error:
+            session.warn(str(error))
+            return
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
             from ..experiments import study_curve
-            from ..network import load_card, load_model
+            from ..network import load_model
 
             leave_a_core_to_the_interface()
             return study_curve(
                 study,
                 load_model(model),
-                load_card(model).identity,
+                identity,
                 point,
                 on_event=on_event,
                 cancel=cancel,
             )
 
         def done(made: Any) -> None:
-            session.set_curve(made.curve, f"{study.path.name} by {Path(model).stem}", study)
-            if not _same_settings(point, self.controls.point()):
-                self._stale = True
-                self._settle.start()
+            name = f"{study.path.name} by {Path(model).stem}"
+            session.show_curve(ShownCurve(made.curve, name, point, identity, study))
+            self._settle.start()  # the controls may have been moved meanwhile
 
         try:
             session.runner.start(TASK, work, done)

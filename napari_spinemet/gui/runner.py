@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ..errors import Cancelled, SpinemetError
 from ..jobs import CancelToken, Event, EventCallback
+from ..jobs.events import ignore
 
 Work = Callable[[EventCallback, CancelToken], Any]
 
@@ -94,6 +95,15 @@ class JobRunner(QObject):
         self.cancel()
         if self._thread is not None:
             self._thread.join(seconds)
+
+    def finish(self, seconds: float = 60.0) -> None:
+        """Wait, for the end of the program, and do what waits; nobody hears of its end."""
+        waiting, self._waiting = self._waiting, deque()
+        if self._thread is not None:
+            self._thread.join(seconds)
+        for _, work, _ in waiting:
+            with suppress(SpinemetError):  # there is no window left to say it in
+                work(ignore, CancelToken())
 
     def _run(self, task: str, work: Work, token: CancelToken) -> None:
         def report(event: Event) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..phantom.sample import sample_study
 from ..study import Case, Study
-from .layers import AXES, LESION, SERIES, VERTEBRA, one_colour, series_layer
+from .layers import AXES, KIND, LESION, SERIES, VERTEBRA, one_colour, series_layer
 
 
 def diseased() -> list[tuple[Any, dict[str, Any], str]]:
@@ -23,18 +23,27 @@ def _layers(name: str) -> list[tuple[Any, dict[str, Any], str]]:
     case: Case = next(c for c in Study(sample_study()).cases() if c.name == name)
     series = case.series()
     annotation = case.annotation(series)
-    shared: dict[str, Any] = {"scale": series.spacing_mm, "units": ("mm",) * 3, "axis_labels": AXES}
-    shared["metadata"] = {SERIES: series}
+    shared = {"scale": series.spacing_mm, "units": ("mm",) * 3, "axis_labels": AXES}
     return [
         series_layer(series, case.path, annotation),
         (
             annotation.vertebrae.copy(),
-            {"name": "vertebrae", "colormap": one_colour(VERTEBRA), **shared},
+            {
+                "name": "vertebrae",
+                "colormap": one_colour(VERTEBRA),
+                "metadata": {SERIES: series, KIND: "vertebrae"},
+                **shared,
+            },
             "labels",
         ),
         (
             annotation.lesions.copy(),
-            {"name": "lesions", "colormap": one_colour(LESION), **shared},
+            {
+                "name": "lesions",
+                "colormap": one_colour(LESION),
+                "metadata": {SERIES: series, KIND: "lesions"},
+                **shared,
+            },
             "labels",
         ),
     ]

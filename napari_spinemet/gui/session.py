@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
@@ -11,7 +12,7 @@ from napari.utils import notifications
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
-from ..imaging import Annotation, SagittalSeries
+from ..imaging import Annotation, OperatingPoint, SagittalSeries
 from ..study import Case, Study
 from .layers import CONTOURS, SERIES, SOURCE, ViewerLayers
 from .runner import JobRunner
@@ -21,6 +22,30 @@ if TYPE_CHECKING:
 
     from ..detection import DetectionResult
     from ..evaluation import FrocCurve
+
+
+@dataclass(frozen=True, eq=False)
+class ShownCurve:
+    """A FROC curve and what it was made of.
+
+    Attributes
+    ----------
+    curve : FrocCurve
+    name : str
+        Of whom, for its title.
+    point : OperatingPoint
+        Its minimum area, weight and gate; the threshold does not matter.
+    model : str
+        Identity of the model.
+    study : Study or None
+        None for the open scan alone.
+    """
+
+    curve: FrocCurve
+    name: str
+    point: OperatingPoint
+    model: str
+    study: Study | None = None
 
 
 class Session(QObject):
@@ -44,9 +69,11 @@ class Session(QObject):
         self.layers = ViewerLayers(viewer)
         self.layers.contours_changed.connect(self.contours_changed)
         self.layers.series_offered.connect(self._on_offered)
-        # Training and detection take turns; opening and saving go on beside them.
+        # Training and detection take turns; opening and saving go on beside them, and so does
+        # drawing a curve again for other settings.
         self.runner, self.desk = JobRunner(self), JobRunner(self, queues=True)
-        for runner in (self.runner, self.desk):
+        self.redraw = JobRunner(self)
+        for runner in (self.runner, self.desk, self.redraw):
             runner.failed.connect(lambda _, sentence: self.warn(sentence))
         self.series: SagittalSeries | None = None
         self.source: Path | None = None
@@ -54,9 +81,7 @@ class Session(QObject):
         self.case: Case | None = None
         self.annotation: Annotation | None = None
         self.result: DetectionResult | None = None
-        self.curve: FrocCurve | None = None
-        self.curve_name = ""
-        self.curve_study: Study | None = None
+        self.shown: ShownCurve | None = None
         self.model = ""
         self._verdicts: dict[str, dict[tuple[int, int, int], str]] = {}
         offered = self.layers.offered()
@@ -74,7 +99,18 @@ class Session(QObject):
     def stop(self) -> None:
         """End all jobs, for the end of the program; what is being saved is saved."""
         self.runner.stop()
-        self.desk.stop()
+        self.redraw.stop()
+        self.desk.finish()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any job is running."""
+        return any(runner.busy for runner in (self.runner, self.desk, self.redraw))
+
+    @property
+    def curve(self) -> FrocCurve | None:
+        """The FROC curve that is shown."""
+        return self.shown.curve if self.shown is not None else None
 
     def say(self, sentence: str) -> None:
         """Tell the user something in passing."""
@@ -97,8 +133,8 @@ class Session(QObject):
         self.series, self.source, self.case = series, source, case
         self.annotation = annotation
         self.result = None
-        if self.curve_name == THIS_SCAN:
-            self.curve, self.curve_name, self.curve_study = None, "", None
+        if self.shown is not None and self.shown.study is None:
+            self.shown = None
         self.layers.show_series(series, annotation)
         for warning in series.warnings:
             self.warn(warning)
@@ -118,14 +154,18 @@ class Session(QObject):
             )
             return
         facts = dict(layer.metadata)
-        self.layers.take_out(layer)
+        drawn = self.layers.take_out(layer)
         self.open_series(facts[SERIES], facts.get(SOURCE), annotation=facts.get(CONTOURS))
+        if drawn:  # perhaps painted on before it was taken over
+            self.layers.replace_contours(drawn)
+            self.contours_changed.emit()
 
     def open_study(self, study: Study) -> None:
         """Make a study the open one."""
         self.study = study
-        if self.curve_study is not None and self.curve_study.path != study.path:
-            self.set_curve(None, "")
+        shown = self.shown
+        if shown is not None and shown.study is not None and shown.study.path != study.path:
+            self.show_curve(None)
         self.study_changed.emit()
 
     def contours(self) -> Annotation | None:
@@ -139,12 +179,9 @@ class Session(QObject):
         now, then = self.contours(), self.annotation
         if now is None:
             return False
-        if then is None:
+        if then is None or (self.case is not None and not self.case.contoured):
             return not now.empty
-        return not (
-            np.array_equal(now.lesions, then.lesions)
-            and np.array_equal(now.vertebrae, then.vertebrae)
-        )
+        return not same_contours(now, then)
 
     def verdicts(self) -> dict[tuple[int, int, int], str]:
         """Verdicts on findings of the open series, by place; they outlive a new detection."""
@@ -153,21 +190,29 @@ class Session(QObject):
 
     def set_result(self, result: DetectionResult, model: str) -> None:
         """Show what a model, given by name or path, detected in the open series."""
-        if model != self.model and self.curve is not None:
-            self.set_curve(None, "")
+        if self.shown is not None and self.shown.model != result.plain.model:
+            self.show_curve(None)
         self.result, self.model = result, model
         self.layers.show_likelihood(result)
         self.result_changed.emit()
 
-    def set_curve(self, curve: FrocCurve | None, name: str, study: Study | None = None) -> None:
-        """Show a FROC curve in review: of a study, or of the open scan."""
-        self.curve = curve
-        self.curve_name = name if curve is not None else ""
-        self.curve_study = study if curve is not None else None
+    def show_curve(self, shown: ShownCurve | None) -> None:
+        """Show a FROC curve in review: of a study, of the open scan, or none."""
+        self.shown = shown
         self.curve_changed.emit()
 
 
 THIS_SCAN = "this scan alone"
+
+
+def same_contours(one: Annotation | None, other: Annotation | None) -> bool:
+    """Whether two annotations hold the same labels."""
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one.lesions, other.lesions) and np.array_equal(
+        one.vertebrae, other.vertebrae
+    )
+
 
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 

@@ -177,7 +177,10 @@ class TrainWidget(QWidget):
 
     def _on_cancelled(self, task: str) -> None:
         if task == TASK:
-            self.status.setText("Training was cancelled; the former model is as it was.")
+            self.status.setText(
+                "Training was cancelled; the former model is as it was. The best weights so far "
+                "are in the study's folder models/unfinished."
+            )
 
 
 def _duration(seconds: float) -> str:

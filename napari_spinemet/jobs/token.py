@@ -29,4 +29,4 @@ class CancelToken:
     def raise_if_cancelled(self) -> None:
         """Raise :class:`~napari_spinemet.errors.Cancelled` once someone asked to stop."""
         if self._event.is_set():
-            raise Cancelled("The run was cancelled; nothing was changed.")
+            raise Cancelled("The run was cancelled; what was there before is as it was.")

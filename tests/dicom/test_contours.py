@@ -270,7 +270,7 @@ def test_organs_of_another_program_are_passed_over(tmp_path, truth, refused) -> 
 
     kinds = [str(item.SegmentLabel) for item in segmentation.SegmentSequence]
     assert kinds == ["Lesion 1", "Lesion 2", "L1", "L2", "S1"]
-    rename(0, "liver", "Liver")
+    rename(0, "Disc", "Intervertebral disc below L1 vertebra")
     rename(2, "Metastasis", "Neoplasm")
     rename(3, "vertebrae_L2", "Bone")
     rename(4, "T4", "Bone")
@@ -281,7 +281,7 @@ def test_organs_of_another_program_are_passed_over(tmp_path, truth, refused) -> 
     )
     np.testing.assert_array_equal(read.vertebrae > 0, whole.vertebrae > 1)
     for index in range(5):
-        rename(index, "liver", "Liver")
+        rename(index, "liver" if index else "paravertebral muscle", "Vertebral artery")
     save(segmentation, tmp_path / "organs")
     with refused("liver"):
         read_annotation(tmp_path / "organs", series)

@@ -39,7 +39,7 @@ def test_the_finished_model_is_kept_and_nothing_else(study: Path) -> None:
     path, card = train_study(study, CONFIG, name="mine", on_event=events.append)
     assert path == study / "models" / "mine.safetensors"
     assert load_model(path).configuration() == card.configuration
-    assert sorted(p.name for p in (study / "models").rglob("*.*")) == [
+    assert sorted(p.name for p in (study / "models").rglob("*")) == [
         "mine.json",
         "mine.safetensors",
     ]
@@ -69,6 +69,7 @@ def test_a_cut_run_leaves_the_former_model_and_its_own_best_weights(study: Path)
     resumed, card = train_study(study, CONFIG, name="mine", start=unfinished)
     assert resumed == path
     assert card.training["started_from"]["finished"] is False
+    assert card.training["started_from"]["config"]["seed"] == 1
     assert not unfinished.exists()
 
 

@@ -64,11 +64,7 @@ def workspace(viewer: object, qtbot: object) -> Iterator[object]:
     made = open_workspace(viewer)
     yield made
     made.session.stop()
-    qtbot.waitUntil(lambda: not _busy(made), timeout=30_000)
-
-
-def _busy(made: object) -> bool:
-    return made.session.runner.busy or made.session.desk.busy
+    qtbot.waitUntil(lambda: not made.session.busy, timeout=30_000)
 
 
 @pytest.fixture
@@ -76,7 +72,7 @@ def wait_idle(qtbot: object) -> Callable[[object], None]:
     """Wait until a workspace's job is over and its result shown."""
 
     def wait(made: object, timeout: int = 240_000) -> None:
-        qtbot.waitUntil(lambda: not _busy(made), timeout=timeout)
+        qtbot.waitUntil(lambda: not made.session.busy, timeout=timeout)
         qtbot.wait(50)
 
     return wait

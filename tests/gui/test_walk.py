@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_spinemet.detection import link_findings
+from napari_spinemet.gui.session import ShownCurve
 
 from .conftest import grabbed
 
@@ -74,7 +75,8 @@ def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Cal
     from napari_spinemet.evaluation import froc_from_detections
 
     curve = froc_from_detections([[([(0, 0)], [(0, 0, 0.75), (99, 0, 0.25)])]])
-    workspace.session.set_curve(curve, "a test")
+    point = workspace.review.controls.point()
+    workspace.session.show_curve(ShownCurve(curve, "a test", point, ""))
     plot = workspace.review.froc
     view = plot.plot.getPlotItem().vb
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 
 from napari_spinemet.errors import SpinemetError
+from napari_spinemet.gui.runner import JobRunner
 from napari_spinemet.network import load_card
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
@@ -72,7 +75,7 @@ def test_load_says_what_is_wrong(
     assert "Traceback" not in sentence
     assert str(place) in sentence
     assert files_of(tmp_path) == before
-    assert not workspace.session.runner.busy
+    assert not workspace.session.busy
 
 
 def test_scan_is_imported_into_a_study(
@@ -348,3 +351,48 @@ def test_opening_and_saving_go_on_beside_training(workspace: object, qtbot: obje
     assert done == ["first", "second"]
     assert session.runner.task == "train"
     session.runner.cancel()
+
+
+def test_what_waits_to_be_saved_is_saved_at_the_end(qtbot: object) -> None:
+    """The program closes while a scan is being read and a save waits behind it."""
+    desk, reading, saved = JobRunner(queues=True), threading.Event(), []
+    desk.start("load", lambda *_: reading.wait(5))
+    desk.start("save", lambda *_: saved.append("contours"))
+    threading.Timer(0.1, reading.set).start()
+    desk.finish()
+    assert saved == ["contours"]
+    qtbot.waitUntil(lambda: not desk.busy, timeout=5_000)
+    assert saved == ["contours"]
+
+
+def test_strokes_drawn_while_a_case_is_read_stay(
+    workspace: object, wait_idle: Callable, study_copy: Path
+) -> None:
+    """The other case is not opened over them, and a sentence says so."""
+    open_case(workspace, study_copy, wait_idle)
+    session, read = workspace.session, threading.Event()
+    case = session.case
+    session.desk.start("load", lambda *_: read.wait(10))
+    workspace.load.case_table.selectRow(1)
+    workspace.load.open_case()
+    session.layers.lesions.data_setitem((np.array([3]), np.array([50]), np.array([60])), 7)
+    count = len(said())
+    read.set()
+    wait_idle(workspace)
+    assert session.case == case
+    assert (session.contours().lesions == 7).sum() == 1
+    assert "meanwhile" in said()[count:][-1]
+
+
+def test_a_copy_of_the_image_layer_is_a_picture(
+    workspace: object, viewer: object, wait_idle: Callable, study_copy: Path, qtbot: object
+) -> None:
+    """Napari's Duplicate copies the metadata too; the open case stays open."""
+    open_case(workspace, study_copy, wait_idle)
+    session = workspace.session
+    layer, case = session.layers.image, session.case
+    data, settings, kind = layer.as_layer_data_tuple()
+    viewer.add_layer(Layer.create(data, {**settings, "name": "copy"}, kind))
+    qtbot.wait(50)
+    assert (session.layers.image, session.case) == (layer, case)
+    assert "copy" in [x.name for x in viewer.layers]
