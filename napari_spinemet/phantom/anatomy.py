@@ -304,7 +304,8 @@ def _paint_body(
     shape = vertebra.body
     canvas.paint(box, shape, tissues["cortex"], 0.9)
     marrow = tissues["marrow"] * rng.normal(1.0, 0.08)
-    uneven = 1 + 0.1 * smooth_noise(rng, block.shape, (3, 8, 8))
+    # Fatty and red marrow lie in patches, in some people more than in others.
+    uneven = 1 + rng.uniform(0.06, 0.25) * smooth_noise(rng, block.shape, (3, 8, 8))
     canvas.paint(
         box,
         lambda x, z, y: np.asarray(shape(x, z, y) + 0.9, dtype=np.float32),

@@ -164,26 +164,47 @@ def paint_mimics(
                 1.0,
                 vertebra.tilt,
             )
-        if rng.random() < 0.10 * rate:  # haemangioma: small, round, sharp, coarse trabeculae
-            radius = rng.uniform(3, 6.2)
-            up, back = rng.uniform(-0.55, 0.55, 2)
-            at = vertebra.point(up * height, back * depth, rng.uniform(-12, 12))
-            canvas.ellipsoid(at, (radius, radius, radius), bright(0.3, 0.95), 0.8)
-            for k in range(-2, 3):
-                stripe = (at[0], at[1], at[2] + k * radius * 0.4)
-                canvas.ellipsoid(stripe, (radius, radius * 0.8, 0.5), tissues["marrow"], 0.8)
-        if rng.random() < 0.14 * rate:  # endplate change: a band along the disc
-            side = rng.choice((-1, 1))
-            canvas.ellipsoid(
-                vertebra.point(side * (height - 2.0), rng.uniform(-0.4, 0.4) * depth),
-                (15, rng.uniform(1.6, 3.4), depth * rng.uniform(0.35, 0.8)),
-                bright(0.25, 0.8),
-                1.5,
-                vertebra.tilt,
-            )
+        if rng.random() < 0.18 * rate:
+            _paint_haemangioma(canvas, vertebra, tissues["marrow"], bright(0.3, 1.0), rng)
+        if rng.random() < 0.28 * rate:
+            _paint_endplate_change(canvas, vertebra, bright(0.3, 0.95), rng)
         if rng.random() < 0.10 * rate:  # Schmorl's node: the disc pushed into the body
             side = rng.choice((-1, 1))
             radius = rng.uniform(2, 4)
             at = vertebra.point(side * (height - radius * 0.4), rng.uniform(-0.3, 0.5) * depth)
             canvas.ellipsoid(at, (5, radius + 1, radius + 1), tissues["cortex"], 1.0)
             canvas.ellipsoid(at, (5, radius, radius), tissues.draw("nucleus"), 1.0)
+
+
+def _paint_haemangioma(
+    canvas: Canvas, vertebra: Vertebra, marrow: float, value: float, rng: np.random.Generator
+) -> None:
+    """Round, sharp, up to the height of the body, with coarse upright trabeculae in it."""
+    height, depth, _ = vertebra.half
+    radius = rng.uniform(4, max(5, min(12, 0.95 * height)))
+    room = max(0.1, 0.9 - radius / max(height, radius))
+    up, back = rng.uniform(-room, room), rng.uniform(-0.5, 0.5)
+    at = vertebra.point(up * height, back * depth, rng.uniform(-12, 12))
+    canvas.ellipsoid(at, (radius, radius, radius), value, 0.8)
+    for offset in np.arange(-radius, radius, rng.uniform(2.4, 3.6)):
+        length = 0.9 * float(np.sqrt(max(radius**2 - offset**2, 1)))
+        stripe = (at[0], at[1], at[2] + offset)
+        canvas.ellipsoid(stripe, (length, length, rng.uniform(0.5, 0.9)), marrow, 0.8)
+
+
+def _paint_endplate_change(
+    canvas: Canvas, vertebra: Vertebra, value: float, rng: np.random.Generator
+) -> None:
+    """A band along the disc (Modic type 1), from a rim to a third of the body."""
+    height, depth, _ = vertebra.half
+    side = rng.choice((-1, 1))
+    half = rng.uniform(2.0, max(2.5, 0.5 * height))
+    along = depth * rng.uniform(0.5, 0.95)
+    shift = rng.uniform(-1, 1) * max(0.0, 0.9 * depth - along)
+    canvas.ellipsoid(
+        vertebra.point(side * (height - half), shift),
+        (rng.uniform(8, 18), half, along),
+        value,
+        1.5,
+        vertebra.tilt,
+    )

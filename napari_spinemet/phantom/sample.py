@@ -9,7 +9,7 @@ import platformdirs
 
 from .cohort import make_cohort
 
-SEED = 2019
+SEED = 2024
 PIXEL_MM = 1.13
 
 

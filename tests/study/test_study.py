@@ -105,7 +105,7 @@ def test_saved_contours_come_back_identical(study: Study) -> None:
 
 def test_the_sample_study_is_the_phantom_that_it_says(study: Study) -> None:
     """A study of phantoms knows how it was made; any other says nothing."""
-    assert study.origin["phantom"]["seed"] == 2019
+    assert study.origin["phantom"]["seed"] == 2024
     (study.path / "cohort.json").write_text("[1]")
     assert study.origin == {}
     (study.path / "cohort.json").write_text("{")
