@@ -291,7 +291,7 @@ def train(
         "batches_per_epoch": batches,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
-        "method": method or ("windows" if form == "patch" else None),
+        "method": method,
         "normal_slices": normal_slices,
         "vertebra_share": vertebra_share,
         "seed": seed,

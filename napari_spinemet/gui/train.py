@@ -117,7 +117,6 @@ class TrainWidget(QWidget):
             leave_a_core_to_the_interface()
             config = TrainingConfig(
                 form=values["form"],
-                method="blocks" if values["form"] == "dense" else "windows",
                 epochs=values["epochs"],
                 batches_per_epoch=values["batches"],
                 device=values["device"],

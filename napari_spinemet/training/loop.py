@@ -115,16 +115,18 @@ def train(
     )
     judge = _Judge(validation, model, config) if validation else None
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rate = config.learning_rate
+    assert rate is not None  # the settings fill it in
     optimiser = torch.optim.SGD(
         _parameter_groups(model, config.weight_decay),
-        lr=config.learning_rate,
+        lr=rate,
         momentum=config.momentum,
     )
     per_epoch = config.batches_per_epoch or max(1, batches.samples // config.batch_size)
     total = per_epoch * config.epochs
     schedule = (
         torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, config.learning_rate, total_steps=total + 1, cycle_momentum=False
+            optimiser, rate, total_steps=total + 1, cycle_momentum=False
         )
         if config.schedule == "one-cycle" and total > 3
         else None

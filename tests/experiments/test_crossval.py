@@ -52,7 +52,9 @@ def test_out_of_fold_maps(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module, "train", train)
     monkeypatch.setattr(module, "likelihood_map", likelihood_map)
-    config = TrainingConfig(epochs=1, batches_per_epoch=1, batch_blocks=1, resolutions=(1.0,))
+    config = TrainingConfig(
+        epochs=1, batches_per_epoch=1, method="blocks", batch_blocks=1, resolutions=(1.0,)
+    )
     result = cross_validate(pairs, config, folds=2)
     assert len(result.results) == 2
     assert len(result.cases) == 4

@@ -16,7 +16,12 @@ from napari_spinemet.study import Study
 from napari_spinemet.training import TrainingConfig
 
 CONFIG = TrainingConfig(
-    resolutions=(1.0,), blocks=(1, 1, 1), epochs=2, batches_per_epoch=1, batch_blocks=1
+    resolutions=(1.0,),
+    blocks=(1, 1, 1),
+    epochs=2,
+    batches_per_epoch=1,
+    method="blocks",
+    batch_blocks=1,
 )
 
 

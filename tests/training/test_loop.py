@@ -26,6 +26,7 @@ def _config(**changes: Any) -> TrainingConfig:
         "blocks": (1, 1, 1),
         "epochs": 1,
         "batches_per_epoch": 3,
+        "method": "blocks",
         "batch_blocks": 2,
         "batch_size": 8,
         "device": "cpu",
@@ -301,7 +302,12 @@ def test_the_patch_form_trains(small_case: Case) -> None:
 def test_the_whole_network_trains_on_blocks(small_case: Case) -> None:
     """Three resolutions and three outputs, as it is by default."""
     config = TrainingConfig(
-        epochs=1, batches_per_epoch=1, batch_blocks=1, device="cpu", precision="float32"
+        epochs=1,
+        batches_per_epoch=1,
+        method="blocks",
+        batch_blocks=1,
+        device="cpu",
+        precision="float32",
     )
     result = train([small_case], config)
     assert result.model.parameter_count == 733_410 + 129
@@ -332,3 +338,11 @@ def test_an_unknown_device_is_refused(small_case: Case) -> None:
     """In a sentence, not as torch says it."""
     with pytest.raises(SpinemetError, match="'abacus' is not available"):
         train([small_case], _config(device="abacus"))
+
+
+def test_each_method_has_its_own_rate_unless_one_is_given() -> None:
+    """Windows bear a higher one; the paper's is its own."""
+    assert TrainingConfig().learning_rate == 0.03
+    assert TrainingConfig(method="blocks").learning_rate == 0.012
+    assert TrainingConfig(method="blocks", learning_rate=0.02).learning_rate == 0.02
+    assert TrainingConfig.paper().learning_rate == 0.06
