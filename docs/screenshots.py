@@ -26,6 +26,7 @@ def pump(until=lambda: False, seconds: float = 1.0) -> None:
 
 def main() -> None:
     """Walk the sample study and photograph each tab."""
+    IMAGES.mkdir(exist_ok=True)
     viewer = napari.Viewer(show=True)
     viewer.window._qt_window.resize(1480, 940)
     workspace = open_workspace(viewer)
