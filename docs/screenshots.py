@@ -1,6 +1,7 @@
 """Make the pictures of the documentation from the running program.
 
-Run under a display: ``xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py``.
+Run under a display, with the binding that napari does not remark upon:
+``QT_API=pyqt6 xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py``.
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ def main() -> None:
     start_demo(workspace)
     session = workspace.session
     pump(lambda: session.result is not None and not session.busy, 600)
-    workspace.load.path.setText("scan")
+    workspace.load.path.setText(str(session.case.path / "scan"))
+    workspace.load.look()
+    pump(lambda: not session.busy, 60)
     workspace.review.table.selectRow(0)
     pump(seconds=1)
     for name in ("Review", "Load", "Annotate", "Train", "Detect"):
         workspace.show_tab(name)
-        # The toast about the Qt binding is napari's own and fades after some seconds.
-        pump(seconds=6 if name == "Review" else 1)
+        pump(seconds=1)
         path = IMAGES / f"{name.lower()}.png"
         viewer.window.screenshot(str(path), canvas_only=False, flash=False)
     viewer.close()

@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from ..evaluation.curve import MEAN, SUM
-from .parts import text
+from .parts import take_what_is_left, text
 
 if TYPE_CHECKING:
     from ..evaluation import FrocCurve
@@ -39,7 +39,7 @@ class FrocPlot(QWidget):
         self.title = text()
         layout.addWidget(self.title)
         self.plot = pg.PlotWidget()
-        self.plot.setMinimumHeight(170)
+        take_what_is_left(self.plot, 150)
         self.plot.setToolTip("Click on the curve to set the threshold.")
         self.plot.setLabel("left", "true positive rate")
         self.plot.showGrid(x=True, y=True, alpha=0.25)

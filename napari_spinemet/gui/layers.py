@@ -211,6 +211,11 @@ class ViewerLayers(QObject):
         self.likelihood = self._viewer.add_image(
             result.likelihood.values, name="likelihood", **settings
         )
+        if self.image is not None:  # right above the scan, so that contours stay in sight
+            above = self._viewer.layers.index(self.image) + 1
+            self._viewer.layers.move_multiple(
+                [self._viewer.layers.index(x) for x in (self.plain, self.likelihood)], above
+            )
         self.detections = self._viewer.add_labels(
             np.zeros(result.likelihood.values.shape, dtype=np.int32),
             name="detections",

@@ -43,7 +43,7 @@ class OperatingPointBox(QGroupBox):
         fields.addRow("Threshold", self.threshold)
         self.min_area = _spin(0, 50, 0.5, " cm²", "Smaller detections are dropped.")
         self.weight = _spin(0, 1, 0.05, "", "Weight of the slice itself among its neighbours.")
-        self.aggregated = QCheckBox("over neighbouring slices")
+        self.aggregated = QCheckBox("neighbouring slices")
         self.aggregated.setToolTip("Average the likelihood over the slices on either side.")
         self.gate = QCheckBox("only within the spine")
         self.gate.setToolTip("Drop detections away from the spine that the model recognised.")

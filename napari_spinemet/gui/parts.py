@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -57,6 +58,12 @@ def form() -> tuple[QWidget, QFormLayout]:
     layout = QFormLayout(holder)
     layout.setContentsMargins(0, 0, 0, 0)
     return holder, layout
+
+
+def take_what_is_left(widget: QWidget, least: int) -> None:
+    """Let a widget have the height that others leave, whatever height it would wish for."""
+    widget.setMinimumHeight(least)
+    widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
 
 
 def text(value: str = "", muted: bool = False) -> QLabel:

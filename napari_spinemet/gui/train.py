@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..errors import SpinemetError
 from ..jobs import CancelToken, Evaluated, Event, EventCallback, Progressed
-from .parts import JobBar, button, group, notice, text
+from .parts import JobBar, button, group, notice, take_what_is_left, text
 from .runner import leave_a_core_to_the_interface
 from .session import session_of
 from .settings import keep, preference
@@ -83,7 +83,7 @@ class TrainWidget(QWidget):
         self.plot.setToolTip("Training loss by batch, and error on validation samples by epoch.")
         self.plot.setLabel("bottom", "batch")
         self.plot.addLegend(offset=(-10, 10))
-        self.plot.setMinimumHeight(180)
+        take_what_is_left(self.plot, 180)
         self._loss_line = self.plot.plot(pen=pg.mkPen("#8fa3b8"), name="loss")
         self._error_line = self.plot.plot(
             pen=pg.mkPen("#ffb000", width=2), symbol="o", symbolSize=6, name="validation error"

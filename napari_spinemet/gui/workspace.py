@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QScrollArea, QStyle, QTabWidget, QVBoxLayout, QWidget
 
 from .annotate import AnnotateWidget
 from .detect import DetectWidget
@@ -47,7 +47,13 @@ class Workspace(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(self.tabs)
-        self.setMinimumWidth(400)
+        # A tab that is cut off on the right hides its values.
+        widest = max(
+            widget.minimumSizeHint().width()
+            for widget in (self.load, self.annotate, self.train, self.detect, self.review)
+        )
+        bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+        self.setMinimumWidth(widest + bar + 8)
 
     def sizeHint(self) -> QSize:
         """Leave most of the window to the picture."""
