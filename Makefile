@@ -6,7 +6,7 @@ TOOLS := .venv/.tools
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24 -nolisten tcp"
 
-.PHONY: demo test lint clean
+.PHONY: demo test bench lint clean
 
 demo:
 	.ci/system-libraries || echo "Without them there is no window; the pictures are made all the same." >&2
@@ -20,9 +20,12 @@ test:
 	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(SCREEN) $(BIN)/python -m pytest tests/gui
 	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest tests/gui
 
+bench: $(PROGRAM)
+	$(BIN)/python benchmarks/engines.py
+
 lint: $(TOOLS)
-	$(BIN)/ruff check napari_spinemet tests
-	$(BIN)/ruff format --check napari_spinemet tests
+	$(BIN)/ruff check napari_spinemet tests benchmarks
+	$(BIN)/ruff format --check napari_spinemet tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -106,7 +106,7 @@ def likelihood_map(
     reduced = reduced_precision(precision, where)
     normalisation = model.normalisation if model.form == "dense" else None
     on_event(Started(TASK, slices))
-    model = model.to(where).eval()
+    network = model.folded().to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
     row_picks = np.unique(np.r_[np.arange(0, rows, stride), rows - 1])
     column_picks = np.unique(np.r_[np.arange(first, last, stride), last - 1])
@@ -118,7 +118,7 @@ def likelihood_map(
                 pyramid = build_pyramid(
                     series, model.resolutions, model.window, normalisation, [index]
                 )
-                coarse = evaluate(model, pyramid, row_picks, column_picks, where, cancel)
+                coarse = evaluate(network, pyramid, row_picks, column_picks, where, cancel)
                 probabilities[:, index, :, first:last] = _fill(
                     coarse, row_picks, column_picks - first, (rows, last - first)
                 )

@@ -73,14 +73,18 @@ def branch_response(
         if k < kept:
             x = F.max_pool2d(x, 3, 2)
         else:
-            x = torch.cat([F.max_pool2d(x[:, :, a:, b:], 3, 2) for a in (0, 1) for b in (0, 1)])
+            # Pooling once with stride 1 spares copying the map for each of its four phases.
+            x = F.max_pool2d(x, 3, 1)
+            x = torch.cat([x[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)])
     maps = model.widths[-1] // 2
     weight = model.joint.weight[:, branch * maps : (branch + 1) * maps]
     x = F.conv2d(pair_maximum(x), weight)
+    # With the maps last, what is copied lies together.
+    x = x.permute(0, 2, 3, 1)
     for _ in range(poolings - kept):
         # Undo the last split first: the fragments' own pixels interleave two by two.
-        x = torch.unflatten(x, 0, (2, 2, -1)).permute(2, 3, 4, 0, 5, 1).flatten(2, 3).flatten(3, 4)
-    return x[:, :, :rows, :columns]
+        x = torch.unflatten(x, 0, (2, 2, -1)).permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
+    return x.permute(0, 3, 1, 2)[:, :, :rows, :columns]
 
 
 @dataclass(frozen=True)

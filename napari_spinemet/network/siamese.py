@@ -8,12 +8,14 @@ and neighbouring windows share all of their intermediate results.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import SpinemetError
 from ..imaging.patches import PATCH_SHAPE, LocalZScore
@@ -198,6 +200,23 @@ class SiameseNet(nn.Module):
         features = self.branch(windows.transpose(0, 1).reshape(-1, 1, *self.window))
         features = torch.unflatten(features, 0, (len(self.resolutions), -1)).transpose(0, 1)
         return self.head(self.joint(features.flatten(1, 2))).flatten(1)
+
+    def folded(self) -> SiameseNet:
+        """A copy for evaluation with each batch normalisation folded into its convolution.
+
+        The same function to float rounding, at about two thirds of the time; it cannot be
+        trained or saved.
+        """
+        copied = copy.deepcopy(self).eval()
+        for block in copied.blocks:
+            layers = list(cast(Block, block).layers)
+            folded: list[nn.Module] = []
+            for k in range(0, len(layers), 3):
+                convolution = cast(nn.Conv2d, layers[k])
+                folded += [fuse_conv_bn_eval(convolution, cast(ShiftBatchNorm, layers[k + 1]))]
+                folded += [layers[k + 2]]
+            cast(Block, block).layers = nn.Sequential(*folded)
+        return copied
 
     def configuration(self) -> dict[str, Any]:
         """What must be known to build this network again; plain values."""

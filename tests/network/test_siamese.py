@@ -193,3 +193,24 @@ def test_start_is_glorot_uniform() -> None:
     assert weight.abs().max() <= limit
     assert weight.std() == pytest.approx(limit / 3**0.5, rel=0.02)
     assert not model.joint.bias.any()
+
+
+@pytest.mark.parametrize("form", ["patch", "dense"])
+def test_folding_changes_nothing_but_the_time(form: str) -> None:
+    """The same scores from weights that are not those of the start; the model stays as it is."""
+    torch.manual_seed(3)
+    model = SiameseNet((1, 2), form, (1, 2, 2), outputs=3)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.3, 3)
+            module.bias.data.normal_()
+    model.eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    windows = torch.randn(4, 2, *model.window)
+    folded = model.folded()
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(windows), model(windows), atol=2e-5, rtol=1e-5)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
