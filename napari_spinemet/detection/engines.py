@@ -27,7 +27,8 @@ from ..network.dense import branch_grids, dense_scores
 from ..network.devices import choose_device, describe_failure, reduced_precision
 
 TASK = "detect"
-BATCH = 128
+CPU_BATCH, GPU_BATCH = 16, 512
+"""Windows at a time: on a processor, few enough for their features to stay in its cache."""
 TILE_ROWS = 344
 """Rows evaluated at once: a slice of the paper's size in one piece, memory bounded for any."""
 
@@ -167,10 +168,11 @@ def _patch_slice(
     row, column = (g.ravel() for g in np.meshgrid(rows, columns, indexing="ij"))
     zeros = np.zeros_like(row)
     parts = []
-    for start in range(0, len(row), BATCH):
+    size = CPU_BATCH if device.type == "cpu" else GPU_BATCH
+    for start in range(0, len(row), size):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        batch = slice(start, start + BATCH)
+        batch = slice(start, start + size)
         windows = pyramid.windows(zeros[batch], row[batch], column[batch])
         parts.append(score_windows(model, windows, device))
     return np.concatenate(parts).T.reshape(-1, len(rows), len(columns))

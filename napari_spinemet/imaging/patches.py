@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,18 +31,24 @@ def zscore(patches: npt.NDArray[np.floating]) -> FloatArray:
     return np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation)).astype(np.float32)
 
 
-def gaussian_mean(image: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:
-    """Gaussian-weighted mean around each pixel of an image continued by its mirror image.
+def gaussian_mean(images: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:
+    """Gaussian-weighted mean around each pixel of images continued by their mirror image.
+
+    Images lie along the last two axes.
 
     On that continuation (numpy's ``symmetric``, the edge pixel repeated) a convolution is a
     product in the cosine transform, whose cost does not grow with the window; windows here
     are tens of pixels wide.
     """
-    spectrum = fft.dctn(image, type=2)
-    for axis, size in enumerate(image.shape):
-        response = np.exp(-0.5 * (sigma * np.pi * np.arange(size) / size) ** 2)
-        spectrum *= np.expand_dims(response, 1 - axis)
-    result: npt.NDArray[np.float64] = fft.idctn(spectrum, type=2)
+    workers = os.cpu_count() or 1
+    spectrum = fft.dctn(images, type=2, axes=(-2, -1), workers=workers)
+    rows, columns = (
+        np.exp(-0.5 * (sigma * np.pi * np.arange(size) / size) ** 2) for size in images.shape[-2:]
+    )
+    spectrum *= rows[:, None] * columns
+    result: npt.NDArray[np.float64] = fft.idctn(
+        spectrum, type=2, axes=(-2, -1), workers=workers, overwrite_x=True
+    )
     return result
 
 
@@ -74,9 +81,8 @@ class LocalZScore:
             if spread <= 1e-7 * np.abs(image).max(initial=0.0):
                 target[:] = 0
                 continue
-            mean, square = (
-                gaussian_mean(values, self.sigma_mm / resolution_mm)
-                for values in (centred, centred**2)
+            mean, square = gaussian_mean(
+                np.stack([centred, centred**2]), self.sigma_mm / resolution_mm
             )
             deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
             target[:] = (centred - mean) / (deviation + self.floor * spread)
