@@ -204,8 +204,7 @@ class SiameseNet(nn.Module):
     def folded(self) -> SiameseNet:
         """A copy for evaluation with each batch normalisation folded into its convolution.
 
-        The same function to float rounding, at about two thirds of the time; it cannot be
-        trained or saved.
+        The same function to float rounding; it can be neither trained nor saved.
         """
         copied = copy.deepcopy(self).eval()
         for block in copied.blocks:
