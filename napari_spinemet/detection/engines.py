@@ -8,7 +8,10 @@ once and gives the same numbers to float rounding.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypedDict
 
 import numpy as np
@@ -23,16 +26,19 @@ from ..imaging.patches import Pyramid, build_pyramid, zscore
 from ..jobs import CancelToken, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
 from ..network import SiameseNet
-from ..network.dense import branch_grids, dense_scores
+from ..network.dense import BranchGrid, branch_grids, dense_scores
 from ..network.devices import choose_device, describe_failure, reduced_precision
+from ..network.spectral import SpectralNet
 
 TASK = "detect"
 CPU_BATCH, GPU_BATCH = 16, 512
 """Windows at a time: on a processor, few enough for their features to stay in its cache."""
-TILE_ROWS = 344
-"""Rows evaluated at once: a slice of the paper's size in one piece, memory bounded for any."""
+TILE_PIXELS = 400 * 200
+"""Working pixels evaluated at once: a usual slice in one piece, memory bounded for any."""
 
 FloatArray = npt.NDArray[np.float32]
+BlockScores = Callable[[Sequence[torch.Tensor], Sequence[BranchGrid]], torch.Tensor]
+"""Class scores ``(outputs, rows, columns)`` from cropped images of each resolution."""
 
 
 class MapSettings(TypedDict, total=False):
@@ -103,11 +109,17 @@ def likelihood_map(
     where = choose_device(device)
     slices, rows, width = working_shape(series.shape, series.affine)
     first, last = central_columns(width) if columns == "centre" else (0, width)
-    evaluate = _patch_slice if engine == "patch" or model.form == "patch" else _dense_slice
     reduced = reduced_precision(precision, where)
     normalisation = model.normalisation if model.form == "dense" else None
     on_event(Started(TASK, slices))
-    network = model.folded().to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    poolings = len(model.blocks)
+    evaluate: Callable[..., FloatArray]
+    if engine == "patch" or model.form == "patch":
+        evaluate = partial(_patch_slice, _folded(model, where), where)
+    elif where.type == "cpu" and not reduced:
+        evaluate = partial(_dense_slice, SpectralNet(model).scores, poolings)
+    else:
+        evaluate = partial(_dense_slice, _on_device(_folded(model, where), where), poolings)
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
     row_picks = np.unique(np.r_[np.arange(0, rows, stride), rows - 1])
     column_picks = np.unique(np.r_[np.arange(first, last, stride), last - 1])
@@ -119,7 +131,7 @@ def likelihood_map(
                 pyramid = build_pyramid(
                     series, model.resolutions, model.window, normalisation, [index]
                 )
-                coarse = evaluate(network, pyramid, row_picks, column_picks, where, cancel)
+                coarse = evaluate(pyramid, row_picks, column_picks, cancel)
                 probabilities[:, index, :, first:last] = _fill(
                     coarse, row_picks, column_picks - first, (rows, last - first)
                 )
@@ -156,12 +168,26 @@ def score_windows(model: SiameseNet, windows: FloatArray, device: torch.device) 
     return result
 
 
+def _folded(model: SiameseNet, device: torch.device) -> SiameseNet:
+    network: SiameseNet = model.folded().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def _on_device(model: SiameseNet, device: torch.device) -> BlockScores:
+    """Score blocks of working pixels by plain convolutions, in any precision."""
+
+    def scores(images: Sequence[torch.Tensor], grids: Sequence[BranchGrid]) -> torch.Tensor:
+        return dense_scores(model, [image[None].to(device) for image in images], grids)[0]
+
+    return scores
+
+
 def _patch_slice(
     model: SiameseNet,
+    device: torch.device,
     pyramid: Pyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
-    device: torch.device,
     cancel: CancelToken | None,
 ) -> FloatArray:
     """Probabilities ``(outputs, len(rows), len(columns))``, window by window in batches."""
@@ -179,27 +205,29 @@ def _patch_slice(
 
 
 def _dense_slice(
-    model: SiameseNet,
+    evaluate: BlockScores,
+    poolings: int,
     pyramid: Pyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
-    device: torch.device,
     cancel: CancelToken | None,
 ) -> FloatArray:
-    """The same by the dense network: every pixel of the range, in tiles of rows."""
+    """The same by the dense network: every pixel of the range, in tiles of equal rows."""
     reach = slice(int(columns[0]), int(columns[-1]) + 1)
+    height, width = int(rows[-1]) + 1, reach.stop - reach.start
+    # Tiles share their windows' margins with none, so a few large ones cost least.
+    tiles = math.ceil(height * width / TILE_PIXELS)
+    edges = [height * k // tiles for k in range(tiles + 1)]
     parts = []
-    for start in range(0, int(rows[-1]) + 1, TILE_ROWS):
+    for tile in map(slice, edges, edges[1:]):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        tile = slice(start, min(start + TILE_ROWS, int(rows[-1]) + 1))
-        grids = branch_grids(pyramid, len(model.blocks), tile, reach)
+        grids = branch_grids(pyramid, poolings, tile, reach)
         images = [
-            torch.from_numpy(grid.crop(image).copy()).to(device)
+            torch.from_numpy(grid.crop(image)[0].copy())
             for grid, image in zip(grids, pyramid.images, strict=True)
         ]
-        scores = dense_scores(model, images, grids)[0].float()
-        parts.append(torch.softmax(scores, 0).cpu().numpy())
+        parts.append(torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy())
     every: FloatArray = np.concatenate(parts, axis=1)
     return every[:, rows][:, :, columns - columns[0]]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from .grids import nearest_pixel, resample_image, working_shape
 from .series import SagittalSeries
@@ -37,19 +36,26 @@ def gaussian_mean(images: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[
     Images lie along the last two axes.
 
     On that continuation (numpy's ``symmetric``, the edge pixel repeated) a convolution is a
-    product in the cosine transform, whose cost does not grow with the window; windows here
-    are tens of pixels wide.
+    product in the cosine transform. Of a window tens of pixels wide only some tens of the
+    lowest frequencies are left, so two narrow products of matrices do the whole transform.
     """
-    workers = os.cpu_count() or 1
-    spectrum = fft.dctn(images, type=2, axes=(-2, -1), workers=workers)
-    rows, columns = (
-        np.exp(-0.5 * (sigma * np.pi * np.arange(size) / size) ** 2) for size in images.shape[-2:]
-    )
-    spectrum *= rows[:, None] * columns
-    result: npt.NDArray[np.float64] = fft.idctn(
-        spectrum, type=2, axes=(-2, -1), workers=workers, overwrite_x=True
-    )
+    rows, columns = (_low_waves(size, sigma) for size in images.shape[-2:])
+    result: npt.NDArray[np.float64] = rows @ (rows.T @ images @ columns) @ columns.T
     return result
+
+
+@lru_cache(maxsize=32)
+def _low_waves(size: int, sigma: float) -> npt.NDArray[np.float64]:
+    """Orthonormal cosines ``(pixel, frequency)``, each times the root of its Gaussian weight.
+
+    Frequencies whose weight is lost in float64 are left out.
+    """
+    frequency = np.arange(size)
+    weight = np.exp(-0.5 * (sigma * np.pi * frequency / size) ** 2)
+    kept = frequency[weight > 1e-18]
+    waves = np.cos(np.pi / size * np.outer(np.arange(size) + 0.5, kept))
+    waves *= np.sqrt(np.where(kept == 0, 1, 2) / size * weight[kept])
+    return waves
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def branch_response(
             x = F.max_pool2d(x, 3, 2)
         else:
             # Pooling once with stride 1 spares copying the map for each of its four phases.
-            x = _maximum_3x3(x)
+            x = maximum_3x3(x)
             x = torch.cat([x[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)])
     maps = model.widths[-1] // 2
     weight = model.joint.weight[:, branch * maps : (branch + 1) * maps]
@@ -87,7 +87,7 @@ def branch_response(
     return x.permute(0, 3, 1, 2)[:, :, :rows, :columns]
 
 
-def _maximum_3x3(x: Tensor) -> Tensor:
+def maximum_3x3(x: Tensor) -> Tensor:
     """Maximum over 3 x 3 pixels at every pixel, ``(batch, map, row - 2, column - 2)``.
 
     Without gradients by rows and then by columns: the library's pooling also writes down
