@@ -64,15 +64,12 @@ class FrocCurve:
 
         Curves of maps compare in float32, as the maps are, and those of lists in float64.
         """
-        single = self.thresholds.dtype == np.float32
-        here: LevelArray = np.array([threshold], np.float32) if single else np.array([threshold])
-        rates, means, sums = zip(*(case.at(here) for case in self.cases), strict=True)
-        tp = np.concatenate(rates)
-        return (
-            float(np.nanmean(tp)) if not np.isnan(tp).all() else float("nan"),
-            float(np.mean(means)),
-            float(np.mean(sums)),
-        )
+        # An entry holds from its own threshold down to just above the next.
+        here = self.thresholds.dtype.type(threshold)
+        k = len(self.thresholds) - int(np.searchsorted(self.thresholds[::-1], here)) - 1
+        if k < 0:
+            return 0.0, 0.0, 0.0
+        return float(self.tp_rate[k]), float(self.fp_mean[k]), float(self.fp_sum[k])
 
     def area(self, fp_range: tuple[float, float] = (0.0, 0.5), reading: str = MEAN) -> float:
         """Area under the curve between two numbers of false positives, over its width."""
@@ -121,10 +118,19 @@ def curve_of(cases: Sequence[CaseTable]) -> FrocCurve:
     if not any(case.has_regions for case in cases):
         raise SpinemetError("None of the cases has a contoured lesion, so no rate can be given.")
     thresholds = np.unique(np.concatenate([c.thresholds for c in cases]))[::-1]
-    tables = [case.at(thresholds) for case in cases]
-    tp = np.nanmean([t for t, _, _ in tables if not np.isnan(t).any()], axis=0)
-    means = np.mean([m for _, m, _ in tables], axis=0)
-    sums = np.mean([s for _, _, s in tables], axis=0)
-    changed = np.ones(len(thresholds), dtype=bool)
-    changed[1:] = (np.diff(tp) != 0) | (np.diff(means) != 0) | (np.diff(sums) != 0)
+    count, diseased = len(thresholds), sum(case.has_regions for case in cases)
+    # Each case steps at its own thresholds only: the sum of all steps up to here costs as much
+    # as there are steps, a look-up of every case at every threshold grows with the square.
+    steps = np.zeros((3, count), dtype=np.longdouble)
+    for case in cases:
+        at = count - np.searchsorted(thresholds[::-1], case.thresholds, side="right")
+        if case.has_regions:
+            steps[0, at] += np.diff(case.tp_rate, prepend=0) / diseased
+        steps[1, at] += np.diff(case.fp_mean, prepend=0) / len(cases)
+        steps[2, at] += np.diff(case.fp_sum, prepend=0) / len(cases)
+    # The digits beyond a double's take up the rounding; the clip its last bit.
+    tp, means, sums = np.maximum(np.cumsum(steps, axis=1), 0).astype(float)
+    tp = np.minimum(tp, 1)
+    changed = np.ones(count, dtype=bool)
+    changed[1:] = (abs(np.diff([tp, means, sums])) > 1e-12).any(axis=0)
     return FrocCurve(thresholds[changed], tp[changed], means[changed], sums[changed], tuple(cases))

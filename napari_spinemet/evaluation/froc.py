@@ -10,18 +10,19 @@ sum over the slices of a scan; both are always computed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from ..detection import ComponentForest, aggregate
-from ..detection.components import min_pixels
+from ..detection.components import SliceTree, min_pixels
 from ..detection.gate import SpineCurve, spine_curve
 from ..errors import SpinemetError
-from ..imaging import Annotation, FrocCase, LikelihoodMap
+from ..imaging import Annotation, FrocCase
 from ..imaging.grids import resample_labels
-from .counting import FloatArray, Marks, case_table, slice_steps
+from .counting import CaseTable, FloatArray, Marks, case_table, slice_steps
 from .curve import FrocCurve, curve_of
 
 
@@ -41,29 +42,134 @@ def region_centres(
     return result
 
 
-def forest_marks(
-    forest: ComponentForest,
-    regions: Sequence[FloatArray],
-    min_area_cm2: float,
-    curve: SpineCurve | None = None,
-) -> list[Marks]:
-    """The nodes of each slice's tree that are large enough, as marks."""
-    smallest = min_pixels(min_area_cm2)
-    result = []
-    for tree, centres in zip(forest.trees, regions, strict=True):
-        chosen = tree.area >= smallest
-        if curve is not None:
-            chosen &= curve.holds(tree.row, tree.column)
-        lower = tree.parent_level[chosen]
-        result.append(
-            Marks(
-                centres,
-                np.stack([tree.row[chosen], tree.column[chosen]], axis=1),
-                tree.level[chosen],
-                np.where(lower > 0, lower, np.float32(-np.inf)),
-            )
+@dataclass(frozen=True, eq=False)
+class _Nodes:
+    """What a FROC needs of one slice: its regions, and every component at any threshold.
+
+    Components by falling area, so that the large ones come first.
+    """
+
+    regions: FloatArray
+    area: npt.NDArray[np.int32]
+    centres: npt.NDArray[np.float64]
+    upper: npt.NDArray[np.float32]
+    lower: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, tree: SliceTree, regions: FloatArray) -> _Nodes:
+        order = np.argsort(-tree.area, kind="stable")
+        lower = tree.parent_level[order]
+        return cls(
+            regions,
+            tree.area[order].astype(np.int32),
+            np.stack([tree.row, tree.column], axis=1)[order],
+            tree.level[order],
+            np.where(lower > 0, lower, np.float32(-np.inf)),
         )
-    return result
+
+    def marks(self, min_area_cm2: float, curve: SpineCurve | None) -> Marks:
+        """Those that are large enough and within the spine."""
+        count = int(np.searchsorted(-self.area, -min_pixels(min_area_cm2), side="right"))
+        chosen: slice | npt.NDArray[np.bool_] = slice(0, count)
+        if curve is not None:
+            chosen = np.zeros(len(self.area), dtype=bool)
+            chosen[:count] = curve.holds(*self.centres[:count].T)
+        return Marks(self.regions, self.centres[chosen], self.upper[chosen], self.lower[chosen])
+
+
+class CaseForests:
+    """The component trees of one case, from which its rates follow at any setting.
+
+    Parameters
+    ----------
+    case : FrocCase
+    weight : float, optional
+        Aggregate plain maps with this weight first; maps are taken as they are without it.
+    connectivity : {8, 4}
+
+    Raises
+    ------
+    SpinemetError
+        If the contours of a sequence are not those of its map's series.
+    """
+
+    def __init__(self, case: FrocCase, weight: float | None = None, connectivity: int = 8) -> None:
+        self.case_id = case.case_id
+        self._sequences: list[tuple[list[_Nodes], SpineCurve | None]] = []
+        for likelihood, annotation in case.sequences:
+            regions = region_centres(annotation, likelihood.series_spacing_mm)
+            if len(regions) != len(likelihood.values):
+                raise SpinemetError(
+                    f"The contours of {case.case_id} have {len(regions)} slices and its "
+                    f"likelihood map {len(likelihood.values)}; they are of different series."
+                )
+            forest = ComponentForest(
+                likelihood if weight is None else aggregate(likelihood, weight), connectivity
+            )
+            nodes = [_Nodes.of(t, r) for t, r in zip(forest.trees, regions, strict=True)]
+            self._sequences.append((nodes, spine_curve(likelihood)))
+
+    def table(
+        self,
+        *,
+        max_distance_mm: float = 20.0,
+        min_area_cm2: float = 5.0,
+        gate: bool = False,
+        one_to_one: bool = False,
+    ) -> CaseTable:
+        """Rates of the case at every threshold; the settings are those of :func:`froc`."""
+        return case_table(
+            self.case_id,
+            [
+                [
+                    slice_steps(
+                        nodes.marks(min_area_cm2, curve if gate else None),
+                        max_distance_mm,
+                        one_to_one,
+                    )
+                    for nodes in sequence
+                ]
+                for sequence, curve in self._sequences
+            ],
+        )
+
+
+class CohortForests:
+    """The component trees of a cohort: the curve at other settings without new trees.
+
+    Parameters
+    ----------
+    cases : iterable of FrocCase
+        Read one at a time; the maps are not kept.
+    weight, connectivity
+        As in :class:`CaseForests`. Another weight means other maps, and so other trees.
+    """
+
+    def __init__(
+        self, cases: Iterable[FrocCase], weight: float | None = None, connectivity: int = 8
+    ) -> None:
+        self.cases = [CaseForests(case, weight, connectivity) for case in cases]
+
+    def curve(
+        self,
+        *,
+        max_distance_mm: float = 20.0,
+        min_area_cm2: float = 5.0,
+        gate: bool = False,
+        one_to_one: bool = False,
+    ) -> FrocCurve:
+        """The curve at these settings, which are those of :func:`froc`."""
+        return curve_of(
+            [
+                case.table(
+                    max_distance_mm=max_distance_mm,
+                    min_area_cm2=min_area_cm2,
+                    gate=gate,
+                    one_to_one=one_to_one,
+                )
+                for case in self.cases
+            ]
+        )
 
 
 def froc(
@@ -98,26 +204,17 @@ def froc(
     -------
     FrocCurve
     """
-    tables = []
-    for case in cases:
-        sequences = []
-        for likelihood, annotation in case.sequences:
-            regions = region_centres(annotation, likelihood.series_spacing_mm)
-            if len(regions) != len(likelihood.values):
-                raise SpinemetError(
-                    f"The contours of {case.case_id} have {len(regions)} slices and its "
-                    f"likelihood map {len(likelihood.values)}; they are of different series."
-                )
-            forest = ComponentForest(_prepared(likelihood, weight), connectivity)
-            curve = spine_curve(likelihood) if gate else None
-            marks = forest_marks(forest, regions, min_area_cm2, curve)
-            sequences.append([slice_steps(m, max_distance_mm, one_to_one) for m in marks])
-        tables.append(case_table(case.case_id, sequences))
-    return curve_of(tables)
-
-
-def _prepared(likelihood: LikelihoodMap, weight: float | None) -> LikelihoodMap:
-    return likelihood if weight is None else aggregate(likelihood, weight)
+    return curve_of(
+        [
+            CaseForests(case, weight, connectivity).table(
+                max_distance_mm=max_distance_mm,
+                min_area_cm2=min_area_cm2,
+                gate=gate,
+                one_to_one=one_to_one,
+            )
+            for case in cases
+        ]
+    )
 
 
 def froc_from_detections(

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..detection import ComponentForest, aggregate
-from ..detection.gate import spine_curve
 from ..errors import SpinemetError
 from ..evaluation import FrocCurve
-from ..evaluation.counting import case_table, slice_steps
 from ..evaluation.curve import curve_of
-from ..evaluation.froc import forest_marks, region_centres
+from ..evaluation.froc import CaseForests
 from ..imaging import FrocCase, OperatingPoint
 from ..jobs import CancelToken
 
@@ -74,34 +71,15 @@ def choose_operating_point(
         else (False,)
     )
     best: tuple[tuple[float, float, float], OperatingPointChoice] | None = None
-    spines = [[spine_curve(m) for m, _ in case.sequences] for case in cases]
     for weight in weights:
         forests = []
         for case in cases:
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            forests.append([ComponentForest(aggregate(m, weight)) for m, _ in case.sequences])
-        regions = [
-            [region_centres(a, m.series_spacing_mm) for m, a in case.sequences] for case in cases
-        ]
+            forests.append(CaseForests(case, weight))
         for area in areas_cm2:
             for gate in gates:
-                tables = [
-                    case_table(
-                        case.case_id,
-                        [
-                            [
-                                slice_steps(marks, 20.0)
-                                for marks in forest_marks(f, r, area, s if gate else None)
-                            ]
-                            for f, r, s in zip(forest, region, spine, strict=True)
-                        ],
-                    )
-                    for case, forest, region, spine in zip(
-                        cases, forests, regions, spines, strict=True
-                    )
-                ]
-                curve = curve_of(tables)
+                curve = curve_of([f.table(min_area_cm2=area, gate=gate) for f in forests])
                 allowed = np.flatnonzero(curve.fp_sum <= max_fp_per_scan)
                 if not len(allowed):
                     continue

@@ -23,17 +23,6 @@ from ..imaging.patches import Pyramid
 from .siamese import SiameseNet, pair_maximum
 
 
-def step_of(resolution_mm: float, poolings: int) -> int:
-    """Pixels between the windows of neighbouring working pixels, where that is 1, 2, 4, ...
-
-    Those first poolings keep their stride. 1 also stands for every resolution whose windows
-    are evaluated on its own grid and then looked up.
-    """
-    step = round(1 / resolution_mm)
-    power_of_two = step >= 1 and step & (step - 1) == 0 and math.isclose(step * resolution_mm, 1)
-    return min(step, 2**poolings) if power_of_two else 1
-
-
 def branch_response(
     model: SiameseNet, images: Tensor, branch: int, step: int, rows: int, columns: int
 ) -> Tensor:
@@ -108,7 +97,7 @@ class BranchGrid:
     Attributes
     ----------
     step : int
-        Pixels between neighbouring windows, see :func:`step_of`.
+        Pixels between neighbouring windows: 1, 2, 4, ...
     first : tuple of int
         Padded (row, column) of the first window.
     size : tuple of int
@@ -136,18 +125,19 @@ class BranchGrid:
 
 
 def branch_grids(pyramid: Pyramid, poolings: int, rows: slice, columns: slice) -> list[BranchGrid]:
-    """The windows that a block of working pixels needs at each resolution of a pyramid."""
+    """The windows that a block of working pixels needs at each resolution of a pyramid.
+
+    ``rows`` and ``columns`` may have a step: then only every so-many-th pixel is scored.
+    """
     grids = []
-    for resolution, all_rows, all_columns in zip(
-        pyramid.resolutions, pyramid.rows, pyramid.columns, strict=True
-    ):
-        step = step_of(resolution, poolings)
-        row, column = (
-            (pixels - pixels[0]) // step for pixels in (all_rows[rows], all_columns[columns])
-        )
+    for all_rows, all_columns in zip(pyramid.rows, pyramid.columns, strict=True):
+        row, column = (pixels - pixels[0] for pixels in (all_rows[rows], all_columns[columns]))
+        # Poolings can keep their stride as often as 2 divides the distances of all windows.
+        common = int(np.gcd.reduce(np.r_[row, column, 2**poolings]))
+        row, column = row // common, column // common
         grids.append(
             BranchGrid(
-                step,
+                common,
                 (int(all_rows[rows][0]), int(all_columns[columns][0])),
                 (int(row[-1]) + 1, int(column[-1]) + 1),
                 row,

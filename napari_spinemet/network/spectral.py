@@ -109,9 +109,7 @@ class SpectralNet:
 
     def _add_responses(self, target: Tensor, image: Tensor, branch: int, plan: _Plan) -> None:
         """Add the share of one resolution to ``(row, column, hidden)``."""
-        needed = [
-            plan.step * (n - 1) + w for n, w in zip(plan.covered, self._window, strict=True)
-        ]
+        needed = [plan.step * (n - 1) + w for n, w in zip(plan.covered, self._window, strict=True)]
         x = F.pad(image, (0, needed[1] - image.shape[1], 0, needed[0] - image.shape[0]))
         (down, across), (rows, columns), phases = plan.counts, plan.outputs, plan.phases
         spectra = self._transformed(x, plan)
@@ -124,15 +122,15 @@ class SpectralNet:
             torch.bmm(spectrum, real[k], out=product[0])
             torch.bmm(spectrum, imaginary[k], out=product[1])
             torch.mm(plan.rows_back, product.flatten(2).flatten(0, 1), out=half[k])
-        half = half.unflatten(1, (2, rows)).flatten(0, 1)
+        half = half.view(2 * len(spectra), rows, many * hidden)
         target = target[: plan.covered[0], : plan.covered[1]]
-        target = target.unflatten(0, (down, rows, phases)).unflatten(3, (across, columns, phases))
+        target = torch.unflatten(target, 0, (down, rows, phases))
+        target = torch.unflatten(target, 3, (across, columns, phases))
         for row in range(rows):
             torch.mm(plan.columns_back, half[:, row], out=response)
             # (column, phase, phase, down, across, hidden) to the order of the target.
-            target[:, row] += response.unflatten(
-                1, (phases, phases, down, across, hidden)
-            ).permute(3, 1, 4, 0, 2, 5)
+            parts = response.view(columns, phases, phases, down, across, hidden)
+            target[:, row] += parts.permute(3, 1, 4, 0, 2, 5)
 
     def _transformed(self, x: Tensor, plan: _Plan) -> Tensor:
         """Spectra ``(column frequency, row frequency, tile, re and im of each map)``."""

@@ -1,16 +1,19 @@
 """Batches of training samples, as windows or as densely evaluated blocks.
 
 Windows are the paper's: one location, one window. Blocks are for the dense form, in which
-neighbouring windows share almost all of their work: a square of working pixels is evaluated
-at once and every pixel in it that may be drawn counts with the weight it has in the paper's
-sampling. A block is drawn as the one around a sampled location, that is in proportion to
-the weight it holds, and its loss is the weighted mean over it; the expected loss is that of
-the sampled windows, except that blocks which would stick out of the slice are moved in, so
-that what lies next to its border counts a little less.
+neighbouring windows share almost all of their work: a lattice of working pixels is evaluated
+at once, and every pixel of it that may be drawn counts with the weight it has in the paper's
+sampling. Its spacing lets poolings keep their stride, so that a block costs a few windows and
+says what a sample of its neighbourhood would say in the mean: neighbours a millimetre apart
+add work and little else. A block is drawn as one around a sampled location, that is in
+proportion to the weight it holds, and its loss is the weighted mean over it; the expected
+loss is that of the sampled windows, except that blocks which would stick out of the slice
+are moved in, so that what lies next to its border counts a little less.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -179,9 +182,9 @@ class BlockBatches:
         In dense form.
     size : int
         Blocks in a batch.
-    side : int
-        Working pixels a side.
     rule : SamplingRule
+    side, spacing : int
+        A block scores every ``spacing``-th working pixel of a square of ``side`` pixels.
     """
 
     def __init__(
@@ -189,15 +192,17 @@ class BlockBatches:
         cases: Cases,
         model: SiameseNet,
         size: int,
-        side: int = 32,
         rule: SamplingRule = PAPER_RULE,
+        *,
+        side: int = 32,
+        spacing: int = 4,
     ) -> None:
         if model.form != "dense":
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
-        self._size, self._poolings = size, len(model.blocks)
-        self._period = lcm(
-            *(Fraction(r).limit_denominator(100).numerator for r in model.resolutions)
-        )
+        self._size, self._poolings, self._spacing = size, len(model.blocks), spacing
+        # Every block must meet the grids of all resolutions in the same phase to share a batch.
+        grids = [Fraction(r).limit_denominator(100) for r in model.resolutions]
+        self._period = lcm(*(r.numerator for r in grids if (spacing / r).denominator > 1))
         self._pyramids: dict[int, Pyramid] = {}
         self._slices: list[_Slice] = []
         shapes = []
@@ -212,25 +217,20 @@ class BlockBatches:
             self._pyramids[number] = pyramid
             shape = pyramid.working_shape[1:]
             shapes.append(shape)
-            # Every block must meet the coarser grids in the same phase to share a batch, so
-            # blocks never reach the rows and columns after the last whole period.
-            reach = tuple(slice(0, n // self._period * self._period) for n in shape)
             for position, kinds in enumerate(classes):
                 labels = np.full(shape, -1, dtype=np.int8)
                 for label, pixels in enumerate(kinds.pixels):
                     labels.ravel()[pixels] = label
                 counts = np.array(kinds.counts, dtype=float)
                 weights = counts / [max(len(p), 1) for p in kinds.pixels]
-                inside = labels[reach]
-                if weights[inside[inside >= 0]].any():
-                    self._slices.append(
-                        _Slice(number, position, shape[1], kinds.pixels, labels, weights, counts)
-                    )
+                self._slices.append(
+                    _Slice(number, position, shape[1], kinds.pixels, labels, weights, counts)
+                )
         if not self._slices:
             raise SpinemetError(NOTHING_TO_LEARN)
         self.samples = int(sum(s.counts.sum() for s in self._slices))
-        smallest = min(min(shape) for shape in shapes)
-        self._side = min(side, smallest) // self._period * self._period
+        reach = min(side, *(n - self._period + 1 for shape in shapes for n in shape))
+        self._points = max(1, (reach - 1) // spacing + 1)
         mass = np.array([s.counts.sum() for s in self._slices])
         self._chance = mass / mass.sum()
 
@@ -269,14 +269,17 @@ class BlockBatches:
             block = self._place(pixel[0], rows, rng), self._place(pixel[1], columns, rng)
             inside = here.classes[block]
             weight = np.where(inside >= 0, here.weights[inside], 0)
-            if weight.any():  # not so where the pixel lies out of the reach of every block
+            if weight.any():  # not so where a block that was moved in has lost its pixel
                 return block, inside, weight
 
     def _place(self, pixel: int, size: int, rng: np.random.Generator) -> slice:
-        """The block of a randomly shifted tiling that holds the pixel, within the slice."""
-        shift = int(rng.integers(0, self._side // self._period)) * self._period
-        start = (pixel + shift) // self._side * self._side - shift
-        last = (size - self._side) // self._period * self._period
-        # A block that sticks out is moved in, and a little more where the grid ends out of phase.
-        start = min(max(start, 0), last)
-        return slice(start, start + self._side)
+        """A block in which the pixel has any place of the lattice, within the slice."""
+        start = pixel - self._spacing * int(rng.integers(self._points))
+        extent = self._spacing * (self._points - 1) + 1
+        last = size - extent
+        if start < 0 or start > last:
+            # Moved in by whole spacings, so that the lattice still meets the pixel.
+            start += self._spacing * math.ceil(max(-start, 0) / self._spacing)
+            start -= self._spacing * math.ceil(max(start - last, 0) / self._spacing)
+        start = min(max(start, 0), last) // self._period * self._period
+        return slice(start, start + extent, self._spacing)

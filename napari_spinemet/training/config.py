@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import SpinemetError
 from .sampling import SamplingRule
 
-LEARNING_RATES = {"windows": 0.03, "blocks": 0.012}
+LEARNING_RATES = {"windows": 0.03, "blocks": 0.03}
 """Peak rates at which each method converged; the gradients of blocks are noisier."""
 
 
@@ -33,9 +33,9 @@ class TrainingConfig:
         How samples are evaluated, see :mod:`~napari_spinemet.training.batches`; the patch
         form knows windows only.
     batch_size : int
-        Windows in a batch.
-    batch_blocks : int
-        Blocks of 32 x 32 working pixels in a batch.
+        Samples in a batch.
+    samples_per_block : int
+        For so many samples one block is evaluated; it stands for them in the mean.
     learning_rate : float or None
         The peak of the one-cycle schedule, or the constant rate. None for what converged with
         the method: 0.03 with windows, 0.012 with blocks.
@@ -68,7 +68,7 @@ class TrainingConfig:
     batches_per_epoch: int | None = 80
     method: str = "windows"
     batch_size: int = 128
-    batch_blocks: int = 8
+    samples_per_block: int = 8
     learning_rate: float | None = None
     schedule: str = "one-cycle"
     momentum: float = 0.9
@@ -81,13 +81,18 @@ class TrainingConfig:
     device: str = "auto"
 
     @property
+    def batch_blocks(self) -> int:
+        """Blocks in a batch."""
+        return max(1, self.batch_size // self.samples_per_block)
+
+    @property
     def sampling(self) -> SamplingRule:
         """Where the locations come from."""
         return SamplingRule(self.normal_slices, self.vertebra_share)
 
     def __post_init__(self) -> None:
         _ = self.sampling  # refuses a rule that is none
-        for name in ("epochs", "batch_size", "batch_blocks", "batches_per_epoch"):
+        for name in ("epochs", "batch_size", "samples_per_block", "batches_per_epoch"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SpinemetError(f"Training needs {name} of at least 1.")

@@ -109,7 +109,7 @@ def train(
         model.load_state_dict(start.state_dict())
     rng = np.random.default_rng(config.seed)
     batches: Batches = (
-        BlockBatches(cases, model, config.batch_blocks, rule=config.sampling)
+        BlockBatches(cases, model, config.batch_blocks, config.sampling)
         if config.method == "blocks"
         else WindowBatches(cases, model, rng, config.batch_size, config.sampling)
     )
@@ -117,11 +117,7 @@ def train(
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rate = config.learning_rate
     assert rate is not None  # the settings fill it in
-    optimiser = torch.optim.SGD(
-        _parameter_groups(model, config.weight_decay),
-        lr=rate,
-        momentum=config.momentum,
-    )
+    optimiser = make_optimiser(model, config)
     per_epoch = config.batches_per_epoch or max(1, batches.samples // config.batch_size)
     total = per_epoch * config.epochs
     schedule = (
@@ -146,7 +142,7 @@ def train(
                 with torch.random.fork_rng(devices=[]):
                     # Dropout draws from this run's own stream, whatever else uses torch.
                     torch.set_rng_state(generator.get_state())
-                    loss = _step(model, batch, optimiser, device, reduced, config.clip_norm)
+                    loss = training_step(model, batch, optimiser, device, reduced, config.clip_norm)
                     generator.set_state(torch.get_rng_state())
                 if not math.isfinite(loss):
                     raise _diverged(epoch)
@@ -200,7 +196,15 @@ def _finite(model: nn.Module) -> bool:
     return all(bool(v.isfinite().all()) for v in model.state_dict().values())
 
 
-def _step(
+def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Stochastic gradient descent with the settings' rate, momentum and weight decay."""
+    rate = config.learning_rate
+    assert rate is not None  # the settings fill it in
+    groups = _parameter_groups(model, config.weight_decay)
+    return torch.optim.SGD(groups, lr=rate, momentum=config.momentum)
+
+
+def training_step(
     model: SiameseNet,
     batch: Batch,
     optimiser: torch.optim.Optimizer,
@@ -208,6 +212,7 @@ def _step(
     reduced: bool,
     clip_norm: float | None,
 ) -> float:
+    """One step of descent on a batch; gives its loss."""
     with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
         outcome = batch.evaluate(model, device)
     loss = _weighted_loss(outcome, model.outputs)
@@ -243,7 +248,7 @@ class _Judge:
         rng = np.random.default_rng(20170)
         source: Batches
         if config.method == "blocks":
-            source, count = BlockBatches(cases, model, 8, rule=config.sampling), 25
+            source, count = BlockBatches(cases, model, 16, config.sampling), 25
         else:
             source, count = WindowBatches(cases, model, rng, 128, config.sampling), 16
         self._batches = [source.draw(rng, flips=False) for _ in range(count)]
