@@ -64,12 +64,12 @@ def slice_steps(marks: Marks, max_distance_mm: float, one_to_one: bool = False) 
     ).reshape(len(marks.centres), len(marks.regions))
     # A centre of gravity is a quotient: 20 mm must not fail by its last digit.
     near = distances <= max_distance_mm + 1e-9
-    thresholds = np.unique(np.concatenate([marks.upper, marks.lower]))[::-1]
-    thresholds = thresholds[np.isfinite(thresholds)]
-    count = len(thresholds)
+    rising, place = np.unique(np.concatenate([marks.upper, marks.lower]), return_inverse=True)
+    # What is never left again ends beyond the last threshold, at minus infinity.
+    count = int(np.isfinite(rising).sum())
+    thresholds = rising[len(rising) - count :][::-1]
     # A detection counts from the position of its upper threshold up to that of its lower.
-    begin = count - np.searchsorted(thresholds[::-1], marks.upper, side="right")
-    end = count - np.searchsorted(thresholds[::-1], marks.lower, side="right")
+    begin, end = np.split(len(rising) - 1 - place, 2)
 
     def present(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         change = np.bincount(begin[chosen], minlength=count + 1)[: count + 1]

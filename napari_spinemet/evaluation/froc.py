@@ -57,7 +57,7 @@ class _Nodes:
 
     @classmethod
     def of(cls, tree: SliceTree, regions: FloatArray) -> _Nodes:
-        order = np.argsort(-tree.area, kind="stable")
+        order = np.argsort(-tree.area)
         lower = tree.parent_level[order]
         return cls(
             regions,

@@ -242,7 +242,8 @@ class ViewerLayers(QObject):
             return
         for index in slices:
             self.detections.data[index] = labels(index)
-        self.detections.refresh()
+        # Only the picture changes: no thumbnail, no extent, nothing to highlight.
+        self.detections.refresh(thumbnail=False, highlight=False, extent=False)
 
     @property
     def current_slice(self) -> int:
