@@ -27,6 +27,7 @@ from torch import Tensor
 
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
+from ..imaging.grids import nearest_pixel
 from ..imaging.patches import Pyramid, build_pyramid, zscore
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
@@ -216,7 +217,11 @@ class BlockBatches:
             )
             self._pyramids[number] = pyramid
             shape = pyramid.working_shape[1:]
-            shapes.append(shape)
+            within = [
+                min(_before_the_end(p, r) for p, r in zip(axis, model.resolutions, strict=True))
+                for axis in (pyramid.rows, pyramid.columns)
+            ]
+            shapes.append(within)
             for position, kinds in enumerate(classes):
                 labels = np.full(shape, -1, dtype=np.int8)
                 for label, pixels in enumerate(kinds.pixels):
@@ -224,7 +229,15 @@ class BlockBatches:
                 counts = np.array(kinds.counts, dtype=float)
                 weights = counts / [max(len(p), 1) for p in kinds.pixels]
                 self._slices.append(
-                    _Slice(number, position, shape[1], kinds.pixels, labels, weights, counts)
+                    _Slice(
+                        number,
+                        position,
+                        shape[1],
+                        kinds.pixels,
+                        labels[: within[0], : within[1]],
+                        weights,
+                        counts,
+                    )
                 )
         if not self._slices:
             raise SpinemetError(NOTHING_TO_LEARN)
@@ -283,3 +296,12 @@ class BlockBatches:
             start -= self._spacing * math.ceil(max(start - last, 0) / self._spacing)
         start = min(max(start, 0), last) // self._period * self._period
         return slice(start, start + extent, self._spacing)
+
+
+def _before_the_end(nearest: npt.NDArray[np.intp], resolution_mm: float) -> int:
+    """Leading working pixels whose nearest at a resolution is not past its grid's end.
+
+    The last may have theirs there and take another, out of step with the ones before.
+    """
+    size = len(nearest)
+    return int((nearest == nearest_pixel(size, resolution_mm, available=2**31)).sum())

@@ -53,7 +53,7 @@ def test_out_of_fold_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "train", train)
     monkeypatch.setattr(module, "likelihood_map", likelihood_map)
     config = TrainingConfig(
-        epochs=1, batches_per_epoch=1, method="blocks", batch_blocks=1, resolutions=(1.0,)
+        epochs=1, batches_per_epoch=1, method="blocks", batch_size=8, resolutions=(1.0,)
     )
     result = cross_validate(pairs, config, folds=2)
     assert len(result.results) == 2

@@ -21,7 +21,7 @@ CONFIG = TrainingConfig(
     epochs=2,
     batches_per_epoch=1,
     method="blocks",
-    batch_blocks=1,
+    batch_size=8,
 )
 
 

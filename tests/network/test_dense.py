@@ -12,7 +12,7 @@ from torch import nn
 from napari_spinemet.imaging import SagittalSeries
 from napari_spinemet.imaging.patches import build_pyramid
 from napari_spinemet.network import SiameseNet
-from napari_spinemet.network.dense import branch_grids, dense_scores, step_of
+from napari_spinemet.network.dense import branch_grids, dense_scores
 from napari_spinemet.network.siamese import ShiftBatchNorm
 
 
@@ -108,19 +108,39 @@ def test_a_block_of_one_pixel_is_one_window(make_series: Callable[..., SagittalS
 
 
 @pytest.mark.parametrize(
-    ("resolution", "step"),
+    ("resolution", "spacing", "step"),
     [
-        (1.0, 1),
-        (0.5, 2),
-        (0.25, 4),
-        (0.125, 8),
-        (0.0625, 8),
-        (2.0, 1),
-        (1.25, 1),
-        (1.5, 1),
-        (0.4, 1),
+        (1.0, 1, 1),
+        (0.5, 1, 2),
+        (0.25, 1, 4),
+        (0.125, 1, 8),
+        (0.0625, 1, 8),
+        (2.0, 1, 1),
+        (1.25, 1, 1),
+        (1.5, 1, 1),
+        (0.4, 1, 1),
+        (1.0, 4, 4),
+        (1.0, 3, 1),
+        (1.0, 6, 2),
+        (0.5, 4, 8),
+        (0.25, 4, 8),
+        (2.0, 4, 2),
+        (2.0, 6, 1),
     ],
 )
-def test_step_of_a_resolution(resolution: float, step: int) -> None:
-    """A power of two for halves of a millimetre, at most one for each pooling, else 1."""
-    assert step_of(resolution, 3) == step
+def test_poolings_keep_their_stride_where_windows_lie_far_apart(
+    make_series: Callable[..., SagittalSeries], resolution: float, spacing: int, step: int
+) -> None:
+    """By the largest power of two in all distances, at most one for each of three poolings.
+
+    The windows are those of the scored pixels: the pyramid says where each begins.
+    """
+    pyramid = build_pyramid(make_series(), (resolution,))
+    rows, columns = slice(3, 40, spacing), slice(6, 45, spacing)
+    (grid,) = branch_grids(pyramid, 3, rows, columns)
+    assert grid.step == step
+    for first, indices, wanted in (
+        (grid.first[0], grid.rows, pyramid.rows[0][rows]),
+        (grid.first[1], grid.columns, pyramid.columns[0][columns]),
+    ):
+        np.testing.assert_array_equal(first + step * indices, wanted)

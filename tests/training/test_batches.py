@@ -52,31 +52,39 @@ def _coded(make_series: MakeSeries, annotation: Annotation) -> SagittalSeries:
     return make_series(90_000.0 * k + 300.0 * row + column)
 
 
-def _one_mm_branch(model: SiameseNet, batch: BlockBatch) -> np.ndarray:
-    """Codes at the centre of each pixel's window at 1 mm: ``(block, row, column)``."""
-    images = batch.images[model.resolutions.index(1.0)]
+def _centres(model: SiameseNet, batch: BlockBatch, resolution: float, step: int) -> np.ndarray:
+    """What lies in the middle of each scored pixel's window: ``(block, row, column)``."""
+    images = batch.images[model.resolutions.index(resolution)]
     height, width = (side // 2 for side in model.window)
-    return np.rint(images[:, height:-height, width:-width]).astype(int)
+    return images[:, height:-height:step, width:-width:step]
+
+
+def _codes(model: SiameseNet, batch: BlockBatch, spacing: int = 4) -> np.ndarray:
+    """The codes of the scored pixels."""
+    return np.rint(_centres(model, batch, 1.0, spacing)).astype(int)
 
 
 @pytest.mark.parametrize("resolutions", RESOLUTIONS)
 @pytest.mark.parametrize("flips", [False, True])
 @pytest.mark.parametrize("size", [(75, 83), (64, 64), (41, 25)])
+@pytest.mark.parametrize("spacing", [1, 3, 4])
 def test_each_pixel_of_a_block_has_the_label_of_its_place(
     make_series: MakeSeries,
     resolutions: tuple[float, ...],
     flips: bool,
     size: tuple[int, int],
+    spacing: int,
 ) -> None:
     """The voxel in the middle of a pixel's window says where it is, and so its label."""
     annotation = _annotation(*size)
     model = SiameseNet(resolutions, "dense", normalisation=Raw(), **TINY)  # type: ignore[arg-type]
-    source = BlockBatches([(_coded(make_series, annotation), annotation)], model, 6)
+    cases = [(_coded(make_series, annotation), annotation)]
+    source = BlockBatches(cases, model, 6, spacing=spacing)
     rng = np.random.default_rng(0)
     mirrored = set()
     for _ in range(8):
         batch = source.draw(rng, flips)
-        codes = _one_mm_branch(model, batch)
+        codes = _codes(model, batch, spacing)
         assert codes.shape == batch.classes.shape
         k, row, column = codes // 90_000, codes % 90_000 // 300, codes % 300
         for block in range(6):
@@ -100,12 +108,10 @@ def test_flips_are_alike_on_all_resolutions(make_series: MakeSeries, flips: bool
         rng = np.random.default_rng(1)
         for _ in range(4):
             batch = source.draw(rng, flips)
-            height, width = (side // 2 for side in model.window)
             fine, middle, coarse = (
-                image[:, height:-height, width:-width] for image in batch.images
+                _centres(model, batch, mm, step) for mm, step in zip(model.resolutions, (8, 4, 2))
             )
-            np.testing.assert_allclose(fine[:, ::2, ::2], middle, atol=1e-3)
-            coarse = coarse.repeat(2, axis=1).repeat(2, axis=2)
+            np.testing.assert_allclose(fine, middle, atol=1e-3)
             inside = (middle > 4) & (middle < ramp.max() - 4)  # smoothing bends the ends
             assert np.abs(coarse - middle)[inside].max() <= 1 + 1e-3
 
@@ -120,17 +126,17 @@ def test_block_scores_are_the_window_scores_of_their_places(
     model = SiameseNet(resolutions, "dense", normalisation=Raw(), **TINY).eval()  # type: ignore[arg-type]
     series = _coded(make_series, annotation)
     batch = BlockBatches([(series, annotation)], model, 3).draw(np.random.default_rng(2), False)
-    codes = _one_mm_branch(model, batch)[batch.weights > 0]
-    # Of several thousand pixels every 37th will do.
-    at = [v[::37] for v in (codes // 90_000, codes % 90_000 // 300, codes % 300)]
+    codes = _codes(model, batch)[batch.weights > 0]
+    # Of some hundred pixels every third will do.
+    at = [v[::3] for v in (codes // 90_000, codes % 90_000 // 300, codes % 300)]
     windows = build_pyramid(series, resolutions, model.window).windows(*at)
     with torch.inference_mode():
         expected = model(torch.from_numpy(windows))
         outcome = batch.evaluate(model, CPU)
     scale = float(expected.abs().max())
-    torch.testing.assert_close(outcome.scores[::37], expected, atol=1e-5 * scale, rtol=1e-4)
+    torch.testing.assert_close(outcome.scores[::3], expected, atol=1e-5 * scale, rtol=1e-4)
     truth = [int(_expected(annotation, k)[r, c]) for k, r, c in zip(*at)]
-    assert outcome.labels[::37].tolist() == truth
+    assert outcome.labels[::3].tolist() == truth
     assert float(outcome.weights.sum()) == pytest.approx(1, abs=1e-5)
 
 
@@ -156,6 +162,28 @@ def test_blocks_weigh_the_classes_as_the_sampled_windows_do(make_series: MakeSer
     np.testing.assert_allclose(got / 100, wanted, atol=0.02)
 
 
+def test_lattices_meet_every_pixel_alike(make_series: MakeSeries) -> None:
+    """Over 6000 blocks the pixels of each phase have the weight of the samples that lie there.
+
+    So what is learned is what the sampled windows teach, however wide the lattice.
+    """
+    annotation = _annotation(240, 250)
+    model = SiameseNet((1.0,), "dense", normalisation=Raw(), **TINY)  # type: ignore[arg-type]
+    cases = [(_coded(make_series, annotation), annotation)]
+    wanted, got = np.zeros((4, 4)), np.zeros((4, 4))
+    for seed in range(20):
+        drawn = draw_samples(cases, np.random.default_rng(seed)).locations
+        np.add.at(wanted, (drawn[:, 2] % 4, drawn[:, 3] % 4), 1 / len(drawn) / 20)
+    source = BlockBatches(cases, model, 60)
+    rng = np.random.default_rng(6)
+    for _ in range(100):
+        batch = source.draw(rng, True)
+        codes = _codes(model, batch)
+        np.add.at(got, (codes % 90_000 // 300 % 4, codes % 300 % 4), batch.weights)
+    np.testing.assert_allclose(got / got.sum(), wanted, atol=0.006)
+    assert wanted.max() - wanted.min() > 0.02  # or any phases would do
+
+
 def test_slices_are_drawn_by_what_they_hold(make_series: MakeSeries) -> None:
     """A slice with twice the samples gives twice the blocks, to 0.04 over 900 of them."""
     annotation = _annotation(96, 104)
@@ -165,9 +193,7 @@ def test_slices_are_drawn_by_what_they_hold(make_series: MakeSeries) -> None:
     wanted = (samples.locations[:, 1] == 1).mean()
     source = BlockBatches([(series, annotation)], model, 90)
     rng = np.random.default_rng(4)
-    first = [
-        _one_mm_branch(model, source.draw(rng, False))[:, 0, 0] // 90_000 == 1 for _ in range(10)
-    ]
+    first = [_codes(model, source.draw(rng, False))[:, 0, 0] // 90_000 == 1 for _ in range(10)]
     assert np.mean(first) == pytest.approx(wanted, abs=0.04)
 
 

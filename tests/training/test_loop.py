@@ -27,8 +27,8 @@ def _config(**changes: Any) -> TrainingConfig:
         "epochs": 1,
         "batches_per_epoch": 3,
         "method": "blocks",
-        "batch_blocks": 2,
         "batch_size": 8,
+        "samples_per_block": 4,
         "device": "cpu",
         "precision": "float32",
     }
@@ -155,13 +155,13 @@ def test_a_loss_that_is_no_number_ends_the_run(
     small_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the batch where it happens, with the epoch and what to do; nothing is written."""
-    step, calls = loop._step, []
+    step, calls = loop.training_step, []
 
     def step_then_nan(*arguments: Any) -> float:
         calls.append(1)
         return step(*arguments) if len(calls) < 2 else math.nan
 
-    monkeypatch.setattr(loop, "_step", step_then_nan)
+    monkeypatch.setattr(loop, "training_step", step_then_nan)
     with pytest.raises(SpinemetError, match=r"no longer a number in epoch 1; lower the learning"):
         train([small_case], _config(), checkpoint=tmp_path / "best.safetensors")
     assert len(calls) == 2
@@ -188,7 +188,7 @@ def test_weights_that_are_not_finite_after_the_last_step_end_the_run(
     small_case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loss was a number, but the step it led to was not."""
-    step = loop._step
+    step = loop.training_step
 
     def poisoned(model: Any, *arguments: Any) -> float:
         loss = step(model, *arguments)
@@ -196,7 +196,7 @@ def test_weights_that_are_not_finite_after_the_last_step_end_the_run(
             model.score.bias[0] = math.inf
         return loss
 
-    monkeypatch.setattr(loop, "_step", poisoned)
+    monkeypatch.setattr(loop, "training_step", poisoned)
     with pytest.raises(SpinemetError, match="no longer a number"):
         train([small_case], _config(batches_per_epoch=1))
 
@@ -209,7 +209,7 @@ def test_a_failure_inside_torch_is_one_sentence(
     def full(*_: Any) -> float:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    monkeypatch.setattr(loop, "_step", full)
+    monkeypatch.setattr(loop, "training_step", full)
     with pytest.raises(SpinemetError, match="graphics card ran out of memory"):
         train([small_case], _config())
 
@@ -218,7 +218,7 @@ def test_a_network_that_says_the_same_everywhere_has_collapsed(
     small_case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is reported as such and not as a result."""
-    step = loop._step
+    step = loop.training_step
 
     def flatten(model: Any, *arguments: Any) -> float:
         loss = step(model, *arguments)
@@ -226,7 +226,7 @@ def test_a_network_that_says_the_same_everywhere_has_collapsed(
             model.score.weight.zero_()
         return loss
 
-    monkeypatch.setattr(loop, "_step", flatten)
+    monkeypatch.setattr(loop, "training_step", flatten)
     with pytest.raises(SpinemetError, match="collapsed"):
         train([small_case], _config(batches_per_epoch=1, method="windows"), validation=[small_case])
 
@@ -305,7 +305,7 @@ def test_the_whole_network_trains_on_blocks(small_case: Case) -> None:
         epochs=1,
         batches_per_epoch=1,
         method="blocks",
-        batch_blocks=1,
+        batch_size=8,
         device="cpu",
         precision="float32",
     )
@@ -343,6 +343,6 @@ def test_an_unknown_device_is_refused(small_case: Case) -> None:
 def test_each_method_has_its_own_rate_unless_one_is_given() -> None:
     """Windows bear a higher one; the paper's is its own."""
     assert TrainingConfig().learning_rate == 0.03
-    assert TrainingConfig(method="blocks").learning_rate == 0.012
+    assert TrainingConfig(method="blocks").learning_rate == 0.03
     assert TrainingConfig(method="blocks", learning_rate=0.02).learning_rate == 0.02
     assert TrainingConfig.paper().learning_rate == 0.06
