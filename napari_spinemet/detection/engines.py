@@ -216,7 +216,7 @@ def _dense_slice(
     reach = slice(int(columns[0]), int(columns[-1]) + 1)
     height, width = int(rows[-1]) + 1, reach.stop - reach.start
     # Tiles share their windows' margins with none, so a few large ones cost least.
-    tiles = math.ceil(height * width / TILE_PIXELS)
+    tiles = min(height, math.ceil(height * width / TILE_PIXELS))
     edges = [height * k // tiles for k in range(tiles + 1)]
     parts = []
     for tile in map(slice, edges, edges[1:]):

@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 EXACT_UP_TO = 14
 """Cases up to which all sign flips are enumerated."""
-_CHUNK_BYTES = 64 * 2**20
+_CHUNK_BYTES = 2**20  # of each array on the way: more would leave the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,20 +84,21 @@ def weighted_areas(table: _Table, weights: FloatArray, fp_range: tuple[float, fl
         tp = weights @ table.tp / (weights @ table.has_regions)[:, None]
         fp = weights @ table.fp / weights.sum(axis=1)[:, None]
     tp = np.nan_to_num(tp, nan=0.0)
-    order = np.lexsort((tp, fp), axis=1)
+    # Points with equal false positives form a vertical step, in whatever order: only its top
+    # goes on, and its width is 0.
+    order = np.argsort(fp, axis=1, kind="stable")
     zero = np.zeros((len(weights), 1))
-    x = np.concatenate([zero, np.take_along_axis(fp, order, 1)], axis=1)
-    y = np.maximum.accumulate(
-        np.concatenate([zero, np.take_along_axis(tp, order, 1)], axis=1), axis=1
-    )
+    x = np.concatenate([zero, np.take_along_axis(fp, order, 1), zero], axis=1)
+    y = np.concatenate([zero, np.take_along_axis(tp, order, 1), zero], axis=1)
+    np.maximum.accumulate(y, axis=1, out=y)
     # Level beyond the last point: one more point far out, so that the range always ends inside.
-    x = np.concatenate([x, np.maximum(x[:, -1:], high) + 1], axis=1)
-    y = np.concatenate([y, y[:, -1:]], axis=1)
-    x0, x1, y0, y1 = x[:, :-1], x[:, 1:], y[:, :-1], y[:, 1:]
-    a, b = np.clip(x0, low, high), np.clip(x1, low, high)
+    x[:, -1] = np.maximum(x[:, -2], high) + 1
+    width, rise = np.diff(x), np.diff(y)
+    ends = np.clip(x, low, high)
+    a, b = ends[:, :-1], ends[:, 1:]
     with np.errstate(invalid="ignore", divide="ignore"):
-        slope = np.where(x1 > x0, (y1 - y0) / (x1 - x0), 0.0)
-    heights = y0 + slope * ((a + b) / 2 - x0)
+        slope = np.where(width > 0, rise / width, 0.0)
+    heights = y[:, :-1] + slope * ((a + b) / 2 - x[:, :-1])
     areas: FloatArray = ((b - a) * heights).sum(axis=1) / (high - low)
     return areas
 

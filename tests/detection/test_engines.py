@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spinemet.detection import detect, likelihood_map
+from napari_spinemet.detection import detect, engines, likelihood_map
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import OperatingPoint, SagittalSeries
 from napari_spinemet.imaging.grids import resample_image
@@ -65,6 +65,19 @@ def test_dense_equals_windows_at_other_resolutions(
     dense = likelihood_map(one, model, columns="all", stride=5)
     window = likelihood_map(one, model, engine="patch", columns="all", stride=5)
     assert np.abs(dense.values - window.values).max() <= 1e-5
+
+
+@pytest.mark.parametrize("pixels", [46 * 49 - 1, 700, 1])
+def test_tiles_of_a_slice_fit_together(
+    series: SagittalSeries, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few pixels are evaluated at once, down to a row, the map is the same to 1e-6."""
+    model = lively("dense", resolutions=(1, 2), blocks=(1, 1, 1))
+    one = SagittalSeries(series.voxels[:1], series.affine)
+    whole = likelihood_map(one, model, columns="all")
+    monkeypatch.setattr(engines, "TILE_PIXELS", pixels)
+    tiled = likelihood_map(one, model, columns="all")
+    np.testing.assert_allclose(tiled.values, whole.values, atol=1e-6)
 
 
 def test_patch_engine_equals_a_plain_loop(series: SagittalSeries) -> None:

@@ -15,6 +15,7 @@ from napari_spinemet.detection import ComponentForest
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import froc, froc_from_detections
 from napari_spinemet.evaluation.curve import MEAN, SUM
+from napari_spinemet.evaluation.froc import CohortForests
 from napari_spinemet.imaging import Annotation, FrocCase, LikelihoodMap
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -195,6 +196,58 @@ def test_maps_equal_relabelling_at_many_thresholds() -> None:
         assert rate == pytest.approx(np.nanmean(expected[:, 0]), abs=1e-12)
         assert mean == pytest.approx(expected[:, 1].mean(), abs=1e-12)
         assert total == pytest.approx(expected[:, 2].mean(), abs=1e-12)
+
+
+def smooth_cases(rng: np.random.Generator) -> list[FrocCase]:
+    """Four cases of three slices, the last without a lesion."""
+    cases = []
+    for number in range(4):
+        values = ndimage.gaussian_filter(rng.random((3, 100, 90)), (0, 4, 4))
+        values = (values - values.min()) / np.ptp(values)
+        lesions = np.zeros(values.shape, dtype=np.uint16)
+        if number < 3:
+            lesions[0, 20:40, 20:40] = 1
+            lesions[1, 60:75, 60:75] = 2
+            lesions[1, 60:75, 40:55] = 3
+        annotation = Annotation(lesions, np.zeros_like(lesions))
+        cases.append(FrocCase(f"case-{number}", ((likelihood_of(values), annotation),)))
+    return cases
+
+
+@pytest.mark.parametrize("weight", [None, 0.4])
+def test_standing_trees_give_the_curve_of_new_ones(weight: float | None) -> None:
+    """At any distance, area and matching, in any order, every point and every case."""
+    cases = smooth_cases(np.random.default_rng(8))
+    forests = CohortForests(iter(cases), weight)
+    settings = [
+        {"max_distance_mm": distance, "min_area_cm2": area, "one_to_one": one}
+        for distance in (20.0, 5.0, 40.0)
+        for area in (0.5, 0.0, 2.0)
+        for one in (False, True)
+    ]
+    seen = set()
+    for chosen in (*settings, *reversed(settings)):
+        stood, anew = forests.curve(**chosen), froc(cases, weight=weight, **chosen)
+        for name in ("thresholds", "tp_rate", "fp_mean", "fp_sum"):
+            np.testing.assert_array_equal(getattr(stood, name), getattr(anew, name))
+        assert [c.case_id for c in stood.cases] == [c.case_id for c in cases]
+        seen.add((len(stood.thresholds), stood.area()))
+    assert len(seen) > 9  # else any settings would do
+
+
+def test_a_curve_is_the_mean_of_its_cases_at_every_point() -> None:
+    """The averages, summed step by step, are those of looking up every case."""
+    curve = froc(smooth_cases(np.random.default_rng(9)), min_area_cm2=0.2)
+    looked_up = np.array([case.at(curve.thresholds) for case in curve.cases])
+    np.testing.assert_allclose(curve.tp_rate, np.nanmean(looked_up[:, 0], axis=0), atol=1e-15)
+    np.testing.assert_allclose(curve.fp_mean, looked_up[:, 1].mean(axis=0), atol=1e-15)
+    np.testing.assert_allclose(curve.fp_sum, looked_up[:, 2].mean(axis=0), atol=1e-15)
+    for k in range(0, len(curve.thresholds), 7):
+        point = (curve.tp_rate[k], curve.fp_mean[k], curve.fp_sum[k])
+        assert curve.at(float(curve.thresholds[k])) == point
+        above = float(np.nextafter(curve.thresholds[k], np.float32(2)))
+        before = (curve.tp_rate[k - 1], curve.fp_mean[k - 1], curve.fp_sum[k - 1])
+        assert curve.at(above) == (before if k else (0, 0, 0))
 
 
 def test_several_detections_on_one_region_count_once() -> None:
