@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,60 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..imaging.patches import Pyramid
-from .siamese import SiameseNet, pair_maximum
-
-
-def branch_response(
-    model: SiameseNet, images: Tensor, branch: int, step: int, rows: int, columns: int
-) -> Tensor:
-    """Share of one resolution in the joint layer's response, at a grid of windows.
-
-    Parameters
-    ----------
-    model : SiameseNet
-        In dense form.
-    images : torch.Tensor
-        ``(batch, row, column)``, normalised and padded images whose top left window is output
-        (0, 0); pixels beyond the last window do not count, missing ones are taken as 0.
-    branch : int
-        Index of the resolution.
-    step : int
-        Pixels between neighbouring windows: a power of two.
-    rows, columns : int
-        Size of the grid of windows.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(batch, hidden, rows, columns)``, without the bias.
-    """
-    poolings = len(model.blocks)
-    kept = step.bit_length() - 1
-    phases = 2 ** (poolings - kept)
-    # All fragments come out equally large if the grid is a whole number of phases.
-    grid = [math.ceil(n / phases) * phases for n in (rows, columns)]
-    needed = [step * (n - 1) + w for n, w in zip(grid, model.window, strict=True)]
-    x = images[:, None, : needed[0], : needed[1]]
-    missing = [n - have for n, have in zip(needed, x.shape[2:], strict=True)]
-    if any(missing):
-        x = F.pad(x, (0, missing[1], 0, missing[0]))
-    for k, block in enumerate(model.blocks):
-        x = block(x)
-        if k < kept:
-            x = F.max_pool2d(x, 3, 2)
-        else:
-            # Pooling once with stride 1 spares copying the map for each of its four phases.
-            x = maximum_3x3(x)
-            x = torch.cat([x[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)])
-    maps = model.widths[-1] // 2
-    weight = model.joint.weight[:, branch * maps : (branch + 1) * maps]
-    x = F.conv2d(pair_maximum(x), weight)
-    # With the maps last, what is copied lies together.
-    x = x.permute(0, 2, 3, 1)
-    for _ in range(poolings - kept):
-        # Undo the last split first: the fragments' own pixels interleave two by two.
-        x = torch.unflatten(x, 0, (2, 2, -1)).permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
-    return x.permute(0, 3, 1, 2)[:, :, :rows, :columns]
+from .siamese import Block, SiameseNet, pair_maximum
 
 
 def maximum_3x3(x: Tensor) -> Tensor:
@@ -114,6 +62,11 @@ class BranchGrid:
     rows: npt.NDArray[np.intp]
     columns: npt.NDArray[np.intp]
     window: tuple[int, int]
+
+    @property
+    def kept(self) -> int:
+        """Poolings that keep their stride."""
+        return self.step.bit_length() - 1
 
     def crop(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The part of padded images ``(slice, row, column)`` that these windows cover."""
@@ -158,7 +111,7 @@ def dense_scores(
     model : SiameseNet
         In dense form.
     images : sequence of torch.Tensor
-        For each resolution ``(batch, row, column)``, cropped by the grid.
+        For each resolution ``(batch, row, column)``, normalised and cropped by the grid.
     grids : sequence of BranchGrid
         One for each resolution, the same for the whole batch.
 
@@ -169,11 +122,52 @@ def dense_scores(
     """
     assert model.joint.bias is not None
     joint = model.joint.bias[None, :, None, None]
-    for branch, (image, grid) in enumerate(zip(images, grids, strict=True)):
-        response = branch_response(model, image, branch, grid.step, *grid.size)
-        if len(grid.rows) != grid.size[0] or len(grid.columns) != grid.size[1]:
-            rows = torch.from_numpy(grid.rows).to(response.device)
-            columns = torch.from_numpy(grid.columns).to(response.device)
-            response = response.index_select(2, rows).index_select(3, columns)
-        joint = joint + response
+    weights = model.joint.weight.unflatten(1, (len(grids), -1)).unbind(1)
+    every = list(range(len(grids)))
+    # In training they share batch statistics layer by layer; else one by one, for the memory.
+    for branches in [every] if model.training else [[k] for k in every]:
+        chosen = [grids[k] for k in branches]
+        features = _features(model, [images[k] for k in branches], chosen)
+        for k, grid, x in zip(branches, chosen, features, strict=True):
+            joint = joint + _response(x, weights[k], grid, len(model.blocks) - grid.kept)
     return model.head(joint)
+
+
+def _features(
+    model: SiameseNet, images: Sequence[Tensor], grids: Sequence[BranchGrid]
+) -> list[Tensor]:
+    """Features of each resolution's fragments: ``(fragment, maps, row, column)``."""
+    poolings = len(model.blocks)
+    parts = []
+    for image, grid in zip(images, grids, strict=True):
+        phases = 2 ** (poolings - grid.kept)
+        # All fragments come out equally large if the grid is a whole number of phases;
+        # pixels beyond the last window do not count.
+        covered = [math.ceil(n / phases) * phases for n in grid.size]
+        needed = [grid.step * (n - 1) + w for n, w in zip(covered, model.window, strict=True)]
+        missing = [n - have for n, have in zip(needed, image.shape[1:], strict=True)]
+        parts.append(F.pad(image[:, None], (0, missing[1], 0, missing[0])))
+    for k, block in enumerate(model.blocks):
+        parts = cast(Block, block).together(parts)
+        for branch, grid in enumerate(grids):
+            if k < grid.kept:
+                parts[branch] = F.max_pool2d(parts[branch], 3, 2)
+            else:
+                # Pooling once with stride 1 spares copying the map for each of its four phases.
+                x = maximum_3x3(parts[branch])
+                parts[branch] = torch.cat([x[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)])
+    return [pair_maximum(x) for x in parts]
+
+
+def _response(x: Tensor, weight: Tensor, grid: BranchGrid, splits: int) -> Tensor:
+    """A resolution's share in the joint layer at the block's pixels, without the bias."""
+    # With the maps last, what is copied lies together.
+    x = F.conv2d(x, weight).permute(0, 2, 3, 1)
+    for _ in range(splits):
+        # Undo the last split first: the fragments' own pixels interleave two by two.
+        x = torch.unflatten(x, 0, (2, 2, -1)).permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
+    x = x.permute(0, 3, 1, 2)[:, :, : grid.size[0], : grid.size[1]]
+    if len(grid.rows) != grid.size[0] or len(grid.columns) != grid.size[1]:
+        rows, columns = (torch.from_numpy(v).to(x.device) for v in (grid.rows, grid.columns))
+        x = x.index_select(2, rows).index_select(3, columns)
+    return x

@@ -9,6 +9,7 @@ and neighbouring windows share all of their intermediate results.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -51,6 +52,25 @@ class Block(nn.Module):
         """Features before pooling: ``(batch, maps, row, column)``."""
         features: Tensor = self.layers(x)
         return features
+
+    def together(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """The same of images of several sizes, which share one batch's statistics."""
+        if len(images) == 1 or not self.training:
+            return [self(x) for x in images]
+        parts = list(images)
+        layers = list(self.layers)
+        for convolution, norm, rectify in zip(layers[::3], layers[1::3], layers[2::3], strict=True):
+            parts = [convolution(x) for x in parts]
+            shapes = [(len(x), *x.shape[2:], x.shape[1]) for x in parts]
+            # All pixels in one column, with the maps last as the convolutions leave them.
+            pixels = torch.cat([x.permute(0, 2, 3, 1).flatten(0, 2) for x in parts])
+            pixels = rectify(norm(pixels[None, :, None].permute(0, 3, 1, 2)))
+            pixels = pixels.permute(0, 2, 3, 1).flatten(0, 2)
+            each = torch.split(pixels, [math.prod(shape[:3]) for shape in shapes])
+            parts = [
+                x.view(shape).permute(0, 3, 1, 2) for x, shape in zip(each, shapes, strict=True)
+            ]
+        return parts
 
 
 def pair_maximum(x: Tensor) -> Tensor:

@@ -97,14 +97,13 @@ class SpectralNet:
         return room[:size].view(shape)
 
     def _plan(self, grid: BranchGrid) -> _Plan:
-        kept = grid.step.bit_length() - 1
         kernel = cast(tuple[int, int], tuple(self._kernels[0].shape[2:]))
-        phases = 2 ** (len(self._blocks) - kept)
+        phases = 2 ** (len(self._blocks) - grid.kept)
         size = [math.ceil(n / phases) for n in grid.size]
         counts = [math.ceil(n / most) for n, most in zip(size, TILE, strict=True)]
         outputs = [math.ceil(n / c) for n, c in zip(size, counts, strict=True)]
         return _Plan(
-            grid.step, kept, phases, (counts[0], counts[1]), (outputs[0], outputs[1]), kernel
+            grid.step, grid.kept, phases, (counts[0], counts[1]), (outputs[0], outputs[1]), kernel
         )
 
     def _add_responses(self, target: Tensor, image: Tensor, branch: int, plan: _Plan) -> None:
