@@ -22,12 +22,13 @@ from scipy import ndimage
 from ..errors import SpinemetError
 from ..imaging import LikelihoodMap, SagittalSeries
 from ..imaging.grids import central_columns, working_affine, working_shape
-from ..imaging.patches import Pyramid, build_pyramid, zscore
+from ..imaging.patches import build_pyramid
 from ..jobs import CancelToken, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
 from ..network.devices import choose_device, describe_failure, reduced_precision
+from ..network.resident import ResidentPyramid, zscored
 from ..network.spectral import SpectralNet
 
 TASK = "detect"
@@ -115,11 +116,12 @@ def likelihood_map(
     poolings = len(model.blocks)
     evaluate: Callable[..., FloatArray]
     if engine == "patch" or model.form == "patch":
-        evaluate = partial(_patch_slice, _folded(model, where), where)
+        size = CPU_BATCH if where.type == "cpu" else GPU_BATCH
+        evaluate = partial(_patch_slice, _folded(model, where), size)
     elif where.type == "cpu" and not reduced:
         evaluate = partial(_dense_slice, SpectralNet(model).scores, poolings)
     else:
-        evaluate = partial(_dense_slice, _on_device(_folded(model, where), where), poolings)
+        evaluate = partial(_dense_slice, _by_convolutions(_folded(model, where)), poolings)
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
     row_picks = np.unique(np.r_[np.arange(0, rows, stride), rows - 1])
     column_picks = np.unique(np.r_[np.arange(first, last, stride), last - 1])
@@ -131,7 +133,7 @@ def likelihood_map(
                 pyramid = build_pyramid(
                     series, model.resolutions, model.window, normalisation, [index]
                 )
-                coarse = evaluate(pyramid, row_picks, column_picks, cancel)
+                coarse = evaluate(ResidentPyramid(pyramid, where), row_picks, column_picks, cancel)
                 probabilities[:, index, :, first:last] = _fill(
                     coarse, row_picks, column_picks - first, (rows, last - first)
                 )
@@ -159,33 +161,24 @@ def model_identity(model: SiameseNet) -> str:
     return f"{model.form}:{digest.hexdigest()[:16]}"
 
 
-def score_windows(model: SiameseNet, windows: FloatArray, device: torch.device) -> FloatArray:
-    """Probabilities ``(n, outputs)`` of raw windows ``(n, resolution, row, column)``."""
-    if model.form == "patch":
-        windows = zscore(windows)
-    scores = model(torch.from_numpy(windows).to(device))
-    result: FloatArray = torch.softmax(scores.float(), 1).cpu().numpy()
-    return result
-
-
 def _folded(model: SiameseNet, device: torch.device) -> SiameseNet:
     network: SiameseNet = model.folded().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
-def _on_device(model: SiameseNet, device: torch.device) -> BlockScores:
+def _by_convolutions(model: SiameseNet) -> BlockScores:
     """Score blocks of working pixels by plain convolutions, in any precision."""
 
     def scores(images: Sequence[torch.Tensor], grids: Sequence[BranchGrid]) -> torch.Tensor:
-        return dense_scores(model, [image[None].to(device) for image in images], grids)[0]
+        return dense_scores(model, [image[None] for image in images], grids)[0]
 
     return scores
 
 
 def _patch_slice(
     model: SiameseNet,
-    device: torch.device,
-    pyramid: Pyramid,
+    size: int,
+    pyramid: ResidentPyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
     cancel: CancelToken | None,
@@ -194,20 +187,20 @@ def _patch_slice(
     row, column = (g.ravel() for g in np.meshgrid(rows, columns, indexing="ij"))
     zeros = np.zeros_like(row)
     parts = []
-    size = CPU_BATCH if device.type == "cpu" else GPU_BATCH
     for start in range(0, len(row), size):
         if cancel is not None:
             cancel.raise_if_cancelled()
         batch = slice(start, start + size)
         windows = pyramid.windows(zeros[batch], row[batch], column[batch])
-        parts.append(score_windows(model, windows, device))
-    return np.concatenate(parts).T.reshape(-1, len(rows), len(columns))
+        scores = model(zscored(windows) if model.form == "patch" else windows)
+        parts.append(torch.softmax(scores.float(), 1))
+    return torch.cat(parts).cpu().numpy().T.reshape(-1, len(rows), len(columns))
 
 
 def _dense_slice(
     evaluate: BlockScores,
     poolings: int,
-    pyramid: Pyramid,
+    pyramid: ResidentPyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
     cancel: CancelToken | None,
@@ -222,11 +215,8 @@ def _dense_slice(
     for tile in map(slice, edges, edges[1:]):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        grids = branch_grids(pyramid, poolings, tile, reach)
-        images = [
-            torch.from_numpy(grid.crop(image)[0].copy())
-            for grid, image in zip(grids, pyramid.images, strict=True)
-        ]
+        grids = branch_grids(pyramid.pyramid, poolings, tile, reach)
+        images = [grid.crop(image[0]) for grid, image in zip(grids, pyramid.images, strict=True)]
         parts.append(torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy())
     every: FloatArray = np.concatenate(parts, axis=1)
     return every[:, rows][:, :, columns - columns[0]]

@@ -68,13 +68,13 @@ class BranchGrid:
         """Poolings that keep their stride."""
         return self.step.bit_length() - 1
 
-    def crop(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The part of padded images ``(slice, row, column)`` that these windows cover."""
+    def crop(self, image: Tensor) -> Tensor:
+        """The part of a padded image ``(..., row, column)`` that these windows cover."""
         ends = [
             f + self.step * (n - 1) + w
             for f, n, w in zip(self.first, self.size, self.window, strict=True)
         ]
-        return images[:, self.first[0] : ends[0], self.first[1] : ends[1]]
+        return image[..., self.first[0] : ends[0], self.first[1] : ends[1]]
 
 
 def branch_grids(pyramid: Pyramid, poolings: int, rows: slice, columns: slice) -> list[BranchGrid]:
@@ -122,7 +122,7 @@ def dense_scores(
     """
     assert model.joint.bias is not None
     joint = model.joint.bias[None, :, None, None]
-    weights = model.joint.weight.unflatten(1, (len(grids), -1)).unbind(1)
+    weights = torch.unflatten(model.joint.weight, 1, (len(grids), -1)).unbind(1)
     every = list(range(len(grids)))
     # In training they share batch statistics layer by layer; else one by one, for the memory.
     for branches in [every] if model.training else [[k] for k in every]:

@@ -28,12 +28,14 @@ from torch import Tensor
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
 from ..imaging.grids import nearest_pixel
-from ..imaging.patches import Pyramid, build_pyramid, zscore
+from ..imaging.patches import build_pyramid
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
+from ..network.resident import ResidentPyramid, zscored
 from .sampling import PAPER_RULE, SamplingRule, draw_samples, slice_classes
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
+CPU = torch.device("cpu")
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
 
 
@@ -77,12 +79,12 @@ class Batches(Protocol):
 class WindowBatch:
     """Windows ``(n, resolution, row, column)`` and their labels."""
 
-    windows: npt.NDArray[np.float32]
+    windows: Tensor
     labels: npt.NDArray[np.int64]
 
     def evaluate(self, model: SiameseNet, device: torch.device) -> Outcome:
         """Run the network on every window."""
-        scores = model(torch.from_numpy(self.windows).to(device))
+        scores = model(self.windows.to(device))
         labels = torch.from_numpy(self.labels).to(device)
         return Outcome(scores, labels, torch.full_like(labels, 1 / len(labels), dtype=scores.dtype))
 
@@ -100,6 +102,8 @@ class WindowBatches:
     size : int
         Windows in a batch.
     rule : SamplingRule
+    device : torch.device
+        Where the images of all cases lie and windows are cut.
     """
 
     def __init__(
@@ -109,6 +113,8 @@ class WindowBatches:
         rng: np.random.Generator,
         size: int,
         rule: SamplingRule = PAPER_RULE,
+        *,
+        device: torch.device = CPU,
     ) -> None:
         drawn = draw_samples(cases, rng, rule)
         self.samples = len(drawn)
@@ -117,7 +123,9 @@ class WindowBatches:
         self._left = np.zeros(0, dtype=np.intp)
         normalisation = None if self._per_patch else model.normalisation
         self._pyramids = [
-            build_pyramid(series, model.resolutions, model.window, normalisation)
+            ResidentPyramid(
+                build_pyramid(series, model.resolutions, model.window, normalisation), device
+            )
             for series, _ in cases
         ]
 
@@ -127,17 +135,22 @@ class WindowBatches:
             self._left = np.concatenate([self._left, rng.permutation(self.samples)])
         chosen, self._left = self._left[: self._size], self._left[self._size :]
         locations = self._drawn.locations[chosen]
-        first = self._pyramids[0]
-        windows = np.empty((len(chosen), len(first.images), *first.window), dtype=np.float32)
+        parts, order = [], []
         for case in np.unique(locations[:, 0]):
-            mine = locations[:, 0] == case
-            windows[mine] = self._pyramids[case].windows(*locations[mine, 1:].T)
+            mine = np.flatnonzero(locations[:, 0] == case)
+            parts.append(self._pyramids[case].windows(*locations[mine, 1:].T))
+            order.append(mine)
+        windows = torch.cat(parts)
+        # Back to the order in which they were drawn.
+        place = torch.as_tensor(np.argsort(np.concatenate(order)), device=windows.device)
+        windows = windows[place]
         if flips:
             for axis in (2, 3):
-                mirrored = rng.random(len(windows)) < 0.5
-                windows[mirrored] = np.flip(windows[mirrored], axis)
+                half = rng.random(len(windows)) < 0.5
+                mirrored = torch.as_tensor(half, device=windows.device)
+                windows[mirrored] = windows[mirrored].flip(axis)
         if self._per_patch:
-            windows = zscore(windows)
+            windows = zscored(windows)
         return WindowBatch(windows, self._drawn.labels[chosen])
 
 
@@ -158,14 +171,14 @@ class _Slice:
 class BlockBatch:
     """Crops of each resolution around blocks, and the class and weight of each pixel."""
 
-    images: list[npt.NDArray[np.float32]]
+    images: list[Tensor]
     grids: list[BranchGrid]
     classes: npt.NDArray[np.int8]
     weights: npt.NDArray[np.float32]
 
     def evaluate(self, model: SiameseNet, device: torch.device) -> Outcome:
         """Run the dense network on every block."""
-        images = [torch.from_numpy(image).to(device) for image in self.images]
+        images = [image.to(device) for image in self.images]
         scores = dense_scores(model, images, self.grids)
         drawn = torch.from_numpy(self.weights > 0).to(device)
         classes = torch.from_numpy(self.classes).to(device)
@@ -186,6 +199,8 @@ class BlockBatches:
     rule : SamplingRule
     side, spacing : int
         A block scores every ``spacing``-th working pixel of a square of ``side`` pixels.
+    device : torch.device
+        Where the images of all cases lie.
     """
 
     def __init__(
@@ -197,6 +212,7 @@ class BlockBatches:
         *,
         side: int = 32,
         spacing: int = 4,
+        device: torch.device = CPU,
     ) -> None:
         if model.form != "dense":
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
@@ -204,7 +220,7 @@ class BlockBatches:
         # Every block must meet the grids of all resolutions in the same phase to share a batch.
         grids = [Fraction(r).limit_denominator(100) for r in model.resolutions]
         self._period = lcm(*(r.numerator for r in grids if (spacing / r).denominator > 1))
-        self._pyramids: dict[int, Pyramid] = {}
+        self._pyramids: dict[int, ResidentPyramid] = {}
         self._slices: list[_Slice] = []
         shapes = []
         for number, (series, annotation) in enumerate(cases):
@@ -215,7 +231,7 @@ class BlockBatches:
             pyramid = build_pyramid(
                 series, model.resolutions, model.window, model.normalisation, chosen
             )
-            self._pyramids[number] = pyramid
+            self._pyramids[number] = ResidentPyramid(pyramid, device)
             shape = pyramid.working_shape[1:]
             within = [
                 min(_before_the_end(p, r) for p, r in zip(axis, model.resolutions, strict=True))
@@ -249,26 +265,26 @@ class BlockBatches:
 
     def draw(self, rng: np.random.Generator, flips: bool) -> BlockBatch:
         """The next batch; ``flips`` mirrors each block up-down and left-right at random."""
-        images: list[list[npt.NDArray[np.float32]]] = []
+        images: list[list[Tensor]] = []
         classes, weights = [], []
         for index in rng.choice(len(self._slices), self._size, p=self._chance):
             here = self._slices[index]
             block, inside, weight = self._choose(here, rng)
             pyramid = self._pyramids[here.case]
-            grids = branch_grids(pyramid, self._poolings, *block)
+            grids = branch_grids(pyramid.pyramid, self._poolings, *block)
             crops = [
-                grid.crop(image[here.position : here.position + 1])[0]
+                grid.crop(image[here.position])
                 for grid, image in zip(grids, pyramid.images, strict=True)
             ]
             if flips:
                 for axis in (0, 1):
                     if rng.random() < 0.5:
-                        crops = [np.flip(c, axis) for c in crops]
+                        crops = [c.flip(axis) for c in crops]
                         inside, weight = np.flip(inside, axis), np.flip(weight, axis)
             images.append(crops)
             classes.append(inside)
             weights.append(weight / weight.sum() / self._size)
-        stacked = [np.stack([crops[k] for crops in images]) for k in range(len(images[0]))]
+        stacked = [torch.stack(crops) for crops in zip(*images, strict=True)]
         return BlockBatch(stacked, grids, np.stack(classes), np.stack(weights).astype(np.float32))
 
     def _choose(

@@ -20,6 +20,7 @@ from ..jobs import CancelToken, Evaluated, EventCallback, Finished, Progressed, 
 from ..jobs.events import ignore
 from ..network import ModelCard, SiameseNet, save_model
 from ..network.devices import choose_device, describe_failure, reduced_precision
+from ..network.resident import home_of_images
 from .batches import Batch, Batches, BlockBatches, Outcome, WindowBatches
 from .config import TrainingConfig
 from .sampling import LESION
@@ -108,10 +109,11 @@ def train(
             )
         model.load_state_dict(start.state_dict())
     rng = np.random.default_rng(config.seed)
+    home = home_of_images([series for series, _ in cases], model, device)
     batches: Batches = (
-        BlockBatches(cases, model, config.batch_blocks, config.sampling)
+        BlockBatches(cases, model, config.batch_blocks, config.sampling, device=home)
         if config.method == "blocks"
-        else WindowBatches(cases, model, rng, config.batch_size, config.sampling)
+        else WindowBatches(cases, model, rng, config.batch_size, config.sampling, device=home)
     )
     judge = _Judge(validation, model, config) if validation else None
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -42,9 +42,7 @@ def _both(
     model = model.to(dtype)
     pyramid = build_pyramid(series, model.resolutions, model.window, model.normalisation)
     grids = branch_grids(pyramid, len(model.blocks), rows, columns)
-    images = [
-        torch.from_numpy(g.crop(i)[1:2].copy()).to(dtype) for g, i in zip(grids, pyramid.images)
-    ]
+    images = [g.crop(torch.from_numpy(i[1:2])).to(dtype) for g, i in zip(grids, pyramid.images)]
     row, column = (
         v.ravel()
         for v in np.meshgrid(

@@ -35,9 +35,7 @@ def _both(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores in float32 by spectra, and in float64 by plain convolutions."""
     grids = branch_grids(pyramid, len(model.blocks), *block)
-    images = [
-        torch.from_numpy(g.crop(i)[0].copy()) for g, i in zip(grids, pyramid.images, strict=True)
-    ]
+    images = [g.crop(torch.from_numpy(i[0])) for g, i in zip(grids, pyramid.images, strict=True)]
     got = made.scores(images, grids)
     with torch.inference_mode():
         expected = dense_scores(model.double(), [i[None].double() for i in images], grids)[0]

@@ -54,7 +54,7 @@ def _coded(make_series: MakeSeries, annotation: Annotation) -> SagittalSeries:
 
 def _centres(model: SiameseNet, batch: BlockBatch, resolution: float, step: int) -> np.ndarray:
     """What lies in the middle of each scored pixel's window: ``(block, row, column)``."""
-    images = batch.images[model.resolutions.index(resolution)]
+    images = batch.images[model.resolutions.index(resolution)].numpy()
     height, width = (side // 2 for side in model.window)
     return images[:, height:-height:step, width:-width:step]
 
@@ -248,7 +248,7 @@ def test_windows_carry_the_label_of_their_centre(make_series: MakeSeries) -> Non
     for _ in range(3):
         batch = source.draw(np.random.default_rng(6), True)
         rows, columns = (side // 2 for side in batch.windows.shape[2:])
-        code = np.rint(batch.windows[:, 1, rows, columns]).astype(int)
+        code = np.rint(batch.windows[:, 1, rows, columns].numpy()).astype(int)
         at = zip(code // 90_000, code % 90_000 // 300, code % 300)
         assert batch.labels.tolist() == [int(_expected(annotation, k)[r, c]) for k, r, c in at]
         centre = np.s_[rows - 2 : rows + 3, columns - 2 : columns + 3]
@@ -267,7 +267,10 @@ def test_each_location_is_seen_once_before_any_is_seen_again(make_series: MakeSe
     source, _ = _coded_windows(make_series, 50)
     rng = np.random.default_rng(7)
     seen = np.concatenate(
-        [source.draw(rng, False).windows[:, 1, 52, 40] for _ in range(2 * source.samples // 50)]
+        [
+            source.draw(rng, False).windows[:, 1, 52, 40].numpy()
+            for _ in range(2 * source.samples // 50)
+        ]
     )
     first, second = seen[: source.samples], seen[source.samples :]
     assert len(np.unique(first)) == source.samples
@@ -281,7 +284,7 @@ def test_windows_of_the_patch_form_are_zscored_one_by_one(
     """Each has mean 0 and deviation 1, flipped or not."""
     model = SiameseNet(form="patch")
     source = WindowBatches([small_case], model, np.random.default_rng(0), 16)
-    windows = source.draw(np.random.default_rng(0), True).windows
+    windows = source.draw(np.random.default_rng(0), True).windows.numpy()
     assert windows.shape == (16, 3, 79, 55)
     np.testing.assert_allclose(windows.mean(axis=(2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(windows.std(axis=(2, 3)), 1, atol=1e-4)

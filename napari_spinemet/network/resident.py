@@ -1,0 +1,92 @@
+"""A pyramid of resolutions on the device that computes, so that windows are cut there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..imaging import SagittalSeries
+from ..imaging.patches import IndexArray, Pyramid
+from .siamese import SiameseNet
+
+
+class ResidentPyramid:
+    """The images of a pyramid as tensors on a device.
+
+    Parameters
+    ----------
+    pyramid : Pyramid
+    device : torch.device
+
+    Attributes
+    ----------
+    pyramid : Pyramid
+        Where windows lie.
+    images : tuple of torch.Tensor
+        ``(slice, row, column)`` float32, padded; on a processor the pyramid's own memory.
+    """
+
+    def __init__(self, pyramid: Pyramid, device: torch.device) -> None:
+        self.pyramid = pyramid
+        self.images = tuple(torch.from_numpy(image).to(device) for image in pyramid.images)
+
+    def windows(self, slices: IndexArray, rows: IndexArray, columns: IndexArray) -> Tensor:
+        """Cut the windows of many working-grid locations, as :meth:`.Pyramid.windows` does.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(n, resolution, row, column)`` on the device.
+        """
+        height, width = self.pyramid.window
+        parts = []
+        for image, first_rows, first_columns in zip(
+            self.images, self.pyramid.rows, self.pyramid.columns, strict=True
+        ):
+            at = [
+                torch.as_tensor(index, device=image.device)
+                for index in (slices, first_rows[rows], first_columns[columns])
+            ]
+            # A view of every window there is: only the chosen ones are copied.
+            parts.append(image.unfold(1, height, 1).unfold(2, width, 1)[tuple(at)])
+        return torch.stack(parts, dim=1)
+
+
+def home_of_images(
+    cohort: Sequence[SagittalSeries], model: SiameseNet, device: torch.device
+) -> torch.device:
+    """Where the pyramids of a cohort lie while it is trained on: on the card, if they fit.
+
+    They may take half of what is free there; the rest is for the network.
+    """
+    if device.type != "cuda":
+        return torch.device("cpu")
+    free, _ = torch.cuda.mem_get_info(device)
+    return device if 2 * pyramid_bytes(cohort, model) <= free else torch.device("cpu")
+
+
+def pyramid_bytes(cohort: Sequence[SagittalSeries], model: SiameseNet) -> int:
+    """What the pyramids of a cohort take, to a row of pixels of each image."""
+    total = 0.0
+    for series in cohort:
+        extent = [n * mm for n, mm in zip(series.shape[1:], series.spacing_mm[1:], strict=True)]
+        for resolution in model.resolutions:
+            sides = [mm / resolution + w for mm, w in zip(extent, model.window, strict=True)]
+            total += 4 * series.shape[0] * math.prod(sides)
+    return math.ceil(total)
+
+
+def zscored(windows: Tensor) -> Tensor:
+    """Mean 0 and standard deviation 1 over the last two axes; a constant window gives zeros.
+
+    The same as :func:`napari_spinemet.imaging.patches.zscore`, on the device of the windows.
+    """
+    wide = windows.double()
+    centred = wide - wide.mean(dim=(-2, -1), keepdim=True)
+    deviation = centred.square().mean(dim=(-2, -1), keepdim=True).sqrt()
+    # A constant window leaves a rounding residue: compare with the size of its values.
+    flat = deviation <= 1e-7 * wide.abs().amax(dim=(-2, -1), keepdim=True)
+    return torch.where(flat, 0.0, centred / torch.where(flat, 1.0, deviation)).float()
