@@ -3,12 +3,15 @@
 Run: ``python benchmarks/training.py`` for the throughput, and with ``--learn`` for what
 both have learned after as many samples, over three seeds each. A step on blocks counts as
 the samples that its blocks stand for, 128 by default, however many locations they score.
-Batches are drawn before the clock starts: neither waits for data.
+Batches are drawn before the clock starts, so neither waits for data; and memory is kept
+between steps instead of given back to the system, which takes a third off the windows' time
+and little off the blocks'.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -28,6 +31,12 @@ from napari_spinemet.training.batches import Batches, BlockBatches, Cases, Windo
 from napari_spinemet.training.loop import make_optimiser, training_step
 from napari_spinemet.training.sampling import LESION
 
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**33),
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+    "MALLOC_TOP_PAD_": str(2**30),
+}
+"""Read by the C library of Linux when a program starts."""
 BLOCKS_METHOD, WINDOWS_METHOD = "blocks", "windows"
 
 
@@ -117,6 +126,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=[BLOCKS_METHOD, WINDOWS_METHOD])
     given = parser.parse_args()
+    if sys.platform == "linux" and not KEEP_MEMORY.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEEP_MEMORY})
     print(describe_machine())
     if given.learn:
         learn(given.methods, given.seeds, given.steps, given.cases)

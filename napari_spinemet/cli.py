@@ -21,6 +21,7 @@ from .terminal import (
     print_froc,
     print_json,
     print_series,
+    print_speed,
     progress,
 )
 
@@ -371,6 +372,38 @@ def froc(
         print_json(report)
         return
     print_froc(str(study), report)
+
+
+@app.command()
+def benchmark(
+    model: Annotated[str, typer.Option(help="Name of a shipped model, or a file.")] = "default",
+    samples: Annotated[int, typer.Option(help="To train on; the paper's epoch is 85503.")] = 2560,
+    stride: Annotated[int, typer.Option(help="Window by window at every so-many-th pixel.")] = 10,
+    precision: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "auto",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Time detection and training on this device, dense and window by window."""
+    from .experiments.speed import describe_device, measure_speed
+    from .network import load_model
+
+    network = load_model(model)
+    where = describe_device(device)
+    with progress("benchmark") as (on_event, token):
+        measured = measure_speed(
+            network,
+            device=device,
+            precision=precision,
+            samples=samples,
+            stride=stride,
+            on_event=on_event,
+            cancel=token,
+        )
+    rows = [m.to_dict() for m in measured]
+    if as_json:
+        print_json({"device": where, "precision": precision, "measurements": rows})
+    else:
+        print_speed(where, rows)
 
 
 if __name__ == "__main__":

@@ -132,5 +132,27 @@ def print_froc(name: str, report: Mapping[str, Any]) -> None:
     _results().print(table)
 
 
+def print_speed(device: str, measured: Sequence[Mapping[str, Any]]) -> None:
+    """A table of timings, each scaled to a whole case or epoch."""
+    table = Table(title=device)
+    for name, justify in (
+        ("what", "left"),
+        ("done", "right"),
+        ("s", "right"),
+        ("a second", "right"),
+        ("whole case or epoch, s", "right"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in measured:
+        table.add_row(
+            row["name"],
+            f"{row['amount']}",
+            f"{row['seconds']:.2f}",
+            f"{row['rate']:.0f}",
+            f"{row['whole_seconds']:.1f}",
+        )
+    _results().print(table)
+
+
 def _or_never(value: float | None) -> str:
     return "never" if value is None else f"{value:.3g}"

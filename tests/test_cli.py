@@ -315,3 +315,19 @@ def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> N
     assert "network" in out
     points = report["systems"]["network"]["points"]
     assert points["threshold"] == sorted(points["threshold"], reverse=True)
+
+
+def test_benchmark_times_a_model_of_ones_own(run: Run, quick_model: Path) -> None:
+    """One object, with the device and a rate for each way; a wrong device is one sentence."""
+    status, out, _ = run(
+        *("benchmark", "--model", quick_model, "--device", "cpu", "--precision", "float32"),
+        *("--samples", 128, "--stride", 90, "--json"),
+    )
+    assert status == 0
+    report = json.loads(out)
+    assert report["device"].startswith("cpu")
+    assert report["measurements"][0]["name"] == "detection, dense"
+    assert all(m["rate"] > 0 for m in report["measurements"])
+    status, out, err = run("benchmark", "--model", quick_model, "--device", "abacus")
+    assert (status, out) == (2, "")
+    assert "'abacus' is not available" in err

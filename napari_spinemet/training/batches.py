@@ -211,7 +211,7 @@ class BlockBatches:
         rule: SamplingRule = PAPER_RULE,
         *,
         side: int = 32,
-        spacing: int = 4,
+        spacing: int = 8,
         device: torch.device = CPU,
     ) -> None:
         if model.form != "dense":

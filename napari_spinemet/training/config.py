@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import SpinemetError
 from .sampling import SamplingRule
 
-LEARNING_RATES = {"windows": 0.03, "blocks": 0.03}
+LEARNING_RATES = {"windows": 0.03, "blocks": 0.05}
 """Peak rates at which each method converged; the gradients of blocks are noisier."""
 
 

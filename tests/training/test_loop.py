@@ -343,6 +343,6 @@ def test_an_unknown_device_is_refused(small_case: Case) -> None:
 def test_each_method_has_its_own_rate_unless_one_is_given() -> None:
     """Windows bear a higher one; the paper's is its own."""
     assert TrainingConfig().learning_rate == 0.03
-    assert TrainingConfig(method="blocks").learning_rate == 0.03
+    assert TrainingConfig(method="blocks").learning_rate == 0.05
     assert TrainingConfig(method="blocks", learning_rate=0.02).learning_rate == 0.02
     assert TrainingConfig.paper().learning_rate == 0.06

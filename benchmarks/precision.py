@@ -1,0 +1,77 @@
+"""Reduced precision: what it changes in ten phantom cases, and whether it is fast.
+
+Run: ``python benchmarks/precision.py``. bfloat16 may be a default only if no probability moves
+by more than 0.02, the same detections are made at 0.6, and it is faster than float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from engines import DENSE_FLOP_PER_CASE
+from machine import describe_machine, peak_flops
+
+import napari_spinemet as spinemet
+from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.imaging import LikelihoodMap, OperatingPoint
+from napari_spinemet.phantom.case import make_case
+
+POINT = OperatingPoint(0.6, 5.0, 0.4)
+
+
+def alike(one: LikelihoodMap, other: LikelihoodMap) -> tuple[bool, int]:
+    """Whether both give the same detections, centres to 2 mm, and how many the first gives."""
+    found = [
+        sorted((d.slice, *d.centre_working) for d in evaluate(plain, POINT).detections)
+        for plain in (one, other)
+    ]
+    same = len(found[0]) == len(found[1]) and all(
+        a[0] == b[0] and np.hypot(a[1] - b[1], a[2] - b[2]) <= 2
+        for a, b in zip(*found, strict=True)
+    )
+    return same, len(found[0])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cases", type=int, default=10)
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    print(describe_machine())
+    model = spinemet.load_model()
+    differences, same, total = [], 0, 0
+    seconds: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+    for number in range(given.cases):
+        series = make_case((73, number), pixel_mm=0.94).series
+        maps = []
+        for precision, times in seconds.items():
+            started = time.perf_counter()
+            maps.append(
+                spinemet.likelihood_map(series, model, device=given.device, precision=precision)
+            )
+            times.append(time.perf_counter() - started)
+        differences.append(float(np.abs(maps[0].values - maps[1].values).max()))
+        equal, count = alike(*maps)
+        same, total = same + equal, total + count
+        print(f"case {number + 1}: {differences[-1]:.4f}, {equal}, {count}", flush=True)
+    exact, reduced = (float(np.median(times)) for times in seconds.values())
+    print(f"largest difference of a probability: {max(differences):.4f}")
+    print(f"cases with the same detections at 0.6: {same} of {given.cases}, {total} in float32")
+    print(f"float32 {exact:.2f} s, bfloat16 {reduced:.2f} s a case, ratio {exact / reduced:.2f}")
+    if given.device == "cpu":
+        peak = peak_flops(torch.bfloat16)
+        share = DENSE_FLOP_PER_CASE / reduced / peak
+        print(f"bfloat16: {share:.0%} of its own peak of {peak / 1e9:.0f} GFLOP/s")
+
+
+if __name__ == "__main__":
+    main()
