@@ -267,7 +267,7 @@ def train(
     batches: Annotated[int | None, typer.Option(help="Batches of an epoch.")] = None,
     learning_rate: Annotated[float | None, typer.Option()] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Twice the paper's lambda.")] = None,
-    method: Annotated[str | None, typer.Option(help="blocks or windows.")] = None,
+    method: Annotated[str | None, typer.Option(help="blocks, or windows as in the paper.")] = None,
     normal_slices: Annotated[
         str | None, typer.Option(help="Normal locations from 'lesion' slices or from 'all'.")
     ] = None,

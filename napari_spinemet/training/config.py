@@ -9,7 +9,7 @@ from ..errors import SpinemetError
 from .sampling import SamplingRule
 
 LEARNING_RATES = {"windows": 0.03, "blocks": 0.05}
-"""Peak rates at which each method converged; the gradients of blocks are noisier."""
+"""Peak rates that suit each method."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class TrainingConfig:
         Validation and the choice of the best weights come after each.
     batches_per_epoch : int or None
         None for as many as it takes to see every sampled location once.
-    method : {"blocks", "windows"}
-        How samples are evaluated, see :mod:`~napari_spinemet.training.batches`; the patch
-        form knows windows only.
+    method : {"blocks", "windows"} or None
+        How samples are evaluated, see :mod:`~napari_spinemet.training.batches`. None for
+        blocks with the dense form and windows with the patch form, which has no blocks.
     batch_size : int
         Samples in a batch.
     samples_per_block : int
         For so many samples one block is evaluated; it stands for them in the mean.
     learning_rate : float or None
-        The peak of the one-cycle schedule, or the constant rate. None for what converged with
-        the method: 0.03 with windows, 0.012 with blocks.
+        The peak of the one-cycle schedule, or the constant rate. None for what suits the
+        method: 0.03 with windows, 0.05 with blocks.
     schedule : {"one-cycle", "constant"}
     momentum : float
     weight_decay : float
@@ -66,7 +66,7 @@ class TrainingConfig:
     vertebra_share: float = 0.7
     epochs: int = 10
     batches_per_epoch: int | None = 80
-    method: str = "windows"
+    method: str | None = None
     batch_size: int = 128
     samples_per_block: int = 8
     learning_rate: float | None = None
@@ -96,11 +96,13 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SpinemetError(f"Training needs {name} of at least 1.")
-        if self.method not in ("blocks", "windows"):
-            raise SpinemetError(f"The method is 'blocks' or 'windows', not '{self.method}'.")
-        if self.method == "blocks" and self.form != "dense":
+        method = self.method or ("blocks" if self.form == "dense" else "windows")
+        object.__setattr__(self, "method", method)
+        if method not in LEARNING_RATES:
+            raise SpinemetError(f"The method is 'blocks' or 'windows', not '{method}'.")
+        if method == "blocks" and self.form != "dense":
             raise SpinemetError("The patch form is trained on windows; set the method to that.")
-        rate = LEARNING_RATES[self.method] if self.learning_rate is None else self.learning_rate
+        rate = LEARNING_RATES[method] if self.learning_rate is None else self.learning_rate
         object.__setattr__(self, "learning_rate", rate)
         if not 0 < rate <= 10 or not 0 <= self.weight_decay <= 10:
             raise SpinemetError("The learning rate must be above 0, the weight decay not below 0.")

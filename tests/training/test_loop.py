@@ -340,9 +340,11 @@ def test_an_unknown_device_is_refused(small_case: Case) -> None:
         train([small_case], _config(device="abacus"))
 
 
-def test_each_method_has_its_own_rate_unless_one_is_given() -> None:
-    """Windows bear a higher one; the paper's is its own."""
-    assert TrainingConfig().learning_rate == 0.03
-    assert TrainingConfig(method="blocks").learning_rate == 0.05
+def test_each_form_has_its_method_and_each_method_its_rate() -> None:
+    """Unless one is given; the paper's are its own."""
+    assert (TrainingConfig().method, TrainingConfig().learning_rate) == ("blocks", 0.05)
+    assert TrainingConfig(method="windows").learning_rate == 0.03
+    assert TrainingConfig(form="patch").method == "windows"
     assert TrainingConfig(method="blocks", learning_rate=0.02).learning_rate == 0.02
-    assert TrainingConfig.paper().learning_rate == 0.06
+    paper = TrainingConfig.paper()
+    assert (paper.method, paper.learning_rate) == ("windows", 0.06)
