@@ -50,9 +50,9 @@ class FrocPlot(QWidget):
         self._dots = self.plot.plot(
             pen=None, symbol="o", symbolSize=3, symbolPen=None, symbolBrush="#8fa3b8"
         )
-        self._marker = self.plot.plot(
-            pen=None, symbol="o", symbolSize=13, symbolPen=pg.mkPen("#000"), symbolBrush="#ffb000"
-        )
+        # One point that is moved: new data for a plot costs more than all else in a tick.
+        self._marker = pg.ScatterPlotItem([0], [0], size=13, pen=pg.mkPen("#000"), brush="#ffb000")
+        self.plot.addItem(self._marker)
         self.plot.scene().sigMouseClicked.connect(self._on_clicked)
         layout.addWidget(self.plot, 1)
         self.reading = QComboBox()
@@ -101,13 +101,14 @@ class FrocPlot(QWidget):
     def _place(self) -> None:
         if self._curve is None:
             self.point = None
-            self._marker.setData([], [])
+            self._marker.hide()
             self.label.setText("")
             return
         self.point = self._curve.at(self._threshold)
         rate, mean, total = self.point
         x = mean if self.reading.currentData() == MEAN else total
-        self._marker.setData([x], [rate])
+        self._marker.setPos(x, rate)
+        self._marker.show()
         self.label.setText(
             f"At threshold {self._threshold:.2f}: TP rate {rate:.0%}, false positives "
             f"{total:.2f} per scan, {mean:.3f} as mean over slices."
