@@ -148,6 +148,7 @@ class CohortForests:
     def __init__(
         self, cases: Iterable[FrocCase], weight: float | None = None, connectivity: int = 8
     ) -> None:
+        self.weight = weight
         self.cases = [CaseForests(case, weight, connectivity) for case in cases]
 
     def curve(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from ..detection import likelihood_map
 from ..evaluation import FrocCurve, froc
 from ..evaluation.baselines import blob_map, intensity_map
+from ..evaluation.froc import CohortForests
 from ..imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint
 from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
@@ -15,15 +17,41 @@ from ..network import SiameseNet
 from ..study import Case, Study
 
 TASK = "froc"
+STANDING_CASES = 60
+"""Trees of a case take about 10 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class SystemCurve:
-    """A named curve and the settings it was made with."""
+    """A named curve and the settings it was made with.
+
+    The trees it was drawn from stand where they were asked for: with them the curve at
+    another minimum area or gate takes no reading and no new trees.
+    """
 
     name: str
     curve: FrocCurve
     point: OperatingPoint
+    trees: StandingTrees | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StandingTrees:
+    """The component trees of a study, and the contours on disk that they were made with."""
+
+    forests: CohortForests
+    contours: tuple[tuple[str, int, int], ...]
+
+    def fit(self, study: Study, point: OperatingPoint) -> bool:
+        """Whether the curve at these settings can be drawn from them."""
+        return self.forests.weight == point.weight and self.contours == _contours_of(study)
+
+
+def _contours_of(study: Study) -> tuple[tuple[str, int, int], ...]:
+    """Path, time and size of every file of contours."""
+    files = [p for case in study.cases() for p in sorted((case.path / "contours").glob("*"))]
+    found = [(str(p), p.stat()) for p in files]
+    return tuple((name, facts.st_mtime_ns, facts.st_size) for name, facts in found)
 
 
 def model_map(
@@ -70,20 +98,36 @@ def study_curve(
     point: OperatingPoint,
     *,
     max_distance_mm: float = 20.0,
+    standing: bool = False,
     device: str = "auto",
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> SystemCurve:
-    """The curve of a model with the area, weight and gate of an operating point."""
+    """The curve of a model with the area, weight and gate of an operating point.
+
+    With ``standing`` its trees are kept, unless the study is too large for that.
+    """
     cases = study_cases(study, model, identity, device=device, on_event=on_event, cancel=cancel)
-    curve = froc(
-        cases,
-        max_distance_mm=max_distance_mm,
-        min_area_cm2=point.min_area_cm2,
-        weight=point.weight,
-        gate=point.gate,
-    )
-    return SystemCurve("network", curve, point)
+    return _drawn("network", study, cases, point, max_distance_mm, standing)
+
+
+def _drawn(
+    name: str,
+    study: Study,
+    cases: Iterator[FrocCase],
+    point: OperatingPoint,
+    max_distance_mm: float,
+    standing: bool,
+) -> SystemCurve:
+    trees = None
+    if standing and sum(case.contoured for case in study.cases()) <= STANDING_CASES:
+        contours = _contours_of(study)  # before they are read
+        trees = StandingTrees(CohortForests(cases, point.weight), contours)
+        draw = trees.forests.curve
+    else:
+        draw = partial(froc, cases, weight=point.weight)
+    curve = draw(max_distance_mm=max_distance_mm, min_area_cm2=point.min_area_cm2, gate=point.gate)
+    return SystemCurve(name, curve, point, trees)
 
 
 def scan_curve(
@@ -100,26 +144,43 @@ def scan_curve(
     )
 
 
-def stored_curve(
+def redrawn(
     study: Study,
     identity: str,
     point: OperatingPoint,
+    trees: StandingTrees | None = None,
     *,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
-) -> FrocCurve | None:
-    """Draw the curve anew from the maps that a study holds; None if any is missing."""
-    cases = []
-    drawn = list(study.contoured())
-    for number, (case, _, annotation) in enumerate(drawn, 1):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        likelihood = study.likelihood(case, identity)
-        if likelihood is None:
-            return None
-        on_event(Progressed(TASK, number, len(drawn), case.name))
-        cases.append(FrocCase(case.name, ((likelihood, annotation),)))
-    return froc(cases, min_area_cm2=point.min_area_cm2, weight=point.weight, gate=point.gate)
+) -> SystemCurve | None:
+    """Draw a study's curve at other settings; None if a map that it needs is missing.
+
+    Only another weight needs other trees, from the maps that the study holds; else the
+    trees that stand will do.
+    """
+    if trees is not None and trees.fit(study, point):
+        curve = trees.forests.curve(min_area_cm2=point.min_area_cm2, gate=point.gate)
+        return SystemCurve("network", curve, point, trees)
+    total = sum(case.contoured for case in study.cases())
+
+    def cases() -> Iterator[FrocCase]:
+        for number, (case, _, annotation) in enumerate(study.contoured(), 1):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            likelihood = study.likelihood(case, identity)
+            if likelihood is None:
+                raise _MapMissingError
+            on_event(Progressed(TASK, number, total, case.name))
+            yield FrocCase(case.name, ((likelihood, annotation),))
+
+    try:
+        return _drawn("network", study, cases(), point, 20.0, standing=True)
+    except _MapMissingError:
+        return None
+
+
+class _MapMissingError(Exception):
+    """A map that a curve needs has not been made, or is lost."""
 
 
 def baseline_curves(

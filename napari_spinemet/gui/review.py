@@ -272,14 +272,21 @@ class ReviewWidget(QWidget):
         contours = session.contours()
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            from ..experiments.study_froc import scan_curve, stored_curve
+            from ..experiments.study_froc import redrawn, scan_curve
 
             new = result.at(point) if result is not None and moved else result
             if shown is not None and shown.study is not None:
-                curve = stored_curve(
-                    shown.study, shown.model, point, on_event=on_event, cancel=cancel
+                drawn = redrawn(
+                    shown.study,
+                    shown.model,
+                    point,
+                    shown.trees,
+                    on_event=on_event,
+                    cancel=cancel,
                 )
-                return new, curve and replace(shown, curve=curve, point=point)
+                return new, drawn and replace(
+                    shown, curve=drawn.curve, point=point, trees=drawn.trees
+                )
             curve = scan_curve(result.plain, contours, point) if result is not None else None
             model = result.plain.model if result is not None else ""
             return new, curve and ShownCurve(curve, THIS_SCAN, point, model)
@@ -326,13 +333,14 @@ class ReviewWidget(QWidget):
                 load_model(model),
                 identity,
                 point,
+                standing=True,
                 on_event=on_event,
                 cancel=cancel,
             )
 
         def done(made: Any) -> None:
             name = f"{study.path.name} by {Path(model).stem}"
-            session.show_curve(ShownCurve(made.curve, name, point, identity, study))
+            session.show_curve(ShownCurve(made.curve, name, point, identity, study, made.trees))
             self._settle.start()  # the controls may have been moved meanwhile
 
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..detection import DetectionResult
     from ..evaluation import FrocCurve
+    from ..experiments.study_froc import StandingTrees
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,8 @@ class ShownCurve:
         Identity of the model.
     study : Study or None
         None for the open scan alone.
+    trees : StandingTrees or None
+        What the study's curve was drawn from.
     """
 
     curve: FrocCurve
@@ -46,6 +49,7 @@ class ShownCurve:
     point: OperatingPoint
     model: str
     study: Study | None = None
+    trees: StandingTrees | None = None
 
 
 class Session(QObject):
