@@ -45,11 +45,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", type=int, default=10)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="bfloat16", help="bfloat16 or float16")
     given = parser.parse_args()
     print(describe_machine())
     model = spinemet.load_model()
     differences, same, total = [], 0, 0
-    seconds: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+    seconds: dict[str, list[float]] = {"float32": [], given.precision: []}
     for number in range(given.cases):
         series = make_case((73, number), pixel_mm=0.94).series
         maps = []
@@ -66,11 +67,13 @@ def main() -> None:
     exact, reduced = (float(np.median(times)) for times in seconds.values())
     print(f"largest difference of a probability: {max(differences):.4f}")
     print(f"cases with the same detections at 0.6: {same} of {given.cases}, {total} in float32")
-    print(f"float32 {exact:.2f} s, bfloat16 {reduced:.2f} s a case, ratio {exact / reduced:.2f}")
+    print(
+        f"float32 {exact:.2f} s, {given.precision} {reduced:.2f} s a case, ratio {exact / reduced:.2f}"
+    )
     if given.device == "cpu":
-        peak = peak_flops(torch.bfloat16)
+        peak = peak_flops(getattr(torch, given.precision))
         share = DENSE_FLOP_PER_CASE / reduced / peak
-        print(f"bfloat16: {share:.0%} of its own peak of {peak / 1e9:.0f} GFLOP/s")
+        print(f"{given.precision}: {share:.0%} of its own peak of {peak / 1e9:.0f} GFLOP/s")
 
 
 if __name__ == "__main__":

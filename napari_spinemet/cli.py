@@ -147,7 +147,7 @@ def detect(
     stride: Annotated[int, typer.Option(help="Evaluate every so-many-th pixel.")] = 1,
     columns: Annotated[str, typer.Option(help="centre, or all of the width.")] = "centre",
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
+    precision: Annotated[str, typer.Option(help="float32, float16, bfloat16 or auto.")] = "float32",
     out: Annotated[Path | None, typer.Option(help="Folder for pictures and report.")] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -27,7 +27,7 @@ from ..jobs import CancelToken, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
-from ..network.devices import choose_device, describe_failure, reduced_precision
+from ..network.devices import choose_device, describe_failure, detection_dtype
 from ..network.resident import ResidentPyramid, zscored
 from ..network.spectral import SpectralNet
 
@@ -81,7 +81,8 @@ def likelihood_map(
         The central half of the columns, or the whole width.
     device : str
         ``"auto"``, ``"cpu"``, or a torch device.
-    precision : {"float32", "bfloat16", "auto"}
+    precision : {"float32", "float16", "bfloat16", "auto"}
+        What is multiplied; see :func:`~napari_spinemet.network.devices.detection_dtype`.
     on_event : callable, optional
     cancel : CancelToken, optional
         Polled at every slice and batch.
@@ -110,7 +111,8 @@ def likelihood_map(
     where = choose_device(device)
     slices, rows, width = working_shape(series.shape, series.affine)
     first, last = central_columns(width) if columns == "centre" else (0, width)
-    reduced = reduced_precision(precision, where)
+    dtype = detection_dtype(precision, where)
+    reduced = dtype != torch.float32
     normalisation = model.normalisation if model.form == "dense" else None
     on_event(Started(TASK, slices))
     poolings = len(model.blocks)
@@ -126,7 +128,7 @@ def likelihood_map(
     row_picks = np.unique(np.r_[np.arange(0, rows, stride), rows - 1])
     column_picks = np.unique(np.r_[np.arange(first, last, stride), last - 1])
     try:
-        with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=reduced):
+        with torch.inference_mode(), torch.autocast(where.type, dtype, enabled=reduced):
             for index in range(slices):
                 if cancel is not None:
                     cancel.raise_if_cancelled()

@@ -28,7 +28,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def reduced_precision(precision: str, device: torch.device) -> bool:
-    """Whether to multiply in bfloat16; ``auto`` asks whether the device is fast at it."""
+    """Whether training multiplies in bfloat16; ``auto`` asks if the device is fast at it."""
     if precision not in ("auto", "float32", "bfloat16"):
         raise SpinemetError(f"The precision is auto, float32 or bfloat16, not '{precision}'.")
     if precision != "auto":
@@ -37,6 +37,22 @@ def reduced_precision(precision: str, device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Without matrix units or AVX-512 BF16 the processor emulates it, at a third of the speed.
     return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())
+
+
+def detection_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """What detection multiplies in.
+
+    ``auto`` is float16 on a CUDA device and float32 elsewhere: with its eight bits bfloat16
+    moves likelihoods by up to 0.04, and processors are not faster at it than by spectra.
+    """
+    known = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+    if precision == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    if precision not in known:
+        raise SpinemetError(
+            f"The precision is auto, float32, float16 or bfloat16, not '{precision}'."
+        )
+    return known[precision]
 
 
 def describe_failure(error: BaseException) -> str:

@@ -80,6 +80,18 @@ def test_tiles_of_a_slice_fit_together(
     np.testing.assert_allclose(tiled.values, whole.values, atol=1e-6)
 
 
+@pytest.mark.parametrize(("precision", "most"), [("float16", 0.01), ("bfloat16", 0.08)])
+def test_reduced_precision_moves_likelihoods_a_little(
+    series: SagittalSeries, precision: str, most: float
+) -> None:
+    """By its own number of digits: somewhat, and by no more."""
+    model = lively("dense", resolutions=(1,))
+    one = SagittalSeries(series.voxels[:1, :30, :40], series.affine)
+    exact = likelihood_map(one, model, columns="all", device="cpu")
+    coarse = likelihood_map(one, model, columns="all", device="cpu", precision=precision)
+    assert 0 < np.abs(coarse.values - exact.values).max() <= most
+
+
 def test_patch_engine_equals_a_plain_loop(series: SagittalSeries) -> None:
     """Cutting, normalising and scoring one location at a time gives the same to 1e-5."""
     model = lively("patch")

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from napari_spinemet.errors import SpinemetError
-from napari_spinemet.network.devices import choose_device, describe_failure, reduced_precision
+from napari_spinemet.network.devices import (
+    choose_device,
+    describe_failure,
+    detection_dtype,
+    reduced_precision,
+)
 
 
 def test_auto_takes_a_device_that_works() -> None:
@@ -31,6 +36,18 @@ def test_precision_is_what_was_asked_for() -> None:
         assert reduced_precision("bfloat16", torch.device(kind))
     assert isinstance(reduced_precision("auto", torch.device("cpu")), bool)
     assert not reduced_precision("auto", torch.device("mps"))
+
+
+def test_detection_halves_its_digits_only_where_that_is_fast() -> None:
+    """By itself on a CUDA device only, and there with the eleven bits of float16."""
+    for kind in ("cpu", "cuda", "mps"):
+        for name in ("float32", "float16", "bfloat16"):
+            assert detection_dtype(name, torch.device(kind)) == getattr(torch, name)
+    assert detection_dtype("auto", torch.device("cuda")) == torch.float16
+    assert detection_dtype("auto", torch.device("cpu")) == torch.float32
+    assert detection_dtype("auto", torch.device("mps")) == torch.float32
+    with pytest.raises(SpinemetError, match="not 'double'"):
+        detection_dtype("double", torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
