@@ -20,8 +20,12 @@ test:
 	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(SCREEN) $(BIN)/python -m pytest tests/gui
 	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest tests/gui
 
+# About half an hour on two cores; what training learns is benchmarks/training.py --learn.
 bench: $(PROGRAM)
-	$(BIN)/python benchmarks/engines.py
+	.ci/system-libraries --display
+	for name in engines precision froc training programs; do \
+		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	echo "== slider"; $(SCREEN) $(BIN)/python benchmarks/slider.py
 
 lint: $(TOOLS)
 	$(BIN)/ruff check napari_spinemet tests benchmarks

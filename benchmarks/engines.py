@@ -9,14 +9,15 @@ same precision and number of threads, in the same run.
 from __future__ import annotations
 
 import argparse
-import platform
-import statistics
-import time
-from collections.abc import Callable
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from machine import describe_machine, median_seconds, peak_flops
 
 import napari_spinemet as spinemet
 from napari_spinemet.imaging import SagittalSeries
@@ -26,43 +27,10 @@ DENSE_FLOP_PER_CASE, FLOP_PER_LOCATION = 1.12e12, 173e6
 PATCH_STRIDE = 5
 
 
-def seconds(run: Callable[[], object], repeats: int) -> float:
-    """Median time of some runs after one that warms up."""
-    run()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
-
-
-def peak_flops(dtype: torch.dtype) -> float:
-    """The best rate of large matrix products."""
-    best = 0.0
-    for size in (1024, 2048, 3072):
-        a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
-        for _ in range(5):
-            started = time.perf_counter()
-            a @ b
-            best = max(best, 2 * size**3 / (time.perf_counter() - started))
-    return best
-
-
 def one_slice(series: SagittalSeries) -> SagittalSeries:
     """The middle slice alone."""
     middle = series.voxels.shape[0] // 2
     return SagittalSeries(series.voxels[middle : middle + 1], series.affine)
-
-
-def processor() -> str:
-    """Name of the processor, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:
@@ -72,10 +40,10 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     series = make_case(0, pixel_mm=0.94).series
     model = spinemet.load_model()
-    print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(describe_machine())
     peak = peak_flops(torch.float32)
     print(f"peak float32: {peak / 1e9:.0f} GFLOP/s")
-    dense = seconds(lambda: spinemet.likelihood_map(series, model), repeats)
+    dense = median_seconds(lambda: spinemet.likelihood_map(series, model), repeats)
     share = DENSE_FLOP_PER_CASE / dense / peak
     print(f"dense, one case: {dense:.2f} s, {share:.0%} of the peak")
     single = one_slice(series)
@@ -85,7 +53,7 @@ def main() -> None:
     locations = len(np.unique(np.r_[0:rows:PATCH_STRIDE, rows - 1])) * len(
         np.unique(np.r_[first:last:PATCH_STRIDE, last - 1])
     )
-    patch = seconds(
+    patch = median_seconds(
         lambda: spinemet.likelihood_map(single, model, engine="patch", stride=PATCH_STRIDE), 1
     )
     share = locations * FLOP_PER_LOCATION / patch / peak

@@ -68,7 +68,8 @@ def main() -> None:
     print(f"largest difference of a probability: {max(differences):.4f}")
     print(f"cases with the same detections at 0.6: {same} of {given.cases}, {total} in float32")
     print(
-        f"float32 {exact:.2f} s, {given.precision} {reduced:.2f} s a case, ratio {exact / reduced:.2f}"
+        f"float32 {exact:.2f} s, {given.precision} {reduced:.2f} s a case, "
+        f"ratio {exact / reduced:.2f}"
     )
     if given.device == "cpu":
         peak = peak_flops(getattr(torch, given.precision))
