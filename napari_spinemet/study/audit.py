@@ -1,0 +1,105 @@
+"""The audit trail: who did what, in a chain of hashes that shows what was changed since."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Row = tuple[str, str]
+"""What was done and to which row."""
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One line of the audit trail.
+
+    Attributes
+    ----------
+    number : int
+        From 1, without a gap.
+    at, who, action : str
+    subject : str
+        JSON: which row.
+    content : str
+        Hash of what the row holds since.
+    chain : str
+        Hash of all this and of the chain before.
+    """
+
+    number: int
+    at: str
+    who: str
+    action: str
+    subject: str
+    content: str
+    chain: str
+
+    def link(self, before: str) -> str:
+        """What :attr:`chain` must be after the chain so far."""
+        parts = [before, str(self.number), self.at, self.who, self.action]
+        return digest(json.dumps([*parts, self.subject, self.content], ensure_ascii=False))
+
+
+def append(
+    connection: sqlite3.Connection,
+    now: str,
+    who: str,
+    action: str,
+    subject: Mapping[str, Any],
+    content: str,
+) -> None:
+    """Add a line to the trail, within the transaction that does what it tells of."""
+    last = connection.execute(
+        "SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    number, chain = last or (0, "")
+    entry = AuditEntry(number + 1, now, who, action, subject_of(subject), content, chain="")
+    connection.execute(
+        "INSERT INTO audit VALUES (?,?,?,?,?,?,?)",
+        (
+            *(entry.number, entry.at, entry.who, entry.action, entry.subject, entry.content),
+            entry.link(chain),
+        ),
+    )
+
+
+def broken_links(trail: Iterable[AuditEntry]) -> list[str]:
+    """Where lines are missing from the trail or were changed, a sentence each."""
+    wrong, chain, number = [], "", 0
+    for entry in trail:
+        number += 1
+        if entry.number != number:
+            wrong.append(f"Entry {number} of the audit trail is missing.")
+            number = entry.number
+        if entry.chain != entry.link(chain):
+            wrong.append(f"Entry {entry.number} of the audit trail was changed.")
+        chain = entry.chain
+    return wrong
+
+
+def differences(trail: Iterable[AuditEntry], held: Mapping[Row, str]) -> list[str]:
+    """Where rows hold something else than the trail said of them last, a sentence each."""
+    last = {(entry.action, entry.subject): entry.content for entry in trail}
+    wrong = []
+    for row, content in last.items():
+        if row not in held:
+            wrong.append(f"Missing, though the audit trail has it: {' '.join(row)}.")
+        elif held[row] != content:
+            wrong.append(f"Changed past the audit trail: {' '.join(row)}.")
+    wrong += [f"Unknown to the audit trail: {' '.join(row)}." for row in held if row not in last]
+    return wrong
+
+
+def digest(content: str | bytes) -> str:
+    """SHA-256 in hexadecimal digits; text as UTF-8."""
+    raw = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(raw).hexdigest()
+
+
+def subject_of(parts: Mapping[str, Any]) -> str:
+    """The name of a row in the trail."""
+    return json.dumps(parts, sort_keys=True, ensure_ascii=False)
