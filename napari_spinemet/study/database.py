@@ -160,14 +160,12 @@ class StudyDatabase:
 
     def cases(self) -> list[CaseRecord]:
         """All cases, by name."""
-        rows = self._read(
-            "SELECT name, series_uid, place, copied, content, slices, rows, columns, state, "
-            "state_by, state_at FROM cases ORDER BY name"
-        )
-        return [
-            CaseRecord(name, uid, place, bool(copied), content, (slices, height, width), *state)
-            for name, uid, place, copied, content, slices, height, width, *state in rows
-        ]
+        return [_record(row) for row in self._read(f"{_CASES} ORDER BY name")]
+
+    def case(self, name: str) -> CaseRecord | None:
+        """One case, if it is known."""
+        rows = self._read(f"{_CASES} WHERE name = ?", name)
+        return _record(rows[0]) if rows else None
 
     def add_case(self, case: CaseRecord, who: str = "") -> None:
         """Remember a case.
@@ -299,6 +297,11 @@ class StudyDatabase:
 
     # Audit -------------------------------------------------------------------------------
 
+    @property
+    def revision(self) -> int:
+        """Number of the last change."""
+        return int(self._read("SELECT COALESCE(MAX(number), 0) FROM audit")[0][0])
+
     def audit(self) -> Iterator[AuditEntry]:
         """The audit trail, oldest first."""
         for row in self._read("SELECT * FROM audit ORDER BY number"):
@@ -382,6 +385,17 @@ class StudyDatabase:
                 f"{self.path} is damaged; put it aside and restore it from a backup."
             )
         return SpinemetError(f"{self.path} could not be used ({told}); try again.")
+
+
+_CASES = (
+    "SELECT name, series_uid, place, copied, content, slices, rows, columns, state, state_by, "
+    "state_at FROM cases"
+)
+
+
+def _record(row: tuple[Any, ...]) -> CaseRecord:
+    name, uid, place, copied, content, slices, height, width, *state = row
+    return CaseRecord(name, uid, place, bool(copied), content, (slices, height, width), *state)
 
 
 def user() -> str:

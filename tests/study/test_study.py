@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, LikelihoodMap
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Case, Study
+from napari_spinemet.study.database import APPROVED, CaseRecord
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,12 @@ def scan(sample: Path) -> Path:
 
 
 @pytest.fixture
-def study(sample: Path, tmp_path: Path) -> Study:
+def study(sample: Path, tmp_path: Path) -> Iterator[Study]:
     """A copy of the sample study that may be changed."""
-    return Study(shutil.copytree(sample, tmp_path / "study"))
+    left = shutil.ignore_patterns("*.sqlite*", "*.lock")
+    made = Study(shutil.copytree(sample, tmp_path / "study", ignore=left), write=True)
+    yield made
+    made.close()
 
 
 def test_cases_are_folders_with_a_scan_by_name(study: Study) -> None:
@@ -100,7 +104,61 @@ def test_saved_contours_come_back_identical(study: Study) -> None:
     np.testing.assert_array_equal(back.vertebrae, vertebrae)
     assert dict(back.levels) == {1: "T12", 2: "L1"}
     assert back.series_uid == series.series_uid
-    assert len(list((case.path / "contours").iterdir())) == 1
+    less = Annotation(np.where(lesions == 2, 0, lesions), vertebrae, {1: "T11"})
+    before = study.memory.revision
+    case.save_annotation(less, series)
+    again = Study(study.path).cases()[0].annotation(series)
+    np.testing.assert_array_equal(again.lesions, less.lesions)
+    np.testing.assert_array_equal(again.vertebrae, vertebrae)
+    assert dict(again.levels) == {1: "T11"}
+    assert study.memory.revision - before == 3  # two slices and the levels
+    assert study.memory.verify() == []
+
+
+def test_the_first_stroke_keeps_what_the_case_came_with(study: Study) -> None:
+    """Contours that came as DICOM stay as they were on every other slice, and in their file."""
+    case = study.cases()[0]
+    series = case.series()
+    came = case.annotation(series)
+    files = {f: f.read_bytes() for f in (case.path / "contours").iterdir()}
+    drawn = came.lesions.copy()
+    drawn[2, 50:60, 50:60] = 9
+    case.save_annotation(Annotation(drawn, came.vertebrae, came.levels), series)
+    back = case.annotation(series)
+    np.testing.assert_array_equal(back.lesions, drawn)
+    np.testing.assert_array_equal(back.vertebrae, came.vertebrae)
+    assert dict(back.levels) == dict(came.levels)
+    assert {f: f.read_bytes() for f in (case.path / "contours").iterdir()} == files
+
+
+def test_a_second_look_cannot_save_and_says_why(study: Study) -> None:
+    """It reads what the first has saved."""
+    other = Study(study.path, write=True)
+    assert "Another program" in other.notice
+    case = other.cases()[0]
+    series = case.series()
+    with pytest.raises(SpinemetError, match=r"cannot be saved\. Another program"):
+        case.save_annotation(case.annotation(series), series)
+    reading = Study(study.path)
+    with pytest.raises(SpinemetError, match=r"cannot be saved\. .*for reading"):
+        reading.cases()[0].save_annotation(case.annotation(series), series)
+
+
+def test_states_of_five_hundred_cases_are_one_look(tmp_path: Path) -> None:
+    """The database is asked once, however many cases there are."""
+    study = Study(tmp_path, write=True)
+    for number in range(500):
+        (tmp_path / f"case-{number:03d}" / "scan").mkdir(parents=True)
+    record = CaseRecord("case-007", "1.2", "case-007/scan", True, "", (1, 2, 2), APPROVED)
+    study.memory.add_case(record)
+    asked = []
+    study.memory._connection.set_trace_callback(asked.append)
+    states = study.states()
+    assert len(asked) == 1
+    assert [state for _, state in states].count("approved") == 1
+    assert states[7][1] == "approved"
+    assert len(states) == 500
+    study.close()
 
 
 def test_the_sample_study_is_the_phantom_that_it_says(study: Study) -> None:
