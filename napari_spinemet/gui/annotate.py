@@ -40,10 +40,8 @@ class AnnotateWidget(QWidget):
         self.missing = text()
         inner.addWidget(self.area)
         inner.addWidget(self.missing)
-        self.save_button = button(
-            "Save contours", "Store the contours in the study as DICOM SEG.", self.save
-        )
-        inner.addWidget(self.save_button)
+        self.saved = text()
+        inner.addWidget(self.saved)
         layout.addWidget(box)
         layout.addStretch(1)
         layout.addWidget(notice())
@@ -56,6 +54,7 @@ class AnnotateWidget(QWidget):
         session.contours_changed.connect(self._later.start)
         session.series_changed.connect(self._on_series)
         session.study_changed.connect(self.refresh)
+        session.autosave.changed.connect(self._tell_saved)
         session.viewer.dims.events.current_step.connect(self._on_step)
         self._on_series()
 
@@ -215,8 +214,8 @@ class AnnotateWidget(QWidget):
     def refresh(self) -> None:
         """Tell areas, and what is missing before a model can learn from the case."""
         session = self.session
+        self._tell_saved()
         contours = session.contours()
-        self.save_button.setEnabled(contours is not None and session.case is not None)
         if contours is None or session.series is None:
             self.area.setText("No scan is open.")
             self.missing.setText("")
@@ -231,7 +230,7 @@ class AnnotateWidget(QWidget):
             f"{count} lesion{'s' if count != 1 else ''} on {slices} slices, "
             f"{len(np.unique(contours.vertebrae)) - 1} vertebrae."
         )
-        wanted = ["saving"] if session.case is not None and session.unsaved() else []
+        wanted = []
         if not contours.vertebrae.any():
             wanted.append("vertebrae")
         bare = [i + 1 for i in contours.lesion_slices if not contours.vertebrae[i].any()]
@@ -245,18 +244,22 @@ class AnnotateWidget(QWidget):
             + note
         )
 
-    def save(self) -> None:
-        """Store the contours in the study."""
-        session = self.session
-        contours, series, case = session.contours(), session.series, session.case
-        if contours is None or series is None or case is None:
-            session.warn("Open a case of a study first, then save its contours.")
-            return
-
-        def done(_: object) -> None:
-            if session.series is series and session.case is case:
-                session.annotation = contours
-            session.study_changed.emit()
-            session.say(f"The contours of {case.name} are saved.")
-
-        session.desk.start("save", lambda *_: case.save_annotation(contours, series), done)
+    def _tell_saved(self) -> None:
+        """Say what of the drawing is on the disk."""
+        session, autosave = self.session, self.session.autosave
+        if session.series is None:
+            self.saved.setText("")
+        elif not autosave.active:
+            self.saved.setText(
+                session.study.notice
+                if session.study is not None and session.study.notice and session.case is not None
+                else "Not saved: this scan is in no study yet (Load: Add open scan to study)."
+            )
+        elif autosave.failure:
+            self.saved.setText(f"Not saved: {autosave.failure}")
+        elif autosave.pending:
+            self.saved.setText("Saving.")
+        elif autosave.saved_at:
+            self.saved.setText(f"All strokes are saved, the last at {autosave.saved_at}.")
+        else:
+            self.saved.setText("Every stroke is saved as it is drawn.")

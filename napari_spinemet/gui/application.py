@@ -35,7 +35,7 @@ def run_demo() -> None:
 def start_demo(workspace: Workspace) -> None:
     """Open the sample study's first case and detect; review comes to the front at the end."""
     session = workspace.session
-    study = Study(sample_study(writable=True))
+    study = Study(sample_study(writable=True), write=True)
     session.open_study(study)
     case = study.cases()[0]
     series = case.series()

@@ -172,6 +172,7 @@ class ViewerLayers(QObject):
         layer.contour = 1
         layer.events.paint.connect(lambda _: self.contours_changed.emit())
         layer.events.labels_update.connect(lambda _: self.contours_changed.emit())
+        layer.events.data.connect(lambda _: self.contours_changed.emit())
         return layer
 
     def annotation(self, series: SagittalSeries, former: Annotation | None) -> Annotation | None:

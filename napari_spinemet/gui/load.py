@@ -215,8 +215,12 @@ class LoadWidget(QWidget):
 
     def open_study(self, path: Path) -> None:
         """Open the study in a folder."""
+        open_now = self.session.study
+        if open_now is not None and open_now.path.resolve() == path.resolve():
+            self.refresh_cases()
+            return
         try:
-            self.session.open_study(Study(path))
+            self.session.open_study(Study(path, write=True))
         except SpinemetError as error:
             self.session.warn(str(error))
             return
@@ -231,9 +235,10 @@ class LoadWidget(QWidget):
         study = self.session.study
         chosen = self.case_table.chosen
         former = self.cases[chosen] if 0 <= chosen < len(self.cases) else None
-        self.cases = study.cases() if study is not None else []
+        states = study.states() if study is not None else []
+        self.cases = [case for case, _ in states]
         self.study_label.setText(str(study.path) if study is not None else "no study open")
-        self.case_table.fill([(c.name, c.state) for c in self.cases])
+        self.case_table.fill([(case.name, state) for case, state in states])
         if self.cases:
             # The case on the screen, else the one that was chosen, else the first.
             known = [c for c in (self.session.case, former) if c in self.cases]
@@ -260,6 +265,9 @@ class LoadWidget(QWidget):
         if not session.unsaved():
             return lambda: None
         contours, series, case = session.contours(), session.series, session.case
+        if session.autosave.active and not session.autosave.failure and None not in (case, series):
+            # Should it fail, the other scan is not opened, and nothing is lost.
+            return lambda: case.save_annotation(contours, series)  # type: ignore[union-attr,arg-type]
         answers = QMessageBox.StandardButton
         question = (
             f"The contours of {case.name} have changed. Save them first?"

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QApplication
 
 from ..imaging import Annotation, OperatingPoint, SagittalSeries
 from ..study import Case, Study
+from .autosave import Autosave
 from .layers import CONTOURS, SERIES, SOURCE, ViewerLayers
 from .runner import JobRunner
 
@@ -88,6 +89,7 @@ class Session(QObject):
         self.shown: ShownCurve | None = None
         self.model = ""
         self._verdicts: dict[str, dict[tuple[int, int, int], str]] = {}
+        self.autosave = Autosave(self)
         offered = self.layers.offered()
         if offered is not None:  # opened before the first of our widgets
             self._on_offered(offered)
@@ -104,7 +106,10 @@ class Session(QObject):
         """End all jobs, for the end of the program; what is being saved is saved."""
         self.runner.stop()
         self.redraw.stop()
+        self.autosave.save()
         self.desk.finish()
+        if self.study is not None:
+            self.study.close()
 
     @property
     def busy(self) -> bool:
@@ -134,6 +139,7 @@ class Session(QObject):
         annotation: Annotation | None = None,
     ) -> None:
         """Show a series and its contours in place of the former one."""
+        self.autosave.save()  # what was drawn on the former one a moment ago
         self.series, self.source, self.case = series, source, case
         self.annotation = annotation
         self.result = None
@@ -165,11 +171,17 @@ class Session(QObject):
             self.contours_changed.emit()
 
     def open_study(self, study: Study) -> None:
-        """Make a study the open one."""
-        self.study = study
+        """Make a study the open one; the former one is left once all is saved."""
+        former, self.study = self.study, study
+        if former is not None and former is not study:
+            self.autosave.save()
+            self.case = None
+            self.desk.start("close", lambda *_: former.close())
         shown = self.shown
         if shown is not None and shown.study is not None and shown.study.path != study.path:
             self.show_curve(None)
+        if study.notice:
+            self.warn(study.notice)
         self.study_changed.emit()
 
     def contours(self) -> Annotation | None:
@@ -179,6 +191,10 @@ class Session(QObject):
         return self.layers.annotation(self.series, self.annotation)
 
     def unsaved(self) -> bool:
+        """Whether contours on the screen would be lost."""
+        return self.autosave.pending if self.autosave.active else self.unsaved_since_opened()
+
+    def unsaved_since_opened(self) -> bool:
         """Whether the contours on the screen differ from those that were opened or saved."""
         now, then = self.contours(), self.annotation
         if now is None:

@@ -123,8 +123,8 @@ def test_contours_are_drawn_saved_and_read_back(
     np.testing.assert_array_equal(lesions.data[10] == number, lesions.data[9] == number)
     qtbot.wait(120)
     assert "cm²" in annotate.area.text()
-    annotate.save_button.click()
-    wait_idle(workspace)
+    qtbot.waitUntil(lambda: not session.autosave.pending)
+    assert annotate.saved.text().startswith("All strokes are saved")
     case = Study(study_copy).cases()[0]
     stored = case.annotation(case.series())
     np.testing.assert_array_equal(stored.lesions > 0, lesions.data > 0)
@@ -132,24 +132,44 @@ def test_contours_are_drawn_saved_and_read_back(
     assert set(stored.levels.values()) == set(session.annotation.levels.values())
 
 
-@pytest.mark.parametrize("answer", ["Save", "Discard", "Cancel"])
-def test_unsaved_contours_are_asked_about(
+def test_another_case_is_opened_once_the_last_stroke_is_saved(
+    workspace: object, wait_idle: Callable, study_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked and nothing is lost, also where a stroke was drawn a moment ago."""
+    from qtpy.QtWidgets import QMessageBox
+
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: pytest.fail("nothing to ask"))
+    open_case(workspace, study_copy, wait_idle)
+    session, load = workspace.session, workspace.load
+    first = session.case
+    drawn = session.layers.lesions.data.copy()
+    drawn[3, 40:60, 40:60] = 7
+    session.layers.lesions.data = drawn
+    load.case_table.selectRow(1)
+    load.open_case()
+    wait_idle(workspace)
+    assert session.case.name == "normal-001"
+    np.testing.assert_array_equal(first.annotation(first.series()).lesions, drawn)
+    assert not session.layers.lesions.data.any()
+
+
+@pytest.mark.parametrize("answer", ["Discard", "Cancel"])
+def test_contours_without_a_study_are_asked_about(
     workspace: object,
     wait_idle: Callable,
     study_copy: Path,
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
 ) -> None:
-    """Opening another case saves, drops or keeps changed contours, as the user says."""
+    """Opening another scan drops or keeps them, as the user says."""
     from qtpy.QtWidgets import QMessageBox
 
     open_case(workspace, study_copy, wait_idle)
     session, load = workspace.session, workspace.load
-    first = session.case
-    before = first.annotation(session.series).lesions
-    drawn = session.layers.lesions.data.copy()
-    drawn[3, 40:60, 40:60] = 7
-    session.layers.lesions.data = drawn
+    scan = session.series
+    session.open_series(scan)
+    assert not session.autosave.active
+    session.layers.lesions.data[3, 40:60, 40:60] = 7
     asked = []
 
     def question(*arguments: object) -> object:
@@ -161,9 +181,33 @@ def test_unsaved_contours_are_asked_about(
     load.open_case()
     wait_idle(workspace)
     assert len(asked) == 1
-    assert session.case.name == ("case-001" if answer == "Cancel" else "normal-001")
-    stored = first.annotation(first.series()).lesions
-    np.testing.assert_array_equal(stored > 0, (drawn if answer == "Save" else before) > 0)
+    assert (session.series is scan) == (answer == "Cancel")
+    assert (7 in session.layers.lesions.data) == (answer == "Cancel")
+
+
+def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
+    workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
+) -> None:
+    """With the reason, and with the next stroke once there is room again."""
+    open_case(workspace, study_copy, wait_idle)
+    session, annotate = workspace.session, workspace.annotate
+    connection = session.study.memory._connection
+    connection.execute("PRAGMA max_page_count = 1")
+    lesions = session.layers.lesions
+    rng = np.random.default_rng(0)
+    noise = rng.integers(1, 60000, lesions.data.shape[1:])
+    where = np.nonzero(noise)
+    lesions.data_setitem((np.full(len(where[0]), 3), *where), noise[where])
+    qtbot.waitUntil(lambda: bool(session.autosave.failure))
+    assert "is full" in annotate.saved.text()
+    assert session.unsaved()
+    connection.execute("PRAGMA max_page_count = 1000000")
+    lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
+    qtbot.waitUntil(lambda: not session.autosave.pending)
+    assert annotate.saved.text().startswith("All strokes are saved")
+    case = Study(study_copy).cases()[0]
+    np.testing.assert_array_equal(case.annotation(session.series).lesions, lesions.data)
+    assert session.study.memory.verify() == []
 
 
 def test_undo_takes_a_copied_slice_back(
