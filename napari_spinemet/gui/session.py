@@ -182,6 +182,8 @@ class Session(QObject):
             self.show_curve(None)
         if study.notice:
             self.warn(study.notice)
+        if study.restored:
+            self.say(study.restored)
         self.study_changed.emit()
 
     def contours(self) -> Annotation | None:

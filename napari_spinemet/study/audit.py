@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Row = tuple[str, str]
 """What was done and to which row."""
+OPENED, CLOSED = "open study", "close study"
+"""Lines that tell of no row: when a program began and ended to write."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,11 @@ def broken_links(trail: Iterable[AuditEntry]) -> list[str]:
 
 def differences(trail: Iterable[AuditEntry], held: Mapping[Row, str]) -> list[str]:
     """Where rows hold something else than the trail said of them last, a sentence each."""
-    last = {(entry.action, entry.subject): entry.content for entry in trail}
+    last = {
+        (entry.action, entry.subject): entry.content
+        for entry in trail
+        if entry.action not in (OPENED, CLOSED)
+    }
     wrong = []
     for row, content in last.items():
         if row not in held:
@@ -92,6 +98,23 @@ def differences(trail: Iterable[AuditEntry], held: Mapping[Row, str]) -> list[st
             wrong.append(f"Changed past the audit trail: {' '.join(row)}.")
     wrong += [f"Unknown to the audit trail: {' '.join(row)}." for row in held if row not in last]
     return wrong
+
+
+def saved_before_a_crash(trail: Sequence[AuditEntry]) -> str:
+    """What was saved since a program began to write and did not end; empty if it ended."""
+    marks = [k for k, entry in enumerate(trail) if entry.action in (OPENED, CLOSED)]
+    if not marks or trail[marks[-1]].action == CLOSED:
+        return ""
+    strokes = [entry for entry in trail[marks[-1] :] if entry.action == "contour"]
+    if not strokes:
+        return ""
+    names = sorted({str(json.loads(entry.subject)["case"]) for entry in strokes})
+    slices = len({entry.subject for entry in strokes})
+    return (
+        "The program ended unexpectedly last time. Every stroke that was shown as saved is here: "
+        f"{slices} slice{'s' if slices > 1 else ''} of {', '.join(names)}, the last at "
+        f"{strokes[-1].at[:19].replace('T', ' ')} UTC."
+    )
 
 
 def digest(content: str | bytes) -> str:

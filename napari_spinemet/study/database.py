@@ -14,7 +14,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,17 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from ..errors import SpinemetError
-from .audit import AuditEntry, append, broken_links, differences, digest, subject_of
+from .audit import (
+    CLOSED,
+    OPENED,
+    AuditEntry,
+    append,
+    broken_links,
+    differences,
+    digest,
+    saved_before_a_crash,
+    subject_of,
+)
 from .schema import migrate, refuse_newer
 
 FILE, LOCK = "study.sqlite", "study.lock"
@@ -88,6 +98,8 @@ class StudyDatabase:
     ----------
     notice : str
         Why nothing can be written, in a sentence; empty where it can.
+    restored : str
+        What was saved by a program that did not end as it should, in a sentence, else empty.
 
     Raises
     ------
@@ -109,6 +121,11 @@ class StudyDatabase:
         except SpinemetError:
             self._lock.release()
             raise
+        self.restored = ""
+        if self.writable:
+            self.restored = saved_before_a_crash(list(self.audit()))
+            with self._writing() as (connection, now):
+                append(connection, now, user(), OPENED, {}, "")
 
     def _take(self, folder: Path) -> str:
         """Become the one who writes; else the reason why not."""
@@ -153,6 +170,10 @@ class StudyDatabase:
 
     def close(self) -> None:
         """End the connection, and let another program write."""
+        if self.writable:
+            with suppress(SpinemetError), self._writing() as (connection, now):
+                append(connection, now, user(), CLOSED, {}, "")
+        self.notice = "The study was closed here; open it again."
         self._connection.close()
         self._lock.release()
 

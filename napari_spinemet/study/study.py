@@ -208,6 +208,11 @@ class Study:
             return f"The folder {self.path} is read-only, so nothing can be saved in this study."
         return self.memory.notice
 
+    @property
+    def restored(self) -> str:
+        """What was saved by a program that did not end as it should, in a sentence."""
+        return self.memory.restored if self.memory is not None else ""
+
     def close(self) -> None:
         """Let another program write."""
         if self.memory is not None:

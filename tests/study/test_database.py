@@ -193,6 +193,22 @@ def test_a_second_program_reads_and_says_so(study: StudyDatabase, folder: Path) 
     third.close()
 
 
+def test_a_study_that_was_closed_has_nothing_to_restore(study: StudyDatabase, folder: Path) -> None:
+    """Nor has one in which nothing was drawn; after a crash it says how much, once."""
+    assert study.restored == ""
+    study.save_slices("case-001", "lesions", {3: image(1), 4: image(2)})
+    study.save_slices("case-001", "lesions", {3: image(3)})
+    study.notice = "killed"  # so that it writes no last line
+    study.close()
+    after = StudyDatabase(folder)
+    assert "2 slices of case-001" in after.restored
+    after.close()
+    third = StudyDatabase(folder)
+    assert third.restored == ""
+    assert third.verify() == []
+    third.close()
+
+
 def test_a_folder_that_takes_no_files_is_read(
     study: StudyDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,6 +348,7 @@ def test_no_acknowledged_stroke_is_lost_by_a_kill(study: StudyDatabase, folder: 
         acknowledged = int(told[-1]) if told else number + 1
         opened = StudyDatabase(folder)
         assert opened.writable
+        assert "of case-001, the last at" in opened.restored
         assert opened.verify() == []
         held = max(int(v.max()) for v in opened.slices("case-001", "lesions").values())
         assert held in (acknowledged, acknowledged + 1)
