@@ -132,6 +132,16 @@ def print_froc(name: str, report: Mapping[str, Any]) -> None:
     _results().print(table)
 
 
+def print_cases(study: str, cases: Sequence[Mapping[str, str]]) -> None:
+    """A table of the cases of a study."""
+    table = Table(title=f"{study}: {len(cases)} case{'s' if len(cases) != 1 else ''}")
+    for name in ("case", "state", "by", "at"):
+        table.add_column(name)
+    for row in cases:
+        table.add_row(*(row[name] for name in ("case", "state", "by", "at")))
+    _results().print(table)
+
+
 def print_speed(device: str, measured: Sequence[Mapping[str, Any]]) -> None:
     """A table of timings, each scaled to a whole case or epoch."""
     table = Table(title=device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import sys
 import zipfile
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from napari_spinemet import cli
 from napari_spinemet.dicom import read_series
 from napari_spinemet.phantom.sample import sample_study
+from napari_spinemet.study import Study
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -331,3 +333,40 @@ def test_benchmark_times_a_model_of_ones_own(run: Run, quick_model: Path) -> Non
     status, out, err = run("benchmark", "--model", quick_model, "--device", "abacus")
     assert (status, out) == (2, "")
     assert "'abacus' is not available" in err
+
+
+def test_study_list_and_verify(run: Run, tmp_path: Path) -> None:
+    """States with who and when; tampering is found, named, and ends with status 2."""
+    place = tmp_path / "study"
+    shutil.copytree(sample_study(), place, ignore=shutil.ignore_patterns("likelihood"))
+    status, out, _ = run("study", "verify", place, "--json")
+    assert (status, json.loads(out)["wrong"]) == (0, [])
+    study = Study(place, write=True)
+    case = study.cases()[0]
+    series = case.series()
+    case.save_annotation(case.annotation(series), series)
+    study.close()
+    status, out, _ = run("study", "list", place, "--json")
+    assert status == 0
+    first, second = json.loads(out)["cases"]
+    assert (first["case"], first["state"], second["case"]) == (
+        "case-001",
+        "contoured",
+        "normal-001",
+    )
+    assert first["by"]
+    assert first["at"]
+    assert second["at"] == ""
+    status, out, _ = run("study", "list", place)
+    assert status == 0
+    assert "normal-001" in out
+    status, out, err = run("study", "verify", place)
+    assert status == 0
+    assert "doubtful: none" in err
+    with sqlite3.connect(place / "study.sqlite") as connection:
+        connection.execute("UPDATE contours SET labels = x'00'")
+    connection.close()
+    status, out, err = run("study", "verify", place)
+    assert status == 2
+    assert "Changed past the audit trail" in err
+    assert run("study", "verify", tmp_path / "nowhere")[0] == 2

@@ -9,6 +9,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QButtonGroup, QComboBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
+from ..imaging.interpolation import interpolate_slices
 from ..phantom.spine import LEVELS
 from .parts import button, group, notice, row, text
 from .session import session_of
@@ -55,6 +56,7 @@ class AnnotateWidget(QWidget):
         session.series_changed.connect(self._on_series)
         session.study_changed.connect(self.refresh)
         session.autosave.changed.connect(self._tell_saved)
+        session.layers.contours_shown.connect(self._later.start)  # after Ctrl+Z, too
         session.viewer.dims.events.current_step.connect(self._on_step)
         self._on_series()
 
@@ -115,6 +117,14 @@ class AnnotateWidget(QWidget):
                     "Copy this slice's outlines of the chosen kind to the slice after.",
                     lambda: self.copy_slice(1),
                 ),
+            )
+        )
+        layout.addWidget(
+            button(
+                "Fill the slices between",
+                "Interpolate the outlines of the chosen kind where slices between contoured "
+                "ones are empty. One step for Undo.",
+                self.interpolate,
             )
         )
         return box
@@ -206,6 +216,27 @@ class AnnotateWidget(QWidget):
         values = layer.data[index][rows, columns]
         layer.data_setitem((np.full(len(rows), other), rows, columns), values)
         self.session.layers.go_to(other)
+        self._later.start()
+
+    def interpolate(self) -> None:
+        """Fill empty slices between contoured ones, as one undoable stroke."""
+        layer, series = self.target, self.session.series
+        if layer is None or series is None:
+            self.session.warn("Open a scan first.")
+            return
+        filled = interpolate_slices(np.asarray(layer.data), series.spacing_mm[1:])
+        at, values = [], []
+        for index, image in filled.items():
+            rows, columns = np.nonzero(image != layer.data[index])
+            at.append((np.full(len(rows), index), rows, columns))
+            values.append(image[rows, columns])
+        if not sum(map(len, values)):
+            self.session.warn("There is no empty slice between two contoured ones.")
+            return
+        where = tuple(np.concatenate(axis) for axis in zip(*at, strict=True))
+        layer.data_setitem(where, np.concatenate(values))
+        numbers = ", ".join(str(index + 1) for index in sorted(filled))
+        self.session.say(f"Filled slice {numbers}; look at each, and mend what does not fit.")
         self._later.start()
 
     def _on_step(self, event: Any = None) -> None:

@@ -53,6 +53,7 @@ class Autosave(QObject):
         self._soon.setInterval(15)
         self._soon.timeout.connect(self.save)
         session.contours_changed.connect(self._on_changed)
+        session.layers.contours_shown.connect(self._on_changed)
         session.series_changed.connect(self._follow)
         session.study_changed.connect(self._follow)
         session.desk.failed.connect(self._on_failed)

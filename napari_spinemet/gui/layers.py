@@ -74,6 +74,8 @@ class ViewerLayers(QObject):
     """The layers of this plugin in one viewer."""
 
     contours_changed = Signal()
+    contours_shown = Signal()
+    """A layer of contours was drawn on the screen: the only sign that undo and redo give."""
     series_offered = Signal(object)
     """A series came into the viewer by another way, such as File > Open: its image layer."""
 
@@ -173,6 +175,7 @@ class ViewerLayers(QObject):
         layer.events.paint.connect(lambda _: self.contours_changed.emit())
         layer.events.labels_update.connect(lambda _: self.contours_changed.emit())
         layer.events.data.connect(lambda _: self.contours_changed.emit())
+        layer.events.set_data.connect(lambda _: self.contours_shown.emit())
         return layer
 
     def annotation(self, series: SagittalSeries, former: Annotation | None) -> Annotation | None:

@@ -210,6 +210,33 @@ def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     assert session.study.memory.verify() == []
 
 
+def test_slices_between_are_filled_saved_and_undone_in_one_step(
+    workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
+) -> None:
+    """Two discs three slices apart: both slices between are filled, and undo empties both."""
+    open_case(workspace, study_copy, wait_idle)
+    annotate, session = workspace.annotate, workspace.session
+    lesions = session.layers.lesions
+    annotate.lesion_button.setChecked(True)
+    annotate.new_label()
+    number = lesions.selected_label
+    rows, columns = np.mgrid[200:212, 150:162].reshape(2, -1)
+    for index in (8, 11):
+        at = (np.full(len(rows), index), rows, columns)
+        lesions.data_setitem(at, np.full(len(rows), number))
+    before = lesions.data.copy()
+    annotate.interpolate()
+    for index in (9, 10):
+        np.testing.assert_array_equal(lesions.data[index] == number, before[8] == number)
+    qtbot.waitUntil(lambda: not session.autosave.pending)
+    case = Study(study_copy).cases()[0]
+    np.testing.assert_array_equal(case.annotation(session.series).lesions, lesions.data)
+    annotate.undo()
+    np.testing.assert_array_equal(lesions.data, before)
+    qtbot.waitUntil(lambda: not session.autosave.pending)
+    np.testing.assert_array_equal(case.annotation(session.series).lesions, before)
+
+
 def test_undo_takes_a_copied_slice_back(
     workspace: object, wait_idle: Callable, study_copy: Path
 ) -> None:
