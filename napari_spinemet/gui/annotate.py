@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QButtonGroup, QComboBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QGridLayout,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
+from ..errors import SpinemetError
+from ..imaging.growing import grow_region
 from ..imaging.interpolation import interpolate_slices
 from ..phantom.spine import LEVELS
 from .parts import button, group, notice, row, text
@@ -23,7 +34,10 @@ TOOLS = (
     ("Brush", "paint", "Paint with a round brush."),
     ("Eraser", "erase", "Take paint away."),
     ("Fill", "fill", "Fill a closed outline."),
+    ("Grow", "grow", "Click into a lesion or a body: what is alike and near is added."),
 )
+GROW = "grow"
+"""A tool that napari does not have: a click that is no drag."""
 
 
 class AnnotateWidget(QWidget):
@@ -32,6 +46,7 @@ class AnnotateWidget(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.session = session_of(napari_viewer)
+        self._growing = False
         layout = QVBoxLayout(self)
         layout.addWidget(self._create_target_box())
         layout.addWidget(self._create_tool_box())
@@ -97,10 +112,23 @@ class AnnotateWidget(QWidget):
             grid.addWidget(tool, number // 3, number % 3)
         self.tools.buttons()[0].setChecked(True)
         self.tools.buttonClicked.connect(lambda tool: self.use(tool.property("mode")))
-        grid.addWidget(
-            button("Undo", "Take the last stroke back (Ctrl+Z).", self.undo), len(TOOLS) // 3, 2
-        )
         layout.addLayout(grid)
+        self.alike = QSpinBox()
+        self.alike.setRange(1, 100)
+        self.alike.setValue(25)
+        self.alike.setPrefix("alike to ")
+        self.alike.setSuffix(" %")
+        self.alike.setToolTip("Grow takes what differs by no more than this from the click.")
+        self.near = QSpinBox()
+        self.near.setRange(1, 100)
+        self.near.setValue(20)
+        self.near.setPrefix("within ")
+        self.near.setSuffix(" mm")
+        self.near.setToolTip("Grow goes no farther than this from the click.")
+        layout.addWidget(row(self.alike, self.near))
+        layout.addWidget(
+            button("Undo", "Take the last step back, whatever it was (Ctrl+Z).", self.undo)
+        )
         return box
 
     def _create_slice_box(self) -> QWidget:
@@ -167,7 +195,10 @@ class AnnotateWidget(QWidget):
         )
         if other is not None:
             other.mode = "pan_zoom"
-        layer.mode = mode
+        self._growing = mode == GROW
+        layer.mode = "pan_zoom" if self._growing else mode
+        if self._on_press not in layer.mouse_drag_callbacks:
+            layer.mouse_drag_callbacks.append(self._on_press)
         for tool in self.tools.buttons():
             tool.setChecked(tool.property("mode") == mode)
 
@@ -216,6 +247,53 @@ class AnnotateWidget(QWidget):
         values = layer.data[index][rows, columns]
         layer.data_setitem((np.full(len(rows), other), rows, columns), values)
         self.session.layers.go_to(other)
+        self._later.start()
+
+    def _on_press(self, layer: Labels, event: Any) -> Iterator[None]:
+        """Grow from a click; a drag moves the picture as ever."""
+        target = self.target
+        if target is None or layer is not target or not self._growing or event.button != 1:
+            return
+        dragged = False
+        yield
+        while event.type == "mouse_move":
+            dragged = True
+            yield
+        if not dragged:
+            index, at_row, at_column = (round(v) for v in target.world_to_data(event.position))
+            self.grow_at(index, at_row, at_column)
+
+    def grow_at(self, index: int, at_row: int, at_column: int) -> None:
+        """Add what looks like a pixel and lies near it, as one undoable stroke.
+
+        A lesion stays within the vertebra that was clicked, where that is contoured.
+        """
+        layer, series = self.target, self.session.series
+        if layer is None or series is None:
+            self.session.warn("Open a scan first.")
+            return
+        within, bodies = None, self.session.layers.vertebrae
+        seed = (at_row, at_column)
+        inside = all(0 <= v < n for v, n in zip(seed, series.shape[1:], strict=True))
+        if self.lesion_button.isChecked() and bodies is not None and inside:
+            body = bodies.data[index][seed]
+            within = bodies.data[index] == body if body else None
+        try:
+            grown = grow_region(
+                series.voxels[index],
+                seed,
+                series.spacing_mm[1:],
+                tolerance=self.alike.value() / 100,
+                radius_mm=self.near.value(),
+                within=within,
+            )
+        except SpinemetError as error:
+            self.session.warn(str(error))
+            return
+        rows, columns = np.nonzero(grown & (layer.data[index] == 0))
+        if len(rows):
+            at = (np.full(len(rows), index), rows, columns)
+            layer.data_setitem(at, np.full(len(rows), layer.selected_label))
         self._later.start()
 
     def interpolate(self) -> None:

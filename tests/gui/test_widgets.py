@@ -237,6 +237,47 @@ def test_slices_between_are_filled_saved_and_undone_in_one_step(
     np.testing.assert_array_equal(case.annotation(session.series).lesions, before)
 
 
+def test_a_click_grows_a_lesion_where_it_was_made(
+    workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
+) -> None:
+    """A real click on the picture: what grows holds the clicked pixel and stays in its body."""
+    from qtpy.QtCore import QPoint, Qt
+    from qtpy.QtWidgets import QApplication
+
+    open_case(workspace, study_copy, wait_idle)
+    annotate, session = workspace.annotate, workspace.session
+    workspace.show_tab("Annotate")
+    lesions, bodies = session.layers.lesions, session.layers.vertebrae
+    truth = lesions.data.copy()
+    index = int(np.flatnonzero(truth.any(axis=(1, 2)))[0])
+    row, column = (int(np.median(v)) for v in np.nonzero(truth[index]))
+    lesions.data = np.zeros_like(truth)
+    annotate.lesion_button.setChecked(True)
+    annotate.use("grow")
+    session.layers.go_to(index)
+    qtbot.wait(200)
+    camera = session.viewer.scene.camera
+    canvas = session.viewer.window._qt_viewer.canvas.native
+    spacing = session.series.spacing_mm
+    place = QPoint(
+        round(canvas.width() / 2 + (column * spacing[2] - camera.center[2]) * camera.zoom),
+        round(canvas.height() / 2 + (row * spacing[1] - camera.center[1]) * camera.zoom),
+    )
+    qtbot.mouseMove(canvas, place)
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
+    QApplication.processEvents()
+    grown = lesions.data > 0
+    assert grown[index, row, column]
+    assert grown.any(axis=(1, 2)).sum() == 1
+    body = bodies.data[index, row, column]
+    assert body
+    assert (bodies.data[grown] == body).all()
+    overlap = 2 * (grown[index] & (truth[index] > 0)).sum()
+    assert overlap / (grown[index].sum() + (truth[index] > 0).sum()) > 0.6
+    annotate.undo()
+    assert not lesions.data.any()
+
+
 def test_undo_takes_a_copied_slice_back(
     workspace: object, wait_idle: Callable, study_copy: Path
 ) -> None:
