@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from ..errors import SpinemetError
 from ..imaging.growing import grow_region
 from ..imaging.interpolation import interpolate_slices
+from ..imaging.tally import SliceTally
 from ..phantom.spine import LEVELS
 from .parts import button, group, notice, row, text
 from .session import session_of
@@ -47,6 +48,7 @@ class AnnotateWidget(QWidget):
         super().__init__()
         self.session = session_of(napari_viewer)
         self._growing = False
+        self._lesions, self._vertebrae = SliceTally(), SliceTally()
         layout = QVBoxLayout(self)
         layout.addWidget(self._create_target_box())
         layout.addWidget(self._create_tool_box())
@@ -324,26 +326,30 @@ class AnnotateWidget(QWidget):
         """Tell areas, and what is missing before a model can learn from the case."""
         session = self.session
         self._tell_saved()
-        contours = session.contours()
-        if contours is None or session.series is None:
+        if session.series is None:
             self.area.setText("No scan is open.")
             self.missing.setText("")
             return
         _, row_mm, column_mm = session.series.spacing_mm
         index = session.layers.current_slice
-        here = int((contours.lesions[index] > 0).sum())
-        slices = len(contours.lesion_slices)
-        count = len(np.unique(contours.lesions)) - 1
+        for kind, tally in (("lesions", self._lesions), ("vertebrae", self._vertebrae)):
+            layer, former = getattr(session.layers, kind), session.annotation
+            if layer is not None:
+                tally.look(layer.data)
+            elif former is not None:  # a layer that was deleted is as it was stored
+                tally.look(getattr(former, kind))
+        here, slices = self._lesions.pixels(index), self._lesions.slices
+        count, bodies = len(self._lesions.labels), self._vertebrae.slices
         self.area.setText(
             f"Lesion in this slice: {here * row_mm * column_mm / 100:.2f} cm². "
-            f"{count} lesion{'s' if count != 1 else ''} on {slices} slices, "
-            f"{len(np.unique(contours.vertebrae)) - 1} vertebrae."
+            f"{count} lesion{'s' if count != 1 else ''} on {len(slices)} slices, "
+            f"{len(self._vertebrae.labels)} vertebrae."
         )
         wanted = []
-        if not contours.vertebrae.any():
+        if not bodies:
             wanted.append("vertebrae")
-        bare = [i + 1 for i in contours.lesion_slices if not contours.vertebrae[i].any()]
-        if contours.vertebrae.any() and bare:
+        bare = [k + 1 for k in slices if k not in bodies]
+        if bodies and bare:
             wanted.append(f"vertebrae on slice {', '.join(map(str, bare))}")
         if session.case is None:
             wanted.append("a place in a study (Load: Add open scan to study)")
