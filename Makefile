@@ -25,7 +25,8 @@ bench: $(PROGRAM)
 	.ci/system-libraries --display
 	for name in engines precision froc training programs; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
-	echo "== slider"; $(SCREEN) $(BIN)/python benchmarks/slider.py
+	for name in slider strokes; do \
+		echo "== $$name"; $(SCREEN) $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lint: $(TOOLS)
 	$(BIN)/ruff check napari_spinemet tests benchmarks

@@ -1,0 +1,96 @@
+"""Drawing in a real window: what a stroke costs the window, and when it is on the disk.
+
+Run under a display: ``xvfb-run -a python benchmarks/strokes.py``. On a case of 13 slices of
+512 x 512 a hundred strokes are painted one after the other. Our own work is what runs in the
+window's thread after a stroke: finding what changed, and telling area and state. A stroke
+is saved once the widget says so. Beside it: writing the whole case anew, uncompressed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+import numpy as np
+from qtpy.QtWidgets import QApplication
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from machine import describe_machine, median_seconds
+
+from napari_spinemet.gui.application import open_workspace
+from napari_spinemet.imaging import SagittalSeries
+from napari_spinemet.study import Study
+
+SHAPE = (13, 512, 512)
+
+
+def timed(run: Callable[[], object], times: list[float]) -> Callable[[], None]:
+    """The same, with its duration written down."""
+
+    def measured() -> None:
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+
+    return measured
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--strokes", type=int, default=100)
+    strokes = parser.parse_args().strokes
+    print(describe_machine())
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) * (3, 0.66, 0.66)
+    voxels = np.random.default_rng(0).normal(100, 10, SHAPE).astype(np.float32)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "case-001" / "scan").mkdir(parents=True)
+        viewer = napari.Viewer()
+        viewer.window._qt_window.resize(1440, 900)
+        workspace = open_workspace(viewer)
+        session, study = workspace.session, Study(folder, write=True)
+        session.open_study(study)
+        series = SagittalSeries(voxels, affine, series_uid="1.2.3")
+        session.open_series(series, folder, study.cases()[0])
+        workspace.show_tab("Annotate")
+        save: list[float] = []
+        tell: list[float] = []
+        for timer, run, times in (
+            (session.autosave._soon, session.autosave.save, save),
+            (workspace.annotate._later, workspace.annotate.refresh, tell),
+        ):
+            timer.timeout.disconnect()
+            timer.timeout.connect(timed(run, times))
+        application, layer = QApplication.instance(), session.layers.lesions
+        assert application is not None
+        layer.brush_size = 12
+        until_saved = []
+        for k in range(strokes):
+            session.layers.go_to(k % SHAPE[0])
+            pause = time.monotonic() + 0.15
+            while time.monotonic() < pause:
+                application.processEvents()
+            started = time.perf_counter()
+            layer.paint(np.array([k % SHAPE[0], 100 + 2 * k, 100 + k]), 1 + k % 3)
+            while session.autosave.pending:
+                application.processEvents()
+            until_saved.append(time.perf_counter() - started)
+        found, told, saved = (np.percentile(v, 95) * 1e3 for v in (save, tell, until_saved))
+        print(f"own work after a stroke, p95: {found:.1f} ms to find it, {told:.1f} ms to tell")
+        whole = median_seconds(lambda: np.save(folder / "whole.npy", layer.data), 10) * 1e3
+        print(f"from the end of a stroke to saved, p95: {saved:.0f} ms", end=" ")
+        print(f"(ratio to writing all labels without a sync: {saved / whole:.1f})")
+        session.stop()
+        viewer.close()
+
+
+if __name__ == "__main__":
+    main()
