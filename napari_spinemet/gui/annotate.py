@@ -60,6 +60,12 @@ class AnnotateWidget(QWidget):
         inner.addWidget(self.missing)
         self.saved = text()
         inner.addWidget(self.saved)
+        self.approve_button = button(
+            "Approve contours",
+            "Say that the contours of this case are right; another stroke takes that back.",
+            self.approve,
+        )
+        inner.addWidget(self.approve_button)
         layout.addWidget(box)
         layout.addStretch(1)
         layout.addWidget(notice())
@@ -359,9 +365,25 @@ class AnnotateWidget(QWidget):
             + note
         )
 
+    def approve(self) -> None:
+        """Approve the contours of the open case, once all of them are on the disk."""
+        session = self.session
+        case, series = session.case, session.series
+        if case is None or series is None or not session.autosave.active:
+            session.warn("Open a case of a study first, then approve its contours.")
+            return
+        session.autosave.save()
+
+        def done(_: object) -> None:
+            session.study_changed.emit()
+            session.say(f"The contours of {case.name} are approved.")
+
+        session.desk.start("approve", lambda *_: case.approve(series), done)
+
     def _tell_saved(self) -> None:
         """Say what of the drawing is on the disk."""
         session, autosave = self.session, self.session.autosave
+        self.approve_button.setEnabled(autosave.active and not autosave.failure)
         if session.series is None:
             self.saved.setText("")
         elif not autosave.active:

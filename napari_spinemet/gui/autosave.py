@@ -128,16 +128,20 @@ class Autosave(QObject):
         self._waiting.append(differing)
         self.changed.emit()
 
-        def work(*_: Any) -> Annotation:
+        def work(*_: Any) -> tuple[Annotation, bool]:
+            before = case.state
             case.save_slices(differing, levels, series)
-            return case.annotation(series)
+            return case.annotation(series), case.state != before
 
-        def done(stored: Annotation) -> None:
+        def done(result: tuple[Annotation, bool]) -> None:
+            stored, moved = result
             self._waiting.popleft()
             self.saved_at = datetime.now().strftime("%H:%M:%S")
             if self._session.series is series and self._session.case == case:
                 self._session.annotation = stored
             self.changed.emit()
+            if moved:  # the list of cases says what state each is in
+                self._session.study_changed.emit()
 
         self._session.desk.start(TASK, work, done)
 

@@ -138,7 +138,8 @@ class Case:
                 state=CONTOURED,
             )
             memory.add_case(record)
-        elif record.state == NEW:
+        elif record.state != CONTOURED and any(changed.values()):
+            # What was approved or reviewed were other contours.
             memory.set_state(self.name, CONTOURED)
         for layer, slices in changed.items():
             if slices:
@@ -165,6 +166,13 @@ class Case:
                 and not np.array_equal(former.get(index, 0 * image), image)
             }
         self.save_slices(changed, annotation.levels, series)
+
+    def approve(self, series: SagittalSeries) -> None:
+        """Say that the contours are right as they are; another stroke takes that back."""
+        memory = self._writable()
+        if self.record is None:  # contours that came as DICOM and were never touched
+            self.save_annotation(self.annotation(series), series)
+        memory.set_state(self.name, APPROVED)
 
     def _writable(self) -> StudyDatabase:
         if self.memory is None or not self.memory.writable:

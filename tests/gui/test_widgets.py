@@ -237,6 +237,22 @@ def test_slices_between_are_filled_saved_and_undone_in_one_step(
     np.testing.assert_array_equal(case.annotation(session.series).lesions, before)
 
 
+def test_contours_are_approved_until_the_next_stroke(
+    workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
+) -> None:
+    """The table of cases says so, also after the stroke that takes it back."""
+    open_case(workspace, study_copy, wait_idle)
+    session, annotate, load = workspace.session, workspace.annotate, workspace.load
+    assert annotate.approve_button.isEnabled()
+    annotate.approve_button.click()
+    wait_idle(workspace)
+    assert load.case_table.item(0, 1).text() == "approved"
+    lesions = session.layers.lesions
+    lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
+    qtbot.waitUntil(lambda: session.case.state == "contoured")
+    qtbot.waitUntil(lambda: load.case_table.item(0, 1).text() == "contoured")
+
+
 def test_a_click_grows_a_lesion_where_it_was_made(
     workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
 ) -> None:

@@ -131,6 +131,27 @@ def test_the_first_stroke_keeps_what_the_case_came_with(study: Study) -> None:
     assert {f: f.read_bytes() for f in (case.path / "contours").iterdir()} == files
 
 
+def test_approval_is_of_the_contours_as_they_are(study: Study) -> None:
+    """Contours that came with the case can be approved; a stroke takes the approval back."""
+    case = study.cases()[0]
+    series = case.series()
+    came = case.annotation(series)
+    case.approve(series)
+    assert case.state == "approved"
+    assert case.contoured
+    np.testing.assert_array_equal(case.annotation(series).lesions, came.lesions)
+    case.save_annotation(case.annotation(series), series)
+    assert case.state == "approved"  # nothing was changed
+    drawn = came.lesions.copy()
+    drawn[2, 50:60, 50:60] = 9
+    case.save_annotation(Annotation(drawn, came.vertebrae, came.levels), series)
+    assert case.state == "contoured"
+    states = [e.subject for e in study.memory.audit() if e.action == "state"]
+    assert len(states) == 3
+    with pytest.raises(SpinemetError, match="for reading"):
+        Study(study.path).cases()[0].approve(series)
+
+
 def test_a_second_look_cannot_save_and_says_why(study: Study) -> None:
     """It reads what the first has saved."""
     other = Study(study.path, write=True)
