@@ -42,7 +42,9 @@ class Autosave(QObject):
         self._series: SagittalSeries | None = None
         self._stored: dict[str, npt.NDArray[np.uint16]] = {}
         self._levels: dict[int, str] = {}
-        self._waiting: deque[Slices] = deque()
+        self._whole = False
+        """Whether all contours must go along with the first stroke: the study has none yet."""
+        self._waiting: deque[tuple[dict[str, npt.NDArray[np.uint16]], Slices]] = deque()
         self.saved_at = ""
         """When the last stroke had reached the disk."""
         self.failure = ""
@@ -81,13 +83,15 @@ class Autosave(QObject):
         self.saved_at = self.failure = ""
         self._stored, self._levels = {}, {}
         if case is not None:
-            known = case.record is not None
+            self._whole = case.record is None
             for name, layer in self._layers():
-                data = np.asarray(layer.data)
-                self._stored[name] = data.copy() if known else np.zeros_like(data)
-            self._levels = self._shown_levels() if known else {}
-            if not known and session.unsaved_since_opened():
-                self._soon.start()  # drawn before the scan had a place in a study
+                self._stored[name] = np.array(layer.data)
+            self._levels = self._shown_levels()
+            if self._whole and session.unsaved_since_opened():
+                # Drawn before the scan had a place in a study.
+                for stored in self._stored.values():
+                    stored.fill(_NEVER)
+                self._soon.start()
         self.changed.emit()
 
     def _layers(self) -> list[tuple[str, Any]]:
@@ -123,9 +127,14 @@ class Autosave(QObject):
         levels = self._shown_levels()
         if not any(differing.values()) and levels == self._levels:
             return
+        if self._whole:
+            for name, layer in self._layers():
+                for index in np.flatnonzero(np.any(layer.data, axis=(1, 2))):
+                    differing[name][int(index)] = layer.data[index].astype(np.uint16)
+            self._whole = False
         self._levels = levels
         self.failure = ""
-        self._waiting.append(differing)
+        self._waiting.append((self._stored, differing))
         self.changed.emit()
 
         def work(*_: Any) -> tuple[Annotation, bool]:
@@ -137,7 +146,7 @@ class Autosave(QObject):
             stored, moved = result
             self._waiting.popleft()
             self.saved_at = datetime.now().strftime("%H:%M:%S")
-            if self._session.series is series and self._session.case == case:
+            if self._session.series is series:
                 self._session.annotation = stored
             self.changed.emit()
             if moved:  # the list of cases says what state each is in
@@ -148,10 +157,13 @@ class Autosave(QObject):
     def _on_failed(self, task: str, sentence: str) -> None:
         if task != TASK:
             return
-        for name, slices in self._waiting.popleft().items():
+        stored, differing = self._waiting.popleft()
+        if stored is not self._stored or self._case is None:
+            return  # of a case that is no longer open; its sentence was shown
+        for name, slices in differing.items():
             for index in slices:
-                if name in self._stored:
-                    self._stored[name][index] = _NEVER  # again with the next stroke
+                stored[name][index] = _NEVER  # again with the next stroke
+        self._whole = self._case.record is None
         self._levels = {}
         self.failure = sentence
         self.changed.emit()

@@ -177,6 +177,12 @@ class StudyDatabase:
         self._connection.close()
         self._lock.release()
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make several calls one transaction: all of them reach the disk, or none."""
+        with self._writing():
+            yield
+
     # Cases -------------------------------------------------------------------------------
 
     def cases(self) -> list[CaseRecord]:
@@ -376,13 +382,17 @@ class StudyDatabase:
 
     @contextmanager
     def _writing(self) -> Iterator[tuple[sqlite3.Connection, str]]:
-        """One transaction and its time; undone if anything in it fails."""
+        """One transaction and its time; within another one, a part of that."""
         if not self.writable:
             raise SpinemetError(self.notice)
-        connection = self._connection
+        connection, now = self._connection, datetime.now(UTC).isoformat(timespec="milliseconds")
+        part = bool(connection.in_transaction)
+        if part:
+            yield connection, now
+            return
         try:
             connection.execute("BEGIN IMMEDIATE")
-            yield connection, datetime.now(UTC).isoformat(timespec="milliseconds")
+            yield connection, now
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._sentence(error) from error

@@ -110,9 +110,7 @@ class Case:
             for index, labels in self.memory.slices(self.name, layer).items():
                 layers[layer][index] = labels
         levels = self.memory.levels(self.name)
-        return Annotation(
-            layers["lesions"], layers["vertebrae"], levels, series.series_uid, record.state_by
-        )
+        return Annotation(layers["lesions"], layers["vertebrae"], levels, series.series_uid)
 
     def save_slices(
         self,
@@ -127,25 +125,29 @@ class Case:
         """
         memory = self._writable()
         record = self.record
-        if record is None:
-            record = CaseRecord(
-                name=self.name,
-                series_uid=series.series_uid,
-                place=f"{self.name}/scan",
-                copied=True,
-                content=hash_of_files([p for p in (self.path / "scan").rglob("*") if p.is_file()]),
-                shape=series.shape,
-                state=CONTOURED,
-            )
-            memory.add_case(record)
-        elif record.state != CONTOURED and any(changed.values()):
-            # What was approved or reviewed were other contours.
-            memory.set_state(self.name, CONTOURED)
-        for layer, slices in changed.items():
-            if slices:
-                memory.save_slices(self.name, layer, slices)
-        if dict(levels) != memory.levels(self.name):
-            memory.save_levels(self.name, levels)
+        # A case that is known without its contours would have lost those it came with.
+        with memory.together():
+            if record is None:
+                files = [p for p in (self.path / "scan").rglob("*") if p.is_file()]
+                memory.add_case(
+                    CaseRecord(
+                        name=self.name,
+                        series_uid=series.series_uid,
+                        place=f"{self.name}/scan",
+                        copied=True,
+                        content=hash_of_files(files),
+                        shape=series.shape,
+                        state=CONTOURED,
+                    )
+                )
+            elif record.state != CONTOURED and any(changed.values()):
+                # What was approved or reviewed were other contours.
+                memory.set_state(self.name, CONTOURED)
+            for layer, slices in changed.items():
+                if slices:
+                    memory.save_slices(self.name, layer, slices)
+            if dict(levels) != memory.levels(self.name):
+                memory.save_levels(self.name, levels)
 
     def save_annotation(self, annotation: Annotation, series: SagittalSeries) -> None:
         """Store contours in place of the former ones: the slices that differ."""

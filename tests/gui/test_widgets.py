@@ -237,6 +237,27 @@ def test_slices_between_are_filled_saved_and_undone_in_one_step(
     np.testing.assert_array_equal(case.annotation(session.series).lesions, before)
 
 
+def test_looking_at_a_case_saves_nothing_and_the_first_stroke_saves_all(
+    workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
+) -> None:
+    """Going through the slices leaves the study as it was."""
+    open_case(workspace, study_copy, wait_idle)
+    session = workspace.session
+    before = session.study.memory.revision
+    for index in range(13):
+        session.layers.go_to(index)
+        qtbot.wait(40)
+    assert session.case.record is None
+    assert session.study.memory.revision == before
+    lesions = session.layers.lesions
+    lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
+    qtbot.waitUntil(lambda: not session.autosave.pending)
+    stored = session.case.annotation(session.series)
+    np.testing.assert_array_equal(stored.lesions, lesions.data)
+    np.testing.assert_array_equal(stored.vertebrae, session.layers.vertebrae.data)
+    assert stored.vertebrae.any()
+
+
 def test_contours_are_approved_until_the_next_stroke(
     workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
 ) -> None:

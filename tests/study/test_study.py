@@ -17,7 +17,7 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, LikelihoodMap
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Case, Study
-from napari_spinemet.study.database import APPROVED, CaseRecord
+from napari_spinemet.study.database import APPROVED, CaseRecord, StudyDatabase
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,34 @@ def test_approval_is_of_the_contours_as_they_are(study: Study) -> None:
     assert len(states) == 3
     with pytest.raises(SpinemetError, match="for reading"):
         Study(study.path).cases()[0].approve(series)
+
+
+def test_a_first_stroke_that_is_cut_off_leaves_what_the_case_came_with(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case, both layers and levels are one transaction: a part of them is nothing."""
+    case = study.cases()[0]
+    series = case.series()
+    came = case.annotation(series)
+    real = StudyDatabase.save_slices
+
+    def cut(self: StudyDatabase, name: str, layer: str, slices: dict, **more: str) -> None:
+        if layer == "vertebrae":
+            raise SpinemetError("The disk is full.")
+        real(self, name, layer, slices, **more)
+
+    monkeypatch.setattr(StudyDatabase, "save_slices", cut)
+    with pytest.raises(SpinemetError, match="full"):
+        case.save_annotation(came, series)
+    assert case.record is None
+    back = case.annotation(series)
+    np.testing.assert_array_equal(back.lesions, came.lesions)
+    np.testing.assert_array_equal(back.vertebrae, came.vertebrae)
+    assert study.memory.verify() == []
+    monkeypatch.setattr(StudyDatabase, "save_slices", real)
+    case.save_annotation(came, series)
+    assert case.record is not None
+    assert study.memory.verify() == []
 
 
 def test_a_second_look_cannot_save_and_says_why(study: Study) -> None:
