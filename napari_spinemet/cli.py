@@ -15,9 +15,9 @@ from typer.exceptions import TyperException
 
 from .errors import Cancelled, SpinemetError
 from .notice import NOTICE
+from .study_commands import study_commands
 from .terminal import (
     console,
-    print_cases,
     print_findings,
     print_froc,
     print_json,
@@ -407,49 +407,7 @@ def benchmark(
         print_speed(where, rows)
 
 
-study_commands = typer.Typer(help="What a study holds, and whether it is as it was left.")
 app.add_typer(study_commands, name="study", no_args_is_help=True)
-StudyArgument = Annotated[Path, typer.Argument(help="Folder of the study.")]
-
-
-@study_commands.command("list")
-def list_cases(study: StudyArgument, as_json: JsonOption = False) -> None:
-    """The cases of a study with their states, and who brought them there."""
-    from .study import Study
-
-    rows = []
-    for case, state in Study(study).states():
-        record = case.record
-        rows.append(
-            {
-                "case": case.name,
-                "state": state,
-                "by": record.state_by if record else "",
-                "at": record.state_at if record else "",
-            }
-        )
-    if as_json:
-        print_json({"study": str(study), "cases": rows})
-    else:
-        print_cases(str(study), rows)
-
-
-@study_commands.command()
-def verify(study: StudyArgument, as_json: JsonOption = False) -> None:
-    """Check that nothing was changed past the audit trail; exit status 2 if anything was."""
-    from .study import Study
-
-    place = Study(study)
-    wrong = place.memory.verify() if place.memory is not None else []
-    changes = place.memory.revision if place.memory is not None else 0
-    if as_json:
-        print_json({"study": str(study), "changes": changes, "wrong": wrong})
-    else:
-        for sentence in wrong:
-            console.print(sentence)
-        console.print(f"{changes} changes in the audit trail; doubtful: {len(wrong) or 'none'}.")
-    if wrong:
-        raise SystemExit(USER_CAN_MEND)
 
 
 if __name__ == "__main__":

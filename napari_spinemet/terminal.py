@@ -132,7 +132,7 @@ def print_froc(name: str, report: Mapping[str, Any]) -> None:
     _results().print(table)
 
 
-def print_cases(study: str, cases: Sequence[Mapping[str, str]]) -> None:
+def print_cases(study: str, cases: Sequence[Mapping[str, Any]]) -> None:
     """A table of the cases of a study."""
     table = Table(title=f"{study}: {len(cases)} case{'s' if len(cases) != 1 else ''}")
     for name in ("case", "state", "by", "at"):

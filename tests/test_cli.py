@@ -370,3 +370,69 @@ def test_study_list_and_verify(run: Run, tmp_path: Path) -> None:
     assert status == 2
     assert "Changed past the audit trail" in err
     assert run("study", "verify", tmp_path / "nowhere")[0] == 2
+
+
+@pytest.mark.parametrize("chosen", ["seg", "nifti", "tiff"])
+def test_contours_leave_a_study_and_enter_another_unchanged(
+    run: Run, tmp_path: Path, chosen: str
+) -> None:
+    """With the scan copied or referred to; lesions, vertebrae and levels are the same."""
+    here, there, files = sample_study(), tmp_path / "Studie Ä", tmp_path / "files"
+    status, out, err = run("study", "export", here, files, "--format", chosen, "--json")
+    assert status == 0, err
+    written = json.loads(out)["files"]
+    assert all(Path(name).is_file() for name in written)
+    mine = [name for name in written if "case-001" in name]
+    given = [part for name in mine if "levels" not in name for part in ("--contours", name)]
+    scan = here / "case-001" / "scan"
+    status, out, err = run("study", "import", there, scan, "--refer", *given, "--json")
+    assert status == 0, err
+    assert json.loads(out)["case"] == "case-001"
+    case, former = Study(there).cases()[0], Study(here).cases()[0]
+    assert case.scan == scan.resolve()
+    series = case.series()
+    got, wanted = case.annotation(series), former.annotation(series)
+    np.testing.assert_array_equal(got.lesions, wanted.lesions)
+    np.testing.assert_array_equal(got.vertebrae, wanted.vertebrae)
+    assert got.levels == wanted.levels
+    # The files name their reader, so they are kept beside those of the study.
+    status, out, err = run("study", "import", there, "--case", "case-001", *given)
+    assert status == 0, err
+    assert Study(there).cases()[0].readers() == [wanted.reader]
+    status, _, err = run("study", "import", there, "--case", "case-001", *given, "--reader", "Dr Ö")
+    assert status == 0, err
+    status, out, _ = run("study", "list", there, "--json")
+    (row,) = json.loads(out)["cases"]
+    assert (row["state"], row["readers"]) == ("contoured", sorted(["Dr Ö", wanted.reader]))
+    status, _, err = run(
+        "study", "export", there, files / "b", "--reader", "Dr Ö", "--format", chosen
+    )
+    assert status == 0, err
+    assert run("study", "verify", there)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["import", "STUDY"], "either a scan, or a case"),
+        (["import", "STUDY", "--case", "case-001"], "with --contours"),
+        (["import", "STUDY", "--case", "case-009", "--contours", "x.nii"], "no case case-009"),
+        (["import", "STUDY", "--case", "case-001", "--contours", "x.nii"], "x.nii"),
+        (["export", "STUDY", "OUT", "--format", "mhd"], "one of seg, nifti, tiff"),
+        (["export", "STUDY", "OUT", "--reader", "Dr A"], "no contours by Dr A"),
+        (["export", "STUDY", "OUT", "--case", "case-009"], "no case case-009"),
+    ],
+)
+def test_study_commands_say_what_is_wrong(
+    run: Run, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    """In one sentence, with status 2; nothing is written."""
+    study = tmp_path / "study"
+    left = shutil.ignore_patterns("likelihood", "*.sqlite*", "*.lock")
+    shutil.copytree(sample_study(), study, ignore=left)
+    places = {"STUDY": study, "OUT": tmp_path / "out"}
+    status, out, err = run("study", *(places.get(word, word) for word in arguments))
+    assert (status, out) == (2, "")
+    assert words in err
+    assert len(err.strip().splitlines()) <= 3
+    assert not (tmp_path / "out").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,11 +15,14 @@ from pydicom.sr.codedict import codes
 
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
+from ..imaging.annotation import OtherSeriesError, of_this_series
+from ..imaging.geometry import onto_grid
 from ..storage import replace_atomically
+from .contour_segments import layers_of
 from .frames import is_multi_frame
 from .headers import value_of
 from .pixels import prepared
-from .sources import first_clause, quiet, scan
+from .sources import Source, first_clause, quiet, scan
 from .stacks import SPACING_TOLERANCE
 
 _LESION = codes.SCT.NeoplasmMetastatic
@@ -144,126 +146,135 @@ def read_annotation(path: str | os.PathLike[str], series: SagittalSeries) -> Ann
         another frame of reference (contours are never resampled), or if it holds neither
         lesions nor vertebrae. Segments of anything else are passed over.
     """
-    with quiet():
-        found = [s for s, h in scan(path).headers if str(value_of(h, "Modality", "")) == "SEG"]
-        if len(found) != 1:
-            raise SpinemetError(
-                f"There are {len(found) or 'no'} contour files (DICOM SEG) in {path}; "
-                "choose exactly one."
-            )
-        name = found[0].name
+    found = find_segmentations(path)
+    if len(found) != 1:
+        raise SpinemetError(
+            f"There are {len(found) or 'no'} contour files (DICOM SEG) in {path}; "
+            "choose exactly one."
+        )
+    return _read(found[0], series)[0]
+
+
+def read_annotations(path: str | os.PathLike[str], series: SagittalSeries) -> list[Annotation]:
+    """Read the contours of every reader onto the grid of a series.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder, file or zip with DICOM Segmentations, one for each reader.
+    series : SagittalSeries
+
+    Returns
+    -------
+    list of Annotation
+        One for each object that lies on the grid of the series, by reader and then by time of
+        creation. Objects of another series are passed over; those that should have lain on this
+        one and do not are named in the warnings.
+
+    Raises
+    ------
+    SpinemetError
+        If there is no segmentation, or if none of them can be used; the reasons are given.
+    """
+    sources = find_segmentations(path)
+    if not sources:
+        raise SpinemetError(
+            f"There are no contour files (DICOM SEG) in {path}; choose the folder, file or zip "
+            "that holds them."
+        )
+    found: list[tuple[Annotation, bool]] = []
+    refused: list[SpinemetError] = []
+    for source in sources:
         try:
-            segmentation = hd.seg.Segmentation.from_dataset(found[0].read(), copy=False)
+            found.append(_read(source, series))
+        except SpinemetError as error:
+            refused.append(error)
+    return of_this_series(found, refused, path)
+
+
+def find_segmentations(path: str | os.PathLike[str]) -> list[Source]:
+    """The DICOM Segmentations of a folder, file or zip.
+
+    Raises
+    ------
+    SpinemetError
+        If the place holds no DICOM object at all.
+    """
+    return [s for s, h in scan(path).headers if str(value_of(h, "Modality", "")) == "SEG"]
+
+
+def _read(source: Source, series: SagittalSeries) -> tuple[Annotation, bool]:
+    """The contours of one file, and whether it says that they were drawn on another series."""
+    name = source.name
+    with quiet():
+        try:
+            segmentation = hd.seg.Segmentation.from_dataset(source.read(), copy=False)
             frame_of_reference = str(segmentation.FrameOfReferenceUID)
         except Exception as error:
             raise SpinemetError(
                 f"The contours in {name} cannot be read ({first_clause(error)}); export them again."
             ) from error
         if series.frame_of_reference_uid and frame_of_reference != series.frame_of_reference_uid:
-            raise SpinemetError(
+            raise OtherSeriesError(
                 f"The contours in {name} belong to another scan (their frame of reference "
                 "differs); choose those of this series."
             )
-        try:
-            masks = _on_grid(segmentation, series)
-        except Exception as error:
-            raise SpinemetError(
-                f"The contours in {name} do not lie on the grid of this series, and contours "
-                "are not resampled; export them on the grid of the scan."
-            ) from error
-        return _labelled(segmentation, masks, series)
-
-
-def _on_grid(segmentation: hd.seg.Segmentation, series: SagittalSeries) -> npt.NDArray[np.bool_]:
-    """The segments, one array each, on the grid of the series, or a ValueError.
-
-    The library flips, pads and crops to match, and also skips rows of a finer grid and cuts
-    off what lies outside; the last two would change contours, and are refused here.
-    """
-    grid = hd.Volume(
-        array=np.zeros(series.shape, dtype=np.uint8),
-        affine=series.affine,
-        coordinate_system="PATIENT",
-        frame_of_reference_uid=series.frame_of_reference_uid or None,
-    )
-    volume = segmentation.get_volume(combine_segments=False, allow_missing_positions=True)
-    if not np.allclose(sorted(volume.spacing), sorted(grid.spacing), rtol=1e-3):
-        raise ValueError("other spacing")
-    matched = volume.match_geometry(grid)
-    if matched.spatial_shape != series.shape or np.abs(matched.affine - series.affine).max() > 1e-2:
-        raise ValueError("other grid")
-    # Half is where a segmentation that holds fractions draws its line.
-    masks: npt.NDArray[np.bool_] = np.moveaxis(np.asarray(matched.array), -1, 0) >= 0.5
-    if np.count_nonzero(np.asarray(volume.array) >= 0.5) != np.count_nonzero(masks):
-        raise ValueError("contours outside the series")
-    return masks
-
-
-def _labelled(
-    segmentation: hd.seg.Segmentation, masks: npt.NDArray[np.bool_], series: SagittalSeries
-) -> Annotation:
-    """The segments as two label arrays, with the numbers that they had when they were written."""
-    lesions: npt.NDArray[np.uint16] = np.zeros(series.shape, dtype=np.uint16)
-    vertebrae = np.zeros(series.shape, dtype=np.uint16)
-    levels: dict[int, str] = {}
-    used: dict[bool, set[int]] = {True: set(), False: set()}
-    strange: list[str] = []
-    for number, mask in zip(segmentation.segment_numbers, masks, strict=True):
-        description = segmentation.get_segment_description(number)
-        label = str(description.segment_label)
-        lesion = _is_lesion(description)
-        if not lesion and not _is_vertebra(description):
-            strange.append(label)
-            continue
-        told = label if lesion else str(description.get("SegmentDescription", ""))
-        own = _number_in(told, "Lesion" if lesion else "Vertebra", used[lesion])
-        used[lesion].add(own)
-        (lesions if lesion else vertebrae)[mask] = own
-        if not lesion and label != f"Vertebra {own}":
-            levels[own] = label
-    if strange and not any(used.values()):
-        raise SpinemetError(
-            f"The segments of the contours ({', '.join(strange[:5])}) are neither lesions nor "
-            "vertebrae; choose another file or name them."
+        masks = _on_grid(segmentation, series, name)
+        descriptions = [
+            segmentation.get_segment_description(n) for n in segmentation.segment_numbers
+        ]
+        layers = layers_of(list(zip(descriptions, masks, strict=True)), series.shape, name)
+        warnings = layers.warnings
+        drawn_on = {
+            str(value_of(item, "SeriesInstanceUID", ""))
+            for item in value_of(segmentation, "ReferencedSeriesSequence") or ()
+        }
+        other = bool(drawn_on and series.series_uid and series.series_uid not in drawn_on)
+        if other:
+            warnings += (
+                f"The contours in {name} were drawn on another series, which has the same grid.",
+            )
+        annotation = Annotation(
+            layers.lesions,
+            layers.vertebrae,
+            layers.levels,
+            series_uid=series.series_uid,
+            reader=str(value_of(segmentation, "ContentCreatorName", "")),
+            created=_created(segmentation),
+            warnings=warnings,
         )
-    return Annotation(
-        lesions,
-        vertebrae,
-        levels,
-        series_uid=series.series_uid,
-        reader=str(segmentation.get("ContentCreatorName", "") or ""),
-        created=f"{segmentation.get('ContentDate', '')}T{segmentation.get('ContentTime', '')}",
-    )
+    return annotation, other
 
 
-# Whole words, and an underscore ends one: neither the intervertebral nor the vertebral artery.
-_VERTEBRAL = re.compile(r"(?<![a-z])(vertebrae?|vertebral body|sacrum)(?![a-z])", re.IGNORECASE)
-_DISC = re.compile(r"dis[ck]", re.IGNORECASE)
+def _created(segmentation: Dataset) -> str:
+    """Date and time of the contours, as far as they are told."""
+    date, time = (str(value_of(segmentation, k, "")) for k in ("ContentDate", "ContentTime"))
+    return f"{date}T{time}" if date else ""
 
 
-def _is_lesion(description: hd.seg.SegmentDescription) -> bool:
-    """By its category, or by what it is called."""
-    category = description.segmented_property_category
-    return category.value == codes.SCT.MorphologicallyAbnormalStructure.value or bool(
-        re.search(r"lesion|metasta|tumou?r", str(description.segment_label), re.IGNORECASE)
-    )
+def _on_grid(
+    segmentation: hd.seg.Segmentation, series: SagittalSeries, name: str
+) -> list[npt.NDArray[np.bool_]]:
+    """The segments, one array each, on the grid of the series, or the reason why not.
 
-
-def _is_vertebra(description: hd.seg.SegmentDescription) -> bool:
-    """Other programs write whole bodies full of organs; only vertebrae are of use here."""
-    told = f"{description.segment_label} {description.segmented_property_type.meaning}"
-    return bool(
-        (_VERTEBRAL.search(told) and not _DISC.search(told))
-        or re.fullmatch(r"[CTLS]\d{1,2}", str(description.segment_label).strip())
-    )
-
-
-def _number_in(text: str, kind: str, used: set[int]) -> int:
-    """The number that a segment's text tells, or else the next one."""
-    found = re.fullmatch(rf"{kind} (\d{{1,5}})", text)
-    if found and 0 < int(found[1]) < 2**16 and int(found[1]) not in used:
-        return int(found[1])
-    return max(used, default=0) + 1
+    The library's own way to match grids takes directions that differ by a quarter of a degree
+    for equal, skips rows of a finer grid and cuts off what lies outside.
+    """
+    try:
+        volume = segmentation.get_volume(combine_segments=False, allow_missing_positions=True)
+        if volume.coordinate_system != hd.CoordinateSystemNames.PATIENT:
+            raise ValueError("they lie on a microscope slide")
+        # Half is where a segmentation that holds fractions draws its line.
+        masks: npt.NDArray[np.bool_] = np.moveaxis(np.asarray(volume.array), -1, 0) >= 0.5
+    except Exception as error:
+        raise SpinemetError(
+            f"The contours in {name} do not lie on the grid of this series "
+            f"({first_clause(error)}), and contours are not resampled; export them on the grid of "
+            "the scan."
+        ) from error
+    return [
+        onto_grid(mask, volume.affine, series.shape, series.affine, name=name) for mask in masks
+    ]
 
 
 def _segmentation(

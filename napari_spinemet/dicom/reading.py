@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -136,6 +138,26 @@ def source_images(path: str | os.PathLike[str], series_uid: str) -> list[FileDat
             return [source.read() for source in sources]
         except NotDicomError as error:
             raise SpinemetError(f"{error}; copy the scan again.") from error
+
+
+def content_hash(path: str | os.PathLike[str], series_uid: str) -> str:
+    """One hash of the files of a series, whatever they are called and in whatever order.
+
+    Raises
+    ------
+    SpinemetError
+        If there is no such series, or one of its files cannot be read.
+    """
+    with quiet():
+        candidate = _choose(_candidates(scan(path), path), series_uid, path)
+    try:
+        each = sorted(
+            hashlib.sha256(source.raw()).hexdigest()
+            for source in {source for source, _ in candidate.stack.images}
+        )
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SpinemetError(f"The scan at {path} cannot be read; copy it again.") from error
+    return hashlib.sha256("\n".join(each).encode()).hexdigest()
 
 
 def _choose(

@@ -69,6 +69,13 @@ class Source:
         """Name for messages."""
         return self.member or self.path.name
 
+    def raw(self) -> bytes:
+        """The file as it is stored."""
+        if not self.member:
+            return self.path.read_bytes()
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.read(self.member)
+
     def read(self, headers_only: bool = False) -> FileDataset:
         """Parse the file.
 
@@ -86,11 +93,7 @@ class Source:
             raise NotDicomError(f"{self.name} is damaged ({first_clause(error)})") from error
 
     def _parse(self, headers_only: bool) -> FileDataset:
-        if self.member:
-            with zipfile.ZipFile(self.path) as archive:
-                stream: io.BufferedIOBase = io.BytesIO(archive.read(self.member))
-        else:
-            stream = self.path.open("rb")
+        stream: io.BufferedIOBase = io.BytesIO(self.raw()) if self.member else self.path.open("rb")
         with stream:
             head = stream.read(4096)
             preamble = head[128:132] == b"DICM"

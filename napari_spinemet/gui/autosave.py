@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from ..study.database import LAYERS
+from ..study.contour_rows import LAYERS
 
 if TYPE_CHECKING:
     from ..imaging import Annotation, SagittalSeries
@@ -83,7 +83,7 @@ class Autosave(QObject):
         self.saved_at = self.failure = ""
         self._stored, self._levels = {}, {}
         if case is not None:
-            self._whole = case.record is None
+            self._whole = not _stored(case)
             for name, layer in self._layers():
                 self._stored[name] = np.array(layer.data)
             self._levels = self._shown_levels()
@@ -163,7 +163,13 @@ class Autosave(QObject):
         for name, slices in differing.items():
             for index in slices:
                 stored[name][index] = _NEVER  # again with the next stroke
-        self._whole = self._case.record is None
+        self._whole = not _stored(self._case)
         self._levels = {}
         self.failure = sentence
         self.changed.emit()
+
+
+def _stored(case: Case) -> bool:
+    """Whether the study holds contours of a case already."""
+    record = case.record
+    return record is not None and record.stored

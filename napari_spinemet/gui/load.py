@@ -238,7 +238,7 @@ class LoadWidget(QWidget):
         states = study.states() if study is not None else []
         self.cases = [case for case, _ in states]
         self.study_label.setText(str(study.path) if study is not None else "no study open")
-        self.case_table.fill([(case.name, state) for case, state in states])
+        self.case_table.fill([(case.name, str(state)) for case, state in states])
         if self.cases:
             # The case on the screen, else the one that was chosen, else the first.
             known = [c for c in (self.session.case, former) if c in self.cases]

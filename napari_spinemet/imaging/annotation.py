@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,13 @@ import numpy.typing as npt
 from ..errors import SpinemetError
 
 LabelArray = npt.NDArray[np.uint16]
+
+_MAX_REASONS = 3
+"""Refused files whose reasons an error gives."""
+
+
+class OtherSeriesError(SpinemetError):
+    """Contours say that they belong to another series than the one they are wanted for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +39,8 @@ class Annotation:
         The series that these contours belong to.
     reader, created : str
         Who drew them and when (ISO 8601); empty if not recorded.
+    warnings : tuple of str
+        What had to be decided when they were read, one sentence each.
 
     Raises
     ------
@@ -44,6 +54,7 @@ class Annotation:
     series_uid: str = ""
     reader: str = ""
     created: str = ""
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lesions = _labels(self.lesions, "lesions")
@@ -77,3 +88,58 @@ def _labels(array: npt.ArrayLike, name: str) -> LabelArray:
         raise SpinemetError(f"The {name} contours must be whole numbers from 0 to 65535.")
     labels.flags.writeable = False
     return labels
+
+
+def of_this_series(
+    found: Sequence[tuple[Annotation, bool]],
+    refused: Sequence[SpinemetError],
+    path: str | os.PathLike[str],
+) -> list[Annotation]:
+    """Choose among the contours of a place those of one series.
+
+    Parameters
+    ----------
+    found : sequence of (Annotation, bool)
+        Contours that lie on the grid of the series, and whether they say to be of another one:
+        of the same scan, such as a T1 beside its STIR. They are taken only if there are no
+        others.
+    refused : sequence of SpinemetError
+        Why the other files of the place were not taken.
+    path : path-like
+        The place, for the sentences.
+
+    Returns
+    -------
+    list of Annotation
+        By reader, then by time of creation.
+
+    Raises
+    ------
+    SpinemetError
+        If nothing was found, with the first reasons.
+    """
+    chosen = [a for a, other in found if not other] or [a for a, _ in found]
+    if not chosen:
+        if len(refused) == 1:
+            raise refused[0]
+        reasons = ", ".join(_reason(error) for error in refused[:_MAX_REASONS])
+        more = " and so on" if len(refused) > _MAX_REASONS else ""
+        raise SpinemetError(
+            f"None of the {len(refused)} sets of contours in {path} can be used with this "
+            f"series: {reasons}{more}; choose those that were drawn on it."
+        )
+    faults = [_reason(error) for error in refused if not isinstance(error, OtherSeriesError)]
+    if faults:
+        note = (
+            f"Of the contours in {path} {len(faults)} could not be used and "
+            f"{'was' if len(faults) == 1 else 'were'} passed over: {faults[0]}"
+            f"{'' if len(faults) == 1 else ' and so on'}."
+        )
+        chosen = [replace(a, warnings=(*a.warnings, note)) for a in chosen]
+    return sorted(chosen, key=lambda a: (a.reader, a.created))
+
+
+def _reason(error: SpinemetError) -> str:
+    """What is wrong, without the way to mend it, for use inside a sentence."""
+    text = str(error).split(";")[0].rstrip(".")
+    return text[:1].lower() + text[1:]

@@ -6,32 +6,39 @@ in mm in DICOM's LPS system: x grows to the left, y to the back, z to the head.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpinemetError
 
 AffineArray = npt.NDArray[np.float64]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+GRID_TOLERANCE_MM = 0.01
+"""Grids whose corners lie closer than this are one grid: less than what files round away."""
 
 _POSITIVE = ("L", "P", "H")
 _NEGATIVE = ("R", "A", "F")
 
 
-def check_affine(affine: npt.ArrayLike) -> AffineArray:
+def check_affine(affine: npt.ArrayLike, of: str = "the series") -> AffineArray:
     """Return the affine as a fresh 4 x 4 float64 array, or say what is wrong with it."""
     matrix = np.array(affine, dtype=np.float64)
+    subject = of[:1].upper() + of[1:]
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-        raise SpinemetError("The position of the series in the patient is missing or damaged.")
+        raise SpinemetError(f"The position of {of} in the patient is missing or damaged.")
     if not np.allclose(matrix[3], (0, 0, 0, 1)):
-        raise SpinemetError("The last row of an affine must be 0, 0, 0, 1.")
+        raise SpinemetError(f"The last row of the affine of {of} must be 0, 0, 0, 1.")
     steps = np.linalg.norm(matrix[:3, :3], axis=0)
     if (steps < 1e-6).any():
-        raise SpinemetError("The series has a spacing of zero; export it again with its geometry.")
+        raise SpinemetError(f"{subject} has a spacing of zero; export it again with its geometry.")
     directions = matrix[:3, :3] / steps
     if np.abs(directions.T @ directions - np.eye(3)).max() > 1e-3:
-        raise SpinemetError(
-            "The axes of the series are not at right angles; it cannot be shown true."
-        )
+        raise SpinemetError(f"The axes of {of} are not at right angles; it cannot be shown true.")
     return matrix
 
 
@@ -105,3 +112,125 @@ def mm_to_index(affine: AffineArray, points_mm: npt.ArrayLike) -> npt.NDArray[np
     points = np.asarray(points_mm, dtype=np.float64) - affine[:3, 3]
     solution = np.linalg.solve(affine[:3, :3], points.T).T
     return np.asarray(solution, dtype=np.float64)
+
+
+def corners_mm(shape: Sequence[int], affine: AffineArray) -> npt.NDArray[np.float64]:
+    """Patient LPS coordinates in mm of the eight corner voxels, ``(8, 3)``."""
+    return index_to_mm(affine, list(product(*((0, n - 1) for n in shape))))
+
+
+def onto_grid(
+    labels: npt.NDArray[Scalar],
+    affine: npt.ArrayLike,
+    shape: Sequence[int],
+    target_affine: npt.ArrayLike,
+    *,
+    name: str = "",
+    tolerance_mm: float = GRID_TOLERANCE_MM,
+) -> npt.NDArray[Scalar]:
+    """Bring a label array onto another grid without changing where any voxel lies.
+
+    Axes are permuted and flipped, and whole voxels are added or cut off at the edges. Nothing
+    is resampled: a contour that is moved by part of a voxel is another contour.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray
+        Three-dimensional, any dtype; 0 is no label. Axes in the order of the affine's columns.
+    affine : array-like
+        4 x 4, indices of ``labels`` to patient LPS mm.
+    shape : sequence of int
+        ``(slice, row, column)`` of the target.
+    target_affine : array-like
+        4 x 4, indices of the target to patient LPS mm.
+    name : str
+        File of the labels, for the message.
+    tolerance_mm : float
+        How far a corner of ``labels`` may lie from the voxel it is taken for.
+
+    Returns
+    -------
+    numpy.ndarray
+        A fresh array of the target's shape and the dtype of ``labels``.
+
+    Raises
+    ------
+    SpinemetError
+        If the spacing or the directions differ, if the grids are shifted by part of a voxel,
+        or if a label lies outside the target; the sentence says which.
+    ValueError
+        If ``labels`` or the target are not three-dimensional.
+    """
+    if labels.ndim != 3 or len(shape) != 3:
+        raise ValueError("labels and target must have three axes")
+    source = check_affine(affine, f"the file {name}" if name else "the contours' grid")
+    target = check_affine(target_affine)
+    order, signs = _matching_axes(source, target)
+    turn = np.zeros((3, 3))
+    turn[range(3), order] = signs
+    # The middle decides which voxel meets which: an error of direction is smallest there.
+    middle = (np.array(labels.shape) - 1) / 2
+    offset = mm_to_index(target, index_to_mm(source, middle)) - turn @ middle
+    whole = np.rint(offset)
+    landed = target.copy()
+    landed[:3, :3] = target[:3, :3] @ turn
+    landed[:3, 3] = index_to_mm(target, whole)
+    difference = _difference(source, landed, labels.shape, order, tolerance_mm)
+    result = np.zeros(tuple(shape), dtype=labels.dtype)
+    if not difference:
+        turned = labels.transpose(order)[tuple(slice(None, None, sign) for sign in signs)]
+        into, out_of = [], []
+        for k, wanted in enumerate(shape):
+            n = turned.shape[k]
+            # Index in the target of the first voxel, which was the last one before a flip.
+            start = int(whole[k]) - (n - 1 if signs[k] < 0 else 0)
+            low = max(start, 0)
+            high = max(min(start + n, wanted), low)
+            into.append(slice(low, high))
+            out_of.append(slice(low - start, high - start))
+        result[tuple(into)] = turned[tuple(out_of)]
+        outside = int(np.count_nonzero(labels)) - int(np.count_nonzero(result))
+        if outside:
+            difference = f"{outside:,} labelled voxels lie outside of it"
+    if difference:
+        raise SpinemetError(
+            f"The contours{f' in {name}' if name else ''} do not lie on the grid of this series "
+            f"({difference}), and contours are not resampled; export them on the grid of the scan."
+        )
+    return result
+
+
+def _matching_axes(
+    source: AffineArray, target: AffineArray
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """For each target axis the source axis closest to it, and whether it runs backwards."""
+    cosines = (target[:3, :3] / spacing_of(target)).T @ (source[:3, :3] / spacing_of(source))
+    order = max(_PERMUTATIONS, key=lambda p: sum(abs(cosines[k, p[k]]) for k in range(3)))
+    a, b, c = (-1 if cosines[k, order[k]] < 0 else 1 for k in range(3))
+    return order, (a, b, c)
+
+
+def _difference(
+    source: AffineArray,
+    landed: AffineArray,
+    shape: Sequence[int],
+    order: tuple[int, int, int],
+    tolerance_mm: float,
+) -> str:
+    """What keeps one lattice from being the other, both by the source's index; empty if nothing."""
+    own, other = np.array(spacing_of(source)), np.array(spacing_of(landed))
+    # One voxel has no neighbour, but it still has a size.
+    steps = np.maximum(np.array(shape) - 1, 1)
+    if (np.abs(own - other) * steps > tolerance_mm).any():
+        told, wanted = (" x ".join(f"{spacing[k]:.6g}" for k in order) for spacing in (own, other))
+        return f"their spacing is {told} mm and that of the series {wanted} mm"
+    apart = np.linalg.norm(corners_mm(shape, source) - corners_mm(shape, landed), axis=1).max()
+    if apart <= tolerance_mm:
+        return ""
+    cosines = ((source[:3, :3] / own) * (landed[:3, :3] / other)).sum(axis=0)
+    angle = float(np.arccos(np.clip(cosines, -1, 1)).max())
+    if angle * np.linalg.norm(own * steps) > tolerance_mm:
+        return f"they are turned by {np.rad2deg(angle):.2g} degrees, {apart:.2g} mm at the edge"
+    middle = (np.array(shape) - 1) / 2
+    shift = np.linalg.norm(index_to_mm(source, middle) - index_to_mm(landed, middle))
+    return f"they are shifted by {shift:.2g} mm, which is no whole number of voxels"

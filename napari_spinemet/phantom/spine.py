@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..imaging.levels import LEVELS as ALL_LEVELS
+
 FloatArray = npt.NDArray[np.float32]
 
-LEVELS = (
-    *(f"C{k}" for k in range(2, 8)),
-    *(f"T{k}" for k in range(1, 13)),
-    *(f"L{k}" for k in range(1, 6)),
-    *(f"S{k}" for k in range(1, 6)),
-)
+LEVELS = ALL_LEVELS[1:]
+"""Without the atlas, which has no body."""
+
 # Height, depth and width of a body and height of the disc below it, in mm, at the ends of
 # each region; those between are interpolated. Round figures of adult morphometry.
 _SIZES = {

@@ -1,5 +1,6 @@
-"""What the clinician keeps: cases with their scans and contours, models, likelihood maps."""
+"""What the clinician keeps: cases with their scans and contours, models, results."""
 
-from .study import Case, Study
+from .case import Case, CaseState
+from .study import Study
 
-__all__ = ["Case", "Study"]
+__all__ = ["Case", "CaseState", "Study"]

@@ -51,6 +51,45 @@ MIGRATIONS = (
     CREATE TRIGGER audit_is_never_shortened BEFORE DELETE ON audit
         BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
     """,
+    """
+    ALTER TABLE cases ADD COLUMN findings TEXT NOT NULL DEFAULT '';
+    ALTER TABLE cases ADD COLUMN findings_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE cases ADD COLUMN findings_at TEXT NOT NULL DEFAULT '';
+    CREATE TABLE models (
+        identity TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        card TEXT NOT NULL,           -- JSON
+        added_by TEXT NOT NULL, added_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        case_id INTEGER NOT NULL REFERENCES cases(id),
+        model TEXT NOT NULL REFERENCES models(identity),
+        settings TEXT NOT NULL,       -- JSON: operating point, columns, version of the program
+        seconds REAL NOT NULL,
+        run_by TEXT NOT NULL, run_at TEXT NOT NULL
+    );
+    CREATE TABLE detections (
+        run_id INTEGER NOT NULL REFERENCES runs(id),
+        number INTEGER NOT NULL,
+        finding INTEGER NOT NULL,     -- detections of one lesion have the same
+        slice INTEGER NOT NULL,
+        area_cm2 REAL NOT NULL, peak REAL NOT NULL, mean REAL NOT NULL,
+        x_mm REAL NOT NULL, y_mm REAL NOT NULL, z_mm REAL NOT NULL,  -- of the centre, LPS
+        PRIMARY KEY (run_id, number)
+    ) WITHOUT ROWID;
+    CREATE TABLE verdicts (
+        id INTEGER PRIMARY KEY,       -- the last on a place counts; none is ever changed
+        case_id INTEGER NOT NULL REFERENCES cases(id),
+        run_id INTEGER REFERENCES runs(id),
+        reader TEXT NOT NULL,
+        verdict TEXT NOT NULL CHECK (verdict IN ('', 'accepted', 'rejected', 'unsure')),
+        x_mm REAL NOT NULL, y_mm REAL NOT NULL, z_mm REAL NOT NULL,
+        given_by TEXT NOT NULL, given_at TEXT NOT NULL
+    );
+    CREATE INDEX runs_of_cases ON runs (case_id);
+    CREATE INDEX verdicts_of_cases ON verdicts (case_id);
+    """,
 )
 """Each step leads from one version to the next; an empty file has version 0."""
 
@@ -76,13 +115,30 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """
     refuse_newer(connection, path)
     before = version_of(connection)
-    if before == len(MIGRATIONS):
-        return
-    if before:
+    if 0 < before < len(MIGRATIONS):
         kept = path.with_name(f"{path.name}.version-{before}")
         with sqlite3.connect(kept) as copy:
             connection.backup(copy)
         copy.close()
+    _advance(connection, before)
+
+
+def migrated_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """A connection that reads a file which may be older and must not be changed."""
+    refuse_newer(connection, path)
+    before = version_of(connection)
+    if before == len(MIGRATIONS):
+        return connection
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.backup(copy)
+    connection.close()
+    _advance(copy, before)
+    return copy
+
+
+def _advance(connection: sqlite3.Connection, before: int) -> None:
+    if before == len(MIGRATIONS):
+        return
     steps = "".join(MIGRATIONS[before:])
     try:
         connection.executescript(

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import itertools
+import zipfile
 from pathlib import Path
 
+import highdicom as hd
 import numpy as np
+import numpy.typing as npt
 import pydicom
 import pytest
+from pydicom.sr.codedict import codes
 
 from napari_spinemet.dicom import read_annotation, read_series, write_annotation
+from napari_spinemet.dicom.contours import find_segmentations, read_annotations
 from napari_spinemet.dicom.reading import source_images
 from napari_spinemet.imaging import Annotation, SagittalSeries
+from napari_spinemet.imaging.geometry import index_to_mm
 
 from .builder import Truth, make_enhanced, make_series, make_truth, save, write
 from .conftest import nothing_said
@@ -151,6 +157,7 @@ GRIDS = {
     "twice the pixel": {"spacing_mm": (4.4, 1.8, 1.4), "shape": (9, 32, 24)},
     "shifted by half a pixel": {"origin": (-18.25, -40.15, 77.125)},
     "turned by a degree": {"angles": (1.0, 12.0, 7.0)},
+    "turned by a fifth of a degree": {"angles": (0.2, 12.0, 7.0)},
     "fewer slices": {"shape": (4, 32, 24)},
     "fewer rows": {"shape": (9, 20, 24)},
 }
@@ -285,3 +292,264 @@ def test_organs_of_another_program_are_passed_over(tmp_path, truth, refused) -> 
     save(segmentation, tmp_path / "organs")
     with refused("liver"):
         read_annotation(tmp_path / "organs", series)
+
+
+def test_another_library_finds_the_contours_where_they_were_drawn(tmp_path, truth) -> None:
+    """Each labelled voxel lies at the patient position that the series gives it."""
+    images = make_series(truth, transpose=True, flip_columns=True)
+    write(tmp_path / "scan", images)
+    series = read_series(tmp_path / "scan")
+    drawn = draw(series)
+    path = write_annotation(drawn, series, images, tmp_path / "one.dcm")
+    segmentation = hd.seg.segread(path)
+    for number in segmentation.segment_numbers:
+        label = segmentation.get_segment_description(number).segment_label
+        layer = drawn.lesions if label.startswith("Lesion") else drawn.vertebrae
+        own = {"Lesion 1": 1, "Lesion 2": 2, "L1": 1, "L2": 2, "S1": 3}[label]
+        volume = segmentation.get_volume(segment_numbers=[number], combine_segments=True)
+        found = np.argwhere(volume.array) @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+        expected = index_to_mm(series.affine, np.argwhere(layer == own))
+        assert len(found) == len(expected)
+        apart = np.linalg.norm(found[:, None] - expected[None], axis=2)
+        assert apart.min(axis=0).max() < 1e-3
+        assert apart.min(axis=1).max() < 1e-3
+
+
+def test_a_lesion_on_one_slice_alone_comes_back(tmp_path, truth) -> None:
+    """One frame tells no distance of slices by itself."""
+    images = make_series(truth)
+    write(tmp_path / "scan", images)
+    series = read_series(tmp_path / "scan")
+    lesions = np.zeros(series.shape, dtype=np.uint16)
+    lesions[8, 31, 20:24] = 1
+    drawn = Annotation(lesions, lesions * 0, {}, series.series_uid)
+    path = write_annotation(drawn, series, images, tmp_path / "one.dcm")
+    assert_same(read_annotation(path, series), drawn)
+
+
+Segments = dict[str, npt.NDArray[np.generic]]
+
+
+def other_program(
+    images: list[pydicom.FileDataset],
+    segments: Segments,
+    path: Path,
+    *,
+    reader: str | None = None,
+    fractional: bool = False,
+) -> Path:
+    """Contours as another program writes them: a mask for each label, as the images lie."""
+    described = []
+    for number, label in enumerate(segments, 1):
+        lesion = "esion" in label
+        kind = "MorphologicallyAbnormalStructure" if lesion else "AnatomicalStructure"
+        described.append(
+            hd.seg.SegmentDescription(
+                segment_number=number,
+                segment_label=label,
+                segmented_property_category=getattr(codes.SCT, kind),
+                segmented_property_type=codes.SCT.Neoplasm if lesion else codes.SCT.Vertebra,
+                algorithm_type="MANUAL",
+            )
+        )
+    made = hd.seg.Segmentation(
+        source_images=images,
+        pixel_array=np.stack(list(segments.values()), axis=-1),
+        segmentation_type="FRACTIONAL" if fractional else "BINARY",
+        segment_descriptions=described,
+        series_instance_uid=hd.UID(),
+        series_number=1,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="other",
+        manufacturer_model_name="other",
+        software_versions="1",
+        device_serial_number="0",
+        content_creator_name=reader,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made.save_as(path)
+    return path
+
+
+def block(rows: slice, columns: slice, slices: slice = slice(4, 5)) -> npt.NDArray[np.uint8]:
+    """A box on the grid of the series."""
+    mask = np.zeros((9, 32, 24), dtype=np.uint8)
+    mask[slices, rows, columns] = 1
+    return mask
+
+
+def test_a_lesion_takes_nothing_from_its_vertebra(tmp_path, truth) -> None:
+    """Two layers overlap as they should, and there is nothing to say about it."""
+    images = make_series(truth)
+    write(tmp_path / "scan", images)
+    vertebra, lesion = block(slice(4, 12), slice(5, 15)), block(slice(6, 9), slice(7, 10))
+    path = other_program(images, {"L3": vertebra, "Lesion 4": lesion}, tmp_path / "one.dcm")
+    read = read_annotation(path, read_series(tmp_path / "scan"))
+    np.testing.assert_array_equal(read.vertebrae, vertebra)
+    np.testing.assert_array_equal(read.lesions, 4 * lesion)
+    assert dict(read.levels) == {1: "L3"}
+    assert read.warnings == ()
+
+
+@pytest.mark.parametrize("order", [("Lesion 1", "Lesion 2"), ("Lesion 2", "Lesion 1")])
+def test_the_smaller_of_two_lesions_keeps_what_they_share(order, tmp_path, truth) -> None:
+    """A small lesion inside a large one stays, whichever is written first, and it is said."""
+    images = make_series(truth)
+    write(tmp_path / "scan", images)
+    masks = {
+        "Lesion 1": block(slice(4, 16), slice(5, 15)),
+        "Lesion 2": block(slice(6, 9), slice(7, 11)),
+    }
+    path = other_program(images, {name: masks[name] for name in order}, tmp_path / "one.dcm")
+    read = read_annotation(path, read_series(tmp_path / "scan"))
+    np.testing.assert_array_equal(read.lesions == 2, masks["Lesion 2"] > 0)
+    np.testing.assert_array_equal(read.lesions > 0, masks["Lesion 1"] > 0)
+    (warning,) = read.warnings
+    assert warning == (
+        f"The segments {order[0]} and {order[1]} in one.dcm overlap in 12 pixels, which went to "
+        "the smallest segment there, Lesion 2."
+    )
+
+
+def test_a_segment_of_which_nothing_is_left_is_named(tmp_path, truth) -> None:
+    """Of two equal segments one goes, and of three that overlap each pair is counted."""
+    images = make_series(truth)
+    write(tmp_path / "scan", images)
+    series = read_series(tmp_path / "scan")
+    one, two = block(slice(4, 8), slice(5, 10)), block(slice(7, 10), slice(5, 10))
+    masks = {"T1": one, "T2": one.copy(), "T3": two}
+    read = read_annotation(other_program(images, masks, tmp_path / "one.dcm"), series)
+    np.testing.assert_array_equal(read.vertebrae == 3, two > 0)
+    np.testing.assert_array_equal(read.vertebrae == 1, (one > 0) & (two == 0))
+    assert [warning.split(" in one.dcm")[0] for warning in read.warnings] == [
+        "The segments T1 and T2", "The segments T1 and T3", "The segments T2 and T3",
+        "Nothing is left of the segment T2",
+    ]  # fmt: skip
+    assert (
+        "overlap in 20 pixels, which went to the smallest segment there, T1 or T3."
+        in (read.warnings[0])
+    )
+    many = {f"T{n}": one.copy() for n in range(1, 6)}
+    read = read_annotation(other_program(images, many, tmp_path / "two.dcm"), series)
+    assert "In two.dcm 5 more pairs of segments overlap." in read.warnings
+
+
+def test_fractions_count_from_a_half(tmp_path, truth) -> None:
+    """A segmentation of fractions becomes the contour at one half."""
+    images = make_series(truth)
+    write(tmp_path / "scan", images)
+    fractions = np.zeros((9, 32, 24), dtype=np.float32)
+    fractions[4, 6, 5:10] = 0.1, 0.45, 0.55, 0.9, 1.0
+    path = other_program(images, {"Lesion 1": fractions}, tmp_path / "one.dcm", fractional=True)
+    read = read_annotation(path, read_series(tmp_path / "scan"))
+    assert np.argwhere(read.lesions).tolist() == [[4, 6, 7], [4, 6, 8], [4, 6, 9]]
+
+
+def test_no_segment_takes_the_number_of_another(tmp_path, truth) -> None:
+    """Those without a number get the lowest ones that are free, wherever they stand."""
+    images = make_series(truth)
+    write(tmp_path / "scan", images)
+    masks = {
+        name: block(slice(row, row + 1), slice(4, 5))
+        for row, name in enumerate(["a lesion", "Lesion 1", "Lesion 65535", "lesion b"])
+    }
+    path = other_program(images, masks, tmp_path / "one.dcm")
+    read = read_annotation(path, read_series(tmp_path / "scan"))
+    assert read.lesions[4, :4, 4].tolist() == [2, 1, 65535, 3]
+
+
+def test_the_contours_of_several_readers_come_one_by_one(tmp_path, truth) -> None:
+    """By reader and then by age, out of a folder, a zip or a single file."""
+    images = make_series(truth)
+    write(tmp_path / "all" / "scan", images)
+    series = read_series(tmp_path / "all" / "scan")
+    drawn = draw(series)
+    for name, reader, when in (
+        ("1.dcm", "Zoe", "20240101"), ("2.dcm", "Ann", "20240301"), ("3.dcm", "", "20240101"),
+        ("4.dcm", "Ann", "20240201"),
+    ):  # fmt: skip
+        by = Annotation(drawn.lesions, drawn.vertebrae, drawn.levels, series.series_uid, reader)
+        write_annotation(by, series, images, tmp_path / "all" / name, when=when)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in (tmp_path / "all").glob("*.dcm"):
+            archive.write(path, path.name)
+    for place in (tmp_path / "all", tmp_path / "all.zip"):
+        assert len(find_segmentations(place)) == 4
+        read = read_annotations(place, series)
+        assert [(a.reader, a.created) for a in read] == [
+            ("", "20240101T000000"), ("Ann", "20240201T000000"), ("Ann", "20240301T000000"),
+            ("Zoe", "20240101T000000"),
+        ]  # fmt: skip
+        for annotation in read:
+            np.testing.assert_array_equal(annotation.lesions, drawn.lesions)
+            assert annotation.warnings == ()
+    (alone,) = read_annotations(tmp_path / "all" / "1.dcm", series)
+    assert alone.reader == "Zoe"
+
+
+def test_contours_without_a_date_have_none(tmp_path, truth) -> None:
+    """An empty date is no letter T."""
+    images = make_series(truth)
+    write(tmp_path / "scan", images)
+    path = other_program(images, {"L3": block(slice(4, 9), slice(5, 9))}, tmp_path / "one.dcm")
+    segmentation = pydicom.dcmread(path)
+    segmentation.ContentDate = segmentation.ContentTime = ""
+    save(segmentation, path)
+    assert read_annotation(path, read_series(tmp_path / "scan")).created == ""
+
+
+def test_contours_of_other_scans_beside_those_of_this_one_are_passed_over(tmp_path, truth) -> None:
+    """Those of another scan without a word; those that should have fitted are named."""
+    images = make_series(truth)
+    write(tmp_path / "scan", images)
+    series = read_series(tmp_path / "scan")
+    masks = {"L3": block(slice(4, 9), slice(5, 9))}
+    other = make_series(truth, name="b", frame="other")
+    other_program(other, masks, tmp_path / "all" / "other.dcm", reader="Other")
+    other_program(images, masks, tmp_path / "all" / "own.dcm", reader="Own")
+    (read,) = read_annotations(tmp_path / "all", series)
+    assert (read.reader, read.warnings) == ("Own", ())
+    shifted = make_series(make_truth(origin=(-18.25, -40.15, 77.125)), name="c")
+    other_program(shifted, masks, tmp_path / "all" / "shifted.dcm")
+    other_program(images, {"liver": masks["L3"]}, tmp_path / "all" / "unknown.dcm")
+    organs = pydicom.dcmread(tmp_path / "all" / "unknown.dcm")
+    organs.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeMeaning = "Liver"
+    save(organs, tmp_path / "all" / "unknown.dcm")
+    (read,) = read_annotations(tmp_path / "all", series)
+    (warning,) = read.warnings
+    assert "2 could not be used and were passed over: the contours in shifted.dcm do not" in warning
+    assert warning.endswith(" and so on.")
+
+
+def test_contours_of_a_series_with_the_same_grid(tmp_path, truth) -> None:
+    """A T1 beside its STIR: its contours are taken where there are no others, and it is said."""
+    images, beside = make_series(truth), make_series(truth, name="t1")
+    write(tmp_path / "scan", images)
+    series = read_series(tmp_path / "scan")
+    masks = {"L3": block(slice(4, 9), slice(5, 9))}
+    other_program(beside, masks, tmp_path / "all" / "t1.dcm", reader="A")
+    (read,) = read_annotations(tmp_path / "all", series)
+    assert "t1.dcm were drawn on another series, which has the same grid" in read.warnings[0]
+    np.testing.assert_array_equal(read.vertebrae, masks["L3"])
+    other_program(images, masks, tmp_path / "all" / "stir.dcm", reader="B")
+    (read,) = read_annotations(tmp_path / "all", series)
+    assert (read.reader, read.warnings) == ("B", ())
+
+
+def test_if_nothing_fits_the_reasons_are_given(tmp_path, truth, refused) -> None:
+    """One file gives its own sentence, several the first reasons of each, none says so."""
+    write(tmp_path / "scan", make_series(truth))
+    series = read_series(tmp_path / "scan")
+    with refused("no contour files"):
+        read_annotations(tmp_path / "scan", series)
+    masks = {"L3": block(slice(4, 9), slice(5, 9))}
+    shifted = make_series(make_truth(origin=(-18.25, -40.15, 77.125)))
+    other_program(shifted, masks, tmp_path / "all" / "a.dcm")
+    with refused("in a.dcm do not lie on the grid of this series .they are shifted by 0.35 mm"):
+        read_annotations(tmp_path / "all", series)
+    other = make_series(truth, frame="other")
+    for name in "bcd":
+        other_program(other, masks, tmp_path / "all" / f"{name}.dcm")
+    with refused("None of the 4 sets .* the contours in a.dcm do not lie .*in b.dcm .*and so on"):
+        read_annotations(tmp_path / "all", series)

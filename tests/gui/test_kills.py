@@ -43,7 +43,7 @@ def test_no_stroke_that_was_shown_as_saved_is_lost(study_copy: Path) -> None:
         assert study.notice == ""
         assert study.memory is not None
         assert study.memory.verify() == []
-        held = study.memory.slices(study.cases()[0].name, "lesions")
+        held = study.memory.contours.slices(study.cases()[0].name, "lesions")
         rows, columns = held[0].shape
         for stroke in map(int, told):
             index, row, column = place(stroke, (study.memory.cases()[0].shape[0], rows, columns))

@@ -98,7 +98,7 @@ def test_scan_is_imported_into_a_study(
     wait_idle(workspace)
     (case,) = Study(study).cases()
     np.testing.assert_array_equal(case.series().voxels, workspace.session.series.voxels)
-    assert case.state == "new"
+    assert str(case.state) == "new"
     assert files_of(scan) == before
 
 
@@ -270,7 +270,7 @@ def test_contours_are_approved_until_the_next_stroke(
     assert load.case_table.item(0, 1).text() == "approved"
     lesions = session.layers.lesions
     lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
-    qtbot.waitUntil(lambda: session.case.state == "contoured")
+    qtbot.waitUntil(lambda: str(session.case.state) == "contoured")
     qtbot.waitUntil(lambda: load.case_table.item(0, 1).text() == "contoured")
 
 

@@ -7,13 +7,17 @@ from itertools import permutations, product
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging.geometry import (
     check_affine,
+    corners_mm,
     index_to_mm,
     mm_to_index,
+    onto_grid,
     orientation_codes,
     reorient,
     spacing_of,
@@ -139,3 +143,155 @@ def test_check_affine_gives_a_copy() -> None:
     given = np.eye(4)
     check_affine(given)[0, 0] = 9
     assert given[0, 0] == 1
+
+
+TARGET_SHAPE = (5, 9, 7)
+TARGET = AFFINES[48]
+"""The first oblique one."""
+
+
+def _labelled(seed: int = 0, margin: int = 0) -> np.ndarray:
+    """Sparse labels on the target grid, none within the margin."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(1, 65536, TARGET_SHAPE) * (random.random(TARGET_SHAPE) < 0.3)
+    keep = np.zeros(TARGET_SHAPE, dtype=bool)
+    keep[tuple(slice(margin, n - margin) for n in TARGET_SHAPE)] = True
+    return np.where(keep, labels, 0).astype(np.uint16)
+
+
+def _at(labels: np.ndarray, affine: np.ndarray) -> dict[tuple[float, ...], int]:
+    """Each label by its patient position, rounded to a micrometre."""
+    index = np.argwhere(labels)
+    places = np.round(index_to_mm(affine, index), 3) + 0.0
+    return {tuple(p): int(v) for p, v in zip(places.tolist(), labels[tuple(index.T)])}
+
+
+def _stored(
+    labels: np.ndarray,
+    affine: np.ndarray,
+    order: tuple[int, ...],
+    flips: tuple[bool, ...],
+    edges: tuple[tuple[int, int], ...],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The labels with their edges moved out or in, then turned, by nibabel and plain padding."""
+    moved = affine.copy()
+    for axis, (before, after) in enumerate(edges):
+        pad = [(0, 0)] * 3
+        pad[axis] = (max(before, 0), max(after, 0))
+        labels = np.pad(labels, pad)
+        end = labels.shape[axis] + min(after, 0)
+        labels = labels.take(range(max(-before, 0), end), axis)
+        moved[:3, 3] -= before * affine[:3, axis]
+    turn = np.array([[order.index(k), -1 if flips[k] else 1] for k in range(3)])
+    turned = nib.orientations.apply_orientation(labels, turn)
+    return turned, moved @ nib.orientations.inv_ornt_aff(turn, labels.shape)
+
+
+@given(
+    order=st.permutations(range(3)).map(tuple),
+    flips=st.tuples(*[st.booleans()] * 3),
+    edges=st.tuples(*[st.tuples(*[st.integers(-1, 3)] * 2)] * 3),
+    seed=st.integers(0, 2**16),
+)
+def test_onto_grid_keeps_each_label_at_its_patient_position(order, flips, edges, seed) -> None:
+    """Whatever order, direction and extent the axes had, position and value are the same."""
+    labels = _labelled(seed, margin=1)
+    given_labels, affine = _stored(labels, TARGET, order, flips, edges)
+    placed = onto_grid(given_labels, affine, TARGET_SHAPE, TARGET)
+    assert placed.dtype == np.uint16
+    assert _at(placed, TARGET) == _at(given_labels, affine)
+    np.testing.assert_array_equal(placed, labels)
+
+
+def test_onto_grid_gives_a_fresh_array() -> None:
+    """What is painted on the result does not reach what was given."""
+    labels = _labelled()
+    onto_grid(labels, TARGET, TARGET_SHAPE, TARGET)[:] = 7
+    np.testing.assert_array_equal(labels, _labelled())
+
+
+def _turned(degrees: float, axis: str = "x") -> np.ndarray:
+    """The target grid turned about its middle."""
+    middle = index_to_mm(TARGET, (np.array(TARGET_SHAPE) - 1) / 2)
+    turn = Rotation.from_euler(axis, degrees, degrees=True).as_matrix()
+    affine = TARGET.copy()
+    affine[:3, :3] = turn @ TARGET[:3, :3]
+    affine[:3, 3] = middle + turn @ (TARGET[:3, 3] - middle)
+    return affine
+
+
+def _shifted(*voxels: float) -> np.ndarray:
+    affine = TARGET.copy()
+    affine[:3, 3] = index_to_mm(TARGET, voxels)
+    return affine
+
+
+def _scaled(*factors: float) -> np.ndarray:
+    affine = TARGET.copy()
+    affine[:3, :3] *= factors
+    return affine
+
+
+@pytest.mark.parametrize(
+    ("affine", "words"),
+    [
+        (_shifted(0.5, 0, 0), r"shifted by 1\.6 mm"),
+        (_shifted(0, 0.5, 0), r"shifted by 0\.44 mm"),
+        (_shifted(0, 2, 0.02), r"shifted by 0\.014 mm"),
+        (_turned(2.0), "turned by 2 degrees"),
+        (_turned(0.2, "z"), r"turned by 0\.2 degrees"),
+        (_turned(45.0), "turned by 45 degrees"),
+        (
+            _scaled(1, 2, 1),
+            r"spacing is 3\.3 x 1\.76 x 0\.71 mm and that of the series 3\.3 x 0\.88",
+        ),
+        (_scaled(1, 1, 0.5), "their spacing is"),
+        (_scaled(1.002, 1, 1), r"their spacing is 3\.3066 x"),
+    ],
+)
+def test_onto_grid_refuses_what_would_need_resampling(affine: np.ndarray, words: str) -> None:
+    """Any other spacing, direction or part of a voxel is named, and how much it is."""
+    with pytest.raises(SpinemetError, match=words) as caught:
+        onto_grid(_labelled(), affine, TARGET_SHAPE, TARGET, name="a.nii")
+    assert "The contours in a.nii do not lie on the grid of this series (" in str(caught.value)
+
+
+@pytest.mark.parametrize("affine", [_shifted(0.002, 0.002, 0), _turned(0.02), _scaled(1, 1.001, 1)])
+def test_onto_grid_takes_what_files_round_away(affine: np.ndarray) -> None:
+    """A hundredth of a mm at the corners is no other grid, and everything lands where it was."""
+    apart = corners_mm(TARGET_SHAPE, affine) - corners_mm(TARGET_SHAPE, TARGET)
+    assert 1e-4 < np.linalg.norm(apart, axis=1).max() < 0.01
+    np.testing.assert_array_equal(onto_grid(_labelled(), affine, TARGET_SHAPE, TARGET), _labelled())
+
+
+def test_a_small_turn_of_a_large_grid_is_refused() -> None:
+    """The tolerance holds at the corners, not for a single voxel."""
+    large = np.zeros((13, 512, 512), dtype=np.uint8)
+    with pytest.raises(SpinemetError, match="turned by"):
+        onto_grid(large, _turned(0.02), large.shape, TARGET)
+
+
+def test_labels_outside_the_target_are_refused_and_zeros_are_not() -> None:
+    """A contour is never cut off, an empty margin is."""
+    labels = _labelled(margin=1)
+    for shape in ((4, 9, 7), (3, 8, 7), (1, 1, 1)):
+        lost = np.count_nonzero(labels) - np.count_nonzero(labels[tuple(map(slice, shape))])
+        if lost:
+            with pytest.raises(SpinemetError, match=f"{lost} labelled voxels lie outside"):
+                onto_grid(labels, TARGET, shape, TARGET)
+        else:
+            np.testing.assert_array_equal(
+                onto_grid(labels, TARGET, shape, TARGET), labels[tuple(map(slice, shape))]
+            )
+    for beyond in ((100, 0, 0), (0, -100, 0)):
+        with pytest.raises(SpinemetError, match="labelled voxels lie outside"):
+            onto_grid(labels, _shifted(*beyond), TARGET_SHAPE, TARGET)
+        assert not onto_grid(labels * 0, _shifted(*beyond), TARGET_SHAPE, TARGET).any()
+
+
+def test_onto_grid_says_what_is_wrong_with_a_damaged_affine() -> None:
+    """The file is named, not the series; a wrong number of axes is a fault of the program."""
+    with pytest.raises(SpinemetError, match=r"position of the file a\.nii .* missing or damaged"):
+        onto_grid(_labelled(), np.full((4, 4), np.nan), TARGET_SHAPE, TARGET, name="a.nii")
+    with pytest.raises(ValueError, match="three axes"):
+        onto_grid(_labelled()[0], TARGET, TARGET_SHAPE, TARGET)

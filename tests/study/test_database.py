@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,15 +21,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_spinemet.errors import SpinemetError
-from napari_spinemet.study import database, schema
-from napari_spinemet.study.database import (
-    APPROVED,
-    FILE,
-    NETWORK,
-    CaseRecord,
-    StudyDatabase,
-    hash_of_files,
-)
+from napari_spinemet.imaging import Detection, Finding
+from napari_spinemet.study import schema, store
+from napari_spinemet.study.contour_rows import NETWORK, ContourRows
+from napari_spinemet.study.database import APPROVED, CaseRecord, StudyDatabase, hash_of_files
+from napari_spinemet.study.store import FILE, Store
 
 CASE = CaseRecord("case-001", "1.2.3", "case-001/scan", True, "abc", (13, 40, 30))
 
@@ -72,23 +69,23 @@ def test_what_was_saved_is_there_when_it_is_opened_again(
         for origin in ("person", NETWORK):
             for layer in ("lesions", "vertebrae"):
                 wanted = {k: image(len(saved) * 20 + k) for k in (0, 3, 12)}
-                study.save_slices("case-001", layer, wanted, reader=reader, origin=origin)
+                study.contours.save("case-001", layer, wanted, reader=reader, origin=origin)
                 saved[reader, origin, layer] = wanted
-    study.save_slices("case-001", "lesions", {3: np.zeros((40, 30), int)})
+    study.contours.save("case-001", "lesions", {3: np.zeros((40, 30), int)})
     saved["", "person", "lesions"][3] = np.zeros((40, 30), np.uint16)
-    study.save_levels("case-001", {2: "L1", 1: "Th12"}, reader="Dr Ö")
+    study.contours.save_levels("case-001", {2: "L1", 1: "Th12"}, reader="Dr Ö")
     study.set_state("case-001", APPROVED, who="Dr Ö")
     study.close()
     again = StudyDatabase(folder)
     for (reader, origin, layer), wanted in saved.items():
-        got = again.slices("case-001", layer, reader=reader, origin=origin)
+        got = again.contours.slices("case-001", layer, reader=reader, origin=origin)
         assert list(got) == list(wanted)
         for index, labels in wanted.items():
             assert got[index].dtype == np.uint16
             np.testing.assert_array_equal(got[index], labels)
-    assert again.readers("case-001") == ["", "Dr Ö"]
-    assert again.levels("case-001", reader="Dr Ö") == {1: "Th12", 2: "L1"}
-    assert again.levels("case-001") == {}
+    assert again.contours.readers("case-001") == ["", "Dr Ö"]
+    assert again.contours.levels("case-001", reader="Dr Ö") == {1: "Th12", 2: "L1"}
+    assert again.contours.levels("case-001") == {}
     (case,) = again.cases()
     assert (case.state, case.state_by, case.shape) == (APPROVED, "Dr Ö", (13, 40, 30))
     assert case.state_at.endswith("+00:00")
@@ -111,12 +108,12 @@ def test_the_last_of_many_strokes_counts(
     study.add_case(CASE)
     expected: dict[tuple[str, int], np.ndarray] = {}
     for index, layer, seed in strokes:
-        study.save_slices("case-001", layer, {index: image(seed)})
+        study.contours.save("case-001", layer, {index: image(seed)})
         expected[layer, index] = image(seed)
     got = {
         (layer, index): labels
         for layer in ("lesions", "vertebrae")
-        for index, labels in study.slices("case-001", layer).items()
+        for index, labels in study.contours.slices("case-001", layer).items()
     }
     assert got.keys() == expected.keys()
     for key, labels in expected.items():
@@ -153,8 +150,8 @@ def test_tampering_is_found(
     study: StudyDatabase, folder: Path, statements: list[str], words: str
 ) -> None:
     """In contours, levels, states, and in the trail itself, its end included."""
-    study.save_slices("case-001", "lesions", {3: image(1)})
-    study.save_levels("case-001", {1: "L1"})
+    study.contours.save("case-001", "lesions", {3: image(1)})
+    study.contours.save_levels("case-001", {1: "L1"})
     assert study.verify() == []
     altered(folder, *statements)
     assert any(re.search(words, told) for told in study.verify())
@@ -170,21 +167,21 @@ def test_the_trail_only_grows(study: StudyDatabase, folder: Path, statement: str
 
 def test_a_second_program_reads_and_says_so(study: StudyDatabase, folder: Path) -> None:
     """It sees what the first saved, cannot write, and can once the first has closed."""
-    study.save_slices("case-001", "lesions", {3: image(1)})
+    study.contours.save("case-001", "lesions", {3: image(1)})
     other = StudyDatabase(folder)
     assert not other.writable
     assert "Another program" in other.notice
-    np.testing.assert_array_equal(other.slices("case-001", "lesions")[3], image(1))
+    np.testing.assert_array_equal(other.contours.slices("case-001", "lesions")[3], image(1))
     for write in (
-        lambda: other.save_slices("case-001", "lesions", {3: image(2)}),
+        lambda: other.contours.save("case-001", "lesions", {3: image(2)}),
         lambda: other.set_state("case-001", APPROVED),
         lambda: other.add_case(CASE),
-        lambda: other.save_levels("case-001", {}),
+        lambda: other.contours.save_levels("case-001", {}),
     ):
         with pytest.raises(SpinemetError):
             write()
-    study.save_slices("case-001", "lesions", {5: image(5)})
-    assert list(other.slices("case-001", "lesions")) == [3, 5]
+    study.contours.save("case-001", "lesions", {5: image(5)})
+    assert list(other.contours.slices("case-001", "lesions")) == [3, 5]
     assert other.verify() == []
     other.close()
     study.close()
@@ -196,8 +193,8 @@ def test_a_second_program_reads_and_says_so(study: StudyDatabase, folder: Path) 
 def test_a_study_that_was_closed_has_nothing_to_restore(study: StudyDatabase, folder: Path) -> None:
     """Nor has one in which nothing was drawn; after a crash it says how much, once."""
     assert study.restored == ""
-    study.save_slices("case-001", "lesions", {3: image(1), 4: image(2)})
-    study.save_slices("case-001", "lesions", {3: image(3)})
+    study.contours.save("case-001", "lesions", {3: image(1), 4: image(2)})
+    study.contours.save("case-001", "lesions", {3: image(3)})
     study.notice = "killed"  # so that it writes no last line
     study.close()
     after = StudyDatabase(folder)
@@ -213,13 +210,13 @@ def test_a_folder_that_takes_no_files_is_read(
     study: StudyDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And says so; without a study in it there is nothing to open."""
-    study.save_slices("case-001", "lesions", {3: image(1)})
+    study.contours.save("case-001", "lesions", {3: image(1)})
     study.close()
     real = os.access
-    monkeypatch.setattr(database.os, "access", lambda p, mode: mode != os.W_OK and real(p, mode))
+    monkeypatch.setattr(store.os, "access", lambda p, mode: mode != os.W_OK and real(p, mode))
     opened = StudyDatabase(folder)
     assert "read-only" in opened.notice
-    assert list(opened.slices("case-001", "lesions")) == [3]
+    assert list(opened.contours.slices("case-001", "lesions")) == [3]
     opened.close()
     with pytest.raises(SpinemetError, match="no study"):
         StudyDatabase(folder.parent)
@@ -227,33 +224,33 @@ def test_a_folder_that_takes_no_files_is_read(
 
 def test_a_full_disk_loses_nothing(study: StudyDatabase) -> None:
     """The stroke is refused in a sentence, what was saved stays, and then it goes on."""
-    study.save_slices("case-001", "lesions", {3: image(1)})
+    study.contours.save("case-001", "lesions", {3: image(1)})
     pages = study._connection.execute("PRAGMA page_count").fetchone()[0]
     study._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(SpinemetError, match=r"full.*free some space"):
-        study.save_slices("case-001", "vertebrae", {k: image(k) for k in range(13)})
-    assert study.slices("case-001", "vertebrae") == {}
+        study.contours.save("case-001", "vertebrae", {k: image(k) for k in range(13)})
+    assert study.contours.slices("case-001", "vertebrae") == {}
     assert study.verify() == []
-    np.testing.assert_array_equal(study.slices("case-001", "lesions")[3], image(1))
+    np.testing.assert_array_equal(study.contours.slices("case-001", "lesions")[3], image(1))
     study._connection.execute("PRAGMA max_page_count = 100000")
-    study.save_slices("case-001", "vertebrae", {12: image(7)})
+    study.contours.save("case-001", "vertebrae", {12: image(7)})
     assert study.verify() == []
 
 
 def test_a_transaction_is_whole_or_not_at_all(study: StudyDatabase) -> None:
     """A slice of the wrong shape among right ones stores none of them."""
     with pytest.raises(ValueError, match="shape"):
-        study.save_slices("case-001", "lesions", {1: image(1), 2: image(2, (4, 4))})
-    assert study.slices("case-001", "lesions") == {}
+        study.contours.save("case-001", "lesions", {1: image(1), 2: image(2, (4, 4))})
+    assert study.contours.slices("case-001", "lesions") == {}
     assert study.verify() == []
 
 
 def test_what_is_not_there_is_one_sentence(study: StudyDatabase, folder: Path) -> None:
     """A case, a damaged file, a file of a newer program."""
     for call in (
-        lambda: study.slices("case-009", "lesions"),
+        lambda: study.contours.slices("case-009", "lesions"),
         lambda: study.set_state("case-009", APPROVED),
-        lambda: study.save_slices("case-009", "lesions", {}),
+        lambda: study.contours.save("case-009", "lesions", {}),
     ):
         with pytest.raises(SpinemetError, match="no case case-009"):
             call()
@@ -272,7 +269,7 @@ def test_an_older_file_becomes_a_newer_one(
     study: StudyDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With all that is in it; the file as it was is kept; a step that fails changes nothing."""
-    study.save_slices("case-001", "lesions", {3: image(1)})
+    study.contours.save("case-001", "lesions", {3: image(1)})
     study.close()
     first = schema.MIGRATIONS
     monkeypatch.setattr(schema, "MIGRATIONS", (*first, "CREATE TABLE a (b); CREATE TABLE a (b);"))
@@ -282,16 +279,16 @@ def test_an_older_file_becomes_a_newer_one(
         schema, "MIGRATIONS", (*first, "ALTER TABLE cases ADD COLUMN ward TEXT DEFAULT 'A';")
     )
     newer = StudyDatabase(folder)
-    assert newer._read("SELECT ward FROM cases") == [("A",)]
-    assert list(newer.slices("case-001", "lesions")) == [3]
+    assert newer.read("SELECT ward FROM cases") == [("A",)]
+    assert list(newer.contours.slices("case-001", "lesions")) == [3]
     assert newer.verify() == []
     newer.close()
     monkeypatch.setattr(schema, "MIGRATIONS", first)
-    kept = folder / f"{FILE}.version-1"
+    kept = folder / f"{FILE}.version-{len(first)}"
     (folder / FILE).unlink()
     kept.rename(folder / FILE)
     older = StudyDatabase(folder)
-    assert list(older.slices("case-001", "lesions")) == [3]
+    assert list(older.contours.slices("case-001", "lesions")) == [3]
     older.close()
 
 
@@ -319,7 +316,7 @@ WRITER = textwrap.dedent(
     while True:
         number += 1
         labels = np.full((40, 30), number, np.uint16)
-        study.save_slices("case-001", "lesions", {number % 13: labels})
+        study.contours.save("case-001", "lesions", {number % 13: labels})
         print(number, flush=True)
     """
 )
@@ -350,8 +347,114 @@ def test_no_acknowledged_stroke_is_lost_by_a_kill(study: StudyDatabase, folder: 
         assert opened.writable
         assert "of case-001, the last at" in opened.restored
         assert opened.verify() == []
-        held = max(int(v.max()) for v in opened.slices("case-001", "lesions").values())
+        held = max(int(v.max()) for v in opened.contours.slices("case-001", "lesions").values())
         assert held in (acknowledged, acknowledged + 1)
         number = held
         opened.close()
     assert number > 40
+
+
+def test_what_a_network_found_and_a_person_said_is_kept_apart(study: StudyDatabase) -> None:
+    """Models, runs with their detections, verdicts; the last verdict on a place counts."""
+    results = study.results
+    finding = Finding(
+        (
+            Detection(3, 2.5, (1, 2), (3, 4, 5), (1.5, -2.25, 1 / 3), 0.9, 0.7, np.zeros((0, 2))),
+            Detection(4, 1.5, (1, 2), (4, 4, 5), (4.5, -2.25, 1 / 3), 0.8, 0.6, np.zeros((0, 2))),
+        ),
+        1.2,
+        (3.0, -2.25, 1 / 3),
+    )
+    with pytest.raises(SpinemetError, match="does not know the model m@1"):
+        results.save_run("case-001", "m@1", {}, [finding])
+    results.save_model("m@1", "m", '{"name": "m"}')
+    run = results.save_run("case-001", "m@1", {"threshold": 0.6}, [finding], seconds=2.5, who="a")
+    results.save_run("case-001", "m@1", {"threshold": 0.7}, [])
+    first, second = results.runs("case-001")
+    assert (first.number, first.model, first.settings) == (run, "m@1", {"threshold": 0.6})
+    assert (first.run_by, first.seconds) == ("a", 2.5)
+    told = results.detections(run)
+    assert [(d.finding, d.slice, d.area_cm2, d.peak) for d in told] == [
+        (0, 3, 2.5, 0.9),
+        (0, 4, 1.5, 0.8),
+    ]
+    assert told[0].centre_mm == (1.5, -2.25, 1 / 3)
+    assert results.detections(second.number) == []
+    results.save_verdict("case-001", finding.centre_mm, "accepted", run=run)
+    results.save_verdict("case-001", finding.centre_mm, "unsure", run=run)
+    results.save_verdict("case-001", (0, 0, 0), "rejected", reader="Dr Ö")
+    assert [v.verdict for v in results.verdicts("case-001")] == ["accepted", "unsure"]
+    (other,) = results.verdicts("case-001", reader="Dr Ö")
+    assert (other.verdict, other.centre_mm, other.run) == ("rejected", (0, 0, 0), None)
+    with pytest.raises(ValueError, match="accepted, rejected, unsure"):
+        results.save_verdict("case-001", (0, 0, 0), "maybe")
+    study.set_findings("case-001", "reviewed")
+    case = study.case("case-001")
+    assert case is not None
+    assert (case.state, case.findings) == ("new", "reviewed")
+    results.save_model("m@1", "m", '{"name": "m", "threshold": 0.5}')
+    assert results.models() == {"m@1": ("m", '{"name": "m", "threshold": 0.5}')}
+    assert study.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE runs SET settings = '{}'", "Changed .* run"),
+        ("UPDATE detections SET peak = 0.1", "Changed .* run"),
+        ("DELETE FROM detections", "Changed .* run"),
+        ("UPDATE verdicts SET verdict = 'rejected'", "Changed .* verdict"),
+        ("DELETE FROM verdicts", "Missing.* verdict"),
+        ("UPDATE models SET card = 'other'", "Changed .* model"),
+        ("UPDATE cases SET findings = 'reviewed'", "Changed .* findings"),
+    ],
+)
+def test_changed_results_are_found(
+    study: StudyDatabase, folder: Path, statement: str, words: str
+) -> None:
+    """What was found, and what was said of it, cannot be changed past the trail."""
+    detection = Detection(3, 2.5, (1, 2), (3, 4, 5), (1, 2, 3), 0.9, 0.7, np.zeros((0, 2)))
+    study.results.save_model("m@1", "m", "{}")
+    run = study.results.save_run("case-001", "m@1", {"a": 1}, [Finding((detection,), 1, (1, 2, 3))])
+    study.results.save_verdict("case-001", (1, 2, 3), "accepted", run=run)
+    study.set_findings("case-001", "detected")
+    assert study.verify() == []
+    altered(folder, statement)
+    (told,) = study.verify()
+    assert re.search(words, told)
+
+
+def test_a_study_of_the_first_version_is_carried_over(
+    study: StudyDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written by its tables alone; a reader sees it without changing the file."""
+    study.close()
+    (folder / FILE).unlink()
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        first = Store(folder)
+        with first.writing() as change:
+            change.execute(
+                "INSERT INTO cases VALUES (1,'case-001','1.2','case-001/scan',1,'abc',13,40,30,"
+                "'contoured','a','2026')"
+            )
+        first.close()
+    now = Store(folder)
+    ContourRows(now).save("case-001", "lesions", {3: image(1)})
+    now.close()
+    as_it_was = folder / f"{FILE}.version-1"
+    assert as_it_was.is_file()
+    (folder / FILE).unlink()
+    shutil.copy(as_it_was, folder / FILE)
+    before = (folder / FILE).read_bytes()
+    reading = StudyDatabase(folder, write=False)
+    (case,) = reading.cases()
+    assert (case.name, case.state, case.findings, case.stored) == (
+        "case-001",
+        "contoured",
+        "",
+        False,
+    )
+    assert reading.results.runs("case-001") == []
+    reading.close()
+    assert (folder / FILE).read_bytes() == before

@@ -1,0 +1,110 @@
+"""Levels of vertebrae: their names, in the order of the spine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SpinemetError
+
+LEVELS = (
+    *(f"C{k}" for k in range(1, 8)),
+    *(f"T{k}" for k in range(1, 13)),
+    *(f"L{k}" for k in range(1, 6)),
+    *(f"S{k}" for k in range(1, 6)),
+)
+"""From head to feet."""
+
+
+def from_head_to_feet(vertebrae: npt.NDArray[np.unsignedinteger]) -> list[int]:
+    """The labels of an array ``(slice, row, column)``, ordered by the row of their centre."""
+    labels = np.unique(vertebrae[vertebrae > 0])
+    rows = np.arange(vertebrae.shape[1])
+    heights = {}
+    for label in labels.tolist():
+        pixels = (vertebrae == label).sum(axis=(0, 2))
+        heights[label] = float((rows * pixels).sum() / pixels.sum())
+    return sorted(heights, key=lambda label: (heights[label], label))
+
+
+def numbered_from(order: list[int], label: int, level: str) -> dict[int, str]:
+    """The levels of all vertebrae when one of them is known.
+
+    Parameters
+    ----------
+    order : list of int
+        Labels from head to feet, none of them missing between two others.
+    label : int
+        The one that is known.
+    level : str
+        Its level, one of :data:`LEVELS`.
+
+    Returns
+    -------
+    dict of int to str
+        Level by label.
+
+    Raises
+    ------
+    SpinemetError
+        If the label is not there, or there are more vertebrae above or below than a spine has.
+    """
+    if label not in order:
+        raise SpinemetError("There is no vertebra at that place; click inside an outline.")
+    if level not in LEVELS:
+        raise SpinemetError(f"There is no level {level}; choose one from C1 to S5.")
+    first = LEVELS.index(level) - order.index(label)
+    if first < 0 or first + len(order) > len(LEVELS):
+        side = "above" if first < 0 else "below"
+        raise SpinemetError(
+            f"That vertebra cannot be {level}: more are contoured {side} it than a spine has."
+        )
+    return {number: LEVELS[first + k] for k, number in enumerate(order)}
+
+
+def relabelled(
+    vertebrae: npt.NDArray[np.unsignedinteger],
+    levels: Mapping[int, str],
+    wanted: Mapping[int, str],
+) -> tuple[npt.NDArray[np.uint16], dict[int, str]]:
+    """Give vertebrae other levels by giving them other numbers.
+
+    What a number stands for never changes, so that taking the change of numbers back takes
+    back all of it.
+
+    Parameters
+    ----------
+    vertebrae : numpy.ndarray
+        ``(slice, row, column)``.
+    levels : mapping of int to str
+        What the numbers stand for now.
+    wanted : mapping of int to str
+        Level by label, for those that change or are named.
+
+    Returns
+    -------
+    vertebrae : numpy.ndarray
+        uint16, with the numbers of the wanted levels. A vertebra that had a wanted level and is
+        not itself renamed gets a number without a level.
+    levels : dict of int to str
+        Those given, and new ones where a level had no number yet.
+    """
+    known = dict(levels)
+    number_of = {level: number for number, level in sorted(known.items(), reverse=True)}
+    free = max([int(vertebrae.max(initial=0)), *known], default=0) + 1
+    for level in wanted.values():
+        if level not in number_of:
+            known[free] = level
+            number_of[level] = free
+            free += 1
+    target = {label: number_of[level] for label, level in wanted.items()}
+    for label in np.unique(vertebrae[vertebrae > 0]).tolist():
+        if label not in target and label in target.values():
+            target[label] = free
+            free += 1
+    table = np.arange(max(free, int(vertebrae.max(initial=0)) + 1), dtype=np.uint16)
+    for label, number in target.items():
+        table[label] = number
+    return table[vertebrae], known

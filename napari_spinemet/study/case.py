@@ -1,0 +1,323 @@
+"""One case of a study: its scan, its contours, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..dicom import list_series, read_annotation, read_series
+from ..dicom.reading import content_hash
+from ..errors import SpinemetError
+from ..imaging import Annotation, SagittalSeries
+from .contour_rows import LAYERS, LabelArray
+from .database import APPROVED, CONTOURED, NEW, CaseRecord, StudyDatabase, hash_of_files
+
+
+@dataclass(frozen=True)
+class CaseState:
+    """How far a case is.
+
+    Attributes
+    ----------
+    contours : {"new", "contoured", "approved"}
+    findings : {"", "detected", "reviewed"}
+        What a network found, and whether a person has judged it.
+    """
+
+    contours: str
+    findings: str = ""
+
+    @property
+    def contoured(self) -> bool:
+        """Whether there are contours to learn from or to measure against."""
+        return self.contours in (CONTOURED, APPROVED)
+
+    def __str__(self) -> str:
+        if self.contours == NEW and self.findings:
+            return self.findings
+        return ", ".join(filter(None, (self.contours, self.findings)))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a study.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder; one whose scan lies elsewhere has none.
+    memory : StudyDatabase or None
+        Of its study, where there is one.
+    """
+
+    path: Path
+    memory: StudyDatabase | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the case."""
+        return self.path.name
+
+    @property
+    def record(self) -> CaseRecord | None:
+        """What the study remembers of it; None before anything was saved."""
+        return self.memory.case(self.name) if self.memory is not None else None
+
+    @property
+    def contoured(self) -> bool:
+        """Whether there are contours."""
+        return self.state.contoured
+
+    @property
+    def state(self) -> CaseState:
+        """How far the case is."""
+        return self.state_in(self.record)
+
+    def state_in(self, record: CaseRecord | None) -> CaseState:
+        """The state, with the record at hand."""
+        contours = record.state if record is not None else NEW
+        if contours == NEW and self._brought():
+            contours = CONTOURED
+        return CaseState(contours, record.findings if record is not None else "")
+
+    def _brought(self) -> bool:
+        """Whether the case came with contours."""
+        folder = self.path / "contours"
+        return folder.is_dir() and any(folder.iterdir())
+
+    @property
+    def scan(self) -> Path:
+        """Where the scan is."""
+        return self._scan(self.record)
+
+    def _scan(self, record: CaseRecord | None) -> Path:
+        if record is None or record.copied:
+            return self.path / "scan"
+        return Path(record.place)
+
+    def series(self) -> SagittalSeries:
+        """Read the scan: the only series that is there, or the one that can be detected on.
+
+        Raises
+        ------
+        SpinemetError
+            If it cannot be read, or lies elsewhere and is no longer what it was.
+        """
+        record = self.record
+        place = self._scan(record)
+        if record is not None and not record.copied:
+            if not place.exists():
+                raise SpinemetError(
+                    f"The scan of {self.name} is no longer at {place}; put it back there, or "
+                    "connect the disk that holds it."
+                )
+            if content_hash(place, record.series_uid) != record.content:
+                raise SpinemetError(
+                    f"The scan of {self.name} at {place} was changed since it was added to the "
+                    "study, so its contours may not fit; add it again as another case."
+                )
+            return read_series(place, record.series_uid)
+        held = list_series(place)
+        return read_series(place, held[0].series_uid if len(held) == 1 else None)
+
+    def scan_fault(self) -> str:
+        """What is wrong with the files of the scan, in a sentence; empty if nothing is."""
+        record = self.record
+        if record is None:
+            return ""
+        place = self._scan(record)
+        try:
+            now = (
+                hash_of_files([p for p in place.rglob("*") if p.is_file()])
+                if record.copied
+                else content_hash(place, record.series_uid)
+            )
+        except (OSError, SpinemetError):
+            now = ""
+        if now == record.content:
+            return ""
+        return f"The scan of {self.name} at {place} is missing or was changed."
+
+    def readers(self) -> list[str]:
+        """Who else has contours of this case, by name."""
+        if self.memory is None or self.record is None:
+            return []
+        return [reader for reader in self.memory.contours.readers(self.name) if reader]
+
+    def annotation(self, series: SagittalSeries, reader: str = "") -> Annotation:
+        """The contours on the grid of the scan: as last saved, or as they came.
+
+        Parameters
+        ----------
+        series : SagittalSeries
+        reader : str
+            Whose; those that the study works with by default.
+
+        Raises
+        ------
+        SpinemetError
+            If there are none, or they are of another scan.
+        """
+        memory, record = self.memory, self.record
+        if reader and reader not in self.readers():
+            raise SpinemetError(f"The case {self.name} has no contours by {reader}.")
+        if not reader and not self.state_in(record).contoured:
+            raise SpinemetError(f"The case {self.name} has no contours yet; draw them first.")
+        if record is None or memory is None or not (reader or record.stored):
+            return read_annotation(self.path / "contours", series)
+        if record.shape != series.shape:
+            raise SpinemetError(
+                f"The contours of {self.name} are of a series of {record.shape} and its scan has "
+                f"{series.shape}; the scan was exchanged. Import it as another case."
+            )
+        layers = {}
+        for layer in LAYERS:
+            layers[layer] = np.zeros(series.shape, dtype=np.uint16)
+            for index, labels in memory.contours.slices(self.name, layer, reader=reader).items():
+                layers[layer][index] = labels
+        levels = memory.contours.levels(self.name, reader=reader)
+        return Annotation(
+            layers["lesions"], layers["vertebrae"], levels, series.series_uid, reader=reader
+        )
+
+    def remember(self, series: SagittalSeries) -> CaseRecord:
+        """Make sure that the study knows the case; gives what it remembers."""
+        memory, record = self._writable(), self.record
+        if record is not None:
+            return record
+        scan = self.path / "scan"
+        made = CaseRecord(
+            name=self.name,
+            series_uid=series.series_uid,
+            place=f"{self.name}/scan",
+            copied=True,
+            content=hash_of_files([p for p in scan.rglob("*") if p.is_file()]),
+            shape=series.shape,
+            state=self.state_in(None).contours,
+        )
+        memory.add_case(made)
+        return made
+
+    def save_slices(
+        self,
+        changed: Mapping[str, Mapping[int, LabelArray]],
+        levels: Mapping[int, str],
+        series: SagittalSeries,
+        *,
+        reader: str = "",
+    ) -> None:
+        """Store slices of each layer that were drawn on; on the disk once this returns.
+
+        The first time all slices with contours must come, since what the case came with is
+        not looked at from then on.
+        """
+        memory = self._writable()
+        # A case that is known without its contours would have lost those it came with.
+        with memory.together():
+            record = self.remember(series)
+            if not reader and any(changed.values()) and record.state != CONTOURED:
+                # What was approved were other contours.
+                memory.set_state(self.name, CONTOURED)
+            for layer, slices in changed.items():
+                if slices:
+                    memory.contours.save(self.name, layer, slices, reader=reader)
+            if dict(levels) != memory.contours.levels(self.name, reader=reader):
+                memory.contours.save_levels(self.name, levels, reader=reader)
+
+    def save_annotation(
+        self, annotation: Annotation, series: SagittalSeries, *, reader: str = ""
+    ) -> None:
+        """Store contours in place of the former ones: the slices that differ."""
+        memory, known = self._writable(), self.record is not None
+        if annotation.lesions.shape != series.shape:
+            raise SpinemetError(
+                f"These contours have the shape {annotation.lesions.shape} and the scan of "
+                f"{self.name} has {series.shape}; they are of another series."
+            )
+        changed: dict[str, dict[int, LabelArray]] = {}
+        for layer in LAYERS:
+            labels = getattr(annotation, layer)
+            former = memory.contours.slices(self.name, layer, reader=reader) if known else {}
+            changed[layer] = {
+                index: image
+                for index, image in enumerate(labels)
+                if (index in former or image.any())
+                and not np.array_equal(former.get(index, 0 * image), image)
+            }
+        self.save_slices(changed, annotation.levels, series, reader=reader)
+
+    def take(
+        self,
+        annotations: Sequence[Annotation],
+        series: SagittalSeries,
+        *,
+        reader: str | None = None,
+    ) -> None:
+        """Store contours that were read from files.
+
+        Parameters
+        ----------
+        annotations : sequence of Annotation
+            Lesions and vertebrae of one reader may come apart.
+        series : SagittalSeries
+        reader : str, optional
+            Whose they are, whatever the files say; an empty name makes them those that the
+            study works with. By default the only ones of a case without contours become
+            these, and all others are kept beside them by the reader that the files name.
+
+        Raises
+        ------
+        SpinemetError
+            If it cannot be told whose they are; then nothing is stored.
+        """
+        by_reader: dict[str, Annotation] = {}
+        for annotation in annotations:
+            whose = annotation.reader if reader is None else reader
+            former = by_reader.get(whose)
+            by_reader[whose] = annotation if former is None else _joined(former, annotation)
+        if reader is None and len(by_reader) == 1 and not self.contoured:
+            by_reader = {"": next(iter(by_reader.values()))}
+        elif reader is None and "" in by_reader:
+            raise SpinemetError(
+                f"The files do not say whose contours of {self.name} they are; name a reader to "
+                "keep them beside the others."
+            )
+        with self._writable().together():
+            for whose, annotation in by_reader.items():
+                self.save_annotation(annotation, series, reader=whose)
+
+    def approve(self, series: SagittalSeries) -> None:
+        """Say that the contours are right as they are; another stroke takes that back."""
+        memory, record = self._writable(), self.record
+        with memory.together():
+            if record is None or not record.stored:  # they came as DICOM and were never touched
+                self.save_annotation(self.annotation(series), series)
+            memory.set_state(self.name, APPROVED)
+
+    def _writable(self) -> StudyDatabase:
+        if self.memory is None or not self.memory.writable:
+            notice = self.memory.notice if self.memory else "The study was opened for reading."
+            raise SpinemetError(f"The contours of {self.name} cannot be saved. {notice}")
+        return self.memory
+
+
+def _joined(one: Annotation, other: Annotation) -> Annotation:
+    """Lesions and vertebrae of one reader that came in two files."""
+    if (one.lesions.any() and other.lesions.any()) or (
+        one.vertebrae.any() and other.vertebrae.any()
+    ):
+        whose = one.reader or "one reader"
+        raise SpinemetError(
+            f"Two of the files hold contours of the same kind by {whose}; choose one of them."
+        )
+    bodies = other if other.vertebrae.any() else one
+    return replace(
+        one,
+        lesions=one.lesions if one.lesions.any() else other.lesions,
+        vertebrae=bodies.vertebrae,
+        levels=bodies.levels,
+        warnings=(*one.warnings, *other.warnings),
+    )
