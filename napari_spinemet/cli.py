@@ -25,6 +25,7 @@ from .terminal import (
     print_speed,
     progress,
 )
+from .training_commands import crossval, train
 
 if TYPE_CHECKING:
     from .imaging import OperatingPoint
@@ -248,83 +249,6 @@ def phantom(
 
 
 @app.command()
-def train(
-    study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Model file; STUDY/models/NAME by default.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="Name of the model.")] = "trained",
-    validation: Annotated[
-        Path | None, typer.Option(help="Study of validation cases; else a quarter of the cases.")
-    ] = None,
-    also: Annotated[
-        list[Path] | None, typer.Option(help="A further study to train on; may be repeated.")
-    ] = None,
-    start: Annotated[str | None, typer.Option(help="Go on from the weights of this model.")] = None,
-    preset: Annotated[str | None, typer.Option(help="'paper' for its constants.")] = None,
-    form: Annotated[str | None, typer.Option(help="dense or patch.")] = None,
-    outputs: Annotated[int | None, typer.Option(help="2, or 3 with normal vertebra.")] = None,
-    epochs: Annotated[int | None, typer.Option()] = None,
-    batches: Annotated[int | None, typer.Option(help="Batches of an epoch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Twice the paper's lambda.")] = None,
-    method: Annotated[str | None, typer.Option(help="blocks, or windows as in the paper.")] = None,
-    normal_slices: Annotated[
-        str | None, typer.Option(help="Normal locations from 'lesion' slices or from 'all'.")
-    ] = None,
-    vertebra_share: Annotated[
-        float | None, typer.Option(help="Share of normal locations that lies in vertebrae.")
-    ] = None,
-    seed: Annotated[int, typer.Option()] = 0,
-    device: DeviceOption = "auto",
-    max_fp: Annotated[
-        float, typer.Option(help="False positives per scan that the operating point may cost.")
-    ] = 1.0,
-    as_json: JsonOption = False,
-) -> None:
-    """Train a network on the contoured cases of a study."""
-    from .experiments.train_study import train_study
-    from .training import TrainingConfig
-
-    given = {
-        "form": form,
-        "outputs": outputs,
-        "epochs": epochs,
-        "batches_per_epoch": batches,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "method": method,
-        "normal_slices": normal_slices,
-        "vertebra_share": vertebra_share,
-        "seed": seed,
-        "device": device,
-    }
-    if preset not in (None, "paper"):
-        raise SpinemetError(f"There is no preset '{preset}'; the only one is 'paper'.")
-    settings = {k: v for k, v in given.items() if v is not None}
-    config = TrainingConfig.paper(**settings) if preset else TrainingConfig(**settings)  # type: ignore[arg-type]
-    with progress("train") as (on_event, token):
-        path, card = train_study(
-            study,
-            config,
-            also=also or (),
-            start=start,
-            name=name,
-            out=out,
-            validation=validation,
-            max_fp_per_scan=max_fp,
-            command=" ".join(["spinemet", *sys.argv[1:]]),
-            on_event=on_event,
-            cancel=token,
-        )
-    if as_json:
-        print_json({"model": str(path), **json.loads(card.to_json())})
-    else:
-        console.print(f"Model: {path}")
-        console.print_json(card.to_json())
-
-
-@app.command()
 def froc(
     study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a file.")] = "default",
@@ -408,6 +332,8 @@ def benchmark(
 
 
 app.add_typer(study_commands, name="study", no_args_is_help=True)
+for command in (train, crossval):
+    app.command()(command)
 
 
 if __name__ == "__main__":

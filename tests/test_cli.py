@@ -436,3 +436,33 @@ def test_study_commands_say_what_is_wrong(
     assert words in err
     assert len(err.strip().splitlines()) <= 3
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_crossval_of_a_small_study(run: Run, tmp_path: Path) -> None:
+    """Its maps are in the study, its report tells the folds, and another run of it is at once."""
+    study = tmp_path / "study"
+    assert run("phantom", study, "--cases", "3", "--seed", "5")[0] == 0
+    options = ("--folds", 3, "--epochs", 1, "--batches", 1, "--scheduler", "none", "--json")
+    status, out, err = run("crossval", study, *options)
+    assert status == 0, err
+    report = json.loads(out)
+    tests = [fold["test"] for fold in report["folds"]]
+    assert sorted(name for held in tests for name in held) == ["case-001", "case-002", "case-003"]
+    for fold in report["folds"]:
+        parts = [set(fold[k]) for k in ("training", "validation", "test")]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 3
+    assert set(report["froc"]) >= {"aggregated", "plain"}
+    place = Study(study)
+    for case in place.cases():
+        held = place.likelihood(case, "crossval-run")
+        assert held is not None
+        assert held.model.startswith("crossval-")
+    again = run("crossval", study, *options)
+    assert json.loads(again[1])["froc"] == report["froc"]
+    status, _, err = run("crossval", study, "--folds", 9, "--scheduler", "none")
+    assert status == 2
+    assert "cannot be split into 9 folds" in err
+    status, _, err = run("crossval", study, *options, "--seed", 4)
+    assert status == 2
+    assert "other settings or cases" in err

@@ -1,20 +1,30 @@
-"""Case-based cross-validation (paper, section 3.2)."""
+"""Case-based cross-validation (paper, section 3.2), its folds on as many workers as wanted."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..detection import likelihood_map
 from ..errors import SpinemetError
-from ..imaging import Annotation, FrocCase, SagittalSeries
+from ..imaging import Annotation, FrocCase, LikelihoodMap, SagittalSeries
 from ..jobs import CancelToken, EventCallback
 from ..jobs.events import ignore
+from ..network import ModelCard, load_card, load_model, save_model
+from ..storage import write_text
+from ..study.likelihoods import load_likelihood, save_likelihood
 from ..training import TrainingConfig, TrainingResult, train
+from ..training.checkpoint import fingerprint_of
+from .scheduler import run_tasks
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
+TASK = "crossval"
 
 
 @dataclass(frozen=True)
@@ -34,13 +44,16 @@ class CrossValidationResult:
     ----------
     folds : tuple of Fold
     results : tuple of TrainingResult
-        One for each fold.
+        One for each fold: of the weight decay that validated best, where several were tried.
+    weight_decays : tuple of float
+        The chosen one of each fold.
     cases : tuple of FrocCase
         In the order of the input, with plain maps.
     """
 
     folds: tuple[Fold, ...]
     results: tuple[TrainingResult, ...]
+    weight_decays: tuple[float, ...]
     cases: tuple[FrocCase, ...]
 
 
@@ -74,6 +87,11 @@ def cross_validate(
     *,
     folds: int = 10,
     seed: int = 0,
+    weight_decays: Sequence[float] = (),
+    folder: str | os.PathLike[str] | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> CrossValidationResult:
@@ -87,27 +105,216 @@ def cross_validate(
     folds : int
     seed : int
         Of the split.
+    weight_decays : sequence of float, optional
+        Tried in each fold; the one with the lowest validation error is taken (the paper's
+        lambda is half of it). By default that of ``config`` alone.
+    folder : path-like, optional
+        Keeps every network and map as it is made. A run that was interrupted goes on from
+        there, and one of other settings or cases is refused.
+    scheduler, workers
+        Where the networks are trained, see :func:`.run_tasks`.
+    threads : int, optional
+        Processor threads of each task. With one, the same folds give the same numbers
+        wherever they run.
+    on_event, cancel
+        See :mod:`~napari_spinemet.jobs`.
 
     Returns
     -------
     CrossValidationResult
+
+    Raises
+    ------
+    SpinemetError
+        If there are fewer cases than folds, if no case that a fold trains on has a lesion,
+        or if the folder holds another run.
     """
     config = config or TrainingConfig()
     plan = split_folds(len(cases), folds, seed)
-    results, maps = [], {}
+    for number, fold in enumerate(plan, 1):
+        if not any(cases[k][1].lesions.any() for k in fold.training):
+            raise SpinemetError(
+                f"Fold {number} has no lesion among the cases that it trains on; ask for fewer "
+                "folds, or contour more cases."
+            )
+    tried = tuple(weight_decays) or (config.weight_decay,)
+    kept = _Kept(Path(folder) if folder is not None else None)
+    facts = {**config.to_dict(), "folds": folds, "split": seed, "tried": tried, "threads": threads}
+    kept.agree(fingerprint_of(facts, cases), [vars(fold) for fold in plan])
+    results: dict[tuple[int, float], TrainingResult] = {}
+    arguments = []
     for number, fold in enumerate(plan):
-        result = train(
-            [cases[k] for k in fold.training],
-            replace(config, seed=config.seed + number),
-            validation=[cases[k] for k in fold.validation],
-            on_event=on_event,
-            cancel=cancel,
-        )
-        results.append(result)
+        for decay in tried:
+            known = kept.network(number, decay)
+            if known is not None:
+                results[number, decay] = known
+                continue
+            settings = replace(config, seed=config.seed + number, weight_decay=decay)
+            arguments.append((number, fold, settings, threads))
+
+    def trained(task: int, result: TrainingResult) -> None:
+        number, _, settings, _ = arguments[task]
+        kept.save_network(number, settings, result)
+        results[number, settings.weight_decay] = result
+
+    where: dict[str, Any] = {"shared": cases, "scheduler": scheduler, "workers": workers}
+    run_tasks(
+        _train_fold,
+        arguments,
+        task=TASK,
+        on_done=trained,
+        on_event=on_event,
+        cancel=cancel,
+        **where,
+    )
+    chosen = [min(tried, key=lambda d: _score(results[number, d])) for number in range(len(plan))]
+    maps: dict[int, LikelihoodMap] = {}
+    wanted = []
+    for number, fold in enumerate(plan):
         for k in fold.test:
-            maps[k] = likelihood_map(cases[k][0], result.model, cancel=cancel)
+            found = kept.map_of(k)
+            if found is not None:
+                maps[k] = found
+            else:
+                model = results[number, chosen[number]].model
+                wanted.append((k, model, config.device, f"{TASK}-{number + 1}", threads))
+
+    def mapped(task: int, likelihood: LikelihoodMap) -> None:
+        maps[wanted[task][0]] = likelihood
+        kept.save_map(wanted[task][0], likelihood)
+
+    run_tasks(
+        _map_case, wanted, task="map", on_done=mapped, on_event=on_event, cancel=cancel, **where
+    )
     out = tuple(
         FrocCase(cases[k][0].series_uid or f"case-{k + 1:03d}", ((maps[k], cases[k][1]),))
         for k in range(len(cases))
     )
-    return CrossValidationResult(tuple(plan), tuple(results), out)
+    best = tuple(results[number, decay] for number, decay in enumerate(chosen))
+    return CrossValidationResult(tuple(plan), best, tuple(chosen), out)
+
+
+def _score(result: TrainingResult) -> float:
+    """Validation error of the best epoch; of equal ones the lower loss."""
+    if not 0 < result.best_epoch <= len(result.history):
+        return float("inf")
+    values = result.history[result.best_epoch - 1]
+    return values.get("validation_error", 0.0) + 1e-6 * values.get("validation_loss", 0.0)
+
+
+def _train_fold(
+    cases: Cases,
+    number: int,
+    fold: Fold,
+    config: TrainingConfig,
+    threads: int | None,
+    *,
+    on_event: EventCallback,
+    cancel: CancelToken | None,
+) -> TrainingResult:
+    """One network, on whatever machine this runs."""
+    _use(threads)
+    return train(
+        [cases[k] for k in fold.training],
+        config,
+        validation=[cases[k] for k in fold.validation],
+        on_event=on_event,
+        cancel=cancel,
+    )
+
+
+def _map_case(
+    cases: Cases,
+    number: int,
+    model: Any,
+    device: str,
+    identity: str,
+    threads: int | None,
+    *,
+    on_event: EventCallback,
+    cancel: CancelToken | None,
+) -> LikelihoodMap:
+    """The plain map of a case by the network of the fold that left it out."""
+    _use(threads)
+    made = likelihood_map(cases[number][0], model, device=device, cancel=cancel)
+    return replace(made, model=identity)
+
+
+def _use(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+class _Kept:
+    """What an interrupted run has made so far, in a folder."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def agree(self, fingerprint: str, plan: list[dict[str, Any]]) -> None:
+        """Refuse the folder of another run; else leave word of this one."""
+        if self._folder is None:
+            return
+        told = {"fingerprint": fingerprint, "folds": plan}
+        place = self._folder / "plan.json"
+        if place.is_file():
+            try:
+                held = json.loads(place.read_text(encoding="utf-8"))["fingerprint"]
+            except (ValueError, KeyError, TypeError):
+                held = ""
+            if held != fingerprint:
+                raise SpinemetError(
+                    f"{self._folder} holds a cross-validation of other settings or cases; choose "
+                    "another folder."
+                )
+            return
+        write_text(place, json.dumps(told, indent=1) + "\n")
+
+    def _network(self, number: int, decay: float) -> Path:
+        assert self._folder is not None
+        return self._folder / f"fold-{number + 1:02d}-decay-{decay:g}.safetensors"
+
+    def network(self, number: int, decay: float) -> TrainingResult | None:
+        """The network of a fold, if it is there."""
+        if self._folder is None or not self._network(number, decay).is_file():
+            return None
+        path = self._network(number, decay)
+        card = load_card(path)
+        return TrainingResult(
+            load_model(path),
+            int(card.training["best_epoch"]),
+            list(card.metrics["history"]),
+            int(card.training["locations"]),
+            float(card.training["seconds"]),
+        )
+
+    def save_network(self, number: int, config: TrainingConfig, result: TrainingResult) -> None:
+        """Keep the network of a fold."""
+        if self._folder is None:
+            return
+        card = ModelCard(
+            name=f"fold-{number + 1:02d}",
+            training={
+                "config": config.to_dict(),
+                "best_epoch": result.best_epoch,
+                "locations": result.samples,
+                "seconds": result.seconds,
+            },
+            metrics={"history": result.history},
+        )
+        save_model(result.model, self._network(number, config.weight_decay), card)
+
+    def map_of(self, case: int) -> LikelihoodMap | None:
+        """The map of a case, if it is there."""
+        return None if self._folder is None else load_likelihood(self._map(case))
+
+    def save_map(self, case: int, likelihood: LikelihoodMap) -> None:
+        """Keep the map of a case."""
+        if self._folder is not None:
+            save_likelihood(likelihood, self._map(case))
+
+    def _map(self, case: int) -> Path:
+        assert self._folder is not None
+        return self._folder / f"map-{case + 1:03d}.npz"

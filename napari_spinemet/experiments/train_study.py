@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,27 +15,34 @@ import numpy as np
 
 from ..detection import likelihood_map
 from ..errors import Cancelled, SpinemetError
-from ..imaging import Annotation, FrocCase, LikelihoodMap, SagittalSeries
-from ..jobs import CancelToken, EventCallback, Progressed
+from ..evaluation import froc
+from ..imaging import Annotation, FrocCase, SagittalSeries
+from ..jobs import CancelToken, Charted, EventCallback, Progressed
 from ..jobs.events import ignore
-from ..network import ModelCard, load_card, load_model, save_model
+from ..network import ModelCard, SiameseNet, load_card, load_model, save_model
 from ..study import Study
 from ..training import TrainingConfig, TrainingResult, train
 from .operating_point import OperatingPointChoice, choose_operating_point
 
 Named = tuple[str, SagittalSeries, Annotation]
+_WATCHED_AREA_CM2 = 2.0
+_CHOICE_S = 3.0
+"""What the choice of the operating point takes for each case."""
 
 
 def train_study(
     study: str | os.PathLike[str],
     config: TrainingConfig,
     *,
+    only: Sequence[str] | None = None,
     also: Sequence[str | os.PathLike[str]] = (),
     start: str | os.PathLike[str] | None = None,
     name: str = "trained",
     out: Path | None = None,
     validation: str | os.PathLike[str] | None = None,
     max_fp_per_scan: float = 1.0,
+    minutes: float | None = None,
+    resume: bool = False,
     command: str = "",
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
@@ -45,6 +53,8 @@ def train_study(
     ----------
     study : path-like
     config : TrainingConfig
+    only : sequence of str, optional
+        Names of the cases to train and validate on; all contoured ones by default.
     also : sequence of path-like
         Further studies whose cases are trained on too.
     start : str or path-like, optional
@@ -55,6 +65,11 @@ def train_study(
         Another study to validate on; without it a quarter of the cases with lesions.
     max_fp_per_scan : float
         What the operating point may cost on the validation cases.
+    minutes : float, optional
+        How long all of it may take, reading and the choice of the operating point included,
+        instead of the settings' number of epochs.
+    resume : bool
+        Go on with the run of that name that was cut short, if there is one.
     command : str
         How to make this model again, for the card.
 
@@ -62,15 +77,18 @@ def train_study(
     -------
     path, card
         The former model of that name is replaced only by a finished one. A run that is cut
-        short leaves its best weights in a folder ``unfinished`` beside it, to start from.
+        short leaves its best weights in a folder ``unfinished`` beside it, to start from, and
+        its state, to go on from.
     """
+    began = time.perf_counter()
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
         raise SpinemetError(
             f"'{name}' cannot name a model; use letters, digits, points, dashes and underscores."
         )
     here = Study(study)
     others = [Study(path) for path in also]
-    cases = [case for source in (here, *others) for case in _read(source, on_event, cancel)]
+    cases = _read(here, on_event, cancel, only)
+    cases += [case for source in others for case in _read(source, on_event, cancel)]
     if validation is not None:
         training, held_out = cases, _read(Study(validation), on_event, cancel)
     else:
@@ -79,17 +97,25 @@ def train_study(
     # Before the run writes its own unfinished weights, from which it may have started.
     former_training = None if start is None else load_card(start).training
     target = _target(Path(out) if out is not None else here.models / f"{name}.safetensors")
-    unfinished = target.parent / "unfinished" / target.name
+    unfinished, state = unfinished_files(target)
+    watch = _FrocWatch(held_out, config, on_event, cancel)
+    seconds = None
+    if minutes is not None:
+        seconds = 60 * minutes - watch.reserve() - (time.perf_counter() - began)
     result = train(
         [(s, a) for _, s, a in training],
         config,
         start=former,
         validation=[(s, a) for _, s, a in held_out],
         checkpoint=unfinished,
+        state=state,
+        resume=resume,
+        seconds=seconds,
+        after_epoch=watch.after_epoch,
         on_event=on_event,
         cancel=cancel,
     )
-    maps = [FrocCase(n, ((_map(s, result, config, on_event, cancel), a),)) for n, s, a in held_out]
+    maps = watch.maps(result.model)
     # Where it cannot be chosen here, that of the shipped model is nearer than the paper's.
     point, metrics = load_card().operating_point, dict[str, Any]()
     choice = _choice(maps, max_fp_per_scan, cancel) if maps else None
@@ -115,7 +141,7 @@ def train_study(
         metrics={"validation": metrics, "history": result.history},
     )
     card = save_model(result.model, target, card)
-    for file in (unfinished, unfinished.with_suffix(".json")):
+    for file in (unfinished, unfinished.with_suffix(".json"), state):
         file.unlink(missing_ok=True)
     with suppress(OSError):  # other runs may have left theirs
         unfinished.parent.rmdir()
@@ -126,16 +152,65 @@ def _target(path: Path) -> Path:
     return path if path.suffix == ".safetensors" else Path(f"{path}.safetensors")
 
 
-def _map(
-    series: SagittalSeries,
-    result: TrainingResult,
-    config: TrainingConfig,
-    on_event: EventCallback,
-    cancel: CancelToken | None,
-) -> LikelihoodMap:
-    return likelihood_map(
-        series, result.model, device=config.device, on_event=on_event, cancel=cancel
-    )
+def unfinished_files(target: Path) -> tuple[Path, Path]:
+    """Best weights and state of a run that is to make a model file, while it is not finished."""
+    weights = target.parent / "unfinished" / target.name
+    return weights, weights.with_suffix(".state")
+
+
+class _FrocWatch:
+    """FROC on the validation cases while a network learns, for a tenth of the time at most."""
+
+    def __init__(
+        self,
+        cases: list[Named],
+        config: TrainingConfig,
+        on_event: EventCallback,
+        cancel: CancelToken | None,
+    ) -> None:
+        self._cases, self._config = cases, config
+        self._on_event, self._cancel = on_event, cancel
+        self._cost, self._last = 0.0, time.perf_counter()
+
+    def maps(self, model: SiameseNet) -> list[FrocCase]:
+        """Plain maps of all validation cases."""
+        found = []
+        for number, (name, series, annotation) in enumerate(self._cases, 1):
+            made = likelihood_map(series, model, device=self._config.device, cancel=self._cancel)
+            found.append(FrocCase(name, ((made, annotation),)))
+            self._on_event(Progressed("validate", number, len(self._cases), name))
+        return found
+
+    def reserve(self) -> float:
+        """Seconds that validation at the end will take, by trying it on one case."""
+        if not self._cases:
+            return 0.0
+        config = self._config
+        network = SiameseNet(config.resolutions, config.form, config.blocks, config.outputs).eval()
+        began = time.perf_counter()
+        likelihood_map(self._cases[0][1], network, device=config.device, cancel=self._cancel)
+        return (time.perf_counter() - began + _CHOICE_S) * len(self._cases)
+
+    def after_epoch(self, model: SiameseNet, epoch: int) -> None:
+        """Draw the curve, unless that was done a moment ago."""
+        now = time.perf_counter()
+        if not self._cases or self._config.form != "dense" or now - self._last < 9 * self._cost:
+            return
+        maps = self.maps(model)
+        point = load_card().operating_point
+        curve = froc(maps, min_area_cm2=_WATCHED_AREA_CM2, weight=point.weight)
+        order = np.argsort(curve.fp_sum)
+        self._on_event(
+            Charted(
+                "train",
+                "validation FROC",
+                epoch,
+                tuple(curve.fp_sum[order].tolist()),
+                tuple(np.maximum.accumulate(curve.tp_rate[order]).tolist()),
+            )
+        )
+        self._last = time.perf_counter()
+        self._cost = self._last - now
 
 
 def _choice(
@@ -161,10 +236,15 @@ def split_cases(cases: list[Named], seed: int) -> tuple[list[Named], list[Named]
     return [c for c in cases if not any(c is h for h in held_out)], held_out
 
 
-def _read(study: Study, on_event: EventCallback, cancel: CancelToken | None) -> list[Named]:
-    total = sum(case.contoured for case in study.cases())
+def _read(
+    study: Study,
+    on_event: EventCallback,
+    cancel: CancelToken | None,
+    only: Sequence[str] | None = None,
+) -> list[Named]:
+    total = sum(case.contoured for case in study.cases()) if only is None else len(only)
     cases = []
-    for number, (case, series, annotation) in enumerate(study.contoured(), 1):
+    for number, (case, series, annotation) in enumerate(study.contoured(only), 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
         cases.append((case.name, series, annotation))

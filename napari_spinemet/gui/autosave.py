@@ -56,6 +56,7 @@ class Autosave(QObject):
         self._soon.timeout.connect(self.save)
         session.contours_changed.connect(self._on_changed)
         session.layers.contours_shown.connect(self._on_changed)
+        session.layers.contours_leaving.connect(self.save)
         session.series_changed.connect(self._follow)
         session.study_changed.connect(self._follow)
         session.desk.failed.connect(self._on_failed)
@@ -100,9 +101,7 @@ class Autosave(QObject):
         return [(name, layer) for name, layer in both if layer is not None]
 
     def _shown_levels(self) -> dict[int, str]:
-        layer, former = self._session.layers.vertebrae, self._session.annotation
-        told = layer.metadata.get("levels", {}) if layer is not None else {}
-        return {**(former.levels if former is not None else {}), **told}
+        return self._session.layers.levels(self._session.annotation)
 
     def _on_changed(self) -> None:
         if self.active and not self._soon.isActive():

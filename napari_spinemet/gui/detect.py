@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
+from .. import __version__
 from ..errors import SpinemetError
 from ..jobs import CancelToken, EventCallback
-from ..network.card import load_card, model_names
+from ..network.card import ModelCard, load_card, model_names
 from .parts import JobBar, button, form, group, notice, row, text
 from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, ShownCurve, same_contours, session_of
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from ..detection import DetectionResult
     from ..evaluation import FrocCurve
-    from ..imaging import Annotation
+    from ..imaging import Annotation, SagittalSeries
+    from ..study import Case
 
 TASK = "detect"
 
@@ -143,7 +145,7 @@ class DetectWidget(QWidget):
             return
         model, columns = self.model.currentData(), self.columns.currentData()
         keep("detection", model=model, columns=columns)
-        contours = session.contours()
+        contours, case = session.contours(), session.recorded
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
             from ..detection import detect
@@ -162,10 +164,13 @@ class DetectWidget(QWidget):
                 on_event=on_event,
                 cancel=cancel,
             )
-            return result, scan_curve(result.plain, contours, point)
+            return result, scan_curve(result.plain, contours, point), card
 
-        def done(got: tuple[DetectionResult, FrocCurve | None]) -> None:
-            self._on_detected(*got, model=model, contours=contours)
+        def done(got: tuple[DetectionResult, FrocCurve | None, ModelCard]) -> None:
+            result, curve, card = got
+            self._on_detected(result, curve, model=model, contours=contours)
+            if case is not None:
+                self._record(case, series, result, card, columns)
 
         try:
             session.runner.start(TASK, work, done)
@@ -195,6 +200,28 @@ class DetectWidget(QWidget):
             session.contours_changed.emit()  # the curve is of those at the click
         for warning in result.warnings:
             session.warn(warning)
+
+    def _record(
+        self,
+        case: Case,
+        series: SagittalSeries,
+        result: DetectionResult,
+        card: ModelCard,
+        columns: str,
+    ) -> None:
+        """Let the study know what was found; it is shown, whether that can be written or not."""
+        session = self.session
+        settings = {
+            **result.operating_point.to_dict(),
+            "columns": columns,
+            "version": __version__,
+        }
+        model = (card.identity, card.name, card.to_json())
+        session.desk.start(
+            "record",
+            lambda *_: case.save_run(series, model, settings, result.findings, result.seconds),
+            lambda _: session.study_changed.emit(),
+        )
 
     def _on_result(self) -> None:
         result = self.session.result

@@ -11,7 +11,7 @@ from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Points
 from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -27,7 +27,10 @@ SERIES, SOURCE, CONTOURS = "spinemet_series", "spinemet_source", "spinemet_conto
 """Metadata of an image layer that may be taken over."""
 KIND = "spinemet_kind"
 """Metadata of label layers that came with it, beside its series: what they hold."""
-LESION, VERTEBRA, DETECTION = "#ff4040", "#4a7dff", "#35c8ff"
+LEVELS_OF = "levels"
+"""Metadata of the layer of vertebrae: what its numbers stand for."""
+LESION, VERTEBRA, DETECTION, OTHER, MARK = "#ff4040", "#4a7dff", "#35c8ff", "#ffd23f", "#7dff8a"
+LABELLED = ("lesions", "vertebrae")
 
 
 def series_layer(
@@ -65,6 +68,10 @@ def _is_series(layer: Any) -> bool:
     return isinstance(layer, Image) and layer.metadata.get(SERIES) is not None
 
 
+def _text(colour: str) -> dict[str, Any]:
+    return {"string": "{text}", "size": 9, "color": colour, "anchor": "center"}
+
+
 def one_colour(colour: str) -> DirectLabelColormap:
     """Every label in the same colour."""
     return DirectLabelColormap(color_dict={None: colour, 0: "transparent"})
@@ -74,6 +81,10 @@ class ViewerLayers(QObject):
     """The layers of this plugin in one viewer."""
 
     contours_changed = Signal()
+    contours_added = Signal(object)
+    """A layer of contours is new in the viewer."""
+    contours_leaving = Signal()
+    """A layer of contours is about to be removed by the user."""
     contours_shown = Signal()
     """A layer of contours was drawn on the screen: the only sign that undo and redo give."""
     series_offered = Signal(object)
@@ -88,6 +99,15 @@ class ViewerLayers(QObject):
         self.likelihood: Image | None = None
         self.plain: Image | None = None
         self.detections: Labels | None = None
+        self.others: list[Labels] = []
+        """Contours of another reader."""
+        self.marks: Points | None = None
+        """Where vertebral bodies were clicked."""
+        self.names: Points | None = None
+        """Levels, written into the picture."""
+        self._deleted: dict[str, Labels] = {}
+        self._replacing = False
+        viewer.layers.events.removing.connect(self._on_removing)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.events.inserted.connect(self._on_inserted)
         for event in (viewer.dims.events.current_step, viewer.dims.events.order):
@@ -121,10 +141,38 @@ class ViewerLayers(QObject):
             if layer is not None and kind in drawn:
                 layer.data = drawn[kind]
 
+    def _on_removing(self, event: Any) -> None:
+        leaving = self._viewer.layers[event.index]
+        if not self._replacing and any(leaving is x for x in (self.lesions, self.vertebrae)):
+            self.contours_leaving.emit()
+
     def _on_removed(self, event: Any) -> None:
+        self.others = [x for x in self.others if x is not event.value]
         for name, layer in list(vars(self).items()):
             if layer is event.value:
                 setattr(self, name, None)
+                if name in LABELLED and not self._replacing:
+                    self._deleted[name] = layer
+                    self.contours_changed.emit()
+
+    @property
+    def deleted(self) -> list[str]:
+        """Kinds of contours whose layer the user has removed."""
+        return [name for name in LABELLED if name in self._deleted]
+
+    def restore(self, annotation: Annotation | None) -> None:
+        """Show layers of contours again that were removed, as they were when they went.
+
+        ``annotation``, what the study holds, wins over what the removed layer held.
+        """
+        for name in self.deleted:
+            former = self._deleted.pop(name)
+            data = getattr(annotation, name) if annotation is not None else former.data
+            colour = LESION if name == "lesions" else VERTEBRA
+            layer = self._add_labels(name, data, colour, tuple(former.scale))
+            layer.metadata.update(former.metadata)
+            setattr(self, name, layer)
+        self.contours_changed.emit()
 
     def _remove(self, *layers: Any) -> None:
         for layer in layers:
@@ -133,9 +181,15 @@ class ViewerLayers(QObject):
 
     def show_series(self, series: SagittalSeries, annotation: Annotation | None) -> None:
         """Show a series with its contours in place of the former one."""
-        self._remove(
-            self.detections, self.likelihood, self.plain, self.lesions, self.vertebrae, self.image
-        )
+        self._replacing = True
+        try:
+            self._remove(
+                *(self.detections, self.likelihood, self.plain, self.lesions, self.vertebrae),
+                *(self.image, self.marks, self.names, *self.others),
+            )
+        finally:
+            self._replacing = False
+        self._deleted.clear()
         data, settings, _ = series_layer(series)
         # A copy that napari makes of this layer is a picture, not a scan to be taken over.
         settings["metadata"].pop(SERIES)
@@ -176,18 +230,106 @@ class ViewerLayers(QObject):
         layer.events.labels_update.connect(lambda _: self.contours_changed.emit())
         layer.events.data.connect(lambda _: self.contours_changed.emit())
         layer.events.set_data.connect(lambda _: self.contours_shown.emit())
+        self.contours_added.emit(layer)
         return layer
+
+    def levels(self, former: Annotation | None) -> dict[int, str]:
+        """What the numbers of vertebrae stand for; those of ``former`` unless told otherwise."""
+        told = self.vertebrae.metadata.get(LEVELS_OF, {}) if self.vertebrae is not None else {}
+        return {**(former.levels if former is not None else {}), **told}
+
+    def show_other(self, other: Annotation | None) -> None:
+        """Show the contours of another reader to compare with; None takes them away."""
+        self._remove(*self.others)
+        if other is None or self.image is None:
+            return
+        active = self._viewer.layers.selection.active
+        for name in LABELLED:
+            layer = self._viewer.add_labels(
+                getattr(other, name),
+                name=f"{name} by {other.reader}",
+                colormap=one_colour(OTHER),
+                opacity=0.9,
+                **self._grid(),
+            )
+            layer.contour = 1
+            layer.editable = False
+            self.others.append(layer)
+        self._viewer.layers.selection.active = active  # tools stay on what was drawn on
+
+    def show_marks(self, places: list[tuple[int, float, float]]) -> None:
+        """Show where bodies were clicked, numbered from the head."""
+        if self.image is None or not places:
+            self._remove(self.marks)
+            return
+        order = sorted(places, key=lambda place: place[1])
+        numbers = [str(k + 1) for k in range(len(order))]
+        self.marks = self._points(self.marks, "vertebra marks", order, numbers, MARK, 9, "black")
+
+    def show_names(self, places: list[tuple[int, float, float]], names: list[str]) -> None:
+        """Write levels into the picture, one at each place."""
+        if self.image is None or not places:
+            self._remove(self.names)
+            return
+        self.names = self._points(
+            self.names, "vertebra levels", places, names, "transparent", 1, VERTEBRA
+        )
+
+    def _grid(self) -> dict[str, Any]:
+        assert self.image is not None
+        return {"scale": self.image.scale, "units": ("mm",) * 3, "axis_labels": AXES}
+
+    def _points(
+        self,
+        layer: Points | None,
+        name: str,
+        places: list[tuple[int, float, float]],
+        texts: list[str],
+        colour: str,
+        size: float,
+        ink: str,
+    ) -> Points:
+        """Points with a text each, on a layer that is there or new."""
+        features = {"text": texts}
+        if layer is not None:
+            layer.data = np.array(places, dtype=float)
+            layer.features = features
+            layer.refresh_text()
+            return layer
+        active = self._viewer.layers.selection.active
+        made = self._viewer.add_points(
+            np.array(places, dtype=float),
+            name=name,
+            features=features,
+            text=_text(ink),
+            face_color=colour,
+            border_width=0,
+            size=size,
+            **self._grid(),
+        )
+        made.editable = False
+        self._viewer.layers.selection.active = active  # tools stay on what was drawn on
+        return made
+
+    def shown(
+        self, name: str, series: SagittalSeries, former: Annotation | None
+    ) -> npt.NDArray[np.uint16]:
+        """The labels of one kind as they are now, not a copy; as in ``former`` without a layer."""
+        layer = getattr(self, name) or self._deleted.get(name)
+        if layer is not None:
+            return layer.data
+        if former is not None:
+            return getattr(former, name)
+        return np.zeros(series.shape, dtype=np.uint16)
 
     def annotation(self, series: SagittalSeries, former: Annotation | None) -> Annotation | None:
         """The contours on the screen; a layer that was deleted counts as in ``former``."""
-        empty = np.zeros(series.shape, dtype=np.uint16)
-        lesions = self.lesions.data if self.lesions else former.lesions if former else empty
-        vertebrae = self.vertebrae.data if self.vertebrae else former.vertebrae if former else empty
+        lesions, vertebrae = (self.shown(name, series, former) for name in LABELLED)
         levels = dict(former.levels) if former else {}
         for number in np.unique(vertebrae[vertebrae > 0]):
             levels.setdefault(int(number), f"Vertebra {number}")
         if self.vertebrae is not None:
-            levels |= self.vertebrae.metadata.get("levels", {})
+            levels |= self.vertebrae.metadata.get(LEVELS_OF, {})
         return Annotation(
             lesions,
             vertebrae,

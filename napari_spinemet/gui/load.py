@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QMessageBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ..dicom import list_series, read_series
 from ..errors import SpinemetError
@@ -100,6 +108,11 @@ class LoadWidget(QWidget):
             "Add open scan to study", "Copy the open scan into the study.", self.import_scan
         )
         layout.addWidget(row(self.open_case_button, self.import_button))
+        self.refer = QCheckBox("leave its files where they are")
+        self.refer.setToolTip(
+            "The study then remembers their place and a hash of their content instead of a copy."
+        )
+        layout.addWidget(self.refer, alignment=Qt.AlignmentFlag.AlignRight)
         return box
 
     def _update_buttons(self) -> None:
@@ -302,7 +315,8 @@ class LoadWidget(QWidget):
             session.study_changed.emit()
             self.status.setText(f"The scan is in the study as {case.name}.")
 
-        self._run(lambda *_: study.import_scan(source, series), done)
+        copy = not self.refer.isChecked()
+        self._run(lambda *_: study.import_scan(source, series, copy=copy), done)
 
     def _run(self, work: Any, done: Any) -> None:
         self.session.desk.start(TASK, work, done)

@@ -202,7 +202,7 @@ class ReviewWidget(QWidget):
                     f"{f.largest.area_cm2:.1f}",
                     f"{f.volume_cm3:.1f}",
                     f"{f.peak:.2f}",
-                    verdicts.get(_key(f), ""),
+                    verdicts.of(f.centre_mm),
                 )
                 for f in self.findings
             ]
@@ -234,8 +234,12 @@ class ReviewWidget(QWidget):
         if not 0 <= chosen < len(self.findings):
             self.session.warn("Choose a finding in the table first.")
             return
-        key, verdicts = _key(self.findings[chosen]), self.session.verdicts()
-        verdicts[key] = "" if verdicts.get(key) == verdict else verdict
+        finding, verdicts = self.findings[chosen], self.session.verdicts()
+        new = "" if verdicts.of(finding.centre_mm) == verdict else verdict
+        others = [f for f in self.findings if f is not finding]
+        self.session.judge(
+            finding, new, all_judged=bool(new) and all(verdicts.of(f.centre_mm) for f in others)
+        )
         self._fill()
 
     # Long work -----------------------------------------------------------------------------
@@ -359,6 +363,6 @@ def _range(first: int, last: int) -> str:
 
 
 def _key(finding: Finding) -> tuple[int, int, int]:
-    """Where a finding is: its verdict outlives small moves of the threshold."""
+    """Where a finding is, so that it stays chosen when the threshold moves a little."""
     x, y, z = (round(v / 10) for v in finding.centre_mm)
     return x, y, z

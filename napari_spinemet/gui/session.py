@@ -12,9 +12,11 @@ from napari.utils import notifications
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
-from ..imaging import Annotation, OperatingPoint, SagittalSeries
+from ..imaging import Annotation, Finding, OperatingPoint, SagittalSeries
 from ..study import Case, Study
+from ..study.verdicts import VerdictBook
 from .autosave import Autosave
+from .history import DrawingHistory
 from .layers import CONTOURS, SERIES, SOURCE, ViewerLayers
 from .runner import JobRunner
 
@@ -73,6 +75,7 @@ class Session(QObject):
         self._viewer = ref(viewer)
         self.layers = ViewerLayers(viewer)
         self.layers.contours_changed.connect(self.contours_changed)
+        self.history = DrawingHistory(self.layers)
         self.layers.series_offered.connect(self._on_offered)
         # Training and detection take turns; opening and saving go on beside them, and so does
         # drawing a curve again for other settings.
@@ -88,7 +91,8 @@ class Session(QObject):
         self.result: DetectionResult | None = None
         self.shown: ShownCurve | None = None
         self.model = ""
-        self._verdicts: dict[str, dict[tuple[int, int, int], str]] = {}
+        self._verdicts: dict[str, VerdictBook] = {}
+        """By series; those of a case of a study are kept there too."""
         self.autosave = Autosave(self)
         offered = self.layers.offered()
         if offered is not None:  # opened before the first of our widgets
@@ -145,6 +149,7 @@ class Session(QObject):
         self.result = None
         if self.shown is not None and self.shown.study is None:
             self.shown = None
+        self._verdicts.pop(series.series_uid if case is not None else "", None)  # read anew
         self.layers.show_series(series, annotation)
         for warning in series.warnings:
             self.warn(warning)
@@ -205,10 +210,29 @@ class Session(QObject):
             return not now.empty
         return not same_contours(now, then)
 
-    def verdicts(self) -> dict[tuple[int, int, int], str]:
+    def verdicts(self) -> VerdictBook:
         """Verdicts on findings of the open series, by place; they outlive a new detection."""
         uid = self.series.series_uid if self.series is not None else ""
-        return self._verdicts.setdefault(uid, {})
+        if uid not in self._verdicts:
+            self._verdicts[uid] = VerdictBook() if self.case is None else self.case.verdicts()
+        return self._verdicts[uid]
+
+    @property
+    def recorded(self) -> Case | None:
+        """The open case, if its study takes what is found and said of it."""
+        case = self.case
+        return case if case is not None and case.memory and case.memory.writable else None
+
+    def judge(self, finding: Finding, verdict: str, *, all_judged: bool) -> None:
+        """Give a verdict on a finding of the open series, and store it where there is a study."""
+        self.verdicts().give(finding.centre_mm, verdict)
+        case, series = self.recorded, self.series
+        if case is not None and series is not None:
+            self.desk.start(
+                "verdict",
+                lambda *_: case.judge(series, finding, verdict, all_judged=all_judged),
+                lambda _: self.study_changed.emit(),
+            )
 
     def set_result(self, result: DetectionResult, model: str) -> None:
         """Show what a model, given by name or path, detected in the open series."""

@@ -16,6 +16,7 @@ class SliceTally:
     def __init__(self) -> None:
         self._seen: npt.NDArray[np.unsignedinteger] = np.zeros((0, 0, 0), np.uint16)
         self._counts: list[dict[int, int]] = []
+        self._centres: list[dict[int, tuple[float, float]]] = []
 
     def look(self, labels: npt.NDArray[np.unsignedinteger]) -> list[int]:
         """Count the slices that changed since the last look; gives which they were.
@@ -28,18 +29,33 @@ class SliceTally:
         if labels.shape != self._seen.shape:
             self._seen = np.zeros_like(labels)
             self._counts = [{} for _ in labels]
+            self._centres = [{} for _ in labels]
         changed = [int(k) for k in np.flatnonzero((labels != self._seen).any(axis=(1, 2)))]
         for index in changed:
             self._seen[index] = labels[index]
-            numbers, pixels = np.unique(labels[index], return_counts=True)
-            counted = dict(zip(numbers.tolist(), pixels.tolist(), strict=True))
-            counted.pop(0, None)
-            self._counts[index] = counted
+            rows, columns = np.nonzero(labels[index])
+            values = labels[index][rows, columns]
+            pixels = np.bincount(values)
+            down, across = np.bincount(values, rows), np.bincount(values, columns)
+            held = np.flatnonzero(pixels).tolist()
+            self._counts[index] = {k: int(pixels[k]) for k in held}
+            self._centres[index] = {
+                k: (float(down[k] / pixels[k]), float(across[k] / pixels[k])) for k in held
+            }
         return changed
 
     def pixels(self, index: int) -> int:
         """Labelled pixels of a slice."""
         return sum(self._counts[index].values()) if index < len(self._counts) else 0
+
+    @property
+    def centres(self) -> list[tuple[int, int, float, float, int]]:
+        """(label, slice, row, column, pixels) of each label in each slice: centre of gravity."""
+        return [
+            (label, index, *centre, self._counts[index][label])
+            for index, held in enumerate(self._centres)
+            for label, centre in held.items()
+        ]
 
     @property
     def slices(self) -> list[int]:

@@ -1,10 +1,11 @@
 """What every long computation speaks: a cancel token and typed events."""
 
-from .events import Evaluated, Event, EventCallback, Finished, Progressed, Started
+from .events import Charted, Evaluated, Event, EventCallback, Finished, Progressed, Started
 from .token import CancelToken
 
 __all__ = [
     "CancelToken",
+    "Charted",
     "Evaluated",
     "Event",
     "EventCallback",

@@ -35,6 +35,17 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class Charted:
+    """A curve became known, for example the FROC on the validation cases; ``step`` is when."""
+
+    task: str
+    name: str
+    step: int
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Finished:
     """The computation ended with a result; a failure is an exception instead."""
 
@@ -42,7 +53,7 @@ class Finished:
     seconds: float
 
 
-Event = Started | Progressed | Evaluated | Finished
+Event = Started | Progressed | Evaluated | Charted | Finished
 EventCallback = Callable[[Event], None]
 
 

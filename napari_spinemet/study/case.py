@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..dicom import list_series, read_annotation, read_series
 from ..dicom.reading import content_hash
 from ..errors import SpinemetError
-from ..imaging import Annotation, SagittalSeries
+from ..imaging import Annotation, Finding, SagittalSeries
 from .contour_rows import LAYERS, LabelArray
-from .database import APPROVED, CONTOURED, NEW, CaseRecord, StudyDatabase, hash_of_files
+from .database import (
+    APPROVED,
+    CONTOURED,
+    DETECTED,
+    NEW,
+    REVIEWED,
+    CaseRecord,
+    StudyDatabase,
+    hash_of_files,
+)
+from .verdicts import VerdictBook
 
 
 @dataclass(frozen=True)
@@ -296,6 +307,57 @@ class Case:
             if record is None or not record.stored:  # they came as DICOM and were never touched
                 self.save_annotation(self.annotation(series), series)
             memory.set_state(self.name, APPROVED)
+
+    def save_run(
+        self,
+        series: SagittalSeries,
+        model: tuple[str, str, str],
+        settings: Mapping[str, Any],
+        findings: Sequence[Finding],
+        seconds: float,
+    ) -> int:
+        """Store what a model found; gives the number of the run.
+
+        Parameters
+        ----------
+        series : SagittalSeries
+            The scan that it ran on.
+        model : tuple of str
+            Identity, name, and card as JSON.
+        settings : mapping
+            What the result depends on.
+        findings : sequence of Finding
+        seconds : float
+            How long it took.
+        """
+        memory = self._writable()
+        identity, name, card = model
+        with memory.together():
+            self.remember(series)
+            memory.results.save_model(identity, name, card)
+            run = memory.results.save_run(self.name, identity, settings, findings, seconds=seconds)
+            memory.set_findings(self.name, DETECTED)
+        return run
+
+    def verdicts(self) -> VerdictBook:
+        """What has been said of its findings."""
+        if self.memory is None or self.record is None:
+            return VerdictBook()
+        return VerdictBook(self.memory.results.verdicts(self.name))
+
+    def judge(
+        self, series: SagittalSeries, finding: Finding, verdict: str, *, all_judged: bool
+    ) -> None:
+        """Store a verdict; with the last one the findings of the case are reviewed."""
+        memory = self._writable()
+        with memory.together():
+            record = self.remember(series)
+            runs = memory.results.runs(self.name)
+            run = runs[-1].number if runs else None
+            memory.results.save_verdict(self.name, finding.centre_mm, verdict, run=run)
+            state = REVIEWED if all_judged else DETECTED
+            if record.findings != state:
+                memory.set_findings(self.name, state)
 
     def _writable(self) -> StudyDatabase:
         if self.memory is None or not self.memory.writable:

@@ -116,6 +116,15 @@ class ContourRows:
         )
         return {int(k): v for k, v in json.loads(rows[0][0]).items()} if rows else {}
 
+    @property
+    def revision(self) -> int:
+        """Number of the last change of any contour in the audit trail; 0 if there is none."""
+        rows = self._store.read(
+            "SELECT number FROM audit WHERE action IN ('contour', 'levels') "
+            "ORDER BY number DESC LIMIT 1"
+        )
+        return int(rows[0][0]) if rows else 0
+
     def held(self) -> Iterator[tuple[Row, str]]:
         """The hash of every row that the trail speaks of."""
         for name, reader, origin, layer, index, blob in self._store.read(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ class Store:
     def __init__(self, folder: Path, *, write: bool = True) -> None:
         self.path = folder / FILE
         self.notice = "" if write else "The study was opened for reading."
+        # A transaction is one thread's at a time; within it, others of that thread are parts.
+        self._one_writer = threading.RLock()
         self._lock = FileLock(folder / LOCK, timeout=0)
         if write:
             self.notice = self._take(folder)
@@ -155,6 +158,10 @@ class Store:
         """One transaction; within another one, a part of that."""
         if not self.writable:
             raise SpinemetError(self.notice)
+        with self._one_writer:
+            yield from self._transaction(who)
+
+    def _transaction(self, who: str) -> Iterator[Transaction]:
         connection = self._connection
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         change = Transaction(connection, now, who or user())
@@ -222,8 +229,7 @@ def user() -> str:
 
 
 def _connection(place: Path | str) -> sqlite3.Connection:
-    # Transactions are begun by hand; reading comes from the window's thread, and writing
-    # from one at a time.
+    # Transactions are begun by hand, and come from several threads one after the other.
     return sqlite3.connect(
         place, uri=isinstance(place, str), isolation_level=None, check_same_thread=False
     )

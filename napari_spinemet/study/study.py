@@ -19,7 +19,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -137,13 +137,20 @@ class Study:
         wrong = self.memory.verify() if self.memory is not None else []
         return wrong + [fault for case in self.cases() if (fault := case.scan_fault())]
 
-    def contoured(self) -> Iterator[tuple[Case, SagittalSeries, Annotation]]:
+    def contoured(
+        self, only: Sequence[str] | None = None
+    ) -> Iterator[tuple[Case, SagittalSeries, Annotation]]:
         """Read the contoured cases one after the other.
+
+        Parameters
+        ----------
+        only : sequence of str, optional
+            Names of those to read.
 
         Raises
         ------
         SpinemetError
-            If the study has no case, or none with contours.
+            If the study has no case, or none with contours, or one that is named has none.
         """
         cases = self.cases()
         if not cases:
@@ -156,6 +163,14 @@ class Study:
             raise SpinemetError(
                 f"None of the {len(cases)} cases in {self.path} has contours; draw some first."
             )
+        if only is not None:
+            bare = set(only) - {case.name for case in drawn}
+            if bare:
+                raise SpinemetError(
+                    f"There are no contours of {', '.join(sorted(bare))} in {self.path}; draw them "
+                    "first, or leave them out."
+                )
+            drawn = [case for case in drawn if case.name in only]
         for case in drawn:
             series = case.series()
             yield case, series, case.annotation(series)

@@ -70,6 +70,8 @@ class Batches(Protocol):
 
     samples: int
     """Locations that the cases offer."""
+    left: npt.NDArray[np.intp]
+    """Of those that were put in order, what has not been drawn yet: where a run stands."""
 
     def draw(self, rng: np.random.Generator, flips: bool) -> Batch:
         """The next batch."""
@@ -120,7 +122,7 @@ class WindowBatches:
         self.samples = len(drawn)
         self._drawn, self._size = drawn, size
         self._per_patch = model.form == "patch"
-        self._left = np.zeros(0, dtype=np.intp)
+        self.left = np.zeros(0, dtype=np.intp)
         normalisation = None if self._per_patch else model.normalisation
         self._pyramids = [
             ResidentPyramid(
@@ -131,9 +133,9 @@ class WindowBatches:
 
     def draw(self, rng: np.random.Generator, flips: bool) -> WindowBatch:
         """The next batch; ``flips`` mirrors each window up-down and left-right at random."""
-        while len(self._left) < self._size:
-            self._left = np.concatenate([self._left, rng.permutation(self.samples)])
-        chosen, self._left = self._left[: self._size], self._left[self._size :]
+        while len(self.left) < self._size:
+            self.left = np.concatenate([self.left, rng.permutation(self.samples)])
+        chosen, self.left = self.left[: self._size], self.left[self._size :]
         locations = self._drawn.locations[chosen]
         parts, order = [], []
         for case in np.unique(locations[:, 0]):
@@ -217,6 +219,7 @@ class BlockBatches:
         if model.form != "dense":
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
         self._size, self._poolings, self._spacing = size, len(model.blocks), spacing
+        self.left = np.zeros(0, dtype=np.intp)  # each batch is drawn afresh
         # Every block must meet the grids of all resolutions in the same phase to share a batch.
         grids = [Fraction(r).limit_denominator(100) for r in model.resolutions]
         self._period = lcm(*(r.numerator for r in grids if (spacing / r).denominator > 1))

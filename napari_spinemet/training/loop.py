@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..errors import SpinemetError
+from ..errors import Cancelled, SpinemetError
 from ..imaging import Annotation, SagittalSeries
 from ..jobs import CancelToken, Evaluated, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
@@ -22,7 +22,9 @@ from ..network import ModelCard, SiameseNet, save_model
 from ..network.devices import choose_device, describe_failure, reduced_precision
 from ..network.resident import home_of_images
 from .batches import Batch, Batches, BlockBatches, Outcome, WindowBatches
+from .checkpoint import Standing, fingerprint_of
 from .config import TrainingConfig
+from .run import Run
 from .sampling import LESION
 
 TASK = "train"
@@ -61,6 +63,10 @@ def train(
     validation: Cases = (),
     checkpoint: Path | None = None,
     start: SiameseNet | None = None,
+    state: Path | None = None,
+    resume: bool = False,
+    seconds: float | None = None,
+    after_epoch: Callable[[SiameseNet, int], None] | None = None,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> TrainingResult:
@@ -77,6 +83,18 @@ def train(
         Receives the best weights so far after each epoch, whole or not at all.
     start : SiameseNet, optional
         Go on from these weights; the network must be the one that ``config`` describes.
+    state : Path, optional
+        Where the run is kept after each epoch, every half minute and when it is cancelled,
+        see :mod:`.checkpoint`. It is left there at the end.
+    resume : bool
+        Go on from ``state``, if that is there, to the weights that the run would have had if
+        nothing had stopped it: on one processor thread bit for bit.
+    seconds : float, optional
+        How long training may take, instead of the settings' number of epochs: a few steps are
+        timed, and as many epochs planned as fit. A run that goes on keeps its plan.
+    after_epoch : callable, optional
+        Gets the network, in evaluation mode, and the number of the epoch; it must leave both
+        as they are.
     on_event : callable, optional
         Receives :mod:`~napari_spinemet.jobs` events.
     cancel : CancelToken, optional
@@ -90,13 +108,12 @@ def train(
     ------
     SpinemetError
         If there is nothing to learn from, the loss is no longer a number, the device ran out
-        of memory, or the outputs no longer vary (collapse).
+        of memory, the outputs no longer vary (collapse), or ``state`` is of another run.
     Cancelled
         If the token was raised; the checkpoint of the last whole epoch remains.
     """
     config = config or TrainingConfig()
     device = choose_device(config.device)
-    started = time.perf_counter()
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -121,23 +138,30 @@ def train(
     assert rate is not None  # the settings fill it in
     optimiser = make_optimiser(model, config)
     per_epoch = config.batches_per_epoch or max(1, batches.samples // config.batch_size)
-    total = per_epoch * config.epochs
-    schedule = (
-        torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, rate, total_steps=total + 1, cycle_momentum=False
-        )
-        if config.schedule == "one-cycle" and total > 3
-        else None
-    )
     reduced = reduced_precision(config.precision, device)
-    on_event(Started(TASK, total))
-    history: list[dict[str, float]] = []
-    best, best_score, best_epoch = copy.deepcopy(model.state_dict()), math.inf, 0
+    run = Run(model, optimiser, batches, rng, generator)
+    if state is not None:
+        facts = {**config.to_dict(), "device": str(device), "timed": seconds is not None}
+        weights = start.state_dict() if start is not None else None
+        run.keep_at(state, fingerprint_of(facts, cases, validation, start=weights))
+    goes_on = resume and state is not None and state.is_file()
     try:
-        for epoch in range(1, config.epochs + 1):
+        if goes_on:
+            run.restore()
+        here = run.standing
+        if seconds is None:
+            here.epochs = config.epochs
+        elif not goes_on:
+            here.epochs = _epochs_within(
+                seconds, per_epoch, model, batches, judge, config, device, reduced, cancel
+            )
+        total = per_epoch * here.epochs
+        if config.schedule == "one-cycle" and total > 3:
+            run.schedule(rate, total)
+        on_event(Started(TASK, total))
+        while here.epoch <= here.epochs and not _patience_is_over(here, config):
             model.train()
-            losses = []
-            for number in range(1, per_epoch + 1):
+            for number in range(here.batch + 1, per_epoch + 1):
                 if cancel is not None:
                     cancel.raise_if_cancelled()
                 batch = batches.draw(rng, config.flips)
@@ -147,44 +171,91 @@ def train(
                     loss = training_step(model, batch, optimiser, device, reduced, config.clip_norm)
                     generator.set_state(torch.get_rng_state())
                 if not math.isfinite(loss):
-                    raise _diverged(epoch)
-                if schedule is not None:
-                    schedule.step()
-                losses.append(loss)
-                done = (epoch - 1) * per_epoch + number
+                    raise _diverged(here.epoch)
+                run.step()
+                here.losses.append(loss)
+                here.batch = number
+                done = (here.epoch - 1) * per_epoch + number
                 on_event(
                     Progressed(
-                        TASK, done, total, f"epoch {epoch} of {config.epochs}", {"loss": loss}
+                        TASK,
+                        done,
+                        total,
+                        f"epoch {here.epoch} of {here.epochs}",
+                        {"loss": loss, "samples": float(config.batch_size)},
                     )
                 )
-            values = {"loss": float(np.mean(losses))}
-            score = float(-epoch)
+                run.keep_at_intervals()
+            values = {"loss": float(np.mean(here.losses))}
+            score = float(-here.epoch)
             if judge is not None:
                 values |= judge.judge(model, device, reduced, cancel)
                 score = values["validation_error"] + 1e-6 * values["validation_loss"]
             # The last step may have thrown the weights off after its loss was known.
             if not (math.isfinite(score) and _finite(model)):
-                raise _diverged(epoch)
-            history.append(values)
-            on_event(Evaluated(TASK, epoch, values))
-            if score < best_score:
-                best, best_score, best_epoch = copy.deepcopy(model.state_dict()), score, epoch
+                raise _diverged(here.epoch)
+            here.history.append(values)
+            on_event(Evaluated(TASK, here.epoch, values))
+            if score < here.best_score:
+                run.best = copy.deepcopy(model.state_dict())
+                here.best_score, here.best_epoch = score, here.epoch
                 if checkpoint is not None:
-                    _save_checkpoint(model, checkpoint, config, history)
-            elif config.patience is not None and epoch - best_epoch >= config.patience:
-                break
+                    _save_checkpoint(model, checkpoint, config, here.history)
+            if after_epoch is not None:
+                after_epoch(model.eval(), here.epoch)
+            here.epoch, here.batch, here.losses = here.epoch + 1, 0, []
+            run.keep()
+    except Cancelled:
+        run.keep()
+        raise
     except (RuntimeError, MemoryError) as error:
         raise SpinemetError(describe_failure(error)) from error
-    model.load_state_dict(best)
+    model.load_state_dict(run.best)
     model.to("cpu").eval()
     if judge is not None and judge.collapsed(model):
         raise SpinemetError(
             "The run collapsed: the network gives the same answer everywhere; use a smaller "
             "weight decay or learning rate."
         )
-    seconds = time.perf_counter() - started
-    on_event(Finished(TASK, seconds))
-    return TrainingResult(model, best_epoch, history, batches.samples, seconds)
+    on_event(Finished(TASK, run.seconds))
+    return TrainingResult(model, here.best_epoch, here.history, batches.samples, run.seconds)
+
+
+def _epochs_within(
+    seconds: float,
+    per_epoch: int,
+    model: SiameseNet,
+    batches: Batches,
+    judge: _Judge | None,
+    config: TrainingConfig,
+    device: torch.device,
+    reduced: bool,
+    cancel: CancelToken | None,
+) -> int:
+    """How many epochs fit into a time, by a few steps of a copy of the network."""
+    trial = copy.deepcopy(model).train()
+    optimiser, rng = make_optimiser(trial, config), np.random.default_rng(0)
+    left = batches.left.copy()
+    times = []
+    with torch.random.fork_rng(devices=[]):
+        for _ in range(7):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            began = time.perf_counter()
+            batch = batches.draw(rng, config.flips)
+            training_step(trial, batch, optimiser, device, reduced, config.clip_norm)
+            times.append(time.perf_counter() - began)
+    batches.left = left
+    epoch = per_epoch * float(np.median(times[2:]))  # the first ones fill caches
+    if judge is not None:
+        began = time.perf_counter()
+        judge.judge(trial, device, reduced, cancel)
+        epoch += time.perf_counter() - began
+    return max(1, int(seconds / epoch))
+
+
+def _patience_is_over(here: Standing, config: TrainingConfig) -> bool:
+    return config.patience is not None and here.epoch - 1 - here.best_epoch >= config.patience
 
 
 def _diverged(epoch: int) -> SpinemetError:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
-from napari_spinemet.errors import SpinemetError
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.evaluation.baselines import blob_map, intensity_map
 from napari_spinemet.experiments import cross_validate, split_folds
 from napari_spinemet.experiments import crossval as module
+from napari_spinemet.experiments.crossval import CrossValidationResult
+from napari_spinemet.imaging import Annotation, SagittalSeries
+from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.phantom import make_case
 from napari_spinemet.training import TrainingConfig
 
@@ -38,16 +46,19 @@ def test_out_of_fold_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     cases = [make_case((12, k)) for k in range(4)]
     pairs = [(c.series, c.annotation) for c in cases]
     trained: list[set[int]] = []
+    fold_of: dict[int, int] = {}
     mapped: list[tuple[int, int]] = []
     index_of = {id(c.series): k for k, c in enumerate(cases)}
     real_train, real_map = module.train, module.likelihood_map
 
     def train(training, config, *, validation, **options):
         trained.append({index_of[id(s)] for s, _ in [*training, *validation]})
-        return real_train(training, config, validation=validation, **options)
+        result = real_train(training, config, validation=validation, **options)
+        fold_of[id(result.model)] = len(trained) - 1
+        return result
 
     def likelihood_map(series, model, **options):
-        mapped.append((index_of[id(series)], len(trained) - 1))
+        mapped.append((index_of[id(series)], fold_of[id(model)]))
         return real_map(series, model, stride=40, **options)
 
     monkeypatch.setattr(module, "train", train)
@@ -80,3 +91,130 @@ def test_baselines_are_maps_of_the_right_kind() -> None:
     vertebrae = resample_labels(case.annotation.vertebrae, case.series.spacing_mm[1:]) > 0
     assert not blobs.values[~vertebrae].any()
     assert np.unique(blobs.values[vertebrae]).size > 100
+
+
+def tiny(number: int) -> tuple[SagittalSeries, Annotation]:
+    """Three small slices of noise with a lesion at a place of its own."""
+    lesions = np.zeros((3, 40, 44), dtype=np.uint16)
+    lesions[1, 12 + number % 5 : 20 + number % 5, 18:26] = 1
+    vertebrae = np.zeros_like(lesions)
+    vertebrae[:, 8:32, 14:30] = 1
+    noise = np.random.default_rng(number).normal(100, 10, lesions.shape)
+    affine = np.zeros((4, 4))
+    affine[0, 0], affine[2, 1], affine[1, 2], affine[3, 3] = 3, -0.9, 0.9, 1
+    series = SagittalSeries(
+        (noise + 60 * (lesions > 0)).astype(np.float32), affine, series_uid=f"1.{number}"
+    )
+    return series, Annotation(lesions, vertebrae, {1: "L2"})
+
+
+CHEAP = TrainingConfig(
+    resolutions=(1.0,),
+    blocks=(1, 1, 1),
+    epochs=2,
+    batches_per_epoch=2,
+    batch_size=8,
+    samples_per_block=4,
+    device="cpu",
+    precision="float32",
+)
+
+
+def told(result: CrossValidationResult) -> list[bytes]:
+    """Every weight and every map, as bytes."""
+    weights = [
+        b"".join(t.numpy().tobytes() for t in r.model.state_dict().values()) for r in result.results
+    ]
+    maps = [case.sequences[0][0].values.tobytes() for case in result.cases]
+    return [*weights, *maps, repr([r.history for r in result.results]).encode()]
+
+
+def test_an_interrupted_run_goes_on_and_another_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finished folds and maps are kept; the end is that of the whole run."""
+    cases = [tiny(k) for k in range(6)]
+    torch.set_num_threads(1)
+    whole = cross_validate(cases, CHEAP, folds=3, weight_decays=(0.001, 0.01), threads=1)
+    runs: list[int] = []
+    real = module.train
+
+    def counted(*given: object, **options: object) -> object:
+        runs.append(1)
+        return real(*given, **options)
+
+    monkeypatch.setattr(module, "train", counted)
+    token = CancelToken()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progressed) and (event.task, event.done) == ("crossval", 4):
+            token.cancel()
+
+    options = {"folds": 3, "weight_decays": (0.001, 0.01), "threads": 1, "folder": tmp_path}
+    with pytest.raises(Cancelled):
+        cross_validate(cases, CHEAP, **options, on_event=listen, cancel=token)
+    assert len(runs) == 4
+    again = cross_validate(cases, CHEAP, **options)
+    assert len(runs) == 6
+    assert told(again) == told(whole)
+    assert again.weight_decays == whole.weight_decays
+    read = cross_validate(cases, CHEAP, **options)
+    assert len(runs) == 6
+    assert told(read) == told(whole)
+    with pytest.raises(SpinemetError, match="other settings or cases"):
+        cross_validate(cases[:5], CHEAP, **options)
+    with pytest.raises(SpinemetError, match="other settings or cases"):
+        cross_validate(cases, replace(CHEAP, seed=4), **options)
+
+
+def test_a_fold_without_lesions_is_refused_before_anything_is_trained() -> None:
+    """With what to do about it."""
+    series, annotation = tiny(0)
+    bare = (series, Annotation(0 * annotation.lesions, annotation.vertebrae))
+    with pytest.raises(SpinemetError, match="no lesion among the cases that it trains on"):
+        cross_validate([tiny(1), bare, bare, bare], CHEAP, folds=4)
+
+
+def test_an_address_without_a_scheduler_is_told() -> None:
+    """One sentence, whatever dask says."""
+    with pytest.raises(SpinemetError, match=r"no dask scheduler at tcp://127.0.0.1:9"):
+        cross_validate([tiny(k) for k in range(4)], CHEAP, folds=2, scheduler="tcp://127.0.0.1:9")
+
+
+@pytest.mark.slow
+def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
+    tmp_path: Path,
+) -> None:
+    """Killed once three folds are done: its fold is run again, and all numbers are the same."""
+    cases = [tiny(k) for k in range(12)]
+    torch.set_num_threads(1)
+    whole = cross_validate(cases, CHEAP, folds=10, threads=1)
+    before = {p.pid for p in psutil.Process().children(recursive=True)}
+    killed: list[int] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progressed) and (event.task, event.done) == ("crossval", 3):
+            for process in psutil.Process().children(recursive=True):
+                command = " ".join(process.cmdline())
+                if process.pid not in before and "spawn_main" in command and not killed:
+                    process.kill()
+                    killed.append(process.pid)
+
+    shared = cross_validate(
+        cases,
+        CHEAP,
+        folds=10,
+        threads=1,
+        folder=tmp_path,
+        scheduler="local",
+        workers=2,
+        on_event=listen,
+    )
+    assert killed
+    assert told(shared) == told(whole)
+    for fold in shared.folds:
+        assert not set(fold.training) & set(fold.test)
+        assert not set(fold.validation) & {*fold.training, *fold.test}
+    left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
+    # Python's own book-keeper of shared memory stays as long as the program.
+    assert all("resource_tracker" in " ".join(p.cmdline()) for p in left)

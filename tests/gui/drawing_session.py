@@ -1,8 +1,8 @@
 """A person who draws: run as a program, killed by the test that started it.
 
 ``python drawing_session.py STUDY FIRST``: opens the first case in the real window and draws
-one small disc after the other, stroke FIRST, FIRST + 1 and so on; prints the number of
-a stroke once the widget shows that all strokes are saved.
+one small disc after the other, stroke FIRST, FIRST + 1 and so on; prints "ready" before the
+first, and the number of a stroke once the widget shows that all strokes are saved.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def main() -> None:
     annotate.use("paint")
     layer.brush_size = 2 * DISC
     shape = layer.data.shape
+    print("ready", flush=True)
     while True:
         layer.selected_label = 1 + number % 60_000
         centre = place(number, shape)
@@ -64,7 +65,7 @@ def main() -> None:
         layer.paint(np.array(centre), layer.selected_label)
         wait(lambda: session.autosave._soon.isActive() or session.autosave.pending)
         wait(lambda: not session.autosave.pending)
-        if annotate.saved.text().startswith("All strokes are saved"):
+        if annotate.state.saved.text().startswith("All strokes are saved"):
             print(number, flush=True)
         number += 1
 

@@ -32,7 +32,7 @@ def test_load_detect_review(
     load.open_case_button.click()
     wait_idle(workspace)
     assert session.series is not None
-    assert {layer.name for layer in viewer.layers} == {"STIR SAG", "vertebrae", "lesions"}
+    assert {layer.name for layer in viewer.layers} >= {"STIR SAG", "vertebrae", "lesions"}
     assert detect.detect_button.isEnabled()
 
     workspace.show_tab("Detect")
@@ -116,3 +116,43 @@ def test_finding_is_flown_to_and_judged(
     assert review.table.item(len(review.findings) - 1, 5).text() == "accepted"
     review.judge("accepted")
     assert review.table.item(len(review.findings) - 1, 5).text() == ""
+
+
+def test_what_was_found_and_said_is_in_the_study(
+    workspace: object, wait_idle: Callable, quick_model: Path, study_copy: Path
+) -> None:
+    """The run with its detections, and each verdict; the case is reviewed with the last one."""
+    load, detect, review, session = (
+        workspace.load,
+        workspace.detect,
+        workspace.review,
+        workspace.session,
+    )
+    load.open_study(study_copy)
+    load.open_case()
+    wait_idle(workspace)
+    detect._select(str(quick_model))
+    detect.detect()
+    wait_idle(workspace)
+    results, case = session.study.memory.results, session.case
+    (run,) = results.runs(case.name)
+    assert run.settings["threshold"] == session.result.operating_point.threshold
+    assert len(results.detections(run.number)) == len(session.result.detections)
+    assert load.case_table.item(0, 1).text() == "contoured, detected"
+    values = session.result.likelihood.values
+    review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
+    review._draw_all()
+    assert review.findings
+    for number in range(len(review.findings)):
+        review.table.selectRow(number)
+        review.judge("rejected")
+    wait_idle(workspace)
+    assert load.case_table.item(0, 1).text() == "contoured, reviewed"
+    assert len(results.verdicts(case.name)) == len(review.findings)
+    book = case.verdicts()
+    assert {book.of(f.centre_mm) for f in review.findings} == {"rejected"}
+    centre = review.findings[0].centre_mm
+    load.open_case()  # read anew
+    wait_idle(workspace)
+    assert session.verdicts().of(centre) == "rejected"
+    assert session.study.verify() == []

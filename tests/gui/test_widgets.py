@@ -122,9 +122,9 @@ def test_contours_are_drawn_saved_and_read_back(
     assert session.layers.current_slice == 10
     np.testing.assert_array_equal(lesions.data[10] == number, lesions.data[9] == number)
     qtbot.wait(120)
-    assert "cm²" in annotate.area.text()
+    assert "cm²" in annotate.state.area.text()
     qtbot.waitUntil(lambda: not session.autosave.pending)
-    assert annotate.saved.text().startswith("All strokes are saved")
+    assert annotate.state.saved.text().startswith("All strokes are saved")
     case = Study(study_copy).cases()[0]
     stored = case.annotation(case.series())
     np.testing.assert_array_equal(stored.lesions > 0, lesions.data > 0)
@@ -199,12 +199,12 @@ def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     where = np.nonzero(noise)
     lesions.data_setitem((np.full(len(where[0]), 3), *where), noise[where])
     qtbot.waitUntil(lambda: bool(session.autosave.failure))
-    assert "is full" in annotate.saved.text()
+    assert "is full" in annotate.state.saved.text()
     assert session.unsaved()
     connection.execute("PRAGMA max_page_count = 1000000")
     lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
     qtbot.waitUntil(lambda: not session.autosave.pending)
-    assert annotate.saved.text().startswith("All strokes are saved")
+    assert annotate.state.saved.text().startswith("All strokes are saved")
     case = Study(study_copy).cases()[0]
     np.testing.assert_array_equal(case.annotation(session.series).lesions, lesions.data)
     assert session.study.memory.verify() == []
@@ -264,8 +264,8 @@ def test_contours_are_approved_until_the_next_stroke(
     """The table of cases says so, also after the stroke that takes it back."""
     open_case(workspace, study_copy, wait_idle)
     session, annotate, load = workspace.session, workspace.annotate, workspace.load
-    assert annotate.approve_button.isEnabled()
-    annotate.approve_button.click()
+    assert annotate.state.approve_button.isEnabled()
+    annotate.state.approve_button.click()
     wait_idle(workspace)
     assert load.case_table.item(0, 1).text() == "approved"
     lesions = session.layers.lesions
@@ -335,9 +335,9 @@ def test_vertebra_level_chooses_its_label(
     annotate, session = workspace.annotate, workspace.session
     known = {name: number for number, name in session.annotation.levels.items()}
     annotate.vertebra_button.setChecked(True)
-    annotate.level.setCurrentText("L2")
+    annotate.vertebrae.level.setCurrentText("L2")
     assert session.layers.vertebrae.selected_label == known["L2"]
-    annotate.level.setCurrentText("C7")
+    annotate.vertebrae.level.setCurrentText("C7")
     fresh = session.layers.vertebrae.selected_label
     assert fresh not in known.values()
     session.layers.vertebrae.data[6, 2:9, 2:9] = fresh

@@ -458,3 +458,15 @@ def test_a_study_of_the_first_version_is_carried_over(
     assert reading.results.runs("case-001") == []
     reading.close()
     assert (folder / FILE).read_bytes() == before
+
+
+def test_only_strokes_make_contours_another_revision(study: StudyDatabase) -> None:
+    """Not verdicts, states or runs: curves of a study stay valid then."""
+    assert study.contours.revision == 0
+    study.contours.save("case-001", "lesions", {3: image(1)})
+    drawn = study.contours.revision
+    study.set_findings("case-001", "detected")
+    study.results.save_verdict("case-001", (0, 0, 0), "accepted")
+    assert study.contours.revision == drawn > 0
+    study.contours.save_levels("case-001", {1: "L1"})
+    assert study.contours.revision > drawn

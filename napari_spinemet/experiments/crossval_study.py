@@ -1,0 +1,142 @@
+"""Cross-validation of a study: its out-of-fold maps enter the study, and a report is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import SpinemetError
+from ..evaluation import FrocCurve, froc
+from ..imaging import FrocCase
+from ..jobs import CancelToken, EventCallback, Progressed
+from ..jobs.events import ignore
+from ..storage import write_text
+from ..study import Study
+from ..training import TrainingConfig
+from .crossval import CrossValidationResult, cross_validate
+
+AGGREGATION = 0.4
+
+
+def identity_of(name: str) -> str:
+    """What the out-of-fold maps of a cross-validation are called in the study."""
+    return f"crossval-{name}"
+
+
+def cross_validate_study(
+    study: str | os.PathLike[str],
+    config: TrainingConfig,
+    *,
+    name: str = "crossval",
+    folds: int = 10,
+    seed: int = 0,
+    weight_decays: Sequence[float] = (),
+    scheduler: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    on_event: EventCallback = ignore,
+    cancel: CancelToken | None = None,
+) -> tuple[dict[str, Any], CrossValidationResult]:
+    """Cross-validate on the contoured cases of a study.
+
+    Parameters
+    ----------
+    study : path-like
+    config : TrainingConfig
+    name : str
+        Of the run: what is finished is kept in ``STUDY/crossval/NAME``, and a run of that name
+        that was interrupted goes on.
+    folds, seed, weight_decays, scheduler, workers, threads
+        See :func:`.cross_validate`.
+
+    Returns
+    -------
+    report : dict
+        Folds with their cases and the chosen weight decay, and FROC figures with and without
+        aggregation over neighbouring slices; it is written there too.
+    result : CrossValidationResult
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
+        raise SpinemetError(
+            f"'{name}' cannot name a run; use letters, digits, points, dashes and underscores."
+        )
+    here = Study(study)
+    cases, pairs = [], []
+    for number, (case, series, annotation) in enumerate(here.contoured(), 1):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        cases.append(case)
+        pairs.append((series, annotation))
+        on_event(Progressed("read", number, number, f"reading {case.name}"))
+    folder = Path(here.path) / "crossval" / name
+    result = cross_validate(
+        pairs,
+        config,
+        folds=folds,
+        seed=seed,
+        weight_decays=weight_decays,
+        folder=folder,
+        scheduler=scheduler,
+        workers=workers,
+        threads=threads,
+        on_event=on_event,
+        cancel=cancel,
+    )
+    named = []
+    for case, made in zip(cases, result.cases, strict=True):
+        likelihood, annotation = made.sequences[0]
+        here.save_likelihood(case, identity_of(name), likelihood)
+        named.append(FrocCase(case.name, ((likelihood, annotation),)))
+    report = {
+        "study": str(here.path),
+        "name": name,
+        "config": config.to_dict(),
+        "folds": [
+            {
+                "training": [cases[k].name for k in fold.training],
+                "validation": [cases[k].name for k in fold.validation],
+                "test": [cases[k].name for k in fold.test],
+                "seed": config.seed + number,
+                "weight_decay": result.weight_decays[number],
+                "best_epoch": result.results[number].best_epoch,
+                "validation_error": _error(result, number),
+            }
+            for number, fold in enumerate(result.folds)
+        ],
+        "froc": {
+            "aggregated": _figures(froc(named, min_area_cm2=_AREA_CM2, weight=AGGREGATION)),
+            "plain": _figures(froc(named, min_area_cm2=_AREA_CM2)),
+            "min_area_cm2": _AREA_CM2,
+            "aggregation_weight": AGGREGATION,
+        },
+    }
+    write_text(folder / "report.json", json.dumps(report, indent=1) + "\n")
+    return report, result
+
+
+_AREA_CM2 = 2.0
+
+
+def _error(result: CrossValidationResult, number: int) -> float | None:
+    run = result.results[number]
+    if not 0 < run.best_epoch <= len(run.history):
+        return None
+    return run.history[run.best_epoch - 1].get("validation_error")
+
+
+def _figures(curve: FrocCurve) -> dict[str, float | None]:
+    """The paper's figures in both readings of false positives."""
+    told: dict[str, float | None] = {}
+    for reading, values in (("mean_over_slices", curve.fp_mean), ("per_scan", curve.fp_sum)):
+        for limit in (0.2, 1.0):
+            allowed = curve.tp_rate[values <= limit]
+            told[f"tp_rate_at_{limit:g}_fp_{reading}"] = (
+                float(allowed.max()) if len(allowed) else 0.0
+            )
+        enough = values[curve.tp_rate >= 0.9]
+        told[f"fp_{reading}_at_90_percent"] = float(enough.min()) if len(enough) else None
+    return told

@@ -1,0 +1,66 @@
+"""One order of steps over both layers of contours: undo takes back the last one of all."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from .layers import ViewerLayers
+
+_LIMIT = 200
+"""napari keeps a hundred steps of each layer."""
+
+
+class DrawingHistory(QObject):
+    """In which order steps were made, taken back and made again.
+
+    The steps themselves are kept by the layers; a step there tells of itself when it is made.
+    """
+
+    def __init__(self, layers: ViewerLayers) -> None:
+        super().__init__(layers)
+        self._layers = layers
+        self._done: deque[Labels] = deque(maxlen=_LIMIT)
+        self._undone: list[Labels] = []
+        layers.contours_added.connect(self._watch)
+
+    def _watch(self, layer: Labels) -> None:
+        layer.events.paint.connect(lambda _: self._on_step(layer))
+        # In place of napari's own, which know of one layer only.
+        layer.bind_key("Control-Z", lambda _: self.undo(), overwrite=True)
+        layer.bind_key("Control-Shift-Z", lambda _: self.redo(), overwrite=True)
+
+    def _on_step(self, layer: Labels) -> None:
+        self._done.append(layer)
+        self._undone.clear()
+
+    def undo(self) -> bool:
+        """Take the last step back; False if there is none."""
+        return self._move(self._done, self._undone, "undo")
+
+    def redo(self) -> bool:
+        """Make the step again that was taken back last; False if there is none."""
+        return self._move(self._undone, self._done, "redo")
+
+    def _move(self, source: Any, target: Any, what: str) -> bool:
+        shown = (self._layers.lesions, self._layers.vertebrae)
+        while source:
+            layer = source.pop()
+            if not any(layer is x for x in shown):
+                continue  # its layer was deleted, or belongs to a scan that was left
+            before = layer.data.copy()
+            getattr(layer, what)()
+            changed = np.flatnonzero((layer.data != before).any(axis=(1, 2)))
+            if not len(changed):  # napari has dropped so old a step, or it changed nothing
+                continue
+            target.append(layer)
+            if self._layers.current_slice not in changed:
+                self._layers.go_to(int(changed[0]))  # nobody shall undo what they do not see
+            return True
+        return False

@@ -1,0 +1,156 @@
+"""Where a training run stands, on disk: enough to go on as if it had never stopped.
+
+One safetensors file: weights, best weights, momentum and random states as tensors, all else as
+JSON in its header. No pickle, so that nothing which could run code is ever opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import SpinemetError
+from ..imaging import Annotation, SagittalSeries
+from ..storage import replace_atomically
+
+_KEY = "napari-spinemet training"
+
+
+@dataclass
+class Standing:
+    """How far a run is.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        The epoch that is under way, from 1, and how many of its batches are done.
+    losses : list of float
+        Of those batches.
+    history : list of dict
+        Of the epochs before.
+    best_score : float
+    best_epoch : int
+    epochs : int
+        How many there will be; 0 where the settings say it.
+    seconds : float
+        Taken so far.
+    """
+
+    epoch: int = 1
+    batch: int = 0
+    losses: list[float] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_score: float = float("inf")
+    best_epoch: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
+
+
+def save_standing(
+    path: Path,
+    standing: Standing,
+    fingerprint: str,
+    tensors: Mapping[str, Tensor],
+    states: Mapping[str, Any],
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    standing : Standing
+    fingerprint : str
+        Of settings and data, see :func:`fingerprint_of`.
+    tensors : mapping of str to torch.Tensor
+    states : mapping
+        What else is needed, as plain values.
+    """
+    told = {"standing": vars(standing), "fingerprint": fingerprint, "states": dict(states)}
+    plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    with replace_atomically(path) as temporary:
+        try:
+            save_file(plain, temporary, metadata={_KEY: json.dumps(told)})
+        except SafetensorError as error:  # how a full disk shows itself here
+            raise SpinemetError(
+                f"{path} cannot be written ({error}); free some space or choose another place."
+            ) from error
+
+
+def load_standing(
+    path: Path, fingerprint: str
+) -> tuple[Standing, dict[str, Tensor], dict[str, Any]]:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    SpinemetError
+        If it is damaged, or of other settings or other data.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = json.loads(file.metadata()[_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise SpinemetError(
+            f"The checkpoint {path} is damaged; start the training again without resuming."
+        ) from error
+    if told["fingerprint"] != fingerprint:
+        raise SpinemetError(
+            f"The checkpoint {path} is of other settings or of contours that were changed since; "
+            "start the training again without resuming."
+        )
+    return Standing(**told["standing"]), tensors, told["states"]
+
+
+def fingerprint_of(
+    settings: Mapping[str, Any],
+    *cohorts: Sequence[tuple[SagittalSeries, Annotation]],
+    start: Mapping[str, Tensor] | None = None,
+) -> str:
+    """A hash of all that a run depends on."""
+    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True, default=str).encode())
+    for cases in cohorts:
+        digest.update(f"{len(cases)} cases".encode())
+        for series, annotation in cases:
+            digest.update(np.ascontiguousarray(series.voxels).tobytes())
+            digest.update(np.asarray(series.affine, dtype=float).tobytes())
+            for labels in (annotation.lesions, annotation.vertebrae):
+                digest.update(np.ascontiguousarray(labels).tobytes())
+    for name, tensor in sorted((start or {}).items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def pack_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor], Any]:
+    """An optimiser's state as tensors and plain values."""
+    state = optimiser.state_dict()
+    tensors = {
+        f"optimiser.{number}.{name}": value
+        for number, values in state["state"].items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+    return tensors, state["param_groups"]
+
+
+def unpack_optimiser(
+    optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], groups: Any
+) -> None:
+    """Put an optimiser back to where it stood."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, number, what = name.split(".", 2)
+            state.setdefault(int(number), {})[what] = value
+    optimiser.load_state_dict({"state": state, "param_groups": groups})

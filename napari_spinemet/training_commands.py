@@ -1,0 +1,157 @@
+"""``spinemet train`` and ``spinemet crossval``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .errors import SpinemetError
+from .terminal import console, print_json, progress
+
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
+
+
+def train(
+    study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Model file; STUDY/models/NAME by default.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "trained",
+    validation: Annotated[
+        Path | None, typer.Option(help="Study of validation cases; else a quarter of the cases.")
+    ] = None,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="A further study to train on; may be repeated.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="Go on from the weights of this model.")] = None,
+    preset: Annotated[str | None, typer.Option(help="'paper' for its constants.")] = None,
+    form: Annotated[str | None, typer.Option(help="dense or patch.")] = None,
+    outputs: Annotated[int | None, typer.Option(help="2, or 3 with normal vertebra.")] = None,
+    epochs: Annotated[int | None, typer.Option()] = None,
+    batches: Annotated[int | None, typer.Option(help="Batches of an epoch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option()] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Twice the paper's lambda.")] = None,
+    method: Annotated[str | None, typer.Option(help="blocks, or windows as in the paper.")] = None,
+    normal_slices: Annotated[
+        str | None, typer.Option(help="Normal locations from 'lesion' slices or from 'all'.")
+    ] = None,
+    vertebra_share: Annotated[
+        float | None, typer.Option(help="Share of normal locations that lies in vertebrae.")
+    ] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long all of it may take, instead of --epochs.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was cut short.")
+    ] = False,
+    case: Annotated[
+        list[str] | None, typer.Option(help="Only this case of the study; may be repeated.")
+    ] = None,
+    device: DeviceOption = "auto",
+    max_fp: Annotated[
+        float, typer.Option(help="False positives per scan that the operating point may cost.")
+    ] = 1.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a network on the contoured cases of a study."""
+    from .experiments.train_study import train_study
+
+    given = {
+        "form": form,
+        "outputs": outputs,
+        "epochs": epochs,
+        "batches_per_epoch": batches,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "method": method,
+        "normal_slices": normal_slices,
+        "vertebra_share": vertebra_share,
+        "seed": seed,
+        "device": device,
+    }
+    config = _config(preset, **given)
+    with progress("train") as (on_event, token):
+        path, card = train_study(
+            study,
+            config,
+            only=case,
+            also=also or (),
+            start=start,
+            minutes=minutes,
+            resume=resume,
+            name=name,
+            out=out,
+            validation=validation,
+            max_fp_per_scan=max_fp,
+            command=" ".join(["spinemet", *sys.argv[1:]]),
+            on_event=on_event,
+            cancel=token,
+        )
+    if as_json:
+        print_json({"model": str(path), **json.loads(card.to_json())})
+    else:
+        console.print(f"Model: {path}")
+        console.print_json(card.to_json())
+
+
+def crossval(
+    study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
+    folds: Annotated[int, typer.Option(help="Parts of the cases; each is left out once.")] = 10,
+    name: Annotated[str, typer.Option(help="Of the run; one that was cut short goes on.")] = "run",
+    scheduler: Annotated[
+        str, typer.Option(help="'local' workers, 'none', or the address of a dask scheduler.")
+    ] = "local",
+    workers: Annotated[int | None, typer.Option(help="Local workers; one a core.")] = None,
+    weight_decay: Annotated[
+        list[float] | None,
+        typer.Option(help="To be tried in each fold (twice the paper's lambda); may be repeated."),
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="'paper' for its constants.")] = None,
+    form: Annotated[str | None, typer.Option(help="dense or patch.")] = None,
+    epochs: Annotated[int | None, typer.Option()] = None,
+    batches: Annotated[int | None, typer.Option(help="Batches of an epoch.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the split and of the networks.")] = 0,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Cross-validate by case: every case is judged by a network that never saw it."""
+    from .experiments.crossval_study import cross_validate_study
+
+    config = _config(
+        preset, form=form, epochs=epochs, batches_per_epoch=batches, seed=seed, device=device
+    )
+    with progress("crossval") as (on_event, token):
+        report, _ = cross_validate_study(
+            study,
+            config,
+            name=name,
+            folds=folds,
+            seed=seed,
+            weight_decays=weight_decay or (),
+            scheduler=None if scheduler == "none" else scheduler,
+            workers=workers,
+            threads=1 if scheduler != "none" and device in ("auto", "cpu") else None,
+            on_event=on_event,
+            cancel=token,
+        )
+    if as_json:
+        print_json(report)
+    else:
+        console.print_json(json.dumps(report["froc"]))
+        console.print(f"Report: {study / 'crossval' / name / 'report.json'}", soft_wrap=True)
+
+
+def _config(preset: str | None, **given: Any) -> Any:
+    """The settings of a run: those of the preset where nothing else is given."""
+    from .training import TrainingConfig
+
+    if preset not in (None, "paper"):
+        raise SpinemetError(f"There is no preset '{preset}'; the only one is 'paper'.")
+    settings = {k: v for k, v in given.items() if v is not None}
+    return TrainingConfig.paper(**settings) if preset else TrainingConfig(**settings)

@@ -1,0 +1,72 @@
+"""Verdicts are known by place."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spinemet.errors import SpinemetError
+from napari_spinemet.study.database import CaseRecord, StudyDatabase
+from napari_spinemet.study.result_rows import VerdictRecord
+from napari_spinemet.study.verdicts import VerdictBook
+
+
+def test_a_verdict_follows_its_finding_a_little_way() -> None:
+    """A centre that moves by less than 10 mm is the same finding; the nearest one counts."""
+    book = VerdictBook()
+    book.give((0, 0, 0), "accepted")
+    book.give((0, 0, 30), "rejected")
+    assert book.of((3, 4, 0)) == "accepted"
+    assert book.of((0, 0, 24)) == "rejected"
+    assert book.of((0, 0, 15)) == ""
+    book.give((0, 0, 8), "unsure")  # the first one, moved
+    assert book.of((0, 0, 0)) == "unsure"
+    book.give((0, 0, 7), "")
+    assert book.of((0, 0, 0)) == ""
+    assert book.of((0, 0, 30)) == "rejected"
+
+
+def test_rows_give_the_same_book_when_they_are_read_again() -> None:
+    """In their order: the last on a place counts."""
+    rows = [("accepted", 0), ("rejected", 40), ("unsure", 4), ("", 41), ("rejected", 80)]
+    book = VerdictBook(VerdictRecord(verdict, (0, 0, z)) for verdict, z in rows)
+    assert [book.of((0, 0, z)) for z in (0, 40, 80)] == ["unsure", "", "rejected"]
+
+
+def test_two_threads_do_not_share_a_transaction(tmp_path: Path) -> None:
+    """Strokes and results saved at once: one fails, the other is whole."""
+    study = StudyDatabase(tmp_path)
+    study.add_case(CaseRecord("case-001", "1", "case-001/scan", True, "", (5, 4, 4)))
+    inside, go_on = threading.Event(), threading.Event()
+
+    def cut_off() -> None:
+        with study.together():
+            study.set_findings("case-001", "detected")
+            inside.set()
+            go_on.wait(5)
+            raise SpinemetError("It was cut off.")
+
+    def fail() -> None:
+        with pytest.raises(SpinemetError, match="cut off"):
+            cut_off()
+
+    first = threading.Thread(target=fail)
+    first.start()
+    inside.wait(5)
+    second = threading.Thread(
+        target=lambda: study.contours.save("case-001", "lesions", {2: np.ones((4, 4), np.uint16)})
+    )
+    second.start()
+    second.join(0.2)
+    assert second.is_alive()  # it waits for its turn
+    go_on.set()
+    first.join(5)
+    second.join(5)
+    case = study.case("case-001")
+    assert case is not None
+    assert (case.findings, case.stored) == ("", True)
+    assert study.verify() == []
+    study.close()
