@@ -124,7 +124,8 @@ class Autosave(QObject):
                 stored[index] = data[index]
             differing[name] = slices
         levels = self._shown_levels()
-        if not any(differing.values()) and levels == self._levels:
+        # Names of vertebrae before there are any wait for the first stroke.
+        if not any(differing.values()) and (levels == self._levels or self._whole):
             return
         if self._whole:
             for name, layer in self._layers():

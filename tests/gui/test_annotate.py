@@ -538,6 +538,13 @@ def test_a_scan_is_added_by_its_place(
     load.import_scan()
     wait_idle(workspace)
     assert not (tmp_path / "study" / "case-001").exists()
+    # A level is chosen before anything is drawn.
+    workspace.annotate.vertebra_button.click()
+    workspace.annotate.vertebrae.level.setCurrentText("T5")
+    session.layers.go_to(3)
+    qtbot.wait(150)
+    wait_idle(workspace)
+    assert session.autosave.failure == ""
     session.layers.lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), 1)
     qtbot.waitUntil(lambda: not session.autosave.pending)
     load.open_case()
