@@ -45,7 +45,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--strokes", type=int, default=100)
-    strokes = parser.parse_args().strokes
+    parser.add_argument("--kind", choices=("lesions", "vertebrae"), default="lesions")
+    given = parser.parse_args()
+    strokes = given.strokes
     print(describe_machine())
     affine = np.eye(4)
     affine[:3, :3] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) * (3, 0.66, 0.66)
@@ -69,7 +71,7 @@ def main() -> None:
         ):
             timer.timeout.disconnect()
             timer.timeout.connect(timed(run, times))
-        application, layer = QApplication.instance(), session.layers.lesions
+        application, layer = QApplication.instance(), getattr(session.layers, given.kind)
         assert application is not None
         layer.brush_size = 12
         until_saved = []

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..errors import SpinemetError
 from ..jobs import CancelToken, Evaluated, Event, EventCallback, Progressed
-from .parts import JobBar, button, group, notice, take_what_is_left, text
+from .parts import JobBar, button, group, notice, row, take_what_is_left, text
 from .runner import leave_a_core_to_the_interface
 from .session import session_of
 from .settings import keep, preference
@@ -35,7 +35,13 @@ class TrainWidget(QWidget):
         self.form = self._create_form()
         inner.addWidget(self.form.native)
         self.start_button = button("Start training", "Train in the background.", self.start)
-        inner.addWidget(self.start_button)
+        self.resume_button = button(
+            "Resume",
+            "Go on with the run of this name that was cancelled or cut short, as if nothing had "
+            "stopped it.",
+            lambda: self.start(resume=True),
+        )
+        inner.addWidget(row(self.start_button, self.resume_button))
         layout.addWidget(box)
         self.progress = JobBar(self.session.runner, TASK)
         layout.addWidget(self.progress)
@@ -50,6 +56,7 @@ class TrainWidget(QWidget):
         session.runner.idle.connect(self.refresh)
         session.runner.failed.connect(self._on_failed)
         session.runner.cancelled.connect(self._on_cancelled)
+        self.form.changed.connect(lambda *_: self.refresh())
         self._started = 0.0
         self._losses: list[float] = []
         self._errors: list[tuple[int, float]] = []
@@ -100,9 +107,18 @@ class TrainWidget(QWidget):
             drawn = sum(c.contoured for c in cases)
             self.cases.setText(f"{study.path.name}: {drawn} of {len(cases)} cases are contoured.")
         self.start_button.setEnabled(study is not None and not self.session.runner.busy)
+        self.resume_button.setEnabled(self._resumable() and not self.session.runner.busy)
 
-    def start(self) -> None:
-        """Start a training run."""
+    def _resumable(self) -> bool:
+        """Whether a run of the name in the form was cut short."""
+        study = self.session.study
+        if study is None:
+            return False
+        name = self.form.asdict()["name"]
+        return (study.models / "unfinished" / f"{name}.state").is_file()
+
+    def start(self, resume: bool = False) -> None:
+        """Start a training run, or go on with one that was cut short."""
         study = self.session.study
         if study is None:
             self.session.warn("Open a study under Load first.")
@@ -122,7 +138,12 @@ class TrainWidget(QWidget):
                 device=values["device"],
             )
             return train_study(
-                study.path, config, name=values["name"], on_event=on_event, cancel=cancel
+                study.path,
+                config,
+                name=values["name"],
+                resume=resume,
+                on_event=on_event,
+                cancel=cancel,
             )
 
         self._losses, self._errors = [], []
@@ -177,8 +198,7 @@ class TrainWidget(QWidget):
     def _on_cancelled(self, task: str) -> None:
         if task == TASK:
             self.status.setText(
-                "Training was cancelled; the former model is as it was. The best weights so far "
-                "are in the study's folder models/unfinished."
+                "Training was cancelled; the former model is as it was. Resume goes on from here."
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -72,6 +73,11 @@ class VertebraBox(QGroupBox):
         self.told = text(muted=True)
         layout.addWidget(self.told)
         layout.addWidget(JobBar(session.desk, PROPOSE, delay_ms=300))
+        # The text of a whole spine takes napari tens of milliseconds: not between two strokes.
+        self._rest_timer = QTimer(self)
+        self._rest_timer.setSingleShot(True)
+        self._rest_timer.setInterval(400)
+        self._rest_timer.timeout.connect(self._write_names)
         session.series_changed.connect(self.clear)
         self.clear()
 
@@ -151,4 +157,9 @@ class VertebraBox(QGroupBox):
         ]
         if named != self._named:
             self._named = named
-            self._session.layers.show_names([n[:3] for n in named], [n[3] for n in named])
+            self._rest_timer.start()
+
+    def _write_names(self) -> None:
+        self._session.layers.show_names(
+            [place[:3] for place in self._named], [place[3] for place in self._named]
+        )

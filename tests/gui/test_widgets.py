@@ -384,7 +384,7 @@ def test_training_runs_in_the_background_and_keeps_a_model(
 def test_training_is_cancelled_within_a_batch(
     workspace: object, qtbot: object, wait_idle: Callable, study_copy: Path
 ) -> None:
-    """Cancel leaves no model behind and the widget ready."""
+    """Cancel leaves no model behind and the widget ready; Resume goes on where it was."""
     import shutil
 
     shutil.copytree(study_copy / "case-001", study_copy / "case-002")
@@ -398,7 +398,21 @@ def test_training_is_cancelled_within_a_batch(
     wait_idle(workspace)
     assert time.monotonic() - asked < 60
     assert "cancelled" in train.status.text()
-    assert not (study_copy / "models").exists()
+    assert not list((study_copy / "models").glob("*.safetensors"))
+    assert train.resume_button.isEnabled()
+    train.form["name"].value = "another"
+    assert not train.resume_button.isEnabled()
+    train.form["name"].value = "my-model"
+    done = []
+    workspace.session.runner.reported.connect(
+        lambda task, event: done.append(event.done) if "loss" in getattr(event, "values", {}) else 0
+    )
+    before = len(train._losses)
+    train.resume_button.click()
+    qtbot.waitUntil(lambda: bool(done), timeout=240_000)
+    train.progress.cancel.click()
+    wait_idle(workspace)
+    assert done[0] == before + 1
 
 
 @pytest.mark.parametrize(
