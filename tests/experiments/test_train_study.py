@@ -34,7 +34,7 @@ def study(
         (tmp_path / name / "scan").mkdir(parents=True)
     series, annotation = small_case
     held = [(case, series, annotation) for case in Study(tmp_path).cases()]
-    monkeypatch.setattr(Study, "contoured", lambda _: iter(held))
+    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(held))
     return tmp_path
 
 
