@@ -11,5 +11,9 @@ class SpinemetError(Exception):
     """
 
 
+class OutOfMemory(SpinemetError):
+    """A device or the computer has too little memory; less at a time may do."""
+
+
 class Cancelled(SpinemetError):
     """A long computation was stopped on request; what was there before is as it was."""

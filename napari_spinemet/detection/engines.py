@@ -27,7 +27,7 @@ from ..jobs import CancelToken, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
-from ..network.devices import choose_device, describe_failure, detection_dtype
+from ..network.devices import choose_device, detection_dtype, failure_of
 from ..network.resident import ResidentPyramid, zscored
 from ..network.spectral import SpectralNet
 
@@ -141,7 +141,7 @@ def likelihood_map(
                 )
                 on_event(Progressed(TASK, index + 1, slices, f"slice {index + 1} of {slices}"))
     except (RuntimeError, MemoryError) as error:
-        raise SpinemetError(describe_failure(error)) from error
+        raise failure_of(error) from error
     on_event(Finished(TASK, time.perf_counter() - started))
     return LikelihoodMap(
         values=probabilities[1],

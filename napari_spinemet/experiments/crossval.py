@@ -167,7 +167,7 @@ def cross_validate(
         cancel=cancel,
         **where,
     )
-    chosen = [min(tried, key=lambda d: _score(results[number, d])) for number in range(len(plan))]
+    chosen = [min(tried, key=lambda d: results[number, d].score) for number in range(len(plan))]
     maps: dict[int, LikelihoodMap] = {}
     wanted = []
     for number, fold in enumerate(plan):
@@ -192,14 +192,6 @@ def cross_validate(
     )
     best = tuple(results[number, decay] for number, decay in enumerate(chosen))
     return CrossValidationResult(tuple(plan), best, tuple(chosen), out)
-
-
-def _score(result: TrainingResult) -> float:
-    """Validation error of the best epoch; of equal ones the lower loss."""
-    if not 0 < result.best_epoch <= len(result.history):
-        return float("inf")
-    values = result.history[result.best_epoch - 1]
-    return values.get("validation_error", 0.0) + 1e-6 * values.get("validation_loss", 0.0)
 
 
 def _train_fold(

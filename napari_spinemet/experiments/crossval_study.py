@@ -16,15 +16,11 @@ from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
 from ..storage import write_text
 from ..study import Study
+from ..study.likelihoods import crossval_identity
 from ..training import TrainingConfig
 from .crossval import CrossValidationResult, cross_validate
 
 AGGREGATION = 0.4
-
-
-def identity_of(name: str) -> str:
-    """What the out-of-fold maps of a cross-validation are called in the study."""
-    return f"crossval-{name}"
 
 
 def cross_validate_study(
@@ -32,6 +28,7 @@ def cross_validate_study(
     config: TrainingConfig,
     *,
     name: str = "crossval",
+    only: Sequence[str] | None = None,
     folds: int = 10,
     seed: int = 0,
     weight_decays: Sequence[float] = (),
@@ -50,6 +47,8 @@ def cross_validate_study(
     name : str
         Of the run: what is finished is kept in ``STUDY/crossval/NAME``, and a run of that name
         that was interrupted goes on.
+    only : sequence of str, optional
+        Names of the cases; all contoured ones by default.
     folds, seed, weight_decays, scheduler, workers, threads
         See :func:`.cross_validate`.
 
@@ -66,12 +65,13 @@ def cross_validate_study(
         )
     here = Study(study)
     cases, pairs = [], []
-    for number, (case, series, annotation) in enumerate(here.contoured(), 1):
+    total = sum(case.contoured for case in here.cases()) if only is None else len(only)
+    for number, (case, series, annotation) in enumerate(here.contoured(only), 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
         cases.append(case)
         pairs.append((series, annotation))
-        on_event(Progressed("read", number, number, f"reading {case.name}"))
+        on_event(Progressed("read", number, total, f"reading {case.name}"))
     folder = Path(here.path) / "crossval" / name
     result = cross_validate(
         pairs,
@@ -89,7 +89,7 @@ def cross_validate_study(
     named = []
     for case, made in zip(cases, result.cases, strict=True):
         likelihood, annotation = made.sequences[0]
-        here.save_likelihood(case, identity_of(name), likelihood)
+        here.save_likelihood(case, crossval_identity(name), likelihood)
         named.append(FrocCase(case.name, ((likelihood, annotation),)))
     report = {
         "study": str(here.path),
@@ -103,7 +103,7 @@ def cross_validate_study(
                 "seed": config.seed + number,
                 "weight_decay": result.weight_decays[number],
                 "best_epoch": result.results[number].best_epoch,
-                "validation_error": _error(result, number),
+                "validation_error": result.results[number].error,
             }
             for number, fold in enumerate(result.folds)
         ],
@@ -118,14 +118,15 @@ def cross_validate_study(
     return report, result
 
 
+def cross_validation_report(
+    study: str | os.PathLike[str], config: TrainingConfig, **given: Any
+) -> dict[str, Any]:
+    """The report of :func:`cross_validate_study` alone: what fits through a pipe."""
+    report, _ = cross_validate_study(study, config, **given)
+    return report
+
+
 _AREA_CM2 = 2.0
-
-
-def _error(result: CrossValidationResult, number: int) -> float | None:
-    run = result.results[number]
-    if not 0 < run.best_epoch <= len(run.history):
-        return None
-    return run.history[run.best_epoch - 1].get("validation_error")
 
 
 def _figures(curve: FrocCurve) -> dict[str, float | None]:

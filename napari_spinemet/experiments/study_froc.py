@@ -51,8 +51,10 @@ def _contours_of(study: Study) -> tuple[tuple[str, int, int], ...]:
     """Path, time and size of every file of contours, and the last stroke since."""
     files = [p for case in study.cases() for p in sorted((case.path / "contours").glob("*"))]
     found = [(str(p), p.stat()) for p in files]
-    since = study.memory.contours.revision if study.memory is not None else 0
-    return *((name, facts.st_mtime_ns, facts.st_size) for name, facts in found), ("", since, 0)
+    return (
+        *((name, facts.st_mtime_ns, facts.st_size) for name, facts in found),
+        ("", study.contours_revision, 0),
+    )
 
 
 def model_map(

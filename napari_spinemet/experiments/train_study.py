@@ -7,27 +7,22 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..detection import likelihood_map
 from ..errors import Cancelled, SpinemetError
-from ..evaluation import froc
-from ..imaging import Annotation, FrocCase, SagittalSeries
-from ..jobs import CancelToken, Charted, EventCallback, Progressed
+from ..imaging import FrocCase
+from ..jobs import CancelToken, Event, EventCallback, Progressed
 from ..jobs.events import ignore
-from ..network import ModelCard, SiameseNet, load_card, load_model, save_model
+from ..network import ModelCard, load_card, load_model, save_model, scan_mark
 from ..study import Study
+from ..study.unfinished import forget_unfinished, unfinished_files
 from ..training import TrainingConfig, TrainingResult, train
 from .operating_point import OperatingPointChoice, choose_operating_point
-
-Named = tuple[str, SagittalSeries, Annotation]
-_WATCHED_AREA_CM2 = 2.0
-_CHOICE_S = 3.0
-"""What the choice of the operating point takes for each case."""
+from .validation import Named, ValidationWatch
 
 
 def train_study(
@@ -35,6 +30,7 @@ def train_study(
     config: TrainingConfig,
     *,
     only: Sequence[str] | None = None,
+    weight_decays: Sequence[float] = (),
     also: Sequence[str | os.PathLike[str]] = (),
     start: str | os.PathLike[str] | None = None,
     name: str = "trained",
@@ -55,6 +51,9 @@ def train_study(
     config : TrainingConfig
     only : sequence of str, optional
         Names of the cases to train and validate on; all contoured ones by default.
+    weight_decays : sequence of float, optional
+        One network is trained with each, and the one with the lowest validation error kept (the
+        paper's lambda is half of it). By default that of ``config`` alone.
     also : sequence of path-like
         Further studies whose cases are trained on too.
     start : str or path-like, optional
@@ -87,34 +86,49 @@ def train_study(
         )
     here = Study(study)
     others = [Study(path) for path in also]
+    seen = here.contours_revision
     cases = _read(here, on_event, cancel, only)
+    own = [name for name, _, _ in cases]
     cases += [case for source in others for case in _read(source, on_event, cancel)]
     if validation is not None:
         training, held_out = cases, _read(Study(validation), on_event, cancel)
     else:
         training, held_out = split_cases(cases, config.seed)
+    tried = tuple(weight_decays) or (config.weight_decay,)
+    if len(tried) > 1 and not held_out:
+        raise SpinemetError(
+            "There is no case left to choose lambda on; contour a second case with lesions, or "
+            "give one lambda."
+        )
     former = None if start is None else load_model(start)
     # Before the run writes its own unfinished weights, from which it may have started.
     former_training = None if start is None else load_card(start).training
     target = _target(Path(out) if out is not None else here.models / f"{name}.safetensors")
-    unfinished, state = unfinished_files(target)
-    watch = _FrocWatch(held_out, config, on_event, cancel)
-    seconds = None
-    if minutes is not None:
-        seconds = 60 * minutes - watch.reserve() - (time.perf_counter() - began)
-    result = train(
-        [(s, a) for _, s, a in training],
-        config,
-        start=former,
-        validation=[(s, a) for _, s, a in held_out],
-        checkpoint=unfinished,
-        state=state,
-        resume=resume,
-        seconds=seconds,
-        after_epoch=watch.after_epoch,
-        on_event=on_event,
-        cancel=cancel,
-    )
+    watch = ValidationWatch(held_out, config, on_event, cancel)
+    reserve = watch.reserve() if minutes is not None else 0.0
+    results: list[tuple[TrainingConfig, TrainingResult]] = []
+    for number, decay in enumerate(tried):
+        settings = replace(config, weight_decay=decay)
+        unfinished, state = unfinished_files(target, f"{decay:g}" if len(tried) > 1 else "")
+        seconds = None
+        if minutes is not None:
+            left = 60 * minutes - reserve - (time.perf_counter() - began)
+            seconds = left / (len(tried) - number)
+        result = train(
+            [(s, a) for _, s, a in training],
+            settings,
+            start=former,
+            validation=[(s, a) for _, s, a in held_out],
+            checkpoint=unfinished,
+            state=state,
+            resume=resume,
+            seconds=seconds,
+            after_epoch=watch.after_epoch,
+            on_event=_of_grid(on_event, number, tried),
+            cancel=cancel,
+        )
+        results.append((settings, result))
+    config, result = min(results, key=lambda made: made[1].score)
     maps = watch.maps(result.model)
     # Where it cannot be chosen here, that of the shipped model is nearer than the paper's.
     point, metrics = load_card().operating_point, dict[str, Any]()
@@ -129,6 +143,9 @@ def train_study(
             "fp_per_case_mean_over_slices": choice.fp_mean,
             "fp_per_scan": choice.fp_sum,
         }
+    notes = _notes(training, held_out)
+    if here.contours_revision != seen:
+        notes += _changed(here, own, cases)
     card = ModelCard(
         name=name,
         operating_point=point,
@@ -137,14 +154,23 @@ def train_study(
             "data": [source.origin for source in (here, *others)],
             "started_from": former_training,
             "validation_data": Study(validation).origin if validation is not None else here.origin,
+            "seen": {
+                "training": [scan_mark(series) for _, series, _ in training],
+                "validation": [scan_mark(series) for _, series, _ in held_out],
+            },
+            "notes": notes,
         },
-        metrics={"validation": metrics, "history": result.history},
+        metrics={
+            "validation": metrics,
+            "history": result.history,
+            "weight_decays": [
+                {"weight_decay": settings.weight_decay, "validation_error": made.error}
+                for settings, made in results
+            ],
+        },
     )
     card = save_model(result.model, target, card)
-    for file in (unfinished, unfinished.with_suffix(".json"), state):
-        file.unlink(missing_ok=True)
-    with suppress(OSError):  # other runs may have left theirs
-        unfinished.parent.rmdir()
+    forget_unfinished(target)
     return target, card
 
 
@@ -152,65 +178,68 @@ def _target(path: Path) -> Path:
     return path if path.suffix == ".safetensors" else Path(f"{path}.safetensors")
 
 
-def unfinished_files(target: Path) -> tuple[Path, Path]:
-    """Best weights and state of a run that is to make a model file, while it is not finished."""
-    weights = target.parent / "unfinished" / target.name
-    return weights, weights.with_suffix(".state")
+def _of_grid(on_event: EventCallback, number: int, tried: tuple[float, ...]) -> EventCallback:
+    """Count the steps of all networks of a grid together."""
+    if len(tried) == 1:
+        return on_event
+    mark = f"lambda {tried[number] / 2:g}, {number + 1} of {len(tried)}: "
 
-
-class _FrocWatch:
-    """FROC on the validation cases while a network learns, for a tenth of the time at most."""
-
-    def __init__(
-        self,
-        cases: list[Named],
-        config: TrainingConfig,
-        on_event: EventCallback,
-        cancel: CancelToken | None,
-    ) -> None:
-        self._cases, self._config = cases, config
-        self._on_event, self._cancel = on_event, cancel
-        self._cost, self._last = 0.0, time.perf_counter()
-
-    def maps(self, model: SiameseNet) -> list[FrocCase]:
-        """Plain maps of all validation cases."""
-        found = []
-        for number, (name, series, annotation) in enumerate(self._cases, 1):
-            made = likelihood_map(series, model, device=self._config.device, cancel=self._cancel)
-            found.append(FrocCase(name, ((made, annotation),)))
-            self._on_event(Progressed("validate", number, len(self._cases), name))
-        return found
-
-    def reserve(self) -> float:
-        """Seconds that validation at the end will take, by trying it on one case."""
-        if not self._cases:
-            return 0.0
-        config = self._config
-        network = SiameseNet(config.resolutions, config.form, config.blocks, config.outputs).eval()
-        began = time.perf_counter()
-        likelihood_map(self._cases[0][1], network, device=config.device, cancel=self._cancel)
-        return (time.perf_counter() - began + _CHOICE_S) * len(self._cases)
-
-    def after_epoch(self, model: SiameseNet, epoch: int) -> None:
-        """Draw the curve, unless that was done a moment ago."""
-        now = time.perf_counter()
-        if not self._cases or self._config.form != "dense" or now - self._last < 9 * self._cost:
-            return
-        maps = self.maps(model)
-        point = load_card().operating_point
-        curve = froc(maps, min_area_cm2=_WATCHED_AREA_CM2, weight=point.weight)
-        order = np.argsort(curve.fp_sum)
-        self._on_event(
-            Charted(
-                "train",
-                "validation FROC",
-                epoch,
-                tuple(curve.fp_sum[order].tolist()),
-                tuple(np.maximum.accumulate(curve.tp_rate[order]).tolist()),
+    def tell(event: Event) -> None:
+        if isinstance(event, Progressed):
+            event = replace(
+                event,
+                done=number * event.total + event.done,
+                total=len(tried) * event.total,
+                message=mark + event.message,
             )
+        on_event(event)
+
+    return tell
+
+
+def _notes(training: list[Named], held_out: list[Named]) -> list[str]:
+    """What a reader of the card should know, a sentence each."""
+    notes = []
+    bare = [name for name, _, a in training if a.lesions.any() and not a.vertebrae.any()]
+    if bare and len(bare) < len(training):
+        notes.append(
+            f"No vertebra is contoured in {_listed(bare)}, so its normal bone was taken for "
+            "background."
         )
-        self._last = time.perf_counter()
-        self._cost = self._last - now
+    if not held_out:
+        notes.append(
+            "The only case with lesions was trained on, so there was none to choose the epoch and "
+            "the operating point on."
+        )
+    return notes
+
+
+def _changed(here: Study, own: list[str], cases: list[Named]) -> list[str]:
+    """Whose contours are no longer those that were learned from."""
+    others = []
+    for (name, series, annotation), known in zip(cases, own, strict=False):
+        assert name == known  # the study's own cases come first
+        try:
+            now = here.case(name).annotation(series)
+        except SpinemetError:
+            others.append(name)
+            continue
+        if not (
+            np.array_equal(now.lesions, annotation.lesions)
+            and np.array_equal(now.vertebrae, annotation.vertebrae)
+        ):
+            others.append(name)
+    if not others:
+        return []
+    told = (
+        f"The contours of {_listed(others)} were changed while it trained; the model knows them "
+        "as they were at the start."
+    )
+    return [told]
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _choice(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..imaging import Annotation, SagittalSeries
     from ..study import Case
 
-TASK = "detect"
+TASK = "detection"
 
 
 class DetectWidget(QWidget):
@@ -53,6 +53,7 @@ class DetectWidget(QWidget):
         session = self.session
         session.series_changed.connect(self.refresh)
         session.study_changed.connect(self.refresh_models)
+        session.default_changed.connect(self._choose_default)
         session.runner.started.connect(self.refresh)
         session.runner.idle.connect(self.refresh)
         session.runner.cancelled.connect(self._on_cancelled)
@@ -96,6 +97,18 @@ class DetectWidget(QWidget):
         self.model.blockSignals(False)
         self._describe()
 
+    def _choose_default(self) -> None:
+        """Begin with the study's default, where it has one."""
+        study = self.session.study
+        identity = study.default_model if study is not None else ""
+        for index in range(self.model.count() if identity else 0):
+            try:
+                if load_card(self.model.itemData(index)).identity == identity:
+                    self.model.setCurrentIndex(index)
+                    return
+            except SpinemetError:
+                continue
+
     def _select(self, model: str) -> None:
         index = self.model.findData(model)
         if index < 0 and Path(model).is_file():
@@ -134,7 +147,7 @@ class DetectWidget(QWidget):
                 f"{series.description or 'series'}: {series.contrast}, {series.shape[0]} slices, "
                 f"{spacing} mm."
             )
-        self.detect_button.setEnabled(series is not None and not self.session.runner.busy)
+        self.detect_button.setEnabled(series is not None and not self.session.runner.has(TASK))
 
     def detect(self) -> None:
         """Run the model in the background."""
@@ -172,10 +185,7 @@ class DetectWidget(QWidget):
             if case is not None:
                 self._record(case, series, result, card, columns)
 
-        try:
-            session.runner.start(TASK, work, done)
-        except SpinemetError as error:
-            session.warn(str(error))
+        session.runner.start(TASK, work, done)
 
     def _on_detected(
         self,

@@ -26,6 +26,7 @@ from ..study import Case, Study
 from .parts import JobBar, Table, button, group, notice, row, text
 from .session import same_contours, session_of
 from .settings import keep, preference
+from .training_cases import words_of
 
 if TYPE_CHECKING:
     import napari
@@ -52,6 +53,7 @@ class LoadWidget(QWidget):
         layout.addWidget(notice())
         self.session.study_changed.connect(self.refresh_cases)
         self.session.series_changed.connect(self.refresh_cases)
+        self.session.ranking_changed.connect(self.refresh_cases)
         self.session.message.connect(self.status.setText)
         self._update_buttons()
 
@@ -96,8 +98,12 @@ class LoadWidget(QWidget):
             )
         )
         self.case_table = Table(
-            ("Case", "State"), "Cases of the study; double click opens one.", stretch=0
+            ("Case", "State", "Doubt"),
+            "Cases of the study; double click opens one. Doubt is how unsure a model is of a scan "
+            "without contours, once it has ranked them under Train.",
+            stretch=0,
         )
+        self.case_table.setColumnHidden(2, True)
         self.case_table.cellDoubleClicked.connect(lambda *_: self.open_case())
         self.case_table.itemSelectionChanged.connect(self._update_buttons)
         layout.addWidget(self.case_table)
@@ -251,7 +257,11 @@ class LoadWidget(QWidget):
         states = study.states() if study is not None else []
         self.cases = [case for case, _ in states]
         self.study_label.setText(str(study.path) if study is not None else "no study open")
-        self.case_table.fill([(case.name, str(state)) for case, state in states])
+        ranking = self.session.ranking
+        self.case_table.fill(
+            [(case.name, str(state), words_of(ranking.get(case.name))) for case, state in states]
+        )
+        self.case_table.setColumnHidden(2, not ranking)
         if self.cases:
             # The case on the screen, else the one that was chosen, else the first.
             known = [c for c in (self.session.case, former) if c in self.cases]

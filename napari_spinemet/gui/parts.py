@@ -151,18 +151,27 @@ class JobBar(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.bar, 1)
         layout.addWidget(self.cancel)
+        runner.queued.connect(self._on_queued)
         runner.started.connect(self._on_started)
+        runner.cancelled.connect(self._on_cancelled)
         runner.reported.connect(self._on_reported)
         runner.idle.connect(self._on_idle)
         self._on_idle()
 
+    def _on_queued(self, task: str) -> None:
+        if task == self._task and self._runner.task != task:
+            self._appear(f"waits for '{self._runner.task}' to end")
+
     def _on_started(self, task: str) -> None:
         if task == self._task:
-            self.bar.setRange(0, 0)
-            self.bar.setFormat("starting")
-            self.cancel.setText("Cancel")
-            self.cancel.setEnabled(True)
-            self._delay.start()
+            self._appear("starting")
+
+    def _appear(self, said: str) -> None:
+        self.bar.setRange(0, 0)
+        self.bar.setFormat(said)
+        self.cancel.setText("Cancel")
+        self.cancel.setEnabled(True)
+        self._delay.start()
 
     def _on_reported(self, task: str, event: Event) -> None:
         if task == self._task and isinstance(event, Progressed):
@@ -170,7 +179,13 @@ class JobBar(QWidget):
             self.bar.setValue(event.done)
             self.bar.setFormat(event.message or f"{event.done} of {event.total}")
 
+    def _on_cancelled(self, task: str) -> None:
+        if task == self._task:
+            self._on_idle()  # one that had not begun
+
     def _on_idle(self) -> None:
+        if self._runner.has(self._task):
+            return
         self.bar.setRange(0, 1)
         self.bar.reset()
         self.bar.setFormat("")
@@ -180,4 +195,4 @@ class JobBar(QWidget):
     def _on_cancel(self) -> None:
         self.cancel.setText("Stopping")
         self.cancel.setEnabled(False)
-        self._runner.cancel()
+        self._runner.cancel(self._task)

@@ -26,7 +26,7 @@ from .settings import preference
 if TYPE_CHECKING:
     import napari
 
-TASK, RECOMPUTE = "review", "recompute"
+TASK, RECOMPUTE = "evaluation", "recompute"
 
 
 class ReviewWidget(QWidget):
@@ -248,7 +248,7 @@ class ReviewWidget(QWidget):
         session = self.session
         for made in self.verdict_buttons:
             made.setEnabled(0 <= self.table.chosen < len(self.findings))
-        self.study_button.setEnabled(session.study is not None and not session.runner.busy)
+        self.study_button.setEnabled(session.study is not None and not session.runner.has(TASK))
 
     def _on_abandoned(self, task: str, sentence: str = "") -> None:
         """A recomputation that did not end well: back to the settings of the picture."""
@@ -347,10 +347,7 @@ class ReviewWidget(QWidget):
             session.show_curve(ShownCurve(made.curve, name, point, identity, study, made.trees))
             self._settle.start()  # the controls may have been moved meanwhile
 
-        try:
-            session.runner.start(TASK, work, done)
-        except SpinemetError as error:
-            session.warn(str(error))
+        session.runner.start(TASK, work, done)
 
 
 def _same_settings(one: OperatingPoint, other: OperatingPoint) -> bool:

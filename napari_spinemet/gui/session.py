@@ -16,6 +16,7 @@ from ..imaging import Annotation, Finding, OperatingPoint, SagittalSeries
 from ..study import Case, Study
 from ..study.verdicts import VerdictBook
 from .autosave import Autosave
+from .closing import AskBeforeClosing
 from .history import DrawingHistory
 from .layers import CONTOURS, SERIES, SOURCE, ViewerLayers
 from .runner import JobRunner
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..detection import DetectionResult
     from ..evaluation import FrocCurve
     from ..experiments.study_froc import StandingTrees
+    from ..experiments.uncertainty import CaseUncertainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,8 @@ class Session(QObject):
     contours_changed = Signal()
     result_changed = Signal()
     curve_changed = Signal()
+    ranking_changed = Signal()
+    default_changed = Signal()
     message = Signal(str)
 
     def __init__(self, viewer: napari.Viewer) -> None:
@@ -77,11 +81,12 @@ class Session(QObject):
         self.layers.contours_changed.connect(self.contours_changed)
         self.history = DrawingHistory(self.layers)
         self.layers.series_offered.connect(self._on_offered)
-        # Training and detection take turns; opening and saving go on beside them, and so does
-        # drawing a curve again for other settings.
-        self.runner, self.desk = JobRunner(self), JobRunner(self, queues=True)
-        self.redraw = JobRunner(self)
-        for runner in (self.runner, self.desk, self.redraw):
+        # One training at a time, and beside it whatever else takes long; opening and saving go
+        # on beside both, and so does drawing a curve again for other settings.
+        self.trainer, self.runner = JobRunner(self), JobRunner(self)
+        self.desk, self.redraw = JobRunner(self), JobRunner(self)
+        self.runners = (self.trainer, self.runner, self.desk, self.redraw)
+        for runner in self.runners:
             runner.failed.connect(lambda _, sentence: self.warn(sentence))
         self.series: SagittalSeries | None = None
         self.source: Path | None = None
@@ -91,12 +96,17 @@ class Session(QObject):
         self.result: DetectionResult | None = None
         self.shown: ShownCurve | None = None
         self.model = ""
+        self.ranking: dict[str, CaseUncertainty] = {}
+        """Cases without contours, the most doubtful first, as far as they were ranked."""
         self._verdicts: dict[str, VerdictBook] = {}
         """By series; those of a case of a study are kept there too."""
         self.autosave = Autosave(self)
         offered = self.layers.offered()
         if offered is not None:  # opened before the first of our widgets
             self._on_offered(offered)
+        self._closing = AskBeforeClosing(
+            viewer.window._qt_window, (self.trainer, self.runner), self._stop_computing, self
+        )
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.stop)
@@ -108,17 +118,23 @@ class Session(QObject):
 
     def stop(self) -> None:
         """End all jobs, for the end of the program; what is being saved is saved."""
-        self.runner.stop()
-        self.redraw.stop()
+        self._stop_computing()
         self.autosave.save()
         self.desk.finish()
         if self.study is not None:
             self.study.close()
 
+    def _stop_computing(self) -> None:
+        computing = (self.trainer, self.runner, self.redraw)
+        for runner in computing:
+            runner.cancel()  # all at once
+        for runner in computing:
+            runner.stop()
+
     @property
     def busy(self) -> bool:
         """Whether any job is running."""
-        return any(runner.busy for runner in (self.runner, self.desk, self.redraw))
+        return any(runner.busy for runner in self.runners)
 
     @property
     def curve(self) -> FrocCurve | None:
@@ -181,6 +197,7 @@ class Session(QObject):
         if former is not None and former is not study:
             self.autosave.save()
             self.case = None
+            self.ranking = {}
             self.desk.start("close", lambda *_: former.close())
         shown = self.shown
         if shown is not None and shown.study is not None and shown.study.path != study.path:
@@ -190,6 +207,7 @@ class Session(QObject):
         if study.restored:
             self.say(study.restored)
         self.study_changed.emit()
+        self.default_changed.emit()
 
     def contours(self) -> Annotation | None:
         """The contours as they are on the screen; None without a series."""
@@ -233,6 +251,11 @@ class Session(QObject):
                 lambda *_: case.judge(series, finding, verdict, all_judged=all_judged),
                 lambda _: self.study_changed.emit(),
             )
+
+    def rank(self, ranking: dict[str, CaseUncertainty]) -> None:
+        """Show which scan to contour next."""
+        self.ranking = ranking
+        self.ranking_changed.emit()
 
     def set_result(self, result: DetectionResult, model: str) -> None:
         """Show what a model, given by name or path, detected in the open series."""

@@ -2,38 +2,86 @@
 
 from __future__ import annotations
 
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyqtgraph as pg
-from magicgui.widgets import Container, create_widget
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
+from superqt import QCollapsible
 
-from ..errors import SpinemetError
-from ..jobs import CancelToken, Evaluated, Event, EventCallback, Progressed
-from .parts import JobBar, button, group, notice, row, take_what_is_left, text
+from ..errors import OutOfMemory, SpinemetError
+from ..jobs import CancelToken, Event, EventCallback
+from ..jobs.process import run_in_process
+from ..network.card import ModelCard, load_card
+from ..study.unfinished import is_unfinished
+from .crossval_box import CrossvalBox
+from .models_box import ModelsBox
+from .parts import JobBar, button, group, notice, row, text
 from .runner import leave_a_core_to_the_interface
 from .session import session_of
-from .settings import keep, preference
+from .settings import preference
+from .training_cases import TrainingCases
+from .training_form import TrainingForm
+from .training_plots import TrainingPlots
 
 if TYPE_CHECKING:
     import napari
 
-TASK = "train"
+    from ..experiments.uncertainty import CaseUncertainty
+
+TASK, RANK = "training", "ranking"
 
 
 class TrainWidget(QWidget):
-    """Train on the open study; loss and validation error are drawn as they come."""
+    """Train on the open study; loss, validation error and FROC are drawn as they come."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.session = session_of(napari_viewer)
         layout = QVBoxLayout(self)
-        box, inner = group("Model")
-        self.cases = text()
-        inner.addWidget(self.cases)
-        self.form = self._create_form()
-        inner.addWidget(self.form.native)
+        layout.addWidget(self._create_cases_box())
+        layout.addWidget(self._create_run_box())
+        self.crossval = CrossvalBox(self.session, self.form, self.cases.chosen)
+        self.models = ModelsBox(self.session)
+        for title, tip, part in (
+            ("Cross-validation", "How good such a model is on cases it never saw.", self.crossval),
+            ("Models of the study", "Choose the default, compare two.", self.models),
+        ):
+            fold = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+            fold.setToolTip(tip)
+            fold.addWidget(part)
+            layout.addWidget(fold)
+        layout.addStretch(1)
+        layout.addWidget(notice())
+        session = self.session
+        session.study_changed.connect(self.refresh)
+        session.ranking_changed.connect(self.refresh)
+        trainer = session.trainer
+        trainer.reported.connect(self._on_reported)
+        for signal in (trainer.queued, trainer.started, session.runner.started):
+            signal.connect(lambda _: self._update())
+        for runner in (trainer, session.runner):
+            runner.idle.connect(self._update)
+        trainer.started.connect(self._on_started)
+        trainer.failed.connect(self._on_failed)
+        trainer.cancelled.connect(self._on_cancelled)
+        self.form.changed.connect(self._update)
+        self.cases.changed.connect(self._update)
+        self._asked_for_devices = False
+        self.refresh()
+
+    def _create_cases_box(self) -> QWidget:
+        box, layout = group("Cases")
+        self.cases = TrainingCases()
+        self.cases.rank_wanted.connect(self.rank)
+        layout.addWidget(self.cases)
+        layout.addWidget(JobBar(self.session.runner, RANK))
+        return box
+
+    def _create_run_box(self) -> QWidget:
+        box, layout = group("Training")
+        self.form = TrainingForm()
+        layout.addWidget(self.form)
         self.start_button = button("Start training", "Train in the background.", self.start)
         self.resume_button = button(
             "Resume",
@@ -41,81 +89,57 @@ class TrainWidget(QWidget):
             "stopped it.",
             lambda: self.start(resume=True),
         )
-        inner.addWidget(row(self.start_button, self.resume_button))
-        layout.addWidget(box)
-        self.progress = JobBar(self.session.runner, TASK)
+        layout.addWidget(row(self.start_button, self.resume_button))
+        self.progress = JobBar(self.session.trainer, TASK)
         layout.addWidget(self.progress)
         self.status = text("The finished model is kept in the study, with its card.")
         layout.addWidget(self.status)
-        layout.addWidget(self._create_plot(), 1)
-        layout.addWidget(notice())
-        session = self.session
-        session.study_changed.connect(self.refresh)
-        session.runner.reported.connect(self._on_reported)
-        session.runner.started.connect(self.refresh)
-        session.runner.idle.connect(self.refresh)
-        session.runner.failed.connect(self._on_failed)
-        session.runner.cancelled.connect(self._on_cancelled)
-        self.form.changed.connect(lambda *_: self.refresh())
-        self._started = 0.0
-        self._losses: list[float] = []
-        self._errors: list[tuple[int, float]] = []
-        self.refresh()
-
-    def _create_form(self) -> Container[Any]:
-        def field(name: str, label: str, tip: str, **options: Any) -> Any:
-            value = preference("training", name)
-            return create_widget(
-                value=value, name=name, label=label, options={"tooltip": tip, **options}
-            )
-
-        return Container(
-            widgets=[
-                field("name", "Name", "Name of the model that is made."),
-                field("epochs", "Epochs", "Measurements of the validation error.", min=1, max=1000),
-                field("batches", "Batches an epoch", "Training steps each.", min=1, max=100_000),
-                field(
-                    "form",
-                    "Form",
-                    "Dense is hundreds of times faster; patch is the paper's.",
-                    choices=["dense", "patch"],
-                ),
-                field("device", "Device", "auto takes a graphics card where there is one."),
-            ],
-            labels=True,
+        self.smaller_button = button(
+            "Again with half the batch", "Start again with fewer samples a batch.", self._smaller
         )
-
-    def _create_plot(self) -> QWidget:
-        self.plot = pg.PlotWidget()
-        self.plot.setToolTip("Training loss by batch, and error on validation samples by epoch.")
-        self.plot.setLabel("bottom", "batch")
-        self.plot.addLegend(offset=(-10, 10))
-        take_what_is_left(self.plot, 180)
-        self._loss_line = self.plot.plot(pen=pg.mkPen("#8fa3b8"), name="loss")
-        self._error_line = self.plot.plot(
-            pen=pg.mkPen("#ffb000", width=2), symbol="o", symbolSize=6, name="validation error"
+        self.processor_button = button(
+            "Again on the processor", "Start again without the graphics card.", self._on_processor
         )
-        return self.plot
+        self.again = row(self.smaller_button, self.processor_button)
+        self.again.hide()
+        layout.addWidget(self.again)
+        self.plots = TrainingPlots()
+        layout.addWidget(self.plots)
+        return box
 
-    def refresh(self, task: str = "") -> None:
-        """Say what there is to train on."""
-        study = self.session.study
-        if study is None:
-            self.cases.setText("No study is open; open one under Load.")
-        else:
-            cases = study.cases()
-            drawn = sum(c.contoured for c in cases)
-            self.cases.setText(f"{study.path.name}: {drawn} of {len(cases)} cases are contoured.")
-        self.start_button.setEnabled(study is not None and not self.session.runner.busy)
-        self.resume_button.setEnabled(self._resumable() and not self.session.runner.busy)
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask once what the computer has: that takes torch a second."""
+        super().showEvent(event)
+        if not self._asked_for_devices:
+            self._asked_for_devices = True
 
-    def _resumable(self) -> bool:
-        """Whether a run of the name in the form was cut short."""
+            def work(*_: Any) -> Any:
+                from ..network.devices import offered_devices
+
+                return offered_devices()
+
+            self.session.desk.start("devices", work, self.form.offer_devices)
+
+    def refresh(self) -> None:
+        """Show the cases of the study."""
         study = self.session.study
+        self.cases.show_cases(study.states() if study is not None else [], self.session.ranking)
+        self._update()
+
+    def _update(self) -> None:
+        session, study = self.session, self.session.study
         if study is None:
-            return False
-        name = self.form.asdict()["name"]
-        return (study.models / "unfinished" / f"{name}.state").is_file()
+            self.cases.summary.setText("No study is open; open one under Load.")
+        idle = study is not None and not session.trainer.has(TASK)
+        self.start_button.setEnabled(idle and bool(self.cases.chosen()))
+        self.resume_button.setEnabled(idle and is_unfinished(self._target(study)))
+        if study is None or session.runner.has(RANK):
+            self.cases.rank_button.setEnabled(False)
+
+    def _target(self, study: Any) -> Path:
+        return study.models / f"{self.form.values()['name']}.safetensors"
+
+    # Training ------------------------------------------------------------------------------
 
     def start(self, resume: bool = False) -> None:
         """Start a training run, or go on with one that was cut short."""
@@ -123,84 +147,111 @@ class TrainWidget(QWidget):
         if study is None:
             self.session.warn("Open a study under Load first.")
             return
-        values = self.form.asdict()
-        keep("training", **values)
-
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            from ..experiments.train_study import train_study
-            from ..training import TrainingConfig
-
-            leave_a_core_to_the_interface()
-            config = TrainingConfig(
-                form=values["form"],
-                epochs=values["epochs"],
-                batches_per_epoch=values["batches"],
-                device=values["device"],
-            )
-            return train_study(
-                study.path,
-                config,
-                name=values["name"],
-                resume=resume,
-                on_event=on_event,
-                cancel=cancel,
-            )
-
-        self._losses, self._errors = [], []
-        self._draw()
-        self._started = time.monotonic()
-        self.status.setText("Reading the cases.")
         try:
-            self.session.runner.start(TASK, work, self._on_trained)
+            config, decays = self.form.config()
         except SpinemetError as error:
             self.session.warn(str(error))
+            return
+        self.form.keep()
+        values = self.form.values()
+        arguments = {
+            "study": str(study.path),
+            "config": config,
+            "only": self.cases.chosen(),
+            "weight_decays": decays,
+            "name": values["name"],
+            "minutes": self.form.minutes,
+            "resume": resume,
+            "command": "the Train widget",
+        }
+
+        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
+            if values["process"]:
+                return run_in_process(
+                    "napari_spinemet.experiments.train_study:train_study",
+                    arguments,
+                    on_event=on_event,
+                    cancel=cancel,
+                )
+            from ..experiments.train_study import train_study
+
+            leave_a_core_to_the_interface()
+            return train_study(**arguments, on_event=on_event, cancel=cancel)
+
+        self.again.hide()
+        self.session.trainer.start(TASK, work, self._on_trained)
+
+    def _on_started(self, task: str) -> None:
+        if task == TASK:
+            self.plots.clear()
+            self.status.setText("Reading the cases.")
 
     def _on_reported(self, task: str, event: Event) -> None:
-        if task != TASK:
-            return
-        if isinstance(event, Progressed) and "loss" in event.values:
-            if not self._losses:
-                self._started = time.monotonic()
-            self._losses.append(event.values["loss"])
-            elapsed = time.monotonic() - self._started
-            left = elapsed / max(event.done - 1, 1) * (event.total - event.done)
-            self.status.setText(
-                f"Loss {self._losses[-1]:.3f}; about {_duration(left)} left."
-                if event.done > 1
-                else "Training."
-            )
-            self._draw()
-        elif isinstance(event, Evaluated) and "validation_error" in event.values:
-            self._errors.append((len(self._losses), event.values["validation_error"]))
-            self._draw()
+        if task == TASK:
+            self.plots.take(event)
+            if self.plots.losses and self.status.text() == "Reading the cases.":
+                self.status.setText("The former model stays as it is until this one is finished.")
 
-    def _draw(self) -> None:
-        self._loss_line.setData(self._losses)
-        self._error_line.setData([x for x, _ in self._errors], [y for _, y in self._errors])
-
-    def _on_trained(self, made: Any) -> None:
+    def _on_trained(self, made: tuple[Path, ModelCard]) -> None:
         path, card = made
-        rate = card.metrics["validation"].get("tp_rate")
-        worth = (
-            f" On the validation cases: TP rate {rate:.2f} at "
-            f"{card.metrics['validation']['fp_per_scan']:.1f} false positives per scan."
-            if rate is not None
-            else ""
-        )
-        self.status.setText(f"The model '{card.name}' is in the study.{worth}")
-        self.session.study_changed.emit()
-        self.session.say(f"Training is finished; {path.name} can be chosen under Detect.")
+        self.plots.rest()
+        found = card.metrics["validation"]
+        said = f"The model '{card.name}' is in the study."
+        if found.get("tp_rate") is not None:
+            said += (
+                f" On the validation cases it finds {found['tp_rate']:.0%} at "
+                f"{found['fp_per_scan']:.1f} false positives per scan."
+            )
+        self.status.setText(" ".join([said, *card.training["notes"]]))
+        session, study = self.session, self.session.study
+        if study is not None and path.parent == study.models and not study.notice:
+            facts = (card.identity, card.name, card.to_json())
+            session.desk.start("model", lambda *_: study.keep_model(*facts))
+        session.study_changed.emit()
+        session.say(f"Training is finished; '{card.name}' can be chosen under Detect.")
 
     def _on_failed(self, task: str, sentence: str) -> None:
         if task == TASK:
-            self.status.setText(sentence)
+            self.plots.rest()
+            self.status.setText(f"{sentence} The former model is as it was.")
+            self.again.setVisible(isinstance(self.session.trainer.failure, OutOfMemory))
+            self.processor_button.setVisible(self.form.values()["device"] != "cpu")
+            self.smaller_button.setEnabled(self.form.values()["batch_size"] > 8)
 
     def _on_cancelled(self, task: str) -> None:
         if task == TASK:
+            self.plots.rest()
             self.status.setText(
                 "Training was cancelled; the former model is as it was. Resume goes on from here."
             )
 
+    def _smaller(self) -> None:
+        self.form.set(batch_size=max(8, self.form.values()["batch_size"] // 2))
+        self.start()
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    def _on_processor(self) -> None:
+        self.form.set(device="cpu")
+        self.start()
+
+    # What to contour next ------------------------------------------------------------------
+
+    def rank(self) -> None:
+        """Let the model that detection would use rank the cases without contours."""
+        session, study = self.session, self.session.study
+        if study is None:
+            return
+        model = session.model or preference("detection", "model")
+
+        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
+            from ..experiments.uncertainty import rank_cases
+            from ..network import load_model
+
+            leave_a_core_to_the_interface()
+            identity = load_card(model).identity
+            return rank_cases(study, load_model(model), identity, on_event=on_event, cancel=cancel)
+
+        def done(ranked: list[CaseUncertainty]) -> None:
+            if session.study is study:
+                session.rank({u.case: u for u in ranked})
+
+        session.runner.start(RANK, work, done)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .card import ModelCard, load_card, model_names
+from .card import ModelCard, load_card, model_names, scan_mark
 
 if TYPE_CHECKING:
     from .siamese import SiameseNet
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 _HOME = {"SiameseNet": "siamese", "load_model": "weights", "save_model": "weights"}
 
-__all__ = ["ModelCard", "SiameseNet", "load_card", "load_model", "model_names", "save_model"]
+__all__ = [
+    "ModelCard",
+    "SiameseNet",
+    "load_card",
+    "load_model",
+    "model_names",
+    "save_model",
+    "scan_mark",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ Reading a card needs no torch, so that lists of models appear at once.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SpinemetError
-from ..imaging import OperatingPoint
+from ..imaging import OperatingPoint, SagittalSeries
 
 SHIPPED = Path(__file__).parent.parent / "weights"
 DEFAULT = "default"
@@ -54,6 +55,11 @@ class ModelCard:
     def to_json(self) -> str:
         """The card as it stands on disk."""
         return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def scan_mark(series: SagittalSeries) -> str:
+    """What a card knows a scan by that a network has seen, without telling which it is."""
+    return hashlib.sha256(series.series_uid.encode()).hexdigest()[:16]
 
 
 def model_names() -> list[str]:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
-from ..errors import SpinemetError
+from ..errors import OutOfMemory, SpinemetError
+
+
+def offered_devices() -> list[tuple[str, str]]:
+    """Names of the devices of this computer, each with what it offers, in words."""
+    offered = [("auto", "auto: the fastest")]
+    for number in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(number)
+        free = torch.cuda.mem_get_info(number)[0] / 2**30
+        offered.append(
+            (
+                f"cuda:{number}",
+                f"{facts.name}, {free:.0f} of {facts.total_memory / 2**30:.0f} GB free",
+            )
+        )
+    if torch.backends.mps.is_available():
+        offered.append(("mps", "the graphics of this Mac"))
+    cores = os.cpu_count() or 1
+    return [*offered, ("cpu", f"processor, {cores} core{'s' if cores > 1 else ''}")]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -55,11 +75,15 @@ def detection_dtype(precision: str, device: torch.device) -> torch.dtype:
     return known[precision]
 
 
-def describe_failure(error: BaseException) -> str:
-    """One sentence for a failure inside torch, with what to do about it."""
+def failure_of(error: BaseException) -> SpinemetError:
+    """A failure inside torch as one sentence, with what to do about it."""
     text = " ".join(str(error).split())
     if isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower():
-        return "The graphics card ran out of memory; use a smaller batch or the device 'cpu'."
+        return OutOfMemory(
+            "The graphics card ran out of memory; use a smaller batch or the device 'cpu'."
+        )
     if isinstance(error, MemoryError) or "can't allocate memory" in text.lower():
-        return "The memory of this computer is full; close other programs or use a smaller batch."
-    return f"The computation failed inside torch: {text[:300]}"
+        return OutOfMemory(
+            "The memory of this computer is full; close other programs or use a smaller batch."
+        )
+    return SpinemetError(f"The computation failed inside torch: {text[:300]}")

@@ -111,6 +111,33 @@ class ResultRows:
         rows = self._store.read("SELECT identity, name, card FROM models ORDER BY name, identity")
         return {identity: (name, card) for identity, name, card in rows}
 
+    def set_default_model(self, identity: str, *, who: str = "") -> None:
+        """Make a model that :meth:`save_model` has seen the one that detection begins with.
+
+        Raises
+        ------
+        SpinemetError
+            If the model is unknown.
+        """
+        self._known_model(identity)
+        with self._store.writing(who) as change:
+            change.execute(
+                "INSERT INTO default_model VALUES (1, ?) ON CONFLICT DO UPDATE SET "
+                "model = excluded.model",
+                identity,
+            )
+            change.note("default model", {}, digest(identity))
+
+    @property
+    def default_model(self) -> str:
+        """Identity of the model that detection begins with; empty where none was chosen."""
+        rows = self._store.read("SELECT model FROM default_model")
+        return str(rows[0][0]) if rows else ""
+
+    def _known_model(self, identity: str) -> None:
+        if not self._store.read("SELECT 1 FROM models WHERE identity = ?", identity):
+            raise SpinemetError(f"The study does not know the model {identity}; add it first.")
+
     def save_run(
         self,
         case: str,
@@ -140,8 +167,7 @@ class ResultRows:
             If the case or the model is unknown.
         """
         case_id, _ = self._store.case_id(case)
-        if not self._store.read("SELECT 1 FROM models WHERE identity = ?", model):
-            raise SpinemetError(f"The study does not know the model {model}; add it first.")
+        self._known_model(model)
         told = json.dumps(dict(settings), sort_keys=True, ensure_ascii=False)
         each = [(k, d) for k, found in enumerate(findings) for d in found.detections]
         rows = [
@@ -239,6 +265,8 @@ class ResultRows:
         """The hash of every row that the trail speaks of."""
         for identity, (name, card) in self.models().items():
             yield ("model", subject_of({"model": identity})), _model_digest(name, card)
+        if self.default_model:
+            yield ("default model", subject_of({})), digest(self.default_model)
         for number, case, model, settings in self._store.read(
             "SELECT runs.id, name, model, settings FROM runs JOIN cases ON cases.id = case_id"
         ):

@@ -90,6 +90,12 @@ MIGRATIONS = (
     CREATE INDEX runs_of_cases ON runs (case_id);
     CREATE INDEX verdicts_of_cases ON verdicts (case_id);
     """,
+    """
+    CREATE TABLE default_model (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        model TEXT NOT NULL REFERENCES models(identity)
+    );
+    """,
 )
 """Each step leads from one version to the next; an empty file has version 0."""
 

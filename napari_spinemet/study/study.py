@@ -239,6 +239,11 @@ class Study:
         )
 
     @property
+    def contours_revision(self) -> int:
+        """A number that grows with every change of any contour."""
+        return self.memory.contours.revision if self.memory is not None else 0
+
+    @property
     def origin(self) -> dict[str, Any]:
         """How a synthetic cohort was made; empty for other studies."""
         try:
@@ -255,6 +260,38 @@ class Study:
     def model_files(self) -> list[Path]:
         """Weights of the study's own models, by name."""
         return sorted(self.models.glob("*.safetensors")) if self.models.is_dir() else []
+
+    @property
+    def default_model(self) -> str:
+        """Identity of the model that detection begins with; empty where none was chosen."""
+        return self.memory.results.default_model if self.memory is not None else ""
+
+    def keep_model(self, identity: str, name: str, card: str, *, default: bool = False) -> None:
+        """Enter a model into the study's tables, and perhaps make it the default.
+
+        Parameters
+        ----------
+        identity, name : str
+        card : str
+            As JSON.
+        default : bool
+
+        Raises
+        ------
+        SpinemetError
+            If nothing can be saved here.
+        """
+        if self.memory is None or not self.memory.writable:
+            raise SpinemetError(f"The model cannot be entered into {self.path}. {self.notice}")
+        with self.memory.together():
+            self.memory.results.save_model(identity, name, card)
+            if default:
+                self.memory.results.set_default_model(identity)
+
+    def likelihood_sets(self) -> list[str]:
+        """Names of the folders of likelihood maps: one for each model, and cross-validation."""
+        folder = self.path / "likelihood"
+        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
 
     def likelihood(self, case: Case, identity: str) -> LikelihoodMap | None:
         """The plain likelihood map of a case by a model, if it has been stored."""

@@ -19,7 +19,7 @@ from ..imaging import Annotation, SagittalSeries
 from ..jobs import CancelToken, Evaluated, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
 from ..network import ModelCard, SiameseNet, save_model
-from ..network.devices import choose_device, describe_failure, reduced_precision
+from ..network.devices import choose_device, failure_of, reduced_precision
 from ..network.resident import home_of_images
 from .batches import Batch, Batches, BlockBatches, Outcome, WindowBatches
 from .checkpoint import Standing, fingerprint_of
@@ -54,6 +54,23 @@ class TrainingResult:
     history: list[dict[str, float]] = field(default_factory=list)
     samples: int = 0
     seconds: float = 0.0
+
+    @property
+    def error(self) -> float | None:
+        """Validation error of the best epoch; None without validation cases."""
+        return self._best().get("validation_error")
+
+    @property
+    def score(self) -> float:
+        """What runs are ranked by: that error, and of equal ones the lower loss."""
+        best = self._best()
+        if "validation_error" not in best:
+            return math.inf
+        return best["validation_error"] + 1e-6 * best["validation_loss"]
+
+    def _best(self) -> dict[str, float]:
+        known = 0 < self.best_epoch <= len(self.history)
+        return self.history[self.best_epoch - 1] if known else {}
 
 
 def train(
@@ -107,12 +124,18 @@ def train(
     Raises
     ------
     SpinemetError
-        If there is nothing to learn from, the loss is no longer a number, the device ran out
+        If there is nothing to learn from, none of the cases has vertebra contours for the third
+        output, the loss is no longer a number, the device ran out
         of memory, the outputs no longer vary (collapse), or ``state`` is of another run.
     Cancelled
         If the token was raised; the checkpoint of the last whole epoch remains.
     """
     config = config or TrainingConfig()
+    if config.outputs == 3 and cases and not any(a.vertebrae.any() for _, a in cases):
+        raise SpinemetError(
+            "None of the cases has vertebra contours, from which a network with three outputs "
+            "learns normal bone; draw them under Annotate, or train with two outputs."
+        )
     device = choose_device(config.device)
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng(devices=[]):
@@ -209,7 +232,7 @@ def train(
         run.keep()
         raise
     except (RuntimeError, MemoryError) as error:
-        raise SpinemetError(describe_failure(error)) from error
+        raise failure_of(error) from error
     model.load_state_dict(run.best)
     model.to("cpu").eval()
     if judge is not None and judge.collapsed(model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_spinemet.errors import Cancelled, SpinemetError
@@ -12,7 +13,8 @@ from napari_spinemet.experiments.train_study import train_study
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.jobs import CancelToken, Evaluated, Event, Progressed
 from napari_spinemet.network import load_model
-from napari_spinemet.study import Study
+from napari_spinemet.study import Case, Study
+from napari_spinemet.study.unfinished import is_unfinished
 from napari_spinemet.training import TrainingConfig
 
 CONFIG = TrainingConfig(
@@ -84,3 +86,100 @@ def test_a_name_that_is_no_file_name_is_refused(study: Path, name: str) -> None:
     with pytest.raises(SpinemetError, match="cannot name a model"):
         train_study(study, CONFIG, name=name)
     assert not (study / "models").exists()
+
+
+def test_of_a_grid_the_network_that_validates_best_is_kept(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the lowest validation error of all; cut short, finished networks are not made again."""
+    events: list[Event] = []
+    token = CancelToken()
+    decays = (0.1, 0.001)
+
+    def stop_in_the_second(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Evaluated) and sum(isinstance(e, Evaluated) for e in events) == 3:
+            token.cancel()
+
+    with pytest.raises(Cancelled):
+        train_study(
+            study,
+            CONFIG,
+            name="grid",
+            weight_decays=decays,
+            on_event=stop_in_the_second,
+            cancel=token,
+        )
+    assert is_unfinished(study / "models" / "grid.safetensors")
+    steps = [e for e in events if isinstance(e, Progressed) and e.task == "train"]
+    assert [(e.done, e.total) for e in steps] == [(1, 4), (2, 4), (3, 4)]
+    assert steps[2].message.startswith("lambda 0.0005, 2 of 2")
+    more: list[Event] = []
+    _, card = train_study(
+        study, CONFIG, name="grid", weight_decays=decays, resume=True, on_event=more.append
+    )
+    again = [e for e in more if isinstance(e, Progressed) and e.task == "train"]
+    assert [e.done for e in again] == [4]
+    _, at_once = train_study(study, CONFIG, name="whole", weight_decays=decays)
+    assert card.sha256 == at_once.sha256
+    tried = card.metrics["weight_decays"]
+    assert [t["weight_decay"] for t in tried] == list(decays)
+    errors = [t["validation_error"] for t in tried]
+    assert card.training["config"]["weight_decay"] == decays[errors.index(min(errors))]
+    assert not is_unfinished(study / "models" / "grid.safetensors")
+
+
+def test_a_single_case_is_trained_on_and_the_card_says_so(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is none to validate on; nor could a grid be decided."""
+    held = list(Study(study).contoured())[:1]
+    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(held))
+    _, card = train_study(study, CONFIG, name="single")
+    assert card.training["cases"] == 1
+    assert any("only case with lesions" in note for note in card.training["notes"])
+    with pytest.raises(SpinemetError, match="contour a second case"):
+        train_study(study, CONFIG, name="single", weight_decays=(0.1, 0.01))
+
+
+def test_without_vertebrae_there_is_nothing_to_tell_bone_by(
+    study: Path, small_case: tuple[SagittalSeries, Annotation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three outputs are refused with what to do, and two are enough; one bare case is noted."""
+    series, annotation = small_case
+    bare = dataclasses.replace(annotation, vertebrae=np.zeros_like(annotation.vertebrae), levels={})
+    held = [(case, series, bare) for case, _, _ in Study(study).contoured()]
+    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(held))
+    with pytest.raises(SpinemetError, match=r"vertebra contours.*two outputs"):
+        train_study(study, CONFIG, name="bare")
+    assert not (study / "models" / "bare.safetensors").exists()
+    path, _ = train_study(study, dataclasses.replace(CONFIG, outputs=2), name="bare")
+    assert path.exists()
+    normal = Annotation(np.zeros_like(annotation.lesions), annotation.vertebrae, {1: "L2"})
+    mixed = [*held, (dataclasses.replace(held[0][0], path=study / "other"), series, normal)]
+    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(mixed))
+    _, card = train_study(study, CONFIG, name="mixed")
+    assert any("No vertebra is contoured in case-00" in note for note in card.training["notes"])
+
+
+def test_contours_that_change_meanwhile_are_told(
+    study: Path, small_case: tuple[SagittalSeries, Annotation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model knows them as they were, and its card says whose they are."""
+    _, annotation = small_case
+    drawn = dataclasses.replace(annotation, lesions=np.roll(annotation.lesions, 3, axis=2))
+    monkeypatch.setattr(
+        Study, "contours_revision", property(lambda self: next(numbers)), raising=True
+    )
+    monkeypatch.setattr(
+        Case,
+        "annotation",
+        lambda self, _: drawn if self.name == "case-002" else annotation,
+    )
+    numbers = iter([1, 2, 2, 2])
+    _, card = train_study(study, CONFIG, name="mine")
+    (note,) = card.training["notes"]
+    assert note.startswith("The contours of case-002 were changed while it trained;")
+    numbers = iter([2, 2])
+    _, card = train_study(study, CONFIG, name="mine")
+    assert card.training["notes"] == []

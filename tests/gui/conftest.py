@@ -20,12 +20,31 @@ from napari_spinemet.phantom.sample import sample_study
 def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep preferences and cache apart, so that tests neither see nor change the user's."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    from napari_spinemet.gui import detect, load, operating_point, review, settings, train
+    from napari_spinemet.gui import (
+        crossval_box,
+        detect,
+        load,
+        operating_point,
+        review,
+        settings,
+        train,
+        training_form,
+    )
 
     kept = {
         ("places", "scan"): "",
         ("places", "study"): "",
         ("training", "name"): "my-model",
+        ("training", "minutes"): 15,
+        ("training", "stop"): "epochs",
+        ("training", "batch_size"): 128,
+        ("training", "rate"): "auto",
+        ("training", "penalty"): "0.0005",
+        ("training", "resolutions"): "0.5, 1, 2",
+        ("training", "outputs"): 3,
+        ("training", "process"): False,
+        ("training", "folds"): 2,
+        ("training", "scheduler"): "",
         ("training", "epochs"): 1,
         ("training", "batches"): 2,
         ("training", "form"): "dense",
@@ -42,7 +61,16 @@ def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert (group, key) in kept
             kept[(group, key)] = value
 
-    for module in (settings, load, train, detect, review, operating_point):
+    for module in (
+        settings,
+        load,
+        train,
+        training_form,
+        crossval_box,
+        detect,
+        review,
+        operating_point,
+    ):
         for name, value in (("preference", preference), ("keep", keep)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)

@@ -12,9 +12,7 @@ import pytest
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 
-from napari_spinemet.errors import SpinemetError
 from napari_spinemet.gui.runner import JobRunner
-from napari_spinemet.network import load_card
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
 
@@ -359,62 +357,6 @@ def test_renamed_and_deleted_layers_break_nothing(
     workspace.annotate.use("paint")
 
 
-def test_training_runs_in_the_background_and_keeps_a_model(
-    workspace: object, wait_idle: Callable, study_copy: Path, tmp_path: Path
-) -> None:
-    """A run of two batches draws its loss and leaves a model with its card in the study."""
-    import shutil
-
-    shutil.copytree(study_copy / "case-001", study_copy / "case-002")
-    workspace.load.open_study(study_copy)
-    train = workspace.train
-    assert "3 of 3 cases" in train.cases.text()
-    train.start_button.click()
-    assert not train.start_button.isEnabled()
-    wait_idle(workspace)
-    assert train.start_button.isEnabled()
-    assert len(train._losses) == 2
-    assert len(train._errors) == 1
-    card = load_card(study_copy / "models" / "my-model.safetensors")
-    assert card.training["cases"] == 2
-    workspace.detect.refresh_models()
-    assert workspace.detect.model.findText("my-model (study)") >= 0
-
-
-def test_training_is_cancelled_within_a_batch(
-    workspace: object, qtbot: object, wait_idle: Callable, study_copy: Path
-) -> None:
-    """Cancel leaves no model behind and the widget ready; Resume goes on where it was."""
-    import shutil
-
-    shutil.copytree(study_copy / "case-001", study_copy / "case-002")
-    workspace.load.open_study(study_copy)
-    train = workspace.train
-    train.form["batches"].value = 10_000
-    train.start()
-    qtbot.waitUntil(lambda: len(train._losses) >= 1, timeout=240_000)
-    train.progress.cancel.click()
-    asked = time.monotonic()
-    wait_idle(workspace)
-    assert time.monotonic() - asked < 60
-    assert "cancelled" in train.status.text()
-    assert not list((study_copy / "models").glob("*.safetensors"))
-    assert train.resume_button.isEnabled()
-    train.form["name"].value = "another"
-    assert not train.resume_button.isEnabled()
-    train.form["name"].value = "my-model"
-    done = []
-    workspace.session.runner.reported.connect(
-        lambda task, event: done.append(event.done) if "loss" in getattr(event, "values", {}) else 0
-    )
-    before = len(train._losses)
-    train.resume_button.click()
-    qtbot.waitUntil(lambda: bool(done), timeout=240_000)
-    train.progress.cancel.click()
-    wait_idle(workspace)
-    assert done[0] == before + 1
-
-
 @pytest.mark.parametrize(
     "error", [RuntimeError("CUDA out of memory"), ValueError("odd"), MemoryError()]
 )
@@ -435,21 +377,35 @@ def test_a_failing_job_says_so_and_is_over(
     assert "Traceback" not in said()[-1]
 
 
-def test_only_one_job_at_a_time(workspace: object, qtbot: object) -> None:
-    """A second job is refused with the name of the first, and cancelling ends the first."""
-    runner = workspace.session.runner
+def test_jobs_wait_their_turn_and_one_that_waits_can_be_cancelled(
+    workspace: object, qtbot: object
+) -> None:
+    """One at a time, in the order they came; cancelling by name leaves the running one alone."""
+    runner, begun, over = workspace.session.runner, [], []
 
-    def work(_: object, cancel: object) -> None:
-        while True:
-            cancel.raise_if_cancelled()
-            time.sleep(0.005)
+    def work(name: str) -> Callable:
+        def until_cancelled(_: object, cancel: object) -> None:
+            begun.append(name)
+            while True:
+                cancel.raise_if_cancelled()
+                time.sleep(0.005)
 
-    runner.start("first", work)
-    with pytest.raises(SpinemetError, match="first"):
-        runner.start("second", work)
+        return until_cancelled
+
+    runner.cancelled.connect(over.append)
+    for name in ("first", "second", "third"):
+        runner.start(name, work(name))
+    assert all(runner.has(name) for name in ("first", "second", "third"))
+    runner.cancel("second")
+    assert over == ["second"]
+    assert runner.task == "first"
+    assert not runner.has("second")
     with qtbot.waitSignal(runner.cancelled, timeout=5_000):
         runner.cancel()
-    assert not runner.busy
+    qtbot.waitUntil(lambda: begun == ["first", "third"], timeout=5_000)
+    runner.cancel("third")
+    qtbot.waitUntil(lambda: not runner.busy, timeout=5_000)
+    assert over == ["second", "first", "third"]
 
 
 def test_detection_says_what_is_missing(workspace: object, tmp_path: Path) -> None:
@@ -518,7 +474,7 @@ def test_opening_and_saving_go_on_beside_training(workspace: object, qtbot: obje
 
 def test_what_waits_to_be_saved_is_saved_at_the_end(qtbot: object) -> None:
     """The program closes while a scan is being read and a save waits behind it."""
-    desk, reading, saved = JobRunner(queues=True), threading.Event(), []
+    desk, reading, saved = JobRunner(), threading.Event(), []
     desk.start("load", lambda *_: reading.wait(5))
     desk.start("save", lambda *_: saved.append("contours"))
     threading.Timer(0.1, reading.set).start()

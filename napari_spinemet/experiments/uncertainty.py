@@ -1,0 +1,85 @@
+"""Which scan to contour next: the one that the model is least sure of.
+
+Uncertainty sampling (Lewis and Gale, SIGIR 1994): of the scans without contours, those teach
+most of which the model is most in doubt. Doubt is the entropy of its answer (Settles, Active
+Learning Literature Survey, 2009, section 3.1), in the mean over the scan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import Cancelled, SpinemetError
+from ..imaging import LikelihoodMap
+from ..jobs import CancelToken, EventCallback, Progressed
+from ..jobs.events import ignore
+from ..network import SiameseNet
+from ..study import Study
+from .study_froc import model_map
+
+TASK = "rank"
+
+
+@dataclass(frozen=True)
+class CaseUncertainty:
+    """How much a model is in doubt about a scan.
+
+    Attributes
+    ----------
+    case : str
+    bits : float or None
+        Mean entropy of the lesion likelihood over the evaluated pixels, 0 (sure everywhere) to
+        1 (every pixel may be either); None where the scan could not be read.
+    reason : str
+        Why it could not.
+    """
+
+    case: str
+    bits: float | None
+    reason: str = ""
+
+
+def mean_entropy(likelihood: LikelihoodMap) -> float:
+    """Mean binary entropy of a plain map over its evaluated columns, in bits."""
+    p = likelihood.values[:, :, slice(*likelihood.columns)].astype(np.float64)
+    q = np.clip(p, 1e-12, 1 - 1e-12)
+    return float(np.mean(-q * np.log2(q) - (1 - q) * np.log2(1 - q)))
+
+
+def rank_cases(
+    study: Study,
+    model: SiameseNet,
+    identity: str,
+    *,
+    device: str = "auto",
+    on_event: EventCallback = ignore,
+    cancel: CancelToken | None = None,
+) -> list[CaseUncertainty]:
+    """Cases without contours, the most doubtful first; those that cannot be read last.
+
+    Parameters
+    ----------
+    study : Study
+        Maps that are made here are kept there.
+    model : SiameseNet
+    identity : str
+        Of the model, as its card says.
+    device, on_event, cancel
+        See :func:`~napari_spinemet.likelihood_map`.
+    """
+    bare = [case for case, state in study.states() if not state.contoured]
+    found = []
+    for number, case in enumerate(bare, 1):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        try:
+            made = model_map(study, case, model, identity, device=device, cancel=cancel)
+            found.append(CaseUncertainty(case.name, mean_entropy(made)))
+        except Cancelled:
+            raise
+        except SpinemetError as error:  # one bad scan must not hide the others
+            found.append(CaseUncertainty(case.name, None, str(error)))
+        on_event(Progressed(TASK, number, len(bare), case.name))
+    return sorted(found, key=lambda u: (u.bits is None, -(u.bits or 0.0), u.case))

@@ -1,0 +1,85 @@
+"""FROC on the validation cases while a network learns, and at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..detection import likelihood_map
+from ..evaluation import froc
+from ..imaging import Annotation, FrocCase, SagittalSeries
+from ..jobs import CancelToken, Charted, EventCallback, Progressed
+from ..network import SiameseNet, load_card
+from ..training import TrainingConfig
+
+Named = tuple[str, SagittalSeries, Annotation]
+_AREA_CM2 = 2.0
+_CHOICE_S = 3.0
+"""What the choice of the operating point takes for each case."""
+
+
+class ValidationWatch:
+    """FROC on the validation cases, for a tenth of the time at most.
+
+    Parameters
+    ----------
+    cases : sequence of (str, SagittalSeries, Annotation)
+        With their names.
+    config : TrainingConfig
+    on_event : callable
+        Gets the curves, see :class:`.Charted`.
+    cancel : CancelToken, optional
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[Named],
+        config: TrainingConfig,
+        on_event: EventCallback,
+        cancel: CancelToken | None,
+    ) -> None:
+        self._cases, self._config = cases, config
+        self._on_event, self._cancel = on_event, cancel
+        self._cost, self._last = 0.0, time.perf_counter()
+
+    def maps(self, model: SiameseNet, task: str = "validate") -> list[FrocCase]:
+        """Plain maps of all validation cases."""
+        found = []
+        for number, (name, series, annotation) in enumerate(self._cases, 1):
+            made = likelihood_map(series, model, device=self._config.device, cancel=self._cancel)
+            found.append(FrocCase(name, ((made, annotation),)))
+            self._on_event(Progressed(task, number, len(self._cases), f"validating on {name}"))
+        return found
+
+    def reserve(self) -> float:
+        """Seconds that validation at the end will take, by trying it on one case."""
+        if not self._cases:
+            return 0.0
+        config = self._config
+        network = SiameseNet(config.resolutions, config.form, config.blocks, config.outputs).eval()
+        began = time.perf_counter()
+        likelihood_map(self._cases[0][1], network, device=config.device, cancel=self._cancel)
+        return (time.perf_counter() - began + _CHOICE_S) * len(self._cases)
+
+    def after_epoch(self, model: SiameseNet, epoch: int) -> None:
+        """Draw the curve, unless that was done a moment ago."""
+        now = time.perf_counter()
+        if not self._cases or self._config.form != "dense" or now - self._last < 9 * self._cost:
+            return
+        curve = froc(
+            self.maps(model), min_area_cm2=_AREA_CM2, weight=load_card().operating_point.weight
+        )
+        order = np.argsort(curve.fp_sum)
+        self._on_event(
+            Charted(
+                "train",
+                "validation FROC",
+                epoch,
+                tuple(curve.fp_sum[order].tolist()),
+                tuple(np.maximum.accumulate(curve.tp_rate[order]).tolist()),
+            )
+        )
+        self._last = time.perf_counter()
+        self._cost = self._last - now

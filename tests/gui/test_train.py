@@ -1,0 +1,316 @@
+"""The Train widget: a real training in a real window, and whatever may go wrong in one."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import signal
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QMessageBox
+
+from napari_spinemet.experiments import train_study as train_study_module
+from napari_spinemet.experiments.uncertainty import CaseUncertainty
+from napari_spinemet.network import load_card
+from napari_spinemet.study import Study
+from napari_spinemet.training import loop
+
+STARTS = int(os.environ.get("SPINEMET_STARTS", "12"))
+
+
+@pytest.fixture
+def study(workspace: Any, study_copy: Path) -> Path:
+    """Two cases with lesions and a normal one, open in the workspace."""
+    shutil.copytree(study_copy / "case-001", study_copy / "case-002")
+    workspace.load.open_study(study_copy)
+    return study_copy
+
+
+def _model(study: Path, name: str = "my-model") -> Path:
+    return study / "models" / f"{name}.safetensors"
+
+
+def test_training_runs_in_the_background_and_keeps_a_model(
+    workspace: Any, wait_idle: Callable, study: Path
+) -> None:
+    """A run of two batches draws its course and leaves a model in files and tables."""
+    train = workspace.train
+    assert "3 of 3 contoured cases" in train.cases.summary.text()
+    train.start_button.click()
+    assert not train.start_button.isEnabled()
+    wait_idle(workspace)
+    assert train.start_button.isEnabled()
+    assert len(train.plots.losses) == 2
+    assert len(train.plots.errors) == 1
+    card = load_card(_model(study))
+    assert card.training["cases"] == 2
+    assert card.identity in workspace.session.study.memory.results.models()
+    assert not workspace.session.study.verify()
+    assert workspace.detect.model.findText("my-model (study)") >= 0
+    # The new model can be made the default, which outlives the window.
+    models = train.models
+    models.table.selectRow([card.name for _, card in models.models].index("my-model"))
+    models.default_button.click()
+    wait_idle(workspace)
+    assert workspace.detect.model.currentText() == "my-model (study)"
+    assert Study(study).default_model == card.identity
+
+
+def test_training_is_cancelled_within_a_batch_and_goes_on(
+    workspace: Any, qtbot: Any, wait_idle: Callable, study: Path
+) -> None:
+    """Cancel leaves no model behind and the widget ready; Resume goes on where it was."""
+    train = workspace.train
+    train.form.set(batches=10_000)
+    train.start()
+    qtbot.waitUntil(lambda: len(train.plots.losses) >= 1, timeout=240_000)
+    train.progress.cancel.click()
+    wait_idle(workspace)
+    assert "cancelled" in train.status.text()
+    assert not _model(study).exists()
+    assert train.resume_button.isEnabled()
+    train.form.set(name="another")
+    assert not train.resume_button.isEnabled()
+    train.form.set(name="my-model")
+    done = []
+    workspace.session.trainer.reported.connect(
+        lambda task, event: done.append(event.done) if "loss" in getattr(event, "values", {}) else 0
+    )
+    before = len(train.plots.losses)
+    train.resume_button.click()
+    qtbot.waitUntil(lambda: bool(done), timeout=240_000)
+    train.progress.cancel.click()
+    wait_idle(workspace)
+    assert done[0] == before + 1
+
+
+def test_what_is_chosen_is_what_is_trained_on(
+    workspace: Any, wait_idle: Callable, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ticks, time, lambda and the rest of the form reach the training as they stand."""
+    asked: dict[str, Any] = {}
+
+    def stand_in(place: str, config: Any = None, **given: Any) -> Any:
+        asked.update(given, config=config)
+        raise MemoryError
+
+    monkeypatch.setattr(
+        train_study_module, "train_study", lambda study, **given: stand_in(study, **given)
+    )
+    train = workspace.train
+    train.cases.table.item(1, 0).setCheckState(Qt.CheckState.Unchecked)
+    assert "2 of 3" in train.cases.summary.text()
+    train.refresh()  # a tick outlives a change of the study
+    train.form.set(
+        stop="minutes", minutes=7, penalty="0.001, 0.01", resolutions="1, 2", outputs=2, rate="0.02"
+    )
+    train.start_button.click()
+    wait_idle(workspace)
+    assert asked["only"] == ["case-001", "normal-001"]
+    assert asked["minutes"] == 7
+    assert asked["weight_decays"] == [0.002, 0.02]
+    config = asked["config"]
+    assert (config.resolutions, config.outputs, config.learning_rate) == ((1.0, 2.0), 2, 0.02)
+    assert "memory of this computer" in train.status.text()
+    # Too little memory: what would help is offered.
+    assert train.again.isVisibleTo(train)
+    train.smaller_button.click()
+    wait_idle(workspace)
+    assert asked["config"].batch_size == 64
+    train.form.set(resolutions="fine")
+    train.start_button.click()
+    assert not workspace.session.trainer.busy
+    train.cases.table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)
+    train.cases.table.item(2, 0).setCheckState(Qt.CheckState.Unchecked)
+    assert not train.start_button.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (RuntimeError("something broke"), "something broke"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "smaller batch"),
+        (float("nan"), "lower the learning rate"),
+    ],
+)
+def test_a_failure_amid_an_epoch_loses_nothing(
+    workspace: Any,
+    qtbot: Any,
+    wait_idle: Callable,
+    study: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Any,
+    words: str,
+) -> None:
+    """One sentence, ready at once, the former model intact, and the network's memory is back."""
+    _model(study).parent.mkdir()
+    _model(study).write_bytes(b"the former model")
+    networks: list[Any] = []
+    step = loop.training_step
+
+    def breaks(model: Any, *rest: Any) -> float:
+        networks.append(weakref.ref(model))
+        if len(networks) < 3:
+            return step(model, *rest)
+        if isinstance(failure, float):
+            return failure
+        raise failure
+
+    monkeypatch.setattr(loop, "training_step", breaks)
+    train = workspace.train
+    train.form.set(batches=100)
+    train.start_button.click()
+    wait_idle(workspace)
+    assert words in train.status.text()
+    assert train.start_button.isEnabled()
+    assert _model(study).read_bytes() == b"the former model"
+    assert train.again.isVisibleTo(train) == isinstance(failure, torch.OutOfMemoryError)
+    if isinstance(failure, BaseException):
+        failure.__traceback__ = None
+    gc.collect()
+    assert networks[0]() is None
+
+
+def test_a_trainer_that_is_killed_is_told_and_resumed(
+    workspace: Any, qtbot: Any, wait_idle: Callable, study: Path
+) -> None:
+    """In a process of its own: its end by force is a sentence; the next run goes on."""
+    train = workspace.train
+    train.form.set(batches=10_000, process=True)
+    train.start_button.click()
+    qtbot.waitUntil(lambda: len(train.plots.losses) >= 1, timeout=240_000)
+    (child,) = _children()
+    os.kill(child.pid, signal.SIGKILL)
+    wait_idle(workspace)
+    assert "stopped from outside" in train.status.text()
+    assert train.start_button.isEnabled()
+    assert not _children()
+    assert not _model(study).exists()
+
+
+def _children() -> list[Any]:
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "napari_spinemet.jobs.process" in " ".join(child.cmdline())
+    ]
+
+
+def test_many_starts_and_cancels_leave_nothing_behind(
+    workspace: Any, qtbot: Any, wait_idle: Callable, study: Path
+) -> None:
+    """Threads, processes, widgets and memory after the last are those after the first few."""
+    train, process = workspace.train, psutil.Process()
+    train.form.set(batches=10_000)
+
+    def count() -> tuple[int, int, int]:
+        gc.collect()
+        return (
+            threading.active_count(),
+            len(process.children(recursive=True)),
+            len(QApplication.allWidgets()),
+        )
+
+    found, sizes = [], []
+    for number in range(STARTS):
+        train.start()
+        if number % 4 == 0:  # some before the first batch, some amid the epoch
+            qtbot.waitUntil(lambda: len(train.plots.losses) >= 1, timeout=240_000)
+        train.progress.cancel.click()
+        wait_idle(workspace)
+        found.append(count())
+        sizes.append(process.memory_info().rss / 2**20)
+    assert found[-1] == found[STARTS // 3]
+    print(f"{STARTS} starts: {found[-1]}, {sizes[STARTS // 3]:.0f} -> {sizes[-1]:.0f} MB")
+    assert sizes[-1] < sizes[STARTS // 3] + 60
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_closing_amid_a_job_asks_once(
+    workspace: Any, viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, agreed: bool
+) -> None:
+    """No keeps the window and the job; yes stops the job and closes."""
+    asked: list[str] = []
+    answers = QMessageBox.StandardButton
+
+    def question(_: Any, title: str, told: str, *rest: Any) -> Any:
+        asked.append(told)
+        return answers.Close if agreed else answers.Cancel
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    trainer, stopped = workspace.session.trainer, threading.Event()
+
+    def work(_: Any, cancel: Any) -> None:
+        while not cancel.cancelled:
+            time.sleep(0.005)
+        stopped.set()
+        cancel.raise_if_cancelled()
+
+    trainer.start("training", work)
+    window = viewer.window._qt_window
+    window.close()
+    assert len(asked) == 1
+    assert "Training is still running" in asked[0]
+    assert "resumed" in asked[0]
+    if agreed:
+        assert stopped.wait(5)
+        assert not window.isVisible()
+    else:
+        assert window.isVisible()
+        assert trainer.busy
+    trainer.stop()
+    qtbot.waitUntil(lambda: not trainer.busy, timeout=5_000)
+
+
+def test_the_most_doubtful_scan_is_shown_in_train_and_load(
+    workspace: Any, wait_idle: Callable, study_copy: Path, quick_model: Path
+) -> None:
+    """Scans without contours come after the others, ranked, and one is named to be next."""
+    for name in ("bare-1", "bare-2"):
+        shutil.copytree(study_copy / "normal-001" / "scan", study_copy / name / "scan")
+    workspace.load.open_study(study_copy)
+    train, session = workspace.train, workspace.session
+    assert train.cases.rank_button.isEnabled()
+    session.model = str(quick_model)
+    train.cases.rank_button.click()
+    wait_idle(workspace)
+    assert set(session.ranking) == {"bare-1", "bare-2"}
+    session.rank(
+        {"bare-2": CaseUncertainty("bare-2", 0.25), "bare-1": CaseUncertainty("bare-1", 0.1)}
+    )
+    rows = [train.cases.table.item(k, 1).text() for k in range(train.cases.table.rowCount())]
+    assert rows == ["case-001", "normal-001", "bare-2", "bare-1"]
+    assert train.cases.table.item(2, 3).text() == "25.0 %"
+    assert "Contour bare-2 next" in train.cases.summary.text()
+    load = workspace.load.case_table
+    shown = {load.item(k, 0).text(): load.item(k, 2).text() for k in range(load.rowCount())}
+    assert shown["bare-1"] == "10.0 %"
+    assert shown["case-001"] == ""
+    assert train.cases.chosen() == ["case-001", "normal-001"]
+
+
+def test_cross_validation_waits_its_turn_and_says_what_is_missing(
+    workspace: Any, qtbot: Any, wait_idle: Callable, study_copy: Path
+) -> None:
+    """Of the sample study's two cases one fold has no lesion to learn from."""
+    workspace.load.open_study(study_copy)
+    trainer, box = workspace.session.trainer, workspace.train.crossval
+    gate = threading.Event()
+    trainer.start("training", lambda *_: gate.wait(10))
+    box.start_button.click()
+    assert trainer.task == "training"
+    assert trainer.has("cross-validation")
+    gate.set()
+    wait_idle(workspace)
+    assert "no lesion among the cases" in box.outcome.text()
+    assert box.start_button.isEnabled()
