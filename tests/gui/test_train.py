@@ -17,6 +17,7 @@ import psutil
 import pytest
 import torch
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_spinemet.experiments import train_study as train_study_module
@@ -258,13 +259,16 @@ def test_closing_amid_a_job_asks_once(
 
     trainer.start("training", work)
     window = viewer.window._qt_window
-    window.close()
+    if agreed:  # as the window would ask; it is still needed by the fixture that closes it
+        assert not workspace.session._closing.eventFilter(window, QCloseEvent())
+    else:
+        window.close()
     assert len(asked) == 1
     assert "Training is still running" in asked[0]
     assert "resumed" in asked[0]
     if agreed:
         assert stopped.wait(5)
-        assert not window.isVisible()
+        assert not trainer._thread.is_alive()
     else:
         assert window.isVisible()
         assert trainer.busy
