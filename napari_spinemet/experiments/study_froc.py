@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..detection import likelihood_map
+from ..errors import SpinemetError
 from ..evaluation import FrocCurve, froc
 from ..evaluation.baselines import blob_map, intensity_map
 from ..evaluation.froc import CohortForests
@@ -15,6 +16,7 @@ from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
 from ..network import SiameseNet
 from ..study import Case, Study
+from ..study.likelihoods import file_name, is_crossval
 
 TASK = "froc"
 STANDING_CASES = 60
@@ -171,6 +173,8 @@ def redrawn(
             if cancel is not None:
                 cancel.raise_if_cancelled()
             likelihood = study.likelihood(case, identity)
+            if likelihood is None and is_crossval(identity):
+                continue  # contoured since, or left out on purpose
             if likelihood is None:
                 raise _MapMissingError
             on_event(Progressed(TASK, number, total, case.name))
@@ -184,6 +188,33 @@ def redrawn(
 
 class _MapMissingError(Exception):
     """A map that a curve needs has not been made, or is lost."""
+
+
+def crossval_curve(
+    study: Study,
+    identity: str,
+    point: OperatingPoint,
+    *,
+    on_event: EventCallback = ignore,
+    cancel: CancelToken | None = None,
+) -> SystemCurve:
+    """The curve of a cross-validation: each case by a network that never saw it.
+
+    Cases that it did not hold, contoured since for example, are left out.
+
+    Raises
+    ------
+    SpinemetError
+        If none of its maps is left.
+    """
+    if file_name(identity) not in study.likelihood_sets():
+        raise SpinemetError(
+            f"No map of the cross-validation {identity} is left in {study.path}; run it again "
+            "under Train."
+        )
+    drawn = redrawn(study, identity, point, on_event=on_event, cancel=cancel)
+    assert drawn is not None  # a missing map is a case that it did not hold
+    return drawn
 
 
 def baseline_curves(

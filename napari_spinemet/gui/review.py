@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from ..detection.findings import level_of, link_findings
 from ..errors import SpinemetError
 from ..imaging import Finding, OperatingPoint
 from ..jobs import CancelToken, EventCallback
 from ..network.card import load_card
+from ..study.likelihoods import is_crossval
 from .froc_plot import FrocPlot
 from .operating_point import OperatingPointBox
 from .parts import JobBar, Table, button, group, notice, row, text
@@ -49,12 +50,18 @@ class ReviewWidget(QWidget):
         self.froc = FrocPlot()
         self.froc.threshold_chosen.connect(self.controls.threshold.setValue)
         inner.addWidget(self.froc)
+        self.source = QComboBox()
+        self.source.setToolTip(
+            "Whose answers the study's curve is drawn from: those of the model, which it may have "
+            "learned by heart on cases it was trained on, or those of a cross-validation, in which "
+            "each case is judged by a network that never saw it."
+        )
         self.study_button = button(
             "Evaluate the study",
-            "Run the model on every contoured case of the study and draw its curve.",
+            "Judge every contoured case of the study and draw the curve.",
             self.evaluate_study,
         )
-        inner.addWidget(self.study_button)
+        inner.addWidget(row(self.source, self.study_button))
         layout.addWidget(box, 2)
         self.progress = JobBar(self.session.runner, TASK)
         layout.addWidget(self.progress)
@@ -74,6 +81,7 @@ class ReviewWidget(QWidget):
         session.result_changed.connect(self._on_result)
         session.curve_changed.connect(self._on_curve)
         session.study_changed.connect(self._update_buttons)
+        session.study_changed.connect(self._list_sources)
         session.series_changed.connect(self._update_buttons)
         session.runner.started.connect(self._update_buttons)
         session.runner.idle.connect(self._update_buttons)
@@ -81,8 +89,19 @@ class ReviewWidget(QWidget):
         session.redraw.failed.connect(self._on_abandoned)
         session.contours_changed.connect(self._on_contours)
         session.viewer.dims.events.current_step.connect(self._on_step)
+        self._list_sources()
         self._on_result()
         self._on_curve()
+
+    def _list_sources(self) -> None:
+        """The model, and the cross-validations whose maps the study holds."""
+        study, chosen = self.session.study, self.source.currentData()
+        sets = study.likelihood_sets() if study is not None else []
+        self.source.clear()
+        self.source.addItem("by the model", "")
+        for name in filter(is_crossval, sets):
+            self.source.addItem(f"by {name}", name)
+        self.source.setCurrentIndex(max(0, self.source.findData(chosen)))
 
     def _create_findings_box(self) -> QWidget:
         box, layout = group("Findings")
@@ -321,17 +340,21 @@ class ReviewWidget(QWidget):
             session.warn("Open a study under Load first.")
             return
         model = session.model or preference("detection", "model")
+        folds = self.source.currentData()
         try:
-            identity = load_card(model).identity
+            identity = folds or load_card(model).identity
         except SpinemetError as error:
             session.warn(str(error))
             return
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
             from ..experiments import study_curve
+            from ..experiments.study_froc import crossval_curve
             from ..network import load_model
 
             leave_a_core_to_the_interface()
+            if folds:
+                return crossval_curve(study, folds, point, on_event=on_event, cancel=cancel)
             return study_curve(
                 study,
                 load_model(model),
@@ -343,7 +366,7 @@ class ReviewWidget(QWidget):
             )
 
         def done(made: Any) -> None:
-            name = f"{study.path.name} by {Path(model).stem}"
+            name = f"{study.path.name} by {folds or Path(model).stem}"
             session.show_curve(ShownCurve(made.curve, name, point, identity, study, made.trees))
             self._settle.start()  # the controls may have been moved meanwhile
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import FrocCurve, froc
 from napari_spinemet.experiments import study_froc
 from napari_spinemet.experiments.study_froc import redrawn
@@ -107,3 +108,23 @@ def test_a_lost_map_gives_no_curve_and_a_large_study_keeps_no_trees(
     _same(drawn.curve, froc(cases, min_area_cm2=POINT.min_area_cm2, weight=POINT.weight))
     next((study.path / "likelihood").rglob("case-002.npz")).unlink()
     assert redrawn(study, MODEL, POINT) is None
+
+
+def test_a_cross_validation_judges_the_cases_it_held(
+    held: tuple[Study, list[FrocCase]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A case that was contoured since is left out; without any map it says so."""
+    study, cases = held
+    for case in cases[:2]:
+        study.save_likelihood(study.case(case.case_id), "crossval-run", case.sequences[0][0])
+    assert study.likelihood_sets() == ["crossval-run", MODEL]
+    drawn = study_froc.crossval_curve(study, "crossval-run", POINT)
+    assert [c.case_id for c in drawn.curve.cases] == ["case-001", "case-002"]
+    _same(drawn.curve, froc(cases[:2], min_area_cm2=POINT.min_area_cm2, weight=POINT.weight))
+    # Standing trees serve for another area, as those of a model do.
+    other = replace(POINT, min_area_cm2=0.5)
+    again = redrawn(study, "crossval-run", other, drawn.trees)
+    assert again is not None
+    _same(again.curve, froc(cases[:2], min_area_cm2=0.5, weight=POINT.weight))
+    with pytest.raises(SpinemetError, match="run it again"):
+        study_froc.crossval_curve(study, "crossval-lost", POINT)
