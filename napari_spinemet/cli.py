@@ -151,19 +151,41 @@ def detect(
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option(help="float32, float16, bfloat16 or auto.")] = "float32",
     out: Annotated[Path | None, typer.Option(help="Folder for pictures and report.")] = None,
+    many: Annotated[
+        bool, typer.Option("--many", help="Every scan of a folder or study; needs --out.")
+    ] = False,
+    scheduler: Annotated[
+        str, typer.Option(help="With --many: 'none', 'local' workers, or a dask scheduler.")
+    ] = "none",
+    workers: Annotated[int | None, typer.Option(help="With --many: local workers.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Detect lesions in a scan; settings default to the model card's operating point."""
     started = time.perf_counter()
-    from .dicom import read_series
+    if many and series is not None:
+        raise SpinemetError("One series and many exclude each other; leave --series or --many out.")
+    if not many:
+        from .dicom import read_series
 
-    scan = read_series(path, series)
+        scan = read_series(path, series)
     from .detection import detect as run
     from .network import load_card, load_model
 
     network = load_model(model)
     card = load_card(model)
     point = _operating_point(card.operating_point, preset, threshold, min_area, weight, gate)
+    if many:
+        from .batch_commands import run_many
+
+        settings = {
+            "engine": engine,
+            "stride": stride,
+            "columns": columns,
+            "device": device,
+            "precision": precision,
+        }
+        run_many(path, out, (network, card), point, settings, scheduler, workers, as_json)
+        return
     for warning in scan.warnings:
         console.print(f"Note: {warning}")
     with progress("detect") as (on_event, token):

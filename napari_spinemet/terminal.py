@@ -132,6 +132,21 @@ def print_froc(name: str, report: Mapping[str, Any]) -> None:
     _results().print(table)
 
 
+def print_scans(folder: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table of what was found in many scans."""
+    table = Table(title=f"{folder}: {len(rows)} series")
+    for heading in ("scan", "series", "status", "findings", "largest cm²", "peak", "s"):
+        table.add_column(heading)
+    for row in rows:
+        figures = (
+            [f"{row['findings']}", f"{row['largest_cm2']:.1f}", f"{row['peak']:.2f}"]
+            if row["status"] == "done"
+            else [row["reason"], "", ""]
+        )
+        table.add_row(row["scan"], row["series"], row["status"], *figures, f"{row['seconds']:.1f}")
+    _results().print(table)
+
+
 def print_cases(study: str, cases: Sequence[Mapping[str, Any]]) -> None:
     """A table of the cases of a study."""
     table = Table(title=f"{study}: {len(cases)} case{'s' if len(cases) != 1 else ''}")
