@@ -33,7 +33,7 @@ def replace_atomically(target: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(_mode(target))
         temporary.replace(target)
     except OSError as error:
         raise SpinemetError(_reason(target, error)) from error
@@ -46,6 +46,18 @@ def write_text(target: Path, text: str) -> None:
     """Write a text file whole or not at all, as UTF-8."""
     with replace_atomically(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
+
+
+def _mode(target: Path) -> int:
+    """Who may read a file: as before, else as the user wants it of new files."""
+    try:
+        return target.stat().st_mode & 0o777
+    except OSError:
+        return 0o666 & ~_UMASK
 
 
 def _reason(target: Path, error: OSError) -> str:

@@ -138,6 +138,12 @@ def cross_validate(
                 "folds, or contour more cases."
             )
     tried = tuple(weight_decays) or (config.weight_decay,)
+    for number, fold in enumerate(plan, 1):
+        if len(tried) > 1 and not any(cases[k][1].lesions.any() for k in fold.validation):
+            raise SpinemetError(
+                f"Fold {number} has no lesion among its validation cases to choose lambda on; give "
+                "one lambda, ask for fewer folds, or contour more cases."
+            )
     kept = _Kept(Path(folder) if folder is not None else None)
     facts = {**config.to_dict(), "folds": folds, "split": seed, "tried": tried, "threads": threads}
     kept.agree(fingerprint_of(facts, cases), [vars(fold) for fold in plan])

@@ -111,7 +111,7 @@ def _completed(
     # To every worker: what only one of them held would be lost with it.
     spread = client.scatter(list(shared), broadcast=True) if shared else []
     number_of = {
-        client.submit(_call, function, spread, given, pure=False, retries=_ATTEMPTS): number
+        client.submit(_call, function, spread, given, pure=False): number
         for number, given in list(tasks.items())
     }
     waiting = as_completed(list(number_of), loop=client.loop)

@@ -95,7 +95,7 @@ def train_study(
     else:
         training, held_out = split_cases(cases, config.seed)
     tried = tuple(weight_decays) or (config.weight_decay,)
-    if len(tried) > 1 and not held_out:
+    if len(tried) > 1 and not any(a.lesions.any() for _, _, a in held_out):
         raise SpinemetError(
             "There is no case left to choose lambda on; contour a second case with lesions, or "
             "give one lambda."
@@ -132,7 +132,8 @@ def train_study(
     maps = watch.maps(result.model)
     # Where it cannot be chosen here, that of the shipped model is nearer than the paper's.
     point, metrics = load_card().operating_point, dict[str, Any]()
-    choice = _choice(maps, max_fp_per_scan, cancel) if maps else None
+    found = any(a.lesions.any() for _, _, a in held_out)
+    choice = _choice(maps, max_fp_per_scan, cancel) if found else None
     if choice is None:
         metrics = {"note": "the operating point could not be chosen on the validation cases"}
     else:
@@ -210,6 +211,11 @@ def _notes(training: list[Named], held_out: list[Named]) -> list[str]:
         notes.append(
             "The only case with lesions was trained on, so there was none to choose the epoch and "
             "the operating point on."
+        )
+    elif not any(a.lesions.any() for _, _, a in held_out):
+        notes.append(
+            "None of the validation cases has a lesion, so the last epoch was kept and the "
+            "operating point is that of the shipped model."
         )
     return notes
 

@@ -128,9 +128,10 @@ class Autosave(QObject):
         if not any(differing.values()) and (levels == self._levels or self._whole):
             return
         if self._whole:
-            for name, layer in self._layers():
-                for index in np.flatnonzero(np.any(layer.data, axis=(1, 2))):
-                    differing[name][int(index)] = layer.data[index].astype(np.uint16)
+            for name in LAYERS:  # those of a layer that was removed too
+                data = self._session.layers.shown(name, series, self._session.annotation)
+                for index in np.flatnonzero(np.any(data, axis=(1, 2))):
+                    differing.setdefault(name, {})[int(index)] = data[index].astype(np.uint16)
             self._whole = False
         self._levels = levels
         self.failure = ""

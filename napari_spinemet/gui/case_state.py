@@ -15,6 +15,7 @@ from ..study.database import APPROVED
 from .parts import button, row, text
 
 if TYPE_CHECKING:
+    from ..study import Case
     from .session import Session
 
 NOBODY = "nobody"
@@ -56,6 +57,7 @@ class CaseStateBox(QGroupBox):
         layout.addWidget(self.approve_button)
         session.autosave.changed.connect(self._tell_saved)
         self._approved = False
+        self._looked_at: Case | None = None
         session.series_changed.connect(self._on_case)
         session.study_changed.connect(self._on_case)
         self._on_case()
@@ -166,7 +168,8 @@ class CaseStateBox(QGroupBox):
         self._approved = case is not None and case.state.contours == APPROVED
         self._tell_saved()
         readers = case.readers() if case is not None else []
-        if readers != [self.reader.itemText(k) for k in range(1, self.reader.count())]:
+        another, self._looked_at = case != self._looked_at, case
+        if another or readers != [self.reader.itemText(k) for k in range(1, self.reader.count())]:
             self.reader.blockSignals(True)
             self.reader.clear()
             self.reader.addItems([NOBODY, *readers])

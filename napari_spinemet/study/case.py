@@ -229,13 +229,15 @@ class Case:
         # A case that is known without its contours would have lost those it came with.
         with memory.together():
             record = self.remember(series)
-            if not reader and any(changed.values()) and record.state != CONTOURED:
+            named = dict(levels) != memory.contours.levels(self.name, reader=reader)
+            altered = any(changed.values()) or (named and record.stored)
+            if not reader and altered and record.state != CONTOURED:
                 # What was approved were other contours.
                 memory.set_state(self.name, CONTOURED)
             for layer, slices in changed.items():
                 if slices:
                     memory.contours.save(self.name, layer, slices, reader=reader)
-            if dict(levels) != memory.contours.levels(self.name, reader=reader):
+            if named:
                 memory.contours.save_levels(self.name, levels, reader=reader)
 
     def save_annotation(

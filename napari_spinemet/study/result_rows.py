@@ -171,7 +171,7 @@ class ResultRows:
         told = json.dumps(dict(settings), sort_keys=True, ensure_ascii=False)
         each = [(k, d) for k, found in enumerate(findings) for d in found.detections]
         rows = [
-            (number, finding, int(d.slice), *map(float, (d.area_cm2, d.peak, d.mean, *d.centre_mm)))
+            (number, finding, int(d.slice), *_plain((d.area_cm2, d.peak, d.mean, *d.centre_mm)))
             for number, (finding, d) in enumerate(each)
         ]
         with self._store.writing(who) as change:
@@ -239,7 +239,7 @@ class ResultRows:
         if verdict not in (*VERDICTS, ""):
             raise ValueError(f"A verdict is one of {', '.join(VERDICTS)}, not {verdict!r}.")
         case_id, _ = self._store.case_id(case)
-        x, y, z = (float(v) for v in centre_mm)
+        x, y, z = _plain(centre_mm)
         with self._store.writing(who) as change:
             number = change.execute(
                 "INSERT INTO verdicts (case_id, run_id, reader, verdict, x_mm, y_mm, z_mm, "
@@ -280,6 +280,11 @@ class ResultRows:
                 ("verdict", subject_of({"case": case, "verdict": number})),
                 _verdict_digest(*facts),
             )
+
+
+def _plain(values: Sequence[float]) -> list[float]:
+    """Floats as SQLite gives them back: minus nought is nought."""
+    return [float(v) + 0.0 for v in values]
 
 
 def _model_digest(name: str, card: str) -> str:

@@ -95,7 +95,8 @@ def train(
         At least one with a lesion.
     config : TrainingConfig, optional
     validation : sequence of (SagittalSeries, Annotation)
-        The epoch with the lowest error on samples of these is kept; without them the last.
+        The epoch with the lowest error on samples of these is kept; without them, or without a
+        lesion among them, the last.
     checkpoint : Path, optional
         Receives the best weights so far after each epoch, whole or not at all.
     start : SiameseNet, optional
@@ -155,7 +156,9 @@ def train(
         if config.method == "blocks"
         else WindowBatches(cases, model, rng, config.batch_size, config.sampling, device=home)
     )
-    judge = _Judge(validation, model, config) if validation else None
+    # Without a lesion among them there is no error to measure.
+    judged_by = validation if any(a.lesions.any() for _, a in validation) else ()
+    judge = _Judge(judged_by, model, config) if judged_by else None
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rate = config.learning_rate
     assert rate is not None  # the settings fill it in
@@ -174,7 +177,7 @@ def train(
         here = run.standing
         if seconds is None:
             here.epochs = config.epochs
-        elif not goes_on:
+        elif not here.epochs:  # a run that was cut short before it had a plan has none either
             here.epochs = _epochs_within(
                 seconds, per_epoch, model, batches, judge, config, device, reduced, cancel
             )
@@ -218,15 +221,17 @@ def train(
             if not (math.isfinite(score) and _finite(model)):
                 raise _diverged(here.epoch)
             here.history.append(values)
-            on_event(Evaluated(TASK, here.epoch, values))
             if score < here.best_score:
                 run.best = copy.deepcopy(model.state_dict())
                 here.best_score, here.best_epoch = score, here.epoch
                 if checkpoint is not None:
                     _save_checkpoint(model, checkpoint, config, here.history)
-            if after_epoch is not None:
-                after_epoch(model.eval(), here.epoch)
+            judged = here.epoch
+            # Before anything that may be cancelled: what is in the history is over.
             here.epoch, here.batch, here.losses = here.epoch + 1, 0, []
+            on_event(Evaluated(TASK, judged, values))
+            if after_epoch is not None:
+                after_epoch(model.eval(), judged)
             run.keep()
     except Cancelled:
         run.keep()
@@ -260,15 +265,17 @@ def _epochs_within(
     optimiser, rng = make_optimiser(trial, config), np.random.default_rng(0)
     left = batches.left.copy()
     times = []
-    with torch.random.fork_rng(devices=[]):
-        for _ in range(7):
-            if cancel is not None:
-                cancel.raise_if_cancelled()
-            began = time.perf_counter()
-            batch = batches.draw(rng, config.flips)
-            training_step(trial, batch, optimiser, device, reduced, config.clip_norm)
-            times.append(time.perf_counter() - began)
-    batches.left = left
+    try:
+        with torch.random.fork_rng(devices=[]):
+            for _ in range(7):
+                if cancel is not None:
+                    cancel.raise_if_cancelled()
+                began = time.perf_counter()
+                batch = batches.draw(rng, config.flips)
+                training_step(trial, batch, optimiser, device, reduced, config.clip_norm)
+                times.append(time.perf_counter() - began)
+    finally:
+        batches.left = left
     epoch = per_epoch * float(np.median(times[2:]))  # the first ones fill caches
     if judge is not None:
         began = time.perf_counter()

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,3 +178,43 @@ def test_keeping_takes_no_more_than_it_should(small_case: Case, tmp_path: Path) 
     train([small_case], _config(epochs=1, batches_per_epoch=6), state=state, on_event=listen)
     assert run.KEEP_EVERY_S > 10
     assert set(times[:-1]) == {0}
+
+
+def test_a_timed_run_that_was_stopped_before_it_had_a_plan_makes_one(
+    small_case: Case, tmp_path: Path
+) -> None:
+    """It must not end at once with weights that learned nothing."""
+    state, token = tmp_path / "run.state", CancelToken()
+    token.cancel()
+    given: dict[str, Any] = {"state": state, "seconds": 0.5}
+    with pytest.raises(Cancelled):
+        train([small_case], _config(), cancel=token, **given)
+    assert train([small_case], _config(), resume=True, **given).best_epoch >= 1
+
+
+def test_a_run_cancelled_while_its_epoch_is_looked_at_counts_it_once(
+    small_case: Case, tmp_path: Path
+) -> None:
+    """The history is that of a run that nobody stopped."""
+    state = tmp_path / "run.state"
+    whole = train([small_case], _config(), validation=[small_case])
+
+    def stop(*_: Any) -> None:
+        raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        train([small_case], _config(), validation=[small_case], state=state, after_epoch=stop)
+    resumed = train([small_case], _config(), validation=[small_case], state=state, resume=True)
+    assert resumed.history == whole.history
+    assert resumed.best_epoch == whole.best_epoch
+
+
+def test_validation_cases_without_a_lesion_judge_nothing(
+    small_case: Case,
+) -> None:
+    """Normal cases may be all that a fold validates on; the last epoch is kept then."""
+    series, annotation = small_case
+    normal = Annotation(np.zeros_like(annotation.lesions), annotation.vertebrae, {1: "L2"})
+    result = train([small_case], _config(), validation=[(series, normal)])
+    assert result.error is None
+    assert result.best_epoch == _config().epochs
