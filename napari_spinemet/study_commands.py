@@ -72,6 +72,9 @@ def import_case(
         typer.Option(help="Whose contours: kept beside those that the study works with."),
     ] = None,
     case: Annotated[str | None, typer.Option(help="Contours for this case of the study.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="In place of other contours by the same reader.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add a scan to a study, or contours to one of its cases.
@@ -99,7 +102,7 @@ def import_case(
             chosen = place.case(str(case))
             series = chosen.series()
             drawn = [a for path in contours or () for a in read_contours(path, series, kind)]
-        chosen.take(drawn, series, reader=reader)
+        chosen.take(drawn, series, reader=reader, replace=replace)
     finally:
         place.close()
     for note in (*series.warnings, *(told for a in drawn for told in a.warnings)):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pydicom.sr.codedict import codes
 
 from ..errors import SpinemetError
+from ..imaging.annotation import LAYERS
 
 MaskArray = npt.NDArray[np.bool_]
 LabelArray = npt.NDArray[np.uint16]
@@ -34,6 +35,8 @@ class Layers:
         ``(slice, row, column)`` uint16, with the numbers they had when they were written.
     levels : mapping of int to str
         Name of each vertebra that has one.
+    holds : tuple of str
+        Which of the two there are segments of; both where there is no segment at all.
     warnings : tuple of str
         Which segments could not be kept whole, one sentence each.
     """
@@ -41,6 +44,7 @@ class Layers:
     lesions: LabelArray
     vertebrae: LabelArray
     levels: Mapping[int, str]
+    holds: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -101,7 +105,10 @@ def layers_of(
         layers[lesion] = _painted(masks, shape)
         names = dict(zip(numbers, labels, strict=True))
         warnings += _overlaps(masks, layers[lesion], names, name)
-    return Layers(layers[True], layers[False], levels, tuple(warnings))
+    holds = tuple(
+        layer for layer, lesion in zip(LAYERS, (True, False), strict=True) if kept[lesion]
+    )
+    return Layers(layers[True], layers[False], levels, holds or LAYERS, tuple(warnings))
 
 
 def _painted(masks: Mapping[int, MaskArray], shape: tuple[int, int, int]) -> LabelArray:

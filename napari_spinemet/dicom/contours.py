@@ -241,6 +241,7 @@ def _read(source: Source, series: SagittalSeries) -> tuple[Annotation, bool]:
             series_uid=series.series_uid,
             reader=str(value_of(segmentation, "ContentCreatorName", "")),
             created=_created(segmentation),
+            holds=layers.holds,
             warnings=warnings,
         )
     return annotation, other

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from ..study.contour_rows import LAYERS
+from ..imaging.annotation import LAYERS
 
 if TYPE_CHECKING:
     from ..imaging import Annotation, SagittalSeries
@@ -127,12 +127,14 @@ class Autosave(QObject):
         # Names of vertebrae before there are any wait for the first stroke.
         if not any(differing.values()) and (levels == self._levels or self._whole):
             return
-        if self._whole:
-            for name in LAYERS:  # those of a layer that was removed too
+        whole: Slices = {}
+        if self._whole:  # not known to be stored yet; those of a layer that was removed too
+            for name in LAYERS:
                 data = self._session.layers.shown(name, series, self._session.annotation)
-                for index in np.flatnonzero(np.any(data, axis=(1, 2))):
-                    differing.setdefault(name, {})[int(index)] = data[index].astype(np.uint16)
-            self._whole = False
+                whole[name] = dict(differing.get(name, {})) | {
+                    int(index): data[index].astype(np.uint16)
+                    for index in np.flatnonzero(np.any(data, axis=(1, 2)))
+                }
         self._levels = levels
         self.failure = ""
         self._waiting.append((self._stored, differing))
@@ -140,12 +142,15 @@ class Autosave(QObject):
 
         def work(*_: Any) -> tuple[Annotation, bool]:
             before = case.state
-            case.save_slices(differing, levels, series)
+            # Only now it is known whether the save before this one has come to be.
+            case.save_slices(differing if _stored(case) else whole, levels, series)
             return case.annotation(series), case.state != before
 
         def done(result: tuple[Annotation, bool]) -> None:
             stored, moved = result
-            self._waiting.popleft()
+            of, _ = self._waiting.popleft()
+            if of is self._stored:
+                self._whole = False
             self.saved_at = datetime.now().strftime("%H:%M:%S")
             if self._session.series is series:
                 self._session.annotation = stored

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QWidget
 from ..dicom.reading import source_images
 from ..errors import SpinemetError
 from ..study.exchange import read_contours, write_contours
+from ..study.label_files import stem_of
 from .drawing import change
 from .layers import LEVELS_OF
 from .parts import button
@@ -59,7 +60,7 @@ class ContourFiles(QWidget):
             self.read(Path(chosen))
 
     def read(self, path: Path) -> None:
-        """Read contours: onto empty layers, else beside them as another reader's."""
+        """Read contours onto layers that are empty, else beside them as another reader's."""
         session = self._session
         series = session.series
         if series is None:
@@ -73,7 +74,11 @@ class ContourFiles(QWidget):
                 for warning in annotation.warnings:
                     session.warn(warning)
             now = session.contours()
-            if len(found) == 1 and now is not None and now.empty:
+            if (
+                len(found) == 1
+                and now is not None
+                and not any(getattr(now, layer).any() for layer in found[0].holds)
+            ):
                 self._show(found[0])
                 session.say(f"The contours of {path.name} are on the screen.")
             else:
@@ -83,10 +88,10 @@ class ContourFiles(QWidget):
 
     def _show(self, annotation: Annotation) -> None:
         layers = self._session.layers
-        if layers.vertebrae is not None:
+        if layers.vertebrae is not None and "vertebrae" in annotation.holds:
             layers.vertebrae.metadata[LEVELS_OF] = dict(annotation.levels)
             change(layers.vertebrae, dict(enumerate(annotation.vertebrae)))
-        if layers.lesions is not None:
+        if layers.lesions is not None and "lesions" in annotation.holds:
             change(layers.lesions, dict(enumerate(annotation.lesions)))
 
     def _keep_beside(self, found: list[Annotation], path: Path) -> None:
@@ -99,19 +104,16 @@ class ContourFiles(QWidget):
                 "to a study, then both are kept."
             )
             return
-        # A name of its own where there is none, so that nothing is overwritten.
-        readers = [annotation.reader or path.name for annotation in found]
 
-        def done(_: object) -> None:
+        def done(readers: list[str]) -> None:
             session.study_changed.emit()
             session.say(
                 f"Kept beside those on the screen, as contours by {', '.join(readers)}; choose "
                 "them under 'Compare with'."
             )
 
-        def work(*_: object) -> None:
-            for annotation, reader in zip(found, readers, strict=True):
-                case.take([annotation], series, reader=reader)
+        def work(*_: object) -> list[str]:
+            return [case.keep_beside(a, series, a.reader or stem_of(path)) for a in found]
 
         session.desk.start("import", work, done)
 

@@ -211,7 +211,7 @@ class ReviewWidget(QWidget):
         )
 
     def _fill(self) -> None:
-        verdicts = self.session.verdicts()
+        verdicts = self._verdicts()
         self.table.blockSignals(True)
         self.table.fill(
             [
@@ -221,9 +221,9 @@ class ReviewWidget(QWidget):
                     f"{f.largest.area_cm2:.1f}",
                     f"{f.volume_cm3:.1f}",
                     f"{f.peak:.2f}",
-                    verdicts.of(f.centre_mm),
+                    verdict,
                 )
-                for f in self.findings
+                for f, verdict in zip(self.findings, verdicts, strict=True)
             ]
         )
         # The chosen finding stays chosen where it has gone to; another never takes its place.
@@ -253,13 +253,12 @@ class ReviewWidget(QWidget):
         if not 0 <= chosen < len(self.findings):
             self.session.warn("Choose a finding in the table first.")
             return
-        finding, verdicts = self.findings[chosen], self.session.verdicts()
-        new = "" if verdicts.of(finding.centre_mm) == verdict else verdict
-        others = [f for f in self.findings if f is not finding]
-        self.session.judge(
-            finding, new, all_judged=bool(new) and all(verdicts.of(f.centre_mm) for f in others)
-        )
+        new = "" if self._verdicts()[chosen] == verdict else verdict
+        self.session.judge(self.findings, chosen, new)
         self._fill()
+
+    def _verdicts(self) -> list[str]:
+        return self.session.verdicts().of([f.centre_mm for f in self.findings])
 
     # Long work -----------------------------------------------------------------------------
 

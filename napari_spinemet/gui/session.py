@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,14 +242,17 @@ class Session(QObject):
         case = self.case
         return case if case is not None and case.memory and case.memory.writable else None
 
-    def judge(self, finding: Finding, verdict: str, *, all_judged: bool) -> None:
-        """Give a verdict on a finding of the open series, and store it where there is a study."""
-        self.verdicts().give(finding.centre_mm, verdict)
+    def judge(self, findings: Sequence[Finding], chosen: int, verdict: str) -> None:
+        """Give a verdict on one of the findings on the screen, and store it in the study."""
+        book, centres = self.verdicts(), [f.centre_mm for f in findings]
+        place = book.place_of(centres, chosen)
+        book.give(place, verdict)
+        all_judged = all(book.of(centres))
         case, series = self.recorded, self.series
         if case is not None and series is not None:
             self.desk.start(
                 "verdict",
-                lambda *_: case.judge(series, finding, verdict, all_judged=all_judged),
+                lambda *_: case.judge(series, place, verdict, all_judged=all_judged),
                 lambda _: self.study_changed.emit(),
             )
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..errors import SpinemetError
 
 LabelArray = npt.NDArray[np.uint16]
+LAYERS = ("lesions", "vertebrae")
 
 _MAX_REASONS = 3
 """Refused files whose reasons an error gives."""
@@ -37,6 +38,8 @@ class Annotation:
         Name of each vertebra by its number, such as ``"L1"``.
     series_uid : str
         The series that these contours belong to.
+    holds : tuple of str
+        Which of the two they speak of: a file of lesions does not say that there are no vertebrae.
     reader, created : str
         Who drew them and when (ISO 8601); empty if not recorded.
     warnings : tuple of str
@@ -54,6 +57,7 @@ class Annotation:
     series_uid: str = ""
     reader: str = ""
     created: str = ""
+    holds: tuple[str, ...] = LAYERS
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

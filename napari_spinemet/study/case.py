@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from ..dicom import list_series, read_annotation, read_series
 from ..dicom.reading import content_hash
 from ..errors import SpinemetError
 from ..imaging import Annotation, Finding, SagittalSeries
-from .contour_rows import LAYERS, LabelArray
+from ..imaging.annotation import LAYERS
+from .contour_rows import LabelArray
 from .database import (
     APPROVED,
     CONTOURED,
@@ -243,15 +245,22 @@ class Case:
     def save_annotation(
         self, annotation: Annotation, series: SagittalSeries, *, reader: str = ""
     ) -> None:
-        """Store contours in place of the former ones: the slices that differ."""
-        memory, known = self._writable(), self.record is not None
+        """Store contours in place of the former ones: the slices that differ.
+
+        What the annotation does not speak of stays as it is.
+        """
+        memory, record = self._writable(), self.record
+        known = record is not None
         if annotation.lesions.shape != series.shape:
             raise SpinemetError(
                 f"These contours have the shape {annotation.lesions.shape} and the scan of "
                 f"{self.name} has {series.shape}; they are of another series."
             )
+        if not reader and not (record is not None and record.stored) and self._brought():
+            # From the first row on what the case came with is not looked at any more.
+            annotation = _over(annotation, read_annotation(self.path / "contours", series))
         changed: dict[str, dict[int, LabelArray]] = {}
-        for layer in LAYERS:
+        for layer in annotation.holds:
             labels = getattr(annotation, layer)
             former = memory.contours.slices(self.name, layer, reader=reader) if known else {}
             changed[layer] = {
@@ -260,7 +269,10 @@ class Case:
                 if (index in former or image.any())
                 and not np.array_equal(former.get(index, 0 * image), image)
             }
-        self.save_slices(changed, annotation.levels, series, reader=reader)
+        levels = annotation.levels
+        if "vertebrae" not in annotation.holds and known:
+            levels = memory.contours.levels(self.name, reader=reader)
+        self.save_slices(changed, levels, series, reader=reader)
 
     def take(
         self,
@@ -268,6 +280,7 @@ class Case:
         series: SagittalSeries,
         *,
         reader: str | None = None,
+        replace: bool = False,
     ) -> None:
         """Store contours that were read from files.
 
@@ -278,29 +291,77 @@ class Case:
         series : SagittalSeries
         reader : str, optional
             Whose they are, whatever the files say; an empty name makes them those that the
-            study works with. By default the only ones of a case without contours become
-            these, and all others are kept beside them by the reader that the files name.
+            study works with. By default the only ones of a case without contours of their
+            kind become these, and all others are kept beside them by the reader that the
+            files name.
+        replace : bool
+            Whether they may take the place of other contours by the same reader.
 
         Raises
         ------
         SpinemetError
-            If it cannot be told whose they are; then nothing is stored.
+            If it cannot be told whose they are, or that reader has others; then nothing is
+            stored.
         """
         by_reader: dict[str, Annotation] = {}
         for annotation in annotations:
             whose = annotation.reader if reader is None else reader
             former = by_reader.get(whose)
             by_reader[whose] = annotation if former is None else _joined(former, annotation)
-        if reader is None and len(by_reader) == 1 and not self.contoured:
-            by_reader = {"": next(iter(by_reader.values()))}
+        only = next(iter(by_reader.values())) if len(by_reader) == 1 else None
+        if reader is None and only is not None and not self._drawn(only.holds):
+            by_reader = {"": only}
         elif reader is None and "" in by_reader:
             raise SpinemetError(
                 f"The files do not say whose contours of {self.name} they are; name a reader to "
                 "keep them beside the others."
             )
+        for whose, annotation in by_reader.items():
+            held = () if replace else self._drawn(annotation.holds, whose)
+            if held and not self._same(annotation, held, series, whose):
+                raise SpinemetError(
+                    f"{self.name} has {' and '.join(held)} by {whose or 'the study'} already; name "
+                    "another reader, or say that they are to be replaced."
+                )
         with self._writable().together():
             for whose, annotation in by_reader.items():
                 self.save_annotation(annotation, series, reader=whose)
+
+    def keep_beside(self, annotation: Annotation, series: SagittalSeries, reader: str) -> str:
+        """Store contours under the name of a reader, with a number if it has others.
+
+        Returns
+        -------
+        str
+            The name that they have now.
+        """
+        for number in count(1):
+            name = reader if number == 1 else f"{reader} {number}"
+            held = self._drawn(annotation.holds, name)
+            if not held or self._same(annotation, held, series, name):
+                break
+        self.save_annotation(annotation, series, reader=name)
+        return name
+
+    def _drawn(self, layers: Sequence[str], reader: str = "") -> tuple[str, ...]:
+        """Those of the layers in which somebody has drawn."""
+        record = self.record
+        if not reader and not (record is not None and record.stored):
+            return tuple(layers) if self._brought() else ()
+        if self.memory is None or record is None:
+            return ()
+        rows = self.memory.contours
+        return tuple(
+            layer
+            for layer in layers
+            if any(s.any() for s in rows.slices(self.name, layer, reader=reader).values())
+        )
+
+    def _same(
+        self, annotation: Annotation, layers: Sequence[str], series: SagittalSeries, reader: str
+    ) -> bool:
+        stored = self.annotation(series, reader)
+        return all(np.array_equal(getattr(annotation, k), getattr(stored, k)) for k in layers)
 
     def approve(self, series: SagittalSeries) -> None:
         """Say that the contours are right as they are; another stroke takes that back."""
@@ -348,15 +409,20 @@ class Case:
         return VerdictBook(self.memory.results.verdicts(self.name))
 
     def judge(
-        self, series: SagittalSeries, finding: Finding, verdict: str, *, all_judged: bool
+        self,
+        series: SagittalSeries,
+        place: Sequence[float],
+        verdict: str,
+        *,
+        all_judged: bool,
     ) -> None:
-        """Store a verdict; with the last one the findings of the case are reviewed."""
+        """Store the verdict on what is at a place; with the last one the case is reviewed."""
         memory = self._writable()
         with memory.together():
             record = self.remember(series)
             runs = memory.results.runs(self.name)
             run = runs[-1].number if runs else None
-            memory.results.save_verdict(self.name, finding.centre_mm, verdict, run=run)
+            memory.results.save_verdict(self.name, place, verdict, run=run)
             state = REVIEWED if all_judged else DETECTED
             if record.findings != state:
                 memory.set_findings(self.name, state)
@@ -370,18 +436,20 @@ class Case:
 
 def _joined(one: Annotation, other: Annotation) -> Annotation:
     """Lesions and vertebrae of one reader that came in two files."""
-    if (one.lesions.any() and other.lesions.any()) or (
-        one.vertebrae.any() and other.vertebrae.any()
-    ):
-        whose = one.reader or "one reader"
+    both = [layer for layer in one.holds if layer in other.holds]
+    if both:
         raise SpinemetError(
-            f"Two of the files hold contours of the same kind by {whose}; choose one of them."
+            f"Two of the files hold {' and '.join(both)} by {one.reader or 'the same reader'}; "
+            "choose one of them."
         )
-    bodies = other if other.vertebrae.any() else one
-    return replace(
-        one,
-        lesions=one.lesions if one.lesions.any() else other.lesions,
-        vertebrae=bodies.vertebrae,
-        levels=bodies.levels,
-        warnings=(*one.warnings, *other.warnings),
-    )
+    return replace(_over(one, other), warnings=(*one.warnings, *other.warnings))
+
+
+def _over(one: Annotation, other: Annotation) -> Annotation:
+    """What ``one`` speaks of, and what only ``other`` does."""
+    layers: dict[str, Any] = {
+        layer: getattr(one if layer in one.holds else other, layer) for layer in LAYERS
+    }
+    levels = (one if "vertebrae" in one.holds else other).levels
+    holds = tuple(layer for layer in LAYERS if layer in one.holds or layer in other.holds)
+    return replace(one, **layers, levels=levels, holds=holds)

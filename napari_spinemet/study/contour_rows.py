@@ -13,7 +13,6 @@ import numpy.typing as npt
 from .audit import Row, digest, subject_of
 from .store import Store
 
-LAYERS = ("lesions", "vertebrae")
 PERSON, NETWORK = "person", "network"
 
 LabelArray = npt.NDArray[np.uint16]

@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
-from ..imaging.annotation import LabelArray, OtherSeriesError
+from ..imaging.annotation import LAYERS, LabelArray, OtherSeriesError
 from ..imaging.geometry import GRID_TOLERANCE_MM, AffineArray, corners_mm, reorient
 from ..storage import replace_atomically
 
-KINDS = ("lesions", "vertebrae")
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 TIFF_SUFFIXES = (".tiff", ".tif")
 MAX_VOXELS = 2**27
@@ -93,8 +92,8 @@ def kind_of(path: Path, kind: str | None) -> str:
         If the given kind is unknown, or if there is none and the name does not tell it.
     """
     if kind is not None:
-        if kind not in KINDS:
-            raise SpinemetError(f"The kind is one of {', '.join(KINDS)}, not '{kind}'.")
+        if kind not in LAYERS:
+            raise SpinemetError(f"The kind is one of {', '.join(LAYERS)}, not '{kind}'.")
         return kind
     told = guessed_kind(path)
     if not told:
@@ -202,7 +201,7 @@ def joined(files: Sequence[LabelFile], series: SagittalSeries) -> Annotation:
         If two files hold the same kind, or if they are by two readers.
     """
     empty: LabelArray = np.zeros(series.shape, dtype=np.uint16)
-    layers = dict.fromkeys(KINDS, empty)
+    layers = dict.fromkeys(LAYERS, empty)
     held: dict[str, LabelFile] = {}
     for file in files:
         if file.kind in held:
@@ -224,6 +223,7 @@ def joined(files: Sequence[LabelFile], series: SagittalSeries) -> Annotation:
         held["vertebrae"].levels if "vertebrae" in held else {},
         series_uid=series.series_uid,
         reader=readers[0] if readers else "",
+        holds=tuple(kind for kind in LAYERS if kind in held),
         warnings=tuple(dict.fromkeys(w for file in files for w in file.warnings)),
     )
 

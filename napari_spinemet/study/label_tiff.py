@@ -24,10 +24,9 @@ import tifffile
 from ..dicom.sources import first_clause, quiet
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
-from ..imaging.annotation import LabelArray
+from ..imaging.annotation import LAYERS, LabelArray
 from ..imaging.geometry import check_affine, onto_grid, spacing_of
 from .label_files import (
-    KINDS,
     MAX_VOXELS,
     LabelFile,
     check_writable,
@@ -88,7 +87,7 @@ def write_label_tiff(
     return write_together(
         [
             (Path(folder) / f"{stem}_{kind}.tif", partial(_save, annotation, series, kind))
-            for kind in KINDS
+            for kind in LAYERS
         ]
     )
 
@@ -140,7 +139,7 @@ def load_label_tiff(path: Path, series: SagittalSeries, kind: str | None = None)
         placed = _slice_by_slice(labels, spacing_mm, series, path.name)
         return LabelFile(path, sort, placed, warnings=(note,))
     sort = str(told.get("kind"))
-    if sort not in KINDS:
+    if sort not in LAYERS:
         raise _damaged(path.name, f"it holds '{sort}'")
     if kind is not None and kind_of(path, kind) != sort:
         raise SpinemetError(f"The file {path.name} says that it holds {sort}, not {kind}.")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,11 +110,12 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         if not self.writable and not self.path.is_file():
             raise SpinemetError(f"There is no study in {self.path.parent} yet. {self.notice}")
-        # Where the folder takes no lock files either, nobody can be writing.
-        mode = "mode=ro" if os.access(self.path.parent, os.W_OK) else "mode=ro&immutable=1"
-        connection = _connection(
-            self.path if self.writable else f"{self.path.resolve().as_uri()}?{mode}"
-        )
+        if self.writable:
+            connection = _connection(self.path)
+        elif os.access(self.path.parent, os.W_OK):
+            connection = _connection(f"{self.path.resolve().as_uri()}?mode=ro")
+        else:
+            connection = _settled(self.path)
         try:
             if not self.writable:
                 return migrated_copy(connection, self.path)
@@ -233,3 +236,27 @@ def _connection(place: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(
         place, uri=isinstance(place, str), isolation_level=None, check_same_thread=False
     )
+
+
+def _settled(path: Path) -> sqlite3.Connection:
+    """A study in a folder that takes no lock files, and where nobody can be writing therefore.
+
+    What was saved last may still stand in the log beside it, which cannot be read without a
+    file of locks: then both are copied to where there can be one.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if not log.is_file() or not log.stat().st_size:
+        return _connection(f"{path.resolve().as_uri()}?mode=ro&immutable=1")
+    settled = _connection(":memory:")
+    try:
+        with tempfile.TemporaryDirectory(prefix="spinemet-") as folder:
+            for file in (path, log):
+                shutil.copyfile(file, Path(folder, file.name))
+            with closing(_connection(Path(folder, path.name))) as copied:
+                copied.backup(settled)
+    except OSError as error:
+        raise SpinemetError(
+            f"{path} cannot be read ({error.strerror or error}), whose folder is read-only; copy "
+            "the study to where you may write."
+        ) from error
+    return settled

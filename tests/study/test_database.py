@@ -222,6 +222,24 @@ def test_a_folder_that_takes_no_files_is_read(
         StudyDatabase(folder.parent)
 
 
+def test_what_is_in_the_log_only_is_read_where_nothing_can_be_written(
+    study: StudyDatabase, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study copied to a read-only place while it was open: the last strokes are in its log."""
+    study.contours.save("case-001", "lesions", {3: image(1)})
+    copied = tmp_path / "copied"
+    shutil.copytree(folder, copied)
+    assert (copied / "study.sqlite-wal").stat().st_size
+    real = os.access
+    monkeypatch.setattr(store.os, "access", lambda p, mode: mode != os.W_OK and real(p, mode))
+    opened = StudyDatabase(copied)
+    assert "read-only" in opened.notice
+    assert list(opened.contours.slices("case-001", "lesions")) == [3]
+    assert opened.verify() == []
+    opened.close()
+    study.close()
+
+
 def test_a_full_disk_loses_nothing(study: StudyDatabase) -> None:
     """The stroke is refused in a sentence, what was saved stays, and then it goes on."""
     study.contours.save("case-001", "lesions", {3: image(1)})

@@ -285,15 +285,53 @@ def test_contours_of_several_readers_are_kept_apart(study: Study) -> None:
         case.take([Annotation(theirs, 0 * theirs)], series)
     with pytest.raises(SpinemetError, match="no contours by Dr A"):
         case.annotation(series, "Dr A")
-    with pytest.raises(SpinemetError, match="same kind by Dr Ö"):
+    with pytest.raises(SpinemetError, match="lesions and vertebrae by Dr Ö"):
         case.take([Annotation(theirs, 0 * theirs, reader="Dr Ö")] * 2, series)
-    apart = [Annotation(theirs, 0 * theirs), Annotation(0 * theirs, theirs, {1: "L1"})]
+    apart = [
+        Annotation(theirs, 0 * theirs, holds=("lesions",)),
+        Annotation(0 * theirs, theirs, {1: "L1"}, holds=("vertebrae",)),
+    ]
     case.take(apart, series, reader="Dr B")
     got = case.annotation(series, "Dr B")
     np.testing.assert_array_equal(got.lesions, got.vertebrae)
     assert got.levels == {1: "L1"}
-    case.take([Annotation(theirs, 0 * theirs)], series, reader="")
+    with pytest.raises(SpinemetError, match="lesions and vertebrae by the study already"):
+        case.take([Annotation(theirs, 0 * theirs)], series, reader="")
+    np.testing.assert_array_equal(case.annotation(series).lesions, mine.lesions)
+    case.take([Annotation(theirs, 0 * theirs)], series, reader="", replace=True)
     np.testing.assert_array_equal(case.annotation(series).lesions, theirs)
+    assert study.verify() == []
+
+
+def test_lesions_and_vertebrae_of_a_reader_may_come_one_after_the_other(study: Study) -> None:
+    """A file of one says nothing of the other; the same kind again needs to be asked for."""
+    case = study.cases()[0]
+    series = case.series()
+    came = case.annotation(series)
+    lesions = Annotation(came.lesions, 0 * came.lesions, holds=("lesions",))
+    bodies = Annotation(0 * came.lesions, came.vertebrae, came.levels, holds=("vertebrae",))
+    for annotation in (lesions, bodies, lesions):  # the same again changes nothing
+        case.take([annotation], series, reader="Dr C")
+    got = case.annotation(series, "Dr C")
+    np.testing.assert_array_equal(got.lesions, came.lesions)
+    np.testing.assert_array_equal(got.vertebrae, came.vertebrae)
+    assert got.levels == came.levels
+    other = Annotation(np.roll(came.lesions, 3, 2), 0 * came.lesions, holds=("lesions",))
+    with pytest.raises(SpinemetError, match=r"has lesions by Dr C already.*replaced"):
+        case.take([other], series, reader="Dr C")
+    np.testing.assert_array_equal(case.annotation(series, "Dr C").lesions, came.lesions)
+    assert case.keep_beside(other, series, "Dr C") == "Dr C 2"
+    assert case.keep_beside(other, series, "Dr C") == "Dr C 2"
+    assert case.readers() == ["Dr C", "Dr C 2"]
+    case.take([other], series, reader="Dr C", replace=True)
+    got = case.annotation(series, "Dr C")
+    np.testing.assert_array_equal(got.lesions, other.lesions)
+    np.testing.assert_array_equal(got.vertebrae, came.vertebrae)
+    # Those the case came with, of which only one kind is replaced.
+    case.take([other], series, reader="", replace=True)
+    np.testing.assert_array_equal(case.annotation(series).lesions, other.lesions)
+    np.testing.assert_array_equal(case.annotation(series).vertebrae, came.vertebrae)
+    assert case.annotation(series).levels == came.levels
     assert study.verify() == []
 
 
@@ -304,7 +342,13 @@ def test_the_only_contours_of_a_case_are_the_ones_it_works_with(study: Study) ->
     came = case.annotation(series)
     shutil.rmtree(case.path / "contours")
     assert not case.contoured
-    case.take([Annotation(came.lesions, came.vertebrae, reader="Dr Ö")], series)
+    drawn = [
+        Annotation(came.lesions, 0 * came.lesions, reader="Dr Ö", holds=("lesions",)),
+        Annotation(0 * came.lesions, came.vertebrae, reader="Dr Ö", holds=("vertebrae",)),
+    ]
+    for annotation in drawn:
+        case.take([annotation], series)
+    np.testing.assert_array_equal(case.annotation(series).lesions, came.lesions)
     assert case.contoured
     assert case.readers() == []
     np.testing.assert_array_equal(case.annotation(series).vertebrae, came.vertebrae)

@@ -15,25 +15,37 @@ from napari_spinemet.study.verdicts import VerdictBook
 
 
 def test_a_verdict_follows_its_finding_a_little_way() -> None:
-    """A centre that moves by less than 10 mm is the same finding; the nearest one counts."""
+    """Centres that have moved by at most 10 mm are the same findings."""
     book = VerdictBook()
     book.give((0, 0, 0), "accepted")
     book.give((0, 0, 30), "rejected")
-    assert book.of((3, 4, 0)) == "accepted"
-    assert book.of((0, 0, 24)) == "rejected"
-    assert book.of((0, 0, 15)) == ""
-    book.give((0, 0, 8), "unsure")  # the first one, moved
-    assert book.of((0, 0, 0)) == "unsure"
-    book.give((0, 0, 7), "")
-    assert book.of((0, 0, 0)) == ""
-    assert book.of((0, 0, 30)) == "rejected"
+    assert book.of([(3, 4, 0), (0, 0, 24), (0, 0, 15)]) == ["accepted", "rejected", ""]
+    moved = [(0, 0, 8)]
+    book.give(book.place_of(moved, 0), "unsure")
+    assert book.of([(0, 0, 0)]) == ["unsure"]
+    book.give(book.place_of(moved, 0), "")
+    assert book.of([(0, 0, 0), (0, 0, 30)]) == ["", "rejected"]
+    assert book.of([]) == []
+
+
+def test_two_findings_close_to_each_other_have_a_verdict_each() -> None:
+    """Each verdict belongs to one finding, the nearest as far as all of them allow."""
+    book, shown = VerdictBook(), [(0, 0, 0), (0, 0, 6), (0, 0, 12)]
+    book.give(book.place_of(shown, 1), "accepted")
+    assert book.of(shown) == ["", "accepted", ""]
+    book.give(book.place_of(shown, 0), "rejected")
+    book.give(book.place_of(shown, 2), "unsure")
+    assert book.of(shown) == ["rejected", "accepted", "unsure"]
+    assert book.of([(0, 0, 2), (0, 0, 8), (0, 0, 14)]) == ["rejected", "accepted", "unsure"]
+    book.give(book.place_of(shown, 1), "")
+    assert book.of(shown) == ["rejected", "", "unsure"]
 
 
 def test_rows_give_the_same_book_when_they_are_read_again() -> None:
     """In their order: the last on a place counts."""
-    rows = [("accepted", 0), ("rejected", 40), ("unsure", 4), ("", 41), ("rejected", 80)]
-    book = VerdictBook(VerdictRecord(verdict, (0, 0, z)) for verdict, z in rows)
-    assert [book.of((0, 0, z)) for z in (0, 40, 80)] == ["unsure", "", "rejected"]
+    rows = [("accepted", 0), ("rejected", 40), ("unsure", 0), ("", 40), ("rejected", 80)]
+    book = VerdictBook(VerdictRecord(verdict, (0, -0.0, z)) for verdict, z in rows)
+    assert book.of([(0, 0, z) for z in (0, 40, 80)]) == ["unsure", "", "rejected"]
 
 
 def test_two_threads_do_not_share_a_transaction(tmp_path: Path) -> None:
