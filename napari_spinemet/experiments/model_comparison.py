@@ -11,7 +11,7 @@ from ..evaluation.froc import froc
 from ..imaging import Annotation, FrocCase, SagittalSeries
 from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
-from ..network import ModelCard, SiameseNet, scan_mark
+from ..network import ModelCard, SiameseNet, scan_mark, scans_trained_on
 from ..study import Case, Study
 from .study_froc import SystemCurve, model_map
 
@@ -40,8 +40,7 @@ class ModelComparison:
 
 def trained_on(card: ModelCard, series: SagittalSeries) -> bool:
     """Whether a model learned from a scan, as far as its card tells."""
-    seen = card.training.get("seen", {})
-    return scan_mark(series) in seen.get("training", ())
+    return scan_mark(series) in scans_trained_on(card.training)
 
 
 def compare_models(

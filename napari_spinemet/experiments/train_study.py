@@ -17,8 +17,16 @@ from ..errors import Cancelled, SpinemetError
 from ..imaging import FrocCase
 from ..jobs import CancelToken, Event, EventCallback, Progressed
 from ..jobs.events import ignore
-from ..network import ModelCard, load_card, load_model, save_model, scan_mark
+from ..network import (
+    ModelCard,
+    load_card,
+    load_model,
+    save_model,
+    scan_mark,
+    scans_trained_on,
+)
 from ..study import Study
+from ..study.likelihoods import is_crossval
 from ..study.unfinished import forget_unfinished, unfinished_files
 from ..training import TrainingConfig, TrainingResult, train
 from .operating_point import OperatingPointChoice, choose_operating_point
@@ -84,25 +92,30 @@ def train_study(
         raise SpinemetError(
             f"'{name}' cannot name a model; use letters, digits, points, dashes and underscores."
         )
+    if is_crossval(name):
+        raise SpinemetError(
+            f"'{name}' is what the maps of a cross-validation are called; choose another name."
+        )
     here = Study(study)
     others = [Study(path) for path in also]
     seen = here.contours_revision
     cases = _read(here, on_event, cancel, only)
     own = [name for name, _, _ in cases]
     cases += [case for source in others for case in _read(source, on_event, cancel)]
+    former = None if start is None else load_model(start)
+    # Before the run writes its own unfinished weights, from which it may have started.
+    former_training = None if start is None else load_card(start).training
+    known = scans_trained_on(former_training)
     if validation is not None:
         training, held_out = cases, _read(Study(validation), on_event, cancel)
     else:
-        training, held_out = split_cases(cases, config.seed)
+        training, held_out = split_cases(cases, config.seed, known)
     tried = tuple(weight_decays) or (config.weight_decay,)
     if len(tried) > 1 and not any(a.lesions.any() for _, _, a in held_out):
         raise SpinemetError(
             "There is no case left to choose lambda on; contour a second case with lesions, or "
             "give one lambda."
         )
-    former = None if start is None else load_model(start)
-    # Before the run writes its own unfinished weights, from which it may have started.
-    former_training = None if start is None else load_card(start).training
     target = _target(Path(out) if out is not None else here.models / f"{name}.safetensors")
     watch = ValidationWatch(held_out, config, on_event, cancel)
     reserve = watch.reserve() if minutes is not None else 0.0
@@ -144,7 +157,7 @@ def train_study(
             "fp_per_case_mean_over_slices": choice.fp_mean,
             "fp_per_scan": choice.fp_sum,
         }
-    notes = _notes(training, held_out)
+    notes = _notes(training, held_out, known)
     if here.contours_revision != seen:
         notes += _changed(here, own, cases)
     card = ModelCard(
@@ -156,7 +169,7 @@ def train_study(
             "started_from": former_training,
             "validation_data": Study(validation).origin if validation is not None else here.origin,
             "seen": {
-                "training": [scan_mark(series) for _, series, _ in training],
+                "training": sorted(known | {scan_mark(series) for _, series, _ in training}),
                 "validation": [scan_mark(series) for _, series, _ in held_out],
             },
             "notes": notes,
@@ -198,7 +211,7 @@ def _of_grid(on_event: EventCallback, number: int, tried: tuple[float, ...]) -> 
     return tell
 
 
-def _notes(training: list[Named], held_out: list[Named]) -> list[str]:
+def _notes(training: list[Named], held_out: list[Named], known: frozenset[str]) -> list[str]:
     """What a reader of the card should know, a sentence each."""
     notes = []
     bare = [name for name, _, a in training if a.lesions.any() and not a.vertebrae.any()]
@@ -216,6 +229,12 @@ def _notes(training: list[Named], held_out: list[Named]) -> list[str]:
         notes.append(
             "None of the validation cases has a lesion, so the last epoch was kept and the "
             "operating point is that of the shipped model."
+        )
+    told = [name for name, series, _ in held_out if scan_mark(series) in known]
+    if told:
+        notes.append(
+            f"The model that it started from had learned from {_listed(told)}, so what is measured "
+            "on them is better than what can be expected."
         )
     return notes
 
@@ -260,13 +279,19 @@ def _choice(
         return None
 
 
-def split_cases(cases: list[Named], seed: int) -> tuple[list[Named], list[Named]]:
-    """Keep a quarter of the cases with lesions, at least one of two, for validation."""
+def split_cases(
+    cases: list[Named], seed: int, known: frozenset[str] = frozenset()
+) -> tuple[list[Named], list[Named]]:
+    """Keep a quarter of the cases with lesions, at least one of two, for validation.
+
+    Those whose scans are ``known`` (:func:`.scan_mark`) are kept only where there are no others.
+    """
     diseased = [c for c in cases if c[2].lesions.any()]
     if not diseased:
         raise SpinemetError("None of the cases has a lesion contour, so there is nothing to learn.")
     count = len(diseased) - round(0.75 * len(diseased)) if len(diseased) > 2 else len(diseased) - 1
-    drawn = np.random.default_rng(seed).permutation(len(diseased))[:count]
+    order = np.random.default_rng(seed).permutation(len(diseased))
+    drawn = sorted(order, key=lambda k: scan_mark(diseased[k][1]) in known)[:count]
     held_out = [diseased[k] for k in np.sort(drawn)]
     return [c for c in cases if not any(c is h for h in held_out)], held_out
 

@@ -12,12 +12,12 @@ from superqt import QCollapsible
 from ..errors import OutOfMemory, SpinemetError
 from ..jobs import CancelToken, Event, EventCallback
 from ..jobs.process import run_in_process
-from ..network.card import ModelCard, load_card
+from ..network.card import ModelCard, load_card, model_names
 from ..study.unfinished import is_unfinished
 from .crossval_box import CrossvalBox
 from .models_box import ModelsBox
 from .parts import JobBar, button, group, notice, row, text
-from .runner import leave_a_core_to_the_interface
+from .runner import make_way_for_the_window
 from .session import session_of
 from .settings import preference
 from .training_cases import TrainingCases
@@ -123,6 +123,12 @@ class TrainWidget(QWidget):
     def refresh(self) -> None:
         """Show the cases of the study."""
         study = self.session.study
+        self.form.offer_models(
+            [
+                (f"{card.name} ({'shipped' if place in model_names() else 'study'})", place)
+                for place, card in self.models.models
+            ]
+        )
         self.cases.show_cases(study.states() if study is not None else [], self.session.ranking)
         self._update()
 
@@ -160,6 +166,7 @@ class TrainWidget(QWidget):
             "only": self.cases.chosen(),
             "weight_decays": decays,
             "name": values["name"],
+            "start": values["start"] or None,
             "minutes": self.form.minutes,
             "resume": resume,
             "command": "the Train widget",
@@ -175,7 +182,7 @@ class TrainWidget(QWidget):
                 )
             from ..experiments.train_study import train_study
 
-            leave_a_core_to_the_interface()
+            make_way_for_the_window()
             return train_study(**arguments, on_event=on_event, cancel=cancel)
 
         self.again.hide()
@@ -246,7 +253,7 @@ class TrainWidget(QWidget):
             from ..experiments.uncertainty import rank_cases
             from ..network import load_model
 
-            leave_a_core_to_the_interface()
+            make_way_for_the_window()
             identity = load_card(model).identity
             return rank_cases(study, load_model(model), identity, on_event=on_event, cancel=cancel)
 

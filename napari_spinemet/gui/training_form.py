@@ -46,6 +46,12 @@ class TrainingForm(QWidget):
                 step=5,
             ),
             _field(
+                "start",
+                "Starts from",
+                "A model of the same resolutions and outputs to train further, or nothing.",
+                choices=[],
+            ),
+            _field(
                 "device", "Device", "What computes; auto takes a graphics card where there is one."
             ),
         )
@@ -131,6 +137,13 @@ class TrainingForm(QWidget):
         device.choices = [(words, name) for name, words in offered]
         device.value = chosen if chosen in known else known[0]
 
+    def offer_models(self, offered: list[tuple[str, str]]) -> None:
+        """Show which models, by label and place, training can start from."""
+        start = self.fields["start"]
+        chosen, known = start.value, ["", *(place for _, place in offered)]
+        start.choices = [("nothing", ""), *offered]
+        start.value = chosen if chosen in known else ""
+
     def config(self) -> tuple[TrainingConfig, list[float]]:
         """The settings of the run, and all weight decays to try.
 
@@ -174,8 +187,8 @@ class TrainingForm(QWidget):
 
 def _field(name: str, label: str, tip: str, **options: Any) -> Any:
     value = preference(_GROUP, name)
-    if name == "device":
-        options["choices"] = list(dict.fromkeys(["auto", value]))
+    if name in ("device", "start"):  # what else there is becomes known later
+        options["choices"] = [value]
     return create_widget(value=value, name=name, label=label, options={"tooltip": tip, **options})
 
 

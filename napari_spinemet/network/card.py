@@ -62,6 +62,15 @@ def scan_mark(series: SagittalSeries) -> str:
     return hashlib.sha256(series.series_uid.encode()).hexdigest()[:16]
 
 
+def scans_trained_on(training: Mapping[str, Any] | None) -> frozenset[str]:
+    """Marks of the scans that a model and those it started from learned from.
+
+    As far as ``training`` of its card tells; the shipped models saw phantoms only.
+    """
+    seen = (training or {}).get("seen", {})
+    return frozenset(seen.get("training", ()))
+
+
 def model_names() -> list[str]:
     """Names of the models that ship with the program."""
     return sorted(p.stem for p in SHIPPED.glob("*.safetensors"))

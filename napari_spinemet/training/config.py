@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import SpinemetError
-from .sampling import SamplingRule
+from .sampling import PAPER_RULE, SamplingRule
 
 LEARNING_RATES = {"windows": 0.03, "blocks": 0.05}
 """Peak rates that suit each method."""
@@ -62,8 +62,8 @@ class TrainingConfig:
     resolutions: tuple[float, ...] = (0.5, 1.0, 2.0)
     blocks: tuple[int, ...] = (1, 2, 2)
     outputs: int = 3
-    normal_slices: str = "lesion"
-    vertebra_share: float = 0.7
+    normal_slices: str = "all"
+    vertebra_share: float = 0.5
     epochs: int = 10
     batches_per_epoch: int | None = 80
     method: str | None = None
@@ -117,10 +117,12 @@ class TrainingConfig:
 
     @classmethod
     def paper(cls, *, regularisation: float = 0.01, **changes: Any) -> TrainingConfig:
-        """The paper's constants: patch form, two outputs, rate 0.06 throughout."""
+        """The paper's constants: patch form, two outputs, its samples, rate 0.06 throughout."""
         settings: dict[str, Any] = {
             "form": "patch",
             "outputs": 2,
+            "normal_slices": PAPER_RULE.normal_slices,
+            "vertebra_share": PAPER_RULE.vertebra_share,
             "learning_rate": 0.06,
             "schedule": "constant",
             "weight_decay": 2 * regularisation,

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from ..errors import Cancelled, SpinemetError
 from ..imaging import Annotation, SagittalSeries
@@ -21,11 +20,11 @@ from ..jobs.events import ignore
 from ..network import ModelCard, SiameseNet, save_model
 from ..network.devices import choose_device, failure_of, reduced_precision
 from ..network.resident import home_of_images
-from .batches import Batch, Batches, BlockBatches, Outcome, WindowBatches
+from .batches import Batch, Batches, BlockBatches, WindowBatches
 from .checkpoint import Standing, fingerprint_of
 from .config import TrainingConfig
+from .judge import Judge, weighted_loss
 from .run import Run
-from .sampling import LESION
 
 TASK = "train"
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
@@ -146,7 +145,7 @@ def train(
         if start.configuration() != model.configuration():
             raise SpinemetError(
                 "The model to start from is another network than the one to be trained; choose one "
-                "with the same form, resolutions and outputs."
+                "with the same form, resolutions and outputs, or start from nothing."
             )
         model.load_state_dict(start.state_dict())
     rng = np.random.default_rng(config.seed)
@@ -158,7 +157,7 @@ def train(
     )
     # Without a lesion among them there is no error to measure.
     judged_by = validation if any(a.lesions.any() for _, a in validation) else ()
-    judge = _Judge(judged_by, model, config) if judged_by else None
+    judge = Judge(judged_by, model, config) if judged_by else None
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rate = config.learning_rate
     assert rate is not None  # the settings fill it in
@@ -254,7 +253,7 @@ def _epochs_within(
     per_epoch: int,
     model: SiameseNet,
     batches: Batches,
-    judge: _Judge | None,
+    judge: Judge | None,
     config: TrainingConfig,
     device: torch.device,
     reduced: bool,
@@ -318,20 +317,13 @@ def training_step(
     """One step of descent on a batch; gives its loss."""
     with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
         outcome = batch.evaluate(model, device)
-    loss = _weighted_loss(outcome, model.outputs)
+    loss = weighted_loss(outcome, model.outputs)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimiser.step()
     return float(loss.detach())
-
-
-def _weighted_loss(outcome: Outcome, outputs: int) -> torch.Tensor:
-    """Cross entropy in the mean over the batch's weights."""
-    labels = outcome.labels if outputs == 3 else (outcome.labels == LESION).long()
-    losses = F.cross_entropy(outcome.scores.float(), labels, reduction="none")
-    return (losses * outcome.weights).sum()
 
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
@@ -342,55 +334,6 @@ def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, o
         {"params": weights, "weight_decay": weight_decay},
         {"params": shifts, "weight_decay": 0.0},
     ]
-
-
-class _Judge:
-    """Error on samples of the validation cases, drawn once and alike in every run."""
-
-    def __init__(self, cases: Cases, model: SiameseNet, config: TrainingConfig) -> None:
-        rng = np.random.default_rng(20170)
-        source: Batches
-        if config.method == "blocks":
-            source, count = BlockBatches(cases, model, 16, config.sampling), 25
-        else:
-            source, count = WindowBatches(cases, model, rng, 128, config.sampling), 16
-        self._batches = [source.draw(rng, flips=False) for _ in range(count)]
-        self._spread = math.inf
-
-    def judge(
-        self,
-        model: SiameseNet,
-        device: torch.device,
-        reduced: bool,
-        cancel: CancelToken | None,
-    ) -> dict[str, float]:
-        """Weighted share of samples on the wrong side of 0.5, and the mean loss."""
-        model.eval()
-        errors, losses, lowest, highest = [], [], 1.0, 0.0
-        for batch in self._batches:
-            if cancel is not None:
-                cancel.raise_if_cancelled()
-            with (
-                torch.inference_mode(),
-                torch.autocast(device.type, torch.bfloat16, enabled=reduced),
-            ):
-                outcome = batch.evaluate(model, device)
-            lesion = torch.softmax(outcome.scores.float(), 1)[:, LESION]
-            wrong = (lesion >= 0.5) != (outcome.labels == LESION)
-            errors.append(float((wrong * outcome.weights).sum()))
-            losses.append(float(_weighted_loss(outcome, model.outputs)))
-            lowest = min(lowest, float(lesion.min()))
-            highest = max(highest, float(lesion.max()))
-        self._spread = highest - lowest
-        return {
-            "validation_error": float(np.mean(errors)),
-            "validation_loss": float(np.mean(losses)),
-        }
-
-    def collapsed(self, model: SiameseNet) -> bool:
-        """Whether the outputs no longer vary over the validation samples."""
-        self.judge(model, torch.device("cpu"), False, None)
-        return self._spread < 1e-3
 
 
 def _save_checkpoint(

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from napari_spinemet.errors import Cancelled, SpinemetError
-from napari_spinemet.experiments.train_study import train_study
+from napari_spinemet.experiments.train_study import split_cases, train_study
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.jobs import CancelToken, Evaluated, Event, Progressed
-from napari_spinemet.network import load_model
+from napari_spinemet.network import load_model, scan_mark
 from napari_spinemet.study import Case, Study
 from napari_spinemet.study.unfinished import is_unfinished
 from napari_spinemet.training import TrainingConfig
@@ -88,6 +88,12 @@ def test_a_name_that_is_no_file_name_is_refused(study: Path, name: str) -> None:
     assert not (study / "models").exists()
 
 
+def test_the_name_of_a_crossvalidation_is_refused(study: Path) -> None:
+    """Its maps would be taken for out-of-fold ones."""
+    with pytest.raises(SpinemetError, match="maps of a cross-validation"):
+        train_study(study, CONFIG, name="crossval-run")
+
+
 def test_of_a_grid_the_network_that_validates_best_is_kept(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +131,8 @@ def test_of_a_grid_the_network_that_validates_best_is_kept(
     tried = card.metrics["weight_decays"]
     assert [t["weight_decay"] for t in tried] == list(decays)
     errors = [t["validation_error"] for t in tried]
-    assert card.training["config"]["weight_decay"] == decays[errors.index(min(errors))]
+    kept = card.training["config"]["weight_decay"]
+    assert dict(zip(decays, errors, strict=True))[kept] == min(errors)  # two may be equal
     assert not is_unfinished(study / "models" / "grid.safetensors")
 
 
@@ -183,3 +190,34 @@ def test_contours_that_change_meanwhile_are_told(
     numbers = iter([2, 2])
     _, card = train_study(study, CONFIG, name="mine")
     assert card.training["notes"] == []
+
+
+def test_what_a_model_started_from_has_seen_is_not_forgotten(study: Path) -> None:
+    """Its scans stay on the card, and a measurement on one of them is told to be too good."""
+    path, first = train_study(study, CONFIG, name="first")
+    # Both cases of this study are the same scan, so what validates was learned from.
+    _, second = train_study(study, CONFIG, name="second", start=path)
+    assert second.training["seen"]["training"] == first.training["seen"]["training"]
+    assert "better than what can be expected" in " ".join(second.training["notes"])
+    assert "better than what" not in " ".join(first.training["notes"])
+
+
+def test_cases_that_were_learned_from_before_do_not_validate(
+    small_case: tuple[SagittalSeries, Annotation],
+) -> None:
+    """As long as there are others; the split is else the one of the seed."""
+    series, annotation = small_case
+    cases = [
+        (f"case-{k}", dataclasses.replace(series, series_uid=f"1.{k}"), annotation)
+        for k in range(8)
+    ]
+    marks = [scan_mark(s) for _, s, _ in cases]
+    for seed in range(5):
+        _, usual = split_cases(cases, seed)
+        assert len(usual) == 2
+        for new in ((1, 6), (0, 3)):
+            known = frozenset(m for k, m in enumerate(marks) if k not in new)
+            training, held_out = split_cases(cases, seed, known)
+            assert [name for name, _, _ in held_out] == [f"case-{k}" for k in new]
+            assert len(training) == 6
+        assert split_cases(cases, seed, frozenset(marks))[1] == usual

@@ -35,6 +35,7 @@ def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("places", "scan"): "",
         ("places", "study"): "",
         ("training", "name"): "my-model",
+        ("training", "start"): "",
         ("training", "minutes"): 15,
         ("training", "stop"): "epochs",
         ("training", "batch_size"): 128,

@@ -112,13 +112,21 @@ def test_what_is_chosen_is_what_is_trained_on(
     train.cases.table.item(1, 0).setCheckState(Qt.CheckState.Unchecked)
     assert "2 of 3" in train.cases.summary.text()
     train.refresh()  # a tick outlives a change of the study
+    assert tuple(train.form.fields["start"].choices) == ("", "default")
     train.form.set(
-        stop="minutes", minutes=7, penalty="0.001, 0.01", resolutions="1, 2", outputs=2, rate="0.02"
+        start="default",
+        stop="minutes",
+        minutes=7,
+        penalty="0.001, 0.01",
+        resolutions="1, 2",
+        outputs=2,
+        rate="0.02",
     )
     train.start_button.click()
     wait_idle(workspace)
     assert asked["only"] == ["case-001", "normal-001"]
     assert asked["minutes"] == 7
+    assert asked["start"] == "default"
     assert asked["weight_decays"] == [0.002, 0.02]
     config = asked["config"]
     assert (config.resolutions, config.outputs, config.learning_rate) == ((1.0, 2.0), 2, 0.02)

@@ -95,7 +95,7 @@ def test_a_run_reports_its_course(small_case: Case, tmp_path: Path) -> None:
 
     errors = [(h["validation_error"] + 1e-6 * h["validation_loss"]) for h in result.history]
     assert result.best_epoch == 1 + int(np.argmin(errors))
-    assert result.samples == 128  # 64 lesion pixels and as many others
+    assert result.samples == 127  # 64 lesion pixels, and 21 others in each of three slices
     stored = load_model(tmp_path / "best.safetensors").state_dict()
     for name, tensor in result.model.state_dict().items():
         assert torch.equal(stored[name], tensor)
@@ -246,7 +246,7 @@ def test_training_stops_when_patience_ends(
         def collapsed(self, _: Any) -> bool:
             return False
 
-    monkeypatch.setattr(loop, "_Judge", Judge)
+    monkeypatch.setattr(loop, "Judge", Judge)
     result = train(
         [small_case],
         _config(epochs=9, batches_per_epoch=1, patience=2, method="windows"),
