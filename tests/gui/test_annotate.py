@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation
-from napari_spinemet.study import Study
+from napari_spinemet.study import Case, Study
 
 from .mouse import canvas_of, click, click_place, picture, stroke
 from .test_widgets import open_case, said
@@ -407,6 +408,31 @@ def test_a_deleted_layer_comes_back_with_every_stroke(
     np.testing.assert_array_equal(getattr(stored, kind), restored.data)
     annotate.undo()
     np.testing.assert_array_equal(restored.data, wanted[kind == "vertebrae"])
+
+
+def test_a_first_save_that_fails_takes_nothing_from_the_next(
+    opened: object, qtbot: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The contours that the case came with are not stored yet: they go along with what succeeds."""
+    session, save = opened.session, Case.save_slices
+    calls = []
+
+    def fail_once(*arguments: object, **more: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise SpinemetError("The disk is full.")
+        save(*arguments, **more)
+
+    monkeypatch.setattr(Case, "save_slices", fail_once)
+    lesions = session.layers.lesions
+    for index in (3, 5):  # the second waits while the first is being refused
+        lesions.data_setitem((np.array([index]), np.array([40]), np.array([50])), np.array([1]))
+        session.autosave.save()
+    qtbot.waitUntil(lambda: len(calls) == 2 and not session.autosave._waiting)
+    stored = session.case.annotation(session.series)
+    for got, data in zip((stored.lesions, stored.vertebrae), labels_of(session)):
+        assert data.any()
+        np.testing.assert_array_equal(got, data)
 
 
 def test_renaming_duplicating_and_reordering_break_nothing(
