@@ -12,7 +12,7 @@ from ..errors import SpinemetError
 from ..jobs import CancelToken, EventCallback
 from ..network.card import ModelCard, load_card, model_names
 from .parts import JobBar, button, form, group, notice, row, text
-from .runner import make_way_for_the_window
+from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, ShownCurve, same_contours, session_of
 from .settings import keep, preference
 
@@ -165,7 +165,7 @@ class DetectWidget(QWidget):
             from ..experiments.study_froc import scan_curve
             from ..network import load_model
 
-            make_way_for_the_window()
+            leave_a_core_to_the_interface()
             network, card = load_model(model), load_card(model)
             point = card.operating_point
             result = detect(

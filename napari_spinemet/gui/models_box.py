@@ -10,7 +10,7 @@ from ..errors import SpinemetError
 from ..jobs import CancelToken, EventCallback
 from ..network.card import ModelCard, load_card, model_names
 from .parts import JobBar, Table, button, row, text
-from .runner import make_way_for_the_window
+from .runner import leave_a_core_to_the_interface
 from .session import Session
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class ModelsBox(QWidget):
             from ..experiments.model_comparison import compare_models
             from ..network import load_model
 
-            make_way_for_the_window()
+            leave_a_core_to_the_interface()
             one, other = ((load_model(place), load_card(place)) for place in places)
             return compare_models(study, (one, other), on_event=on_event, cancel=cancel)
 

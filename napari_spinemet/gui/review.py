@@ -20,7 +20,7 @@ from ..study.likelihoods import is_crossval
 from .froc_plot import FrocPlot
 from .operating_point import OperatingPointBox
 from .parts import JobBar, Table, button, group, notice, row, text
-from .runner import make_way_for_the_window
+from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, ShownCurve, session_of
 from .settings import preference
 
@@ -351,7 +351,7 @@ class ReviewWidget(QWidget):
             from ..experiments.study_froc import crossval_curve
             from ..network import load_model
 
-            make_way_for_the_window()
+            leave_a_core_to_the_interface()
             if folds:
                 return crossval_curve(study, folds, point, on_event=on_event, cancel=cancel)
             return study_curve(

@@ -18,7 +18,6 @@ from qtpy.QtCore import QObject, Signal
 from ..errors import Cancelled, SpinemetError
 from ..jobs import CancelToken, Event, EventCallback
 from ..jobs.events import ignore
-from ..jobs.process import LOW_PRIORITY
 
 Work = Callable[[EventCallback, CancelToken], Any]
 _log = logging.getLogger(__name__)
@@ -194,17 +193,8 @@ def _give_memory_back() -> None:
             torch.cuda.empty_cache()
 
 
-def make_way_for_the_window() -> None:
-    """Let the calling thread of a job compute on all cores without holding up the window.
-
-    Where threads have priorities it has a low one, and those that torch starts for it; elsewhere
-    it leaves a core free.
-    """
+def leave_a_core_to_the_interface() -> None:
+    """Let torch use one core less than there are, so that the window stays alive."""
     import torch
 
-    cores = os.cpu_count() or 2
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
-    else:
-        cores = max(1, cores - 1)
-    torch.set_num_threads(cores)
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))

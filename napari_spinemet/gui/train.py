@@ -17,7 +17,7 @@ from ..study.unfinished import is_unfinished
 from .crossval_box import CrossvalBox
 from .models_box import ModelsBox
 from .parts import JobBar, button, group, notice, row, text
-from .runner import make_way_for_the_window
+from .runner import leave_a_core_to_the_interface
 from .session import session_of
 from .settings import preference
 from .training_cases import TrainingCases
@@ -182,7 +182,7 @@ class TrainWidget(QWidget):
                 )
             from ..experiments.train_study import train_study
 
-            make_way_for_the_window()
+            leave_a_core_to_the_interface()
             return train_study(**arguments, on_event=on_event, cancel=cancel)
 
         self.again.hide()
@@ -253,7 +253,7 @@ class TrainWidget(QWidget):
             from ..experiments.uncertainty import rank_cases
             from ..network import load_model
 
-            make_way_for_the_window()
+            leave_a_core_to_the_interface()
             identity = load_card(model).identity
             return rank_cases(study, load_model(model), identity, on_event=on_event, cancel=cancel)
 

@@ -26,8 +26,6 @@ _POLL_S = 0.05
 _GRACE_S = 20.0
 """A cancelled child that has not ended by then is killed."""
 _LAST_WORDS = 2000
-LOW_PRIORITY = 10
-"""Niceness of work that a window must not wait for."""
 
 
 def run_in_process(
@@ -38,7 +36,7 @@ def run_in_process(
     cancel: CancelToken | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Any:
-    """Call a function of this package in another process, of a low priority.
+    """Call a function of this package in another process and give what it returns.
 
     Parameters
     ----------
@@ -66,7 +64,6 @@ def run_in_process(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, **(environment or {})},
-        creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
     )
     assert child.stdin is not None
     assert child.stdout is not None
@@ -139,8 +136,6 @@ def _keep_last_words(pipe: IO[bytes], words: list[bytes]) -> None:
 
 def _child() -> None:
     """What the child does."""
-    if hasattr(os, "nice"):
-        os.nice(LOW_PRIORITY)
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Whatever prints must not disturb the pipe.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
