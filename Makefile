@@ -25,7 +25,7 @@ bench: $(PROGRAM)
 	.ci/system-libraries --display
 	for name in engines precision froc training programs; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
-	for name in slider strokes; do \
+	for name in slider strokes liveness; do \
 		echo "== $$name"; $(SCREEN) $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lint: $(TOOLS)
