@@ -27,7 +27,8 @@ from machine import describe_machine
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.phantom.case import make_case
 from napari_spinemet.training import TrainingConfig, train
-from napari_spinemet.training.batches import Batches, BlockBatches, Cases, WindowBatches
+from napari_spinemet.training.batches import Batches, Cases, WindowBatches
+from napari_spinemet.training.blocks import BlockBatches
 from napari_spinemet.training.loop import make_optimiser, training_step
 from napari_spinemet.training.sampling import LESION
 

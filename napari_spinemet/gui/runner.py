@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
@@ -184,7 +185,15 @@ def _without_frames(error: SpinemetError) -> SpinemetError:
 
 
 def _give_memory_back() -> None:
-    """What a job held on a graphics card is free for the next one, or for another program."""
+    """What a job held is free for the next one, or for another program.
+
+    Each job is a thread of its own, and what one has freed glibc keeps in that thread's arena
+    until it is told that nobody will come back for it.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        gc.collect()
+        trim(0)
     if "torch" in sys.modules:
         import torch
 

@@ -41,7 +41,11 @@ class Standing:
     best_score : float
     best_epoch : int
     epochs : int
-        How many there will be; 0 where the settings say it.
+        How many there will be; 0 before that is known.
+    progress : float
+        Share of the run that was over when the epoch began.
+    looks : int
+        How often it was seen what the network gets wrong.
     seconds : float
         Taken so far.
     """
@@ -53,6 +57,8 @@ class Standing:
     best_score: float = float("inf")
     best_epoch: int = 0
     epochs: int = 0
+    progress: float = 0.0
+    looks: int = 0
     seconds: float = 0.0
 
 

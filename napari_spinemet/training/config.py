@@ -25,6 +25,11 @@ class TrainingConfig:
         The network, see :class:`~napari_spinemet.network.SiameseNet`.
     normal_slices, vertebra_share
         Where normal locations come from, see :class:`~.sampling.SamplingRule`.
+    mistaken_share : float
+        Share of the blocks that are drawn where the network takes healthy tissue of the training
+        cases for a lesion; 0 to draw none. With windows there are none.
+    looks : int
+        How often in a run, at equal distances, that is found out anew.
     epochs : int
         Validation and the choice of the best weights come after each.
     batches_per_epoch : int or None
@@ -64,6 +69,8 @@ class TrainingConfig:
     outputs: int = 3
     normal_slices: str = "all"
     vertebra_share: float = 0.5
+    mistaken_share: float = 0.3
+    looks: int = 4
     epochs: int = 10
     batches_per_epoch: int | None = 80
     method: str | None = None
@@ -96,6 +103,10 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SpinemetError(f"Training needs {name} of at least 1.")
+        if not 0 <= self.mistaken_share < 1 or self.looks < 0:
+            raise SpinemetError(
+                "The share of mistaken locations lies between 0 and 1, and looks at least 0."
+            )
         method = self.method or ("blocks" if self.form == "dense" else "windows")
         object.__setattr__(self, "method", method)
         if method not in LEARNING_RATES:
@@ -123,6 +134,7 @@ class TrainingConfig:
             "outputs": 2,
             "normal_slices": PAPER_RULE.normal_slices,
             "vertebra_share": PAPER_RULE.vertebra_share,
+            "mistaken_share": 0.0,
             "learning_rate": 0.06,
             "schedule": "constant",
             "weight_decay": 2 * regularisation,

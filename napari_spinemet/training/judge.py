@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from ..imaging import Annotation, SagittalSeries
 from ..jobs import CancelToken
 from ..network import SiameseNet
-from .batches import Batches, BlockBatches, Outcome, WindowBatches
+from .batches import Batches, Outcome, WindowBatches
+from .blocks import BlockBatches
 from .config import TrainingConfig
 from .sampling import LESION
 

@@ -20,10 +20,12 @@ from ..jobs.events import ignore
 from ..network import ModelCard, SiameseNet, save_model
 from ..network.devices import choose_device, failure_of, reduced_precision
 from ..network.resident import home_of_images
-from .batches import Batch, Batches, BlockBatches, WindowBatches
+from .batches import Batch, Batches, WindowBatches
+from .blocks import BlockBatches
 from .checkpoint import Standing, fingerprint_of
 from .config import TrainingConfig
 from .judge import Judge, weighted_loss
+from .plan import epochs_in, one_cycle
 from .run import Run
 
 TASK = "train"
@@ -108,7 +110,7 @@ def train(
         nothing had stopped it: on one processor thread bit for bit.
     seconds : float, optional
         How long training may take, instead of the settings' number of epochs: a few steps are
-        timed, and as many epochs planned as fit. A run that goes on keeps its plan.
+        timed, as many epochs planned as fit, and the plan corrected after each.
     after_epoch : callable, optional
         Gets the network, in evaluation mode, and the number of the epoch; it must leave both
         as they are.
@@ -151,7 +153,14 @@ def train(
     rng = np.random.default_rng(config.seed)
     home = home_of_images([series for series, _ in cases], model, device)
     batches: Batches = (
-        BlockBatches(cases, model, config.batch_blocks, config.sampling, device=home)
+        BlockBatches(
+            cases,
+            model,
+            config.batch_blocks,
+            config.sampling,
+            mistaken_share=config.mistaken_share,
+            device=home,
+        )
         if config.method == "blocks"
         else WindowBatches(cases, model, rng, config.batch_size, config.sampling, device=home)
     )
@@ -180,15 +189,21 @@ def train(
             here.epochs = _epochs_within(
                 seconds, per_epoch, model, batches, judge, config, device, reduced, cancel
             )
-        total = per_epoch * here.epochs
-        if config.schedule == "one-cycle" and total > 3:
-            run.schedule(rate, total)
-        on_event(Started(TASK, total))
+        on_event(Started(TASK, per_epoch * here.epochs))
         while here.epoch <= here.epochs and not _patience_is_over(here, config):
+            total = per_epoch * here.epochs
+            ahead = (1 - here.progress) / (here.epochs - here.epoch + 1)
+            due = math.floor(here.progress * (config.looks + 1))
+            if config.mistaken_share and here.batch == 0 and due > here.looks:
+                with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+                    batches.look(model.eval(), device, cancel)
+                here.looks = due
             model.train()
             for number in range(here.batch + 1, per_epoch + 1):
                 if cancel is not None:
                     cancel.raise_if_cancelled()
+                if config.schedule == "one-cycle":
+                    run.set_rate(one_cycle(here.progress + ahead * (number - 1) / per_epoch, rate))
                 batch = batches.draw(rng, config.flips)
                 with torch.random.fork_rng(devices=[]):
                     # Dropout draws from this run's own stream, whatever else uses torch.
@@ -197,7 +212,6 @@ def train(
                     generator.set_state(torch.get_rng_state())
                 if not math.isfinite(loss):
                     raise _diverged(here.epoch)
-                run.step()
                 here.losses.append(loss)
                 here.batch = number
                 done = (here.epoch - 1) * per_epoch + number
@@ -228,9 +242,12 @@ def train(
             judged = here.epoch
             # Before anything that may be cancelled: what is in the history is over.
             here.epoch, here.batch, here.losses = here.epoch + 1, 0, []
+            here.progress += ahead
             on_event(Evaluated(TASK, judged, values))
             if after_epoch is not None:
                 after_epoch(model.eval(), judged)
+            if seconds is not None:
+                here.epochs = epochs_in(seconds, run.seconds, judged)
             run.keep()
     except Cancelled:
         run.keep()
@@ -262,7 +279,7 @@ def _epochs_within(
     """How many epochs fit into a time, by a few steps of a copy of the network."""
     trial = copy.deepcopy(model).train()
     optimiser, rng = make_optimiser(trial, config), np.random.default_rng(0)
-    left = batches.left.copy()
+    standing = batches.standing()
     times = []
     try:
         with torch.random.fork_rng(devices=[]):
@@ -274,7 +291,7 @@ def _epochs_within(
                 training_step(trial, batch, optimiser, device, reduced, config.clip_norm)
                 times.append(time.perf_counter() - began)
     finally:
-        batches.left = left
+        batches.restore(standing)
     epoch = per_epoch * float(np.median(times[2:]))  # the first ones fill caches
     if judge is not None:
         began = time.perf_counter()

@@ -6,7 +6,6 @@ import copy
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ KEEP_EVERY_S = 30.0
 
 
 class Run:
-    """Network, optimiser, schedule and random streams of one run.
+    """Network, optimiser and random streams of one run.
 
     Attributes
     ----------
@@ -39,12 +38,9 @@ class Run:
         generator: torch.Generator,
     ) -> None:
         self._model, self._optimiser = model, optimiser
-        self._schedule: torch.optim.lr_scheduler.OneCycleLR | None = None
-        self._schedule_state: Any = None
         self._batches, self._rng, self._generator = batches, rng, generator
         self.standing = Standing()
         self.best = copy.deepcopy(model.state_dict())
-        self._groups: Any = []
         self._path: Path | None = None
         self._fingerprint = ""
         self._began = self._kept = time.perf_counter()
@@ -54,21 +50,10 @@ class Run:
         """Time that the run has taken, before and after it was interrupted."""
         return self.standing.seconds + time.perf_counter() - self._began
 
-    def schedule(self, peak: float, total: int) -> None:
-        """Let the learning rate rise to its peak and fall again over so many steps."""
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, peak, total_steps=total + 1, cycle_momentum=False
-        )
-        if self._schedule_state is not None:
-            self._schedule.load_state_dict(self._schedule_state)
-            # Making the schedule has put the rate back to its start.
-            for group, stood in zip(self._optimiser.param_groups, self._groups, strict=True):
-                group.update({k: v for k, v in stood.items() if k != "params"})
-
-    def step(self) -> None:
-        """One step of the schedule."""
-        if self._schedule is not None:
-            self._schedule.step()
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the next step."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
 
     def keep_at(self, path: Path, fingerprint: str) -> None:
         """Say where."""
@@ -90,13 +75,9 @@ class Run:
             **{f"best.{k}": v for k, v in self.best.items()},
             **optimiser,
             "generator": self._generator.get_state(),
-            "left": torch.as_tensor(self._batches.left),
+            **{f"batches.{k}": torch.as_tensor(v) for k, v in self._batches.standing().items()},
         }
-        states = {
-            "groups": groups,
-            "rng": self._rng.bit_generator.state,
-            "schedule": self._schedule.state_dict() if self._schedule is not None else None,
-        }
+        states = {"groups": groups, "rng": self._rng.bit_generator.state}
         save_standing(self._path, standing, self._fingerprint, tensors, states)
         self._kept = time.perf_counter()
 
@@ -111,7 +92,6 @@ class Run:
         self._model.load_state_dict(part("model."))
         self.best = part("best.")
         unpack_optimiser(self._optimiser, tensors, states["groups"])
-        self._groups, self._schedule_state = states["groups"], states["schedule"]
         self._generator.set_state(tensors["generator"])
         self._rng.bit_generator.state = states["rng"]
-        self._batches.left = tensors["left"].numpy()
+        self._batches.restore({k: v.numpy() for k, v in part("batches.").items()})

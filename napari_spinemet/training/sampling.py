@@ -25,8 +25,8 @@ class SamplingRule:
     ----------
     normal_slices : {"lesion", "all"}
         Where normal locations come from: from slices that carry a lesion, as many as it has
-        pixels there, or as many in all from all slices of a case with a lesion, evenly. The
-        latter also shows the sides of the body, where lesions are rare.
+        pixels there, or as many in all from all slices of a case, evenly. The latter also
+        shows the sides of the body, where lesions are rare.
     vertebra_share : float
         Share of them that lies in vertebrae, as far as there are that many.
     """
@@ -104,7 +104,7 @@ def slice_classes(
     central = np.zeros(width, dtype=bool)
     central[slice(*central_columns(width))] = True
     carries = lesions.any(axis=(1, 2))
-    evenly = rule.normal_slices == "all" and carries.any()
+    evenly = rule.normal_slices == "all"
     share = int(lesions.sum()) / len(lesions)
     result = []
     for index in range(len(lesions)) if evenly else np.flatnonzero(carries):

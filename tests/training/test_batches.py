@@ -12,7 +12,8 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.imaging.patches import LocalZScore, build_pyramid
 from napari_spinemet.network import SiameseNet
-from napari_spinemet.training.batches import BlockBatch, BlockBatches, WindowBatches
+from napari_spinemet.training.batches import WindowBatches
+from napari_spinemet.training.blocks import BlockBatch, BlockBatches
 from napari_spinemet.training.sampling import LESION, NORMAL, VERTEBRA, draw_samples
 
 MakeSeries = Callable[..., SagittalSeries]

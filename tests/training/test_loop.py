@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -324,12 +325,41 @@ def test_the_whole_network_trains_on_blocks(small_case: Case) -> None:
         ({"weight_decay": -1.0}, "weight decay"),
         ({"schedule": "cosine"}, "schedule"),
         ({"precision": "float64"}, "precision"),
+        ({"mistaken_share": 1.0}, "mistaken"),
+        ({"looks": -1}, "looks"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], words: str) -> None:
     """Before anything is read or computed."""
     with pytest.raises(SpinemetError, match=words):
         TrainingConfig(**settings)
+
+
+def test_a_run_of_so_many_seconds_takes_them(
+    small_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps take twice as long as those that were timed at first; the plan is corrected.
+
+    By a clock that only training steps move: of 100 seconds 95 to 105 are taken, and
+    the rate has come down at the end as in a run whose length was known.
+    """
+    clock, rates = [0.0], []
+
+    def step(_: Any, batch: Any, optimiser: Any, *rest: Any) -> float:
+        clock[0] += 1.0 if len(rates) < 7 else 2.0
+        rates.append(optimiser.param_groups[0]["lr"])
+        return 1.0
+
+    monkeypatch.setattr(loop, "training_step", step)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    result = train([small_case], _config(batches_per_epoch=5), seconds=100)
+    assert 95 <= clock[0] <= 105
+    assert len(result.history) == 9  # seven seconds went into the first plan
+    taken = np.array(rates[7:]) / 0.05
+    assert taken[0] == pytest.approx(1 / 25)
+    assert taken.max() > 0.9
+    assert np.all(np.diff(taken[taken.argmax() :]) < 0)
+    assert taken[-1] < 0.01
 
 
 def test_an_unknown_device_is_refused(small_case: Case) -> None:

@@ -143,7 +143,9 @@ def test_a_case_without_a_lesion_gives_nothing_by_any_rule() -> None:
     """Otherwise a study of normal cases would tip the balance of the classes."""
     annotation = _annotation()
     healthy = Annotation(np.zeros(SHAPE), annotation.vertebrae)
-    assert slice_classes(healthy, SPACING, SamplingRule(normal_slices="all")) == []
+    for rule in (SamplingRule(), SamplingRule(normal_slices="all")):
+        assert len(draw_locations(healthy, SPACING, np.random.default_rng(0), rule)) == 0
+        assert not any(sum(found.counts) for found in slice_classes(healthy, SPACING, rule))
 
 
 @pytest.mark.parametrize("rule", [{"normal_slices": "some"}, {"vertebra_share": 1.1}])

@@ -1,0 +1,44 @@
+"""The learning rate on the way and the number of epochs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_spinemet.training.plan import epochs_in, one_cycle
+
+
+def test_the_rate_is_that_of_the_library() -> None:
+    """As torch's own schedule has it for a known number of steps, to a thousandth of the peak."""
+    steps = 20_001
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, 0.05, total_steps=steps, cycle_momentum=False
+    )
+    theirs = []
+    for _ in range(steps):
+        theirs.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+        if len(theirs) == steps - 1:
+            break
+    ours = [one_cycle(k / (steps - 1), 0.05) for k in range(steps - 1)]
+    np.testing.assert_allclose(ours, theirs, atol=5e-5)
+    assert one_cycle(1.0, 0.05) == pytest.approx(0.05 / 250_000)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "taken", "done", "expected"),
+    [
+        (100, 10, 1, 10),
+        (100, 30, 3, 10),
+        (100, 60, 3, 5),  # slower than thought
+        (100, 98, 10, 10),  # two seconds are no epoch
+        (100, 82, 9, 11),  # of the last one four fifths at least are within the time
+        (100, 130, 4, 4),  # over already
+    ],
+)
+def test_epochs_that_fit(seconds: float, taken: float, done: int, expected: int) -> None:
+    """By hand."""
+    assert epochs_in(seconds, taken, done) == expected
