@@ -85,6 +85,7 @@ def import_case(
     from .dicom import read_series
     from .study import Study
     from .study.exchange import read_contours
+    from .study.reader_contours import take_contours
 
     if (scan is None) == (case is None):
         raise SpinemetError("Give either a scan, or a case of the study with --case.")
@@ -102,7 +103,7 @@ def import_case(
             chosen = place.case(str(case))
             series = chosen.series()
             drawn = [a for path in contours or () for a in read_contours(path, series, kind)]
-        chosen.take(drawn, series, reader=reader, replace=replace)
+        take_contours(chosen, drawn, series, reader=reader, replace=replace)
     finally:
         place.close()
     for note in (*series.warnings, *(told for a in drawn for told in a.warnings)):

@@ -11,6 +11,7 @@ from ..dicom.reading import source_images
 from ..errors import SpinemetError
 from ..study.exchange import read_contours, write_contours
 from ..study.label_files import stem_of
+from ..study.reader_contours import keep_beside
 from .drawing import change
 from .layers import LEVELS_OF
 from .parts import button
@@ -113,7 +114,7 @@ class ContourFiles(QWidget):
             )
 
         def work(*_: object) -> list[str]:
-            return [case.keep_beside(a, series, a.reader or stem_of(path)) for a in found]
+            return [keep_beside(case, a, series, a.reader or stem_of(path)) for a in found]
 
         session.desk.start("import", work, done)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,15 @@ class Annotation:
     def empty(self) -> bool:
         """Whether nothing at all has been contoured."""
         return not (self.lesions.any() or self.vertebrae.any())
+
+    def over(self, other: Annotation) -> Annotation:
+        """What this speaks of, and what only the other does."""
+        layers: dict[str, Any] = {
+            layer: getattr(self if layer in self.holds else other, layer) for layer in LAYERS
+        }
+        levels = (self if "vertebrae" in self.holds else other).levels
+        holds = tuple(layer for layer in LAYERS if layer in self.holds or layer in other.holds)
+        return replace(self, **layers, levels=levels, holds=holds)
 
 
 def _labels(array: npt.ArrayLike, name: str) -> LabelArray:

@@ -68,13 +68,18 @@ class BranchGrid:
         """Poolings that keep their stride."""
         return self.step.bit_length() - 1
 
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns that these windows cover."""
+        height, width = (
+            self.step * (n - 1) + w for n, w in zip(self.size, self.window, strict=True)
+        )
+        return height, width
+
     def crop(self, image: Tensor) -> Tensor:
         """The part of a padded image ``(..., row, column)`` that these windows cover."""
-        ends = [
-            f + self.step * (n - 1) + w
-            for f, n, w in zip(self.first, self.size, self.window, strict=True)
-        ]
-        return image[..., self.first[0] : ends[0], self.first[1] : ends[1]]
+        (top, left), (height, width) = self.first, self.extent
+        return image[..., top : top + height, left : left + width]
 
 
 def branch_grids(pyramid: Pyramid, poolings: int, rows: slice, columns: slice) -> list[BranchGrid]:

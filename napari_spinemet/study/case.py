@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import count
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +91,12 @@ class Case:
     def state_in(self, record: CaseRecord | None) -> CaseState:
         """The state, with the record at hand."""
         contours = record.state if record is not None else NEW
-        if contours == NEW and self._brought():
+        if contours == NEW and self.brought:
             contours = CONTOURED
         return CaseState(contours, record.findings if record is not None else "")
 
-    def _brought(self) -> bool:
+    @property
+    def brought(self) -> bool:
         """Whether the case came with contours."""
         folder = self.path / "contours"
         return folder.is_dir() and any(folder.iterdir())
@@ -198,7 +198,7 @@ class Case:
 
     def remember(self, series: SagittalSeries) -> CaseRecord:
         """Make sure that the study knows the case; gives what it remembers."""
-        memory, record = self._writable(), self.record
+        memory, record = self.writable(), self.record
         if record is not None:
             return record
         scan = self.path / "scan"
@@ -227,7 +227,7 @@ class Case:
         The first time all slices with contours must come, since what the case came with is
         not looked at from then on.
         """
-        memory = self._writable()
+        memory = self.writable()
         # A case that is known without its contours would have lost those it came with.
         with memory.together():
             record = self.remember(series)
@@ -249,16 +249,16 @@ class Case:
 
         What the annotation does not speak of stays as it is.
         """
-        memory, record = self._writable(), self.record
+        memory, record = self.writable(), self.record
         known = record is not None
         if annotation.lesions.shape != series.shape:
             raise SpinemetError(
                 f"These contours have the shape {annotation.lesions.shape} and the scan of "
                 f"{self.name} has {series.shape}; they are of another series."
             )
-        if not reader and not (record is not None and record.stored) and self._brought():
+        if not reader and not (record is not None and record.stored) and self.brought:
             # From the first row on what the case came with is not looked at any more.
-            annotation = _over(annotation, read_annotation(self.path / "contours", series))
+            annotation = annotation.over(read_annotation(self.path / "contours", series))
         changed: dict[str, dict[int, LabelArray]] = {}
         for layer in annotation.holds:
             labels = getattr(annotation, layer)
@@ -274,98 +274,9 @@ class Case:
             levels = memory.contours.levels(self.name, reader=reader)
         self.save_slices(changed, levels, series, reader=reader)
 
-    def take(
-        self,
-        annotations: Sequence[Annotation],
-        series: SagittalSeries,
-        *,
-        reader: str | None = None,
-        replace: bool = False,
-    ) -> None:
-        """Store contours that were read from files.
-
-        Parameters
-        ----------
-        annotations : sequence of Annotation
-            Lesions and vertebrae of one reader may come apart.
-        series : SagittalSeries
-        reader : str, optional
-            Whose they are, whatever the files say; an empty name makes them those that the
-            study works with. By default the only ones of a case without contours of their
-            kind become these, and all others are kept beside them by the reader that the
-            files name.
-        replace : bool
-            Whether they may take the place of other contours by the same reader.
-
-        Raises
-        ------
-        SpinemetError
-            If it cannot be told whose they are, or that reader has others; then nothing is
-            stored.
-        """
-        by_reader: dict[str, Annotation] = {}
-        for annotation in annotations:
-            whose = annotation.reader if reader is None else reader
-            former = by_reader.get(whose)
-            by_reader[whose] = annotation if former is None else _joined(former, annotation)
-        only = next(iter(by_reader.values())) if len(by_reader) == 1 else None
-        if reader is None and only is not None and not self._drawn(only.holds):
-            by_reader = {"": only}
-        elif reader is None and "" in by_reader:
-            raise SpinemetError(
-                f"The files do not say whose contours of {self.name} they are; name a reader to "
-                "keep them beside the others."
-            )
-        for whose, annotation in by_reader.items():
-            held = () if replace else self._drawn(annotation.holds, whose)
-            if held and not self._same(annotation, held, series, whose):
-                raise SpinemetError(
-                    f"{self.name} has {' and '.join(held)} by {whose or 'the study'} already; name "
-                    "another reader, or say that they are to be replaced."
-                )
-        with self._writable().together():
-            for whose, annotation in by_reader.items():
-                self.save_annotation(annotation, series, reader=whose)
-
-    def keep_beside(self, annotation: Annotation, series: SagittalSeries, reader: str) -> str:
-        """Store contours under the name of a reader, with a number if it has others.
-
-        Returns
-        -------
-        str
-            The name that they have now.
-        """
-        for number in count(1):
-            name = reader if number == 1 else f"{reader} {number}"
-            held = self._drawn(annotation.holds, name)
-            if not held or self._same(annotation, held, series, name):
-                break
-        self.save_annotation(annotation, series, reader=name)
-        return name
-
-    def _drawn(self, layers: Sequence[str], reader: str = "") -> tuple[str, ...]:
-        """Those of the layers in which somebody has drawn."""
-        record = self.record
-        if not reader and not (record is not None and record.stored):
-            return tuple(layers) if self._brought() else ()
-        if self.memory is None or record is None:
-            return ()
-        rows = self.memory.contours
-        return tuple(
-            layer
-            for layer in layers
-            if any(s.any() for s in rows.slices(self.name, layer, reader=reader).values())
-        )
-
-    def _same(
-        self, annotation: Annotation, layers: Sequence[str], series: SagittalSeries, reader: str
-    ) -> bool:
-        stored = self.annotation(series, reader)
-        return all(np.array_equal(getattr(annotation, k), getattr(stored, k)) for k in layers)
-
     def approve(self, series: SagittalSeries) -> None:
         """Say that the contours are right as they are; another stroke takes that back."""
-        memory, record = self._writable(), self.record
+        memory, record = self.writable(), self.record
         with memory.together():
             if record is None or not record.stored:  # they came as DICOM and were never touched
                 self.save_annotation(self.annotation(series), series)
@@ -393,7 +304,7 @@ class Case:
         seconds : float
             How long it took.
         """
-        memory = self._writable()
+        memory = self.writable()
         identity, name, card = model
         with memory.together():
             self.remember(series)
@@ -417,7 +328,7 @@ class Case:
         all_judged: bool,
     ) -> None:
         """Store the verdict on what is at a place; with the last one the case is reviewed."""
-        memory = self._writable()
+        memory = self.writable()
         with memory.together():
             record = self.remember(series)
             runs = memory.results.runs(self.name)
@@ -427,29 +338,15 @@ class Case:
             if record.findings != state:
                 memory.set_findings(self.name, state)
 
-    def _writable(self) -> StudyDatabase:
+    def writable(self) -> StudyDatabase:
+        """The memory of its study, to change it.
+
+        Raises
+        ------
+        SpinemetError
+            If nothing can be saved there.
+        """
         if self.memory is None or not self.memory.writable:
             notice = self.memory.notice if self.memory else "The study was opened for reading."
             raise SpinemetError(f"The contours of {self.name} cannot be saved. {notice}")
         return self.memory
-
-
-def _joined(one: Annotation, other: Annotation) -> Annotation:
-    """Lesions and vertebrae of one reader that came in two files."""
-    both = [layer for layer in one.holds if layer in other.holds]
-    if both:
-        raise SpinemetError(
-            f"Two of the files hold {' and '.join(both)} by {one.reader or 'the same reader'}; "
-            "choose one of them."
-        )
-    return replace(_over(one, other), warnings=(*one.warnings, *other.warnings))
-
-
-def _over(one: Annotation, other: Annotation) -> Annotation:
-    """What ``one`` speaks of, and what only ``other`` does."""
-    layers: dict[str, Any] = {
-        layer: getattr(one if layer in one.holds else other, layer) for layer in LAYERS
-    }
-    levels = (one if "vertebrae" in one.holds else other).levels
-    holds = tuple(layer for layer in LAYERS if layer in one.holds or layer in other.holds)
-    return replace(one, **layers, levels=levels, holds=holds)

@@ -54,7 +54,7 @@ class Batches(Protocol):
     samples: int
     """Locations that the cases offer."""
 
-    def draw(self, rng: np.random.Generator, flips: bool) -> Batch:
+    def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> Batch:
         """The next batch."""
 
     def look(self, model: SiameseNet, device: torch.device, cancel: CancelToken | None) -> None:
@@ -121,8 +121,11 @@ class WindowBatches:
             for series, _ in cases
         ]
 
-    def draw(self, rng: np.random.Generator, flips: bool) -> WindowBatch:
-        """The next batch; ``flips`` mirrors each window up-down and left-right at random."""
+    def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> WindowBatch:
+        """The next batch; ``flips`` mirrors each window up-down and left-right at random.
+
+        Windows are not varied otherwise.
+        """
         while len(self._left) < self._size:
             self._left = np.concatenate([self._left, rng.permutation(self.samples)])
         chosen, self._left = self._left[: self._size], self._left[self._size :]

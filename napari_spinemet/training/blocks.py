@@ -36,7 +36,9 @@ from ..network.resident import ResidentPyramid
 from .batches import CPU, Cases, Outcome
 from .mistakes import far_from_lesions, lesion_likelihood
 from .sampling import LESION, PAPER_RULE, SamplingRule, slice_classes
+from .variation import Variation
 
+FloatArray = npt.NDArray[np.float64]
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
 
 
@@ -49,8 +51,8 @@ class _Slice:
     width: int
     pixels: tuple[npt.NDArray[np.intp], ...]
     classes: npt.NDArray[np.int8]
-    weights: npt.NDArray[np.float64]
-    counts: npt.NDArray[np.float64]
+    weights: FloatArray
+    counts: FloatArray
     healthy: npt.NDArray[np.bool_]
     """Of the lattice's pixels those that can be mistaken for a lesion."""
 
@@ -164,68 +166,87 @@ class BlockBatches:
         mass = np.array([s.counts.sum() for s in self._slices])
         self._chance = mass / mass.sum()
 
-    def draw(self, rng: np.random.Generator, flips: bool) -> BlockBatch:
-        """The next batch; ``flips`` mirrors each block up-down and left-right at random."""
-        images: list[list[Tensor]] = []
-        classes, weights = [], []
-        for _ in range(self._size):
-            if self._mistaken and rng.random() < self._mistaken_share:
-                index = rng.choice(len(self._slices), p=self._mistaken_chance)
-                here = self._slices[index]
-                block, inside, weight = self._choose_mistaken(here, self._mistaken[index], rng)
-            else:
-                here = self._slices[rng.choice(len(self._slices), p=self._chance)]
-                block, inside, weight = self._choose(here, rng)
-            pyramid = self._pyramids[here.case]
-            grids = branch_grids(pyramid.pyramid, self._poolings, *block)
-            crops = [
-                grid.crop(image[here.position])
-                for grid, image in zip(grids, pyramid.images, strict=True)
-            ]
-            if flips:
-                for axis in (0, 1):
-                    if rng.random() < 0.5:
-                        crops = [c.flip(axis) for c in crops]
-                        inside, weight = np.flip(inside, axis), np.flip(weight, axis)
-            images.append(crops)
-            classes.append(inside)
-            weights.append(weight / weight.sum() / self._size)
-        stacked = [torch.stack(crops) for crops in zip(*images, strict=True)]
-        return BlockBatch(stacked, grids, np.stack(classes), np.stack(weights).astype(np.float32))
+    def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> BlockBatch:
+        """The next batch; ``flips`` mirrors each block up-down and left-right at random.
 
-    def _choose(
-        self, here: _Slice, rng: np.random.Generator
-    ) -> tuple[tuple[slice, slice], npt.NDArray[np.int8], npt.NDArray[np.float64]]:
-        """A block around a sampled pixel, with the class and weight of each of its pixels."""
-        while True:
-            label = rng.choice(3, p=here.counts / here.counts.sum())
-            pixel = divmod(int(rng.choice(here.pixels[label])), here.width)
-            rows, columns = here.classes.shape
-            block = self._place(pixel[0], rows, rng), self._place(pixel[1], columns, rng)
-            inside = here.classes[block]
-            weight = np.where(inside >= 0, here.weights[inside], 0)
-            if weight.any():  # not so where a block that was moved in has lost its pixel
-                return block, inside, weight
+        Strength 1 of ``variation`` is as wide as :mod:`.variation` says, and 0 is none.
+        """
+        drawn = [self._draw_block(rng, flips, variation) for _ in range(self._size)]
+        images = [torch.stack(crops) for crops in zip(*(d[0] for d in drawn), strict=True)]
+        weights = np.stack([d[3] / d[3].sum() / self._size for d in drawn])
+        return BlockBatch(
+            images, drawn[-1][1], np.stack([d[2] for d in drawn]), weights.astype(np.float32)
+        )
 
-    def _choose_mistaken(
-        self, here: _Slice, mistaken: npt.NDArray[np.uint8], rng: np.random.Generator
-    ) -> tuple[tuple[slice, slice], npt.NDArray[np.int8], npt.NDArray[np.float64]]:
-        """A block around a pixel that was taken for a lesion; all in it count by that."""
-        weights = _squared(mistaken)
+    def _draw_block(
+        self, rng: np.random.Generator, flips: bool, variation: float
+    ) -> tuple[list[Tensor], list[BranchGrid], npt.NDArray[np.int8], FloatArray]:
+        """One block: its images and their grids, and the class and weight of each pixel."""
+        if self._mistaken and rng.random() < self._mistaken_share:
+            index = rng.choice(len(self._slices), p=self._mistaken_chance)
+            known = _squared(self._mistaken[index])
+        else:
+            index, known = rng.choice(len(self._slices), p=self._chance), None
+        here, pyramid = self._slices[index], self._pyramids[self._slices[index].case]
         while True:
-            chosen = int(rng.choice(weights.size, p=weights.ravel() / weights.sum()))
-            row, column = (self._spacing * p for p in divmod(chosen, weights.shape[1]))
+            row, column = _sampled(here, rng) if known is None else self._mistaken_pixel(known, rng)
             height, width = here.classes.shape
             block = self._place(row, height, rng), self._place(column, width, rng)
-            # What is known at the lattice holds for the pixels about each of its points.
-            rows, columns = (
-                np.minimum((np.arange(n)[b] + self._spacing // 2) // self._spacing, m - 1)
-                for b, n, m in zip(block, here.classes.shape, weights.shape, strict=True)
-            )
-            inside = here.classes[block]
-            weight = np.where((inside >= 0) & (inside != LESION), weights[rows][:, columns], 0)
-            if weight.any():
-                return block, inside, weight
+            rows, columns = np.arange(height)[block[0]], np.arange(width)[block[1]]
+            varied = None
+            if variation:
+                # About the pixel that was chosen, so that the block cannot lose it.
+                varied = Variation.draw(rng, variation, flips, (row, column))
+                at = varied.places(rows.astype(float), columns.astype(float))
+                places = tuple(np.rint(place).astype(np.intp) for place in at)
+            else:
+                places = tuple(np.meshgrid(rows, columns, indexing="ij"))
+            inside, weight = self._at(here, known, *places)
+            if weight.any():  # not so where a block that was moved in has lost its pixel
+                break
+        grids = branch_grids(pyramid.pyramid, self._poolings, *block)
+        slices = [image[here.position] for image in pyramid.images]
+        if varied is not None:
+            border = pyramid.pyramid.window[0] // 2, pyramid.pyramid.window[1] // 2
+            crops = [
+                varied.crop(image, grid.first, grid.extent, border, mm)
+                for grid, image, mm in zip(grids, slices, pyramid.pyramid.resolutions, strict=True)
+            ]
+            return crops, grids, inside, weight
+        crops = [grid.crop(image) for grid, image in zip(grids, slices, strict=True)]
+        if flips:
+            for axis in (0, 1):
+                if rng.random() < 0.5:
+                    crops = [c.flip(axis) for c in crops]
+                    inside, weight = np.flip(inside, axis), np.flip(weight, axis)
+        return crops, grids, inside, weight
+
+    def _at(
+        self,
+        here: _Slice,
+        known: FloatArray | None,
+        rows: npt.NDArray[np.intp],
+        columns: npt.NDArray[np.intp],
+    ) -> tuple[npt.NDArray[np.int8], FloatArray]:
+        """Class and weight of working pixels; of mistakes, what is ``known`` is the weight."""
+        height, width = here.classes.shape
+        within = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        rows, columns = rows.clip(0, height - 1), columns.clip(0, width - 1)
+        inside = np.where(within, here.classes[rows, columns], np.int8(-1))
+        if known is None:
+            return inside, np.where(inside >= 0, here.weights[inside], 0)
+        # What is known at the lattice holds for the pixels about each of its points.
+        cells = [
+            np.minimum((place + self._spacing // 2) // self._spacing, n - 1)
+            for place, n in zip((rows, columns), known.shape, strict=True)
+        ]
+        return inside, np.where((inside >= 0) & (inside != LESION), known[cells[0], cells[1]], 0)
+
+    def _mistaken_pixel(self, known: FloatArray, rng: np.random.Generator) -> tuple[int, int]:
+        """A pixel of the lattice, by the weight of its mistake."""
+        chosen = int(rng.choice(known.size, p=known.ravel() / known.sum()))
+        row, column = divmod(chosen, known.shape[1])
+        return self._spacing * row, self._spacing * column
 
     def look(self, model: SiameseNet, device: torch.device, cancel: CancelToken | None) -> None:
         """Find where the network takes healthy tissue for a lesion, to draw more of it.
@@ -280,9 +301,15 @@ class BlockBatches:
         return slice(start, start + extent, self._spacing)
 
 
-def _squared(likelihood: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+def _sampled(here: _Slice, rng: np.random.Generator) -> tuple[int, int]:
+    """A pixel as the sampling rule draws them."""
+    label = rng.choice(3, p=here.counts / here.counts.sum())
+    return divmod(int(rng.choice(here.pixels[label])), here.width)
+
+
+def _squared(likelihood: npt.NDArray[np.uint8]) -> FloatArray:
     """What a mistake weighs: many that are slight shall not outweigh the few that are grave."""
-    squares: npt.NDArray[np.float64] = np.square(likelihood.astype(float))
+    squares: FloatArray = np.square(likelihood.astype(float))
     return squares
 
 

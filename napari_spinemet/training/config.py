@@ -53,6 +53,9 @@ class TrainingConfig:
         with each other, from throwing the weights off.
     flips : bool
         Left-right and top-bottom, each with probability one half, alike on all resolutions.
+    variation : float
+        How far blocks are turned, stretched and recoloured, see :mod:`.variation`; 0 for not at
+        all. Windows are not.
     patience : int or None
         Stop after so many epochs without a lower validation error.
     seed : int
@@ -82,6 +85,7 @@ class TrainingConfig:
     weight_decay: float = 0.001
     clip_norm: float | None = 2.0
     flips: bool = True
+    variation: float = 1.0
     patience: int | None = None
     seed: int = 0
     precision: str = "auto"
@@ -103,6 +107,8 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SpinemetError(f"Training needs {name} of at least 1.")
+        if not 0 <= self.variation <= 2:
+            raise SpinemetError(f"The variation lies between 0 and 2, not {self.variation}.")
         if not 0 <= self.mistaken_share < 1 or self.looks < 0:
             raise SpinemetError(
                 "The share of mistaken locations lies between 0 and 1, and looks at least 0."
@@ -135,6 +141,7 @@ class TrainingConfig:
             "normal_slices": PAPER_RULE.normal_slices,
             "vertebra_share": PAPER_RULE.vertebra_share,
             "mistaken_share": 0.0,
+            "variation": 0.0,
             "learning_rate": 0.06,
             "schedule": "constant",
             "weight_decay": 2 * regularisation,

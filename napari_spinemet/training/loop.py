@@ -204,7 +204,7 @@ def train(
                     cancel.raise_if_cancelled()
                 if config.schedule == "one-cycle":
                     run.set_rate(one_cycle(here.progress + ahead * (number - 1) / per_epoch, rate))
-                batch = batches.draw(rng, config.flips)
+                batch = batches.draw(rng, config.flips, config.variation)
                 with torch.random.fork_rng(devices=[]):
                     # Dropout draws from this run's own stream, whatever else uses torch.
                     torch.set_rng_state(generator.get_state())
@@ -287,7 +287,7 @@ def _epochs_within(
                 if cancel is not None:
                     cancel.raise_if_cancelled()
                 began = time.perf_counter()
-                batch = batches.draw(rng, config.flips)
+                batch = batches.draw(rng, config.flips, config.variation)
                 training_step(trial, batch, optimiser, device, reduced, config.clip_norm)
                 times.append(time.perf_counter() - began)
     finally:

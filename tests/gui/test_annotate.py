@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QApplication
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.study import Case, Study
+from napari_spinemet.study.reader_contours import take_contours
 
 from .mouse import canvas_of, click, click_place, picture, stroke
 from .test_widgets import open_case, said
@@ -472,8 +473,10 @@ def test_two_readers_are_compared(opened: object, viewer: object, qtbot: object)
     assert not state.compare_row.isVisible()
     mine = session.case.annotation(session.series)
     moved = np.roll(mine.lesions, 4, axis=1)
-    session.case.take(
-        [Annotation(moved, mine.vertebrae, mine.levels, reader="Dr Ö")], session.series
+    take_contours(
+        session.case,
+        [Annotation(moved, mine.vertebrae, mine.levels, reader="Dr Ö")],
+        session.series,
     )
     session.study_changed.emit()
     assert state.compare_row.isVisible()

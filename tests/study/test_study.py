@@ -19,6 +19,7 @@ from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Case, Study
 from napari_spinemet.study.contour_rows import ContourRows
 from napari_spinemet.study.database import APPROVED, CaseRecord
+from napari_spinemet.study.reader_contours import keep_beside, take_contours
 
 
 @pytest.fixture(scope="module")
@@ -276,29 +277,29 @@ def test_contours_of_several_readers_are_kept_apart(study: Study) -> None:
     mine = case.annotation(series)
     theirs = np.zeros_like(mine.lesions)
     theirs[2, 5:9, 5:9] = 1
-    case.take([Annotation(theirs, 0 * theirs, reader="Dr Ö")], series)
+    take_contours(case, [Annotation(theirs, 0 * theirs, reader="Dr Ö")], series)
     assert case.readers() == ["Dr Ö"]
     np.testing.assert_array_equal(case.annotation(series, "Dr Ö").lesions, theirs)
     np.testing.assert_array_equal(case.annotation(series).lesions, mine.lesions)
     assert case.annotation(series).levels == mine.levels
     with pytest.raises(SpinemetError, match="do not say whose"):
-        case.take([Annotation(theirs, 0 * theirs)], series)
+        take_contours(case, [Annotation(theirs, 0 * theirs)], series)
     with pytest.raises(SpinemetError, match="no contours by Dr A"):
         case.annotation(series, "Dr A")
     with pytest.raises(SpinemetError, match="lesions and vertebrae by Dr Ö"):
-        case.take([Annotation(theirs, 0 * theirs, reader="Dr Ö")] * 2, series)
+        take_contours(case, [Annotation(theirs, 0 * theirs, reader="Dr Ö")] * 2, series)
     apart = [
         Annotation(theirs, 0 * theirs, holds=("lesions",)),
         Annotation(0 * theirs, theirs, {1: "L1"}, holds=("vertebrae",)),
     ]
-    case.take(apart, series, reader="Dr B")
+    take_contours(case, apart, series, reader="Dr B")
     got = case.annotation(series, "Dr B")
     np.testing.assert_array_equal(got.lesions, got.vertebrae)
     assert got.levels == {1: "L1"}
     with pytest.raises(SpinemetError, match="lesions and vertebrae by the study already"):
-        case.take([Annotation(theirs, 0 * theirs)], series, reader="")
+        take_contours(case, [Annotation(theirs, 0 * theirs)], series, reader="")
     np.testing.assert_array_equal(case.annotation(series).lesions, mine.lesions)
-    case.take([Annotation(theirs, 0 * theirs)], series, reader="", replace=True)
+    take_contours(case, [Annotation(theirs, 0 * theirs)], series, reader="", replace=True)
     np.testing.assert_array_equal(case.annotation(series).lesions, theirs)
     assert study.verify() == []
 
@@ -311,24 +312,24 @@ def test_lesions_and_vertebrae_of_a_reader_may_come_one_after_the_other(study: S
     lesions = Annotation(came.lesions, 0 * came.lesions, holds=("lesions",))
     bodies = Annotation(0 * came.lesions, came.vertebrae, came.levels, holds=("vertebrae",))
     for annotation in (lesions, bodies, lesions):  # the same again changes nothing
-        case.take([annotation], series, reader="Dr C")
+        take_contours(case, [annotation], series, reader="Dr C")
     got = case.annotation(series, "Dr C")
     np.testing.assert_array_equal(got.lesions, came.lesions)
     np.testing.assert_array_equal(got.vertebrae, came.vertebrae)
     assert got.levels == came.levels
     other = Annotation(np.roll(came.lesions, 3, 2), 0 * came.lesions, holds=("lesions",))
     with pytest.raises(SpinemetError, match=r"has lesions by Dr C already.*replaced"):
-        case.take([other], series, reader="Dr C")
+        take_contours(case, [other], series, reader="Dr C")
     np.testing.assert_array_equal(case.annotation(series, "Dr C").lesions, came.lesions)
-    assert case.keep_beside(other, series, "Dr C") == "Dr C 2"
-    assert case.keep_beside(other, series, "Dr C") == "Dr C 2"
+    assert keep_beside(case, other, series, "Dr C") == "Dr C 2"
+    assert keep_beside(case, other, series, "Dr C") == "Dr C 2"
     assert case.readers() == ["Dr C", "Dr C 2"]
-    case.take([other], series, reader="Dr C", replace=True)
+    take_contours(case, [other], series, reader="Dr C", replace=True)
     got = case.annotation(series, "Dr C")
     np.testing.assert_array_equal(got.lesions, other.lesions)
     np.testing.assert_array_equal(got.vertebrae, came.vertebrae)
     # Those the case came with, of which only one kind is replaced.
-    case.take([other], series, reader="", replace=True)
+    take_contours(case, [other], series, reader="", replace=True)
     np.testing.assert_array_equal(case.annotation(series).lesions, other.lesions)
     np.testing.assert_array_equal(case.annotation(series).vertebrae, came.vertebrae)
     assert case.annotation(series).levels == came.levels
@@ -347,7 +348,7 @@ def test_the_only_contours_of_a_case_are_the_ones_it_works_with(study: Study) ->
         Annotation(0 * came.lesions, came.vertebrae, reader="Dr Ö", holds=("vertebrae",)),
     ]
     for annotation in drawn:
-        case.take([annotation], series)
+        take_contours(case, [annotation], series)
     np.testing.assert_array_equal(case.annotation(series).lesions, came.lesions)
     assert case.contoured
     assert case.readers() == []

@@ -1,0 +1,120 @@
+"""Turned, stretched and recoloured copies of what is learned from.
+
+Of fifteen patients a network remembers each; what it must not depend on is varied while it
+learns: how a spine lies, how large it is, how bright a tissue is beside another. Without any,
+and without mirroring, the same run finds a third of what it finds with mirroring
+(``docs/decisions.md``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+TURN_DEG, SIZE, ASPECT = 15.0, 1.2, 1.08
+GAIN, SHIFT, BEND = 1.2, 0.1, 0.04
+"""Widest of each at strength 1; sizes and gains are factors. Images are z-scored: a shift is in
+local standard deviations, and a bend adds so much of the square."""
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Variation:
+    """How one block is varied.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray
+        ``(2, 2)``: from (row, column) distances in the block to those in the slice.
+    pivot : tuple of float
+        Working (row, column) that stays where it is.
+    gain, shift, bend : float
+        A value v becomes ``gain * v + bend * v ** 2 + shift``.
+    """
+
+    matrix: FloatArray
+    pivot: tuple[float, float]
+    gain: float
+    shift: float
+    bend: float
+
+    @classmethod
+    def draw(
+        cls, rng: np.random.Generator, strength: float, flips: bool, pivot: tuple[float, float]
+    ) -> Variation:
+        """At random about a working pixel, with mirroring if asked."""
+        turn, size, aspect, gain, shift, bend = strength * rng.uniform(-1, 1, 6)
+        mirrors = np.where(rng.random(2) < 0.5, -1.0, 1.0) if flips else np.ones(2)
+        angle = math.radians(TURN_DEG) * turn
+        rotation = np.array(
+            [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+        )
+        sides = SIZE**size * np.array([ASPECT**aspect, ASPECT**-aspect])
+        return cls(rotation * (sides * mirrors), pivot, GAIN**gain, SHIFT * shift, BEND * bend)
+
+    def places(self, rows: FloatArray, columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Where in the slice the pixels of a block lie, all in working pixels.
+
+        Parameters
+        ----------
+        rows, columns : numpy.ndarray
+            ``(n,)`` and ``(m,)``, of the block.
+
+        Returns
+        -------
+        rows, columns : numpy.ndarray
+            ``(n, m)`` each.
+        """
+        away = np.stack(
+            np.meshgrid(rows - self.pivot[0], columns - self.pivot[1], indexing="ij"), axis=-1
+        )
+        found = away @ self.matrix.T + np.array(self.pivot)
+        return found[..., 0], found[..., 1]
+
+    def crop(
+        self,
+        image: Tensor,
+        first: tuple[int, int],
+        size: tuple[int, int],
+        border: tuple[int, int],
+        resolution_mm: float,
+    ) -> Tensor:
+        """The varied part of a padded slice.
+
+        Parameters
+        ----------
+        image : torch.Tensor
+            ``(row, column)``.
+        first, size : tuple of int
+            Of the part, in pixels of the padded image.
+        border : tuple of int
+            Rows and columns of padding before the first pixel of the slice.
+        resolution_mm : float
+            Side of a pixel; a working pixel has 1 mm.
+        """
+        rows, columns = (
+            resolution_mm * np.arange(f - b, f - b + n, dtype=np.float64)
+            for f, n, b in zip(first, size, border, strict=True)
+        )
+        # The library takes (column, row) from -1 at the first pixel to 1 at the last.
+        found = [
+            2 * (place / resolution_mm + b) / (n - 1) - 1
+            for place, b, n in zip(self.places(rows, columns), border, image.shape, strict=True)
+        ]
+        grid = torch.from_numpy(np.stack(found[::-1], axis=-1).astype(np.float32))
+        # Cubic, since a linear one would blur, and what is detected on is not blurred.
+        values = F.grid_sample(
+            image[None, None],
+            grid[None].to(image.device),
+            mode="bicubic",
+            padding_mode="border",
+            align_corners=True,
+        )[0, 0]
+        return self.gain * values + self.bend * values.square() + self.shift
