@@ -1,8 +1,9 @@
 """A job in a process of its own: its memory goes when it ends, and its crash is not ours.
 
 The child is this Python with this module, not a copy of the program that starts it, so that
-no window is opened twice. Both ends speak over two pipes; what they send each other are
-pickles, which only these two processes can write to.
+no window is opened twice. It may use all cores, and gives way to whoever else wants them.
+Both ends speak over two pipes; what they send each other are pickles, which only these two
+processes can write to.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import IO, Any
 
+import psutil
+
 from ..errors import Cancelled, SpinemetError
 from .events import EventCallback, ignore
 from .token import CancelToken
@@ -26,6 +29,8 @@ _POLL_S = 0.05
 _GRACE_S = 20.0
 """A cancelled child that has not ended by then is killed."""
 _LAST_WORDS = 2000
+_NICENESS = 5
+"""Beside a program that wants a core as well a child gets a quarter of it; alone, all."""
 
 
 def run_in_process(
@@ -155,6 +160,7 @@ def _child() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     module, name = function.split(":")
+    _step_back()
     try:
         call = getattr(import_module(module), name)
         result = call(**arguments, on_event=lambda event: send("event", event), cancel=token)
@@ -168,6 +174,15 @@ def _child() -> None:
     channel.close()
     # What still runs here has nothing to say any more.
     os._exit(0)
+
+
+def _step_back() -> None:
+    """Let the window, and whatever else a person works with, go first."""
+    if sys.platform == "win32":
+        with suppress(psutil.Error):
+            psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(_NICENESS)
 
 
 def _plain(error: BaseException) -> BaseException:

@@ -163,7 +163,12 @@ class BlockBatches:
             raise SpinemetError(NOTHING_TO_LEARN)
         reach = min(side, *(n - self._period + 1 for shape in shapes for n in shape))
         self._points = max(1, (reach - 1) // spacing + 1)
-        mass = np.array([s.counts.sum() for s in self._slices])
+        self._balance(1.0)
+
+    def _balance(self, normal: float) -> None:
+        """Draw so much of what the rule says of normal locations, and all of lesions."""
+        self._parts = np.array([normal, 1.0, normal])
+        mass = np.array([(s.counts * self._parts).sum() for s in self._slices])
         self._chance = mass / mass.sum()
 
     def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> BlockBatch:
@@ -189,7 +194,9 @@ class BlockBatches:
             index, known = rng.choice(len(self._slices), p=self._chance), None
         here, pyramid = self._slices[index], self._pyramids[self._slices[index].case]
         while True:
-            row, column = _sampled(here, rng) if known is None else self._mistaken_pixel(known, rng)
+            row, column = (
+                self._sampled(here, rng) if known is None else self._mistaken_pixel(known, rng)
+            )
             height, width = here.classes.shape
             block = self._place(row, height, rng), self._place(column, width, rng)
             rows, columns = np.arange(height)[block[0]], np.arange(width)[block[1]]
@@ -234,13 +241,19 @@ class BlockBatches:
         rows, columns = rows.clip(0, height - 1), columns.clip(0, width - 1)
         inside = np.where(within, here.classes[rows, columns], np.int8(-1))
         if known is None:
-            return inside, np.where(inside >= 0, here.weights[inside], 0)
+            return inside, np.where(inside >= 0, (here.weights * self._parts)[inside], 0)
         # What is known at the lattice holds for the pixels about each of its points.
         cells = [
             np.minimum((place + self._spacing // 2) // self._spacing, n - 1)
             for place, n in zip((rows, columns), known.shape, strict=True)
         ]
         return inside, np.where((inside >= 0) & (inside != LESION), known[cells[0], cells[1]], 0)
+
+    def _sampled(self, here: _Slice, rng: np.random.Generator) -> tuple[int, int]:
+        """A pixel as the sampling rule draws them."""
+        counts = here.counts * self._parts
+        label = rng.choice(3, p=counts / counts.sum())
+        return divmod(int(rng.choice(here.pixels[label])), here.width)
 
     def _mistaken_pixel(self, known: FloatArray, rng: np.random.Generator) -> tuple[int, int]:
         """A pixel of the lattice, by the weight of its mistake."""
@@ -272,6 +285,8 @@ class BlockBatches:
         mass = np.array([_squared(each).sum() for each in found])
         if mass.any():  # a network that is never wrong leaves what was known before
             self._mistaken, self._mistaken_chance = found, mass / mass.sum()
+            # Mistakes take the place of other normal locations: half of all stays lesion.
+            self._balance(1 - 2 * self._mistaken_share)
 
     def standing(self) -> dict[str, npt.NDArray[np.generic]]:
         """What the network gets wrong; each batch is drawn afresh."""
@@ -282,6 +297,7 @@ class BlockBatches:
         """Go back to where batches stood."""
         flat = standing["mistaken"].astype(np.uint8)
         self._mistaken, self._mistaken_chance = [], np.zeros(0)
+        self._balance(1.0)
         if len(flat):
             ends = np.cumsum([here.healthy.size for here in self._slices])
             parts = np.split(flat, ends[:-1])
@@ -299,12 +315,6 @@ class BlockBatches:
             start -= self._spacing * math.ceil(max(start - last, 0) / self._spacing)
         start = min(max(start, 0), last) // self._period * self._period
         return slice(start, start + extent, self._spacing)
-
-
-def _sampled(here: _Slice, rng: np.random.Generator) -> tuple[int, int]:
-    """A pixel as the sampling rule draws them."""
-    label = rng.choice(3, p=here.counts / here.counts.sum())
-    return divmod(int(rng.choice(here.pixels[label])), here.width)
 
 
 def _squared(likelihood: npt.NDArray[np.uint8]) -> FloatArray:

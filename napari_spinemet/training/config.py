@@ -109,9 +109,9 @@ class TrainingConfig:
                 raise SpinemetError(f"Training needs {name} of at least 1.")
         if not 0 <= self.variation <= 2:
             raise SpinemetError(f"The variation lies between 0 and 2, not {self.variation}.")
-        if not 0 <= self.mistaken_share < 1 or self.looks < 0:
+        if not 0 <= self.mistaken_share < 0.5 or self.looks < 0:
             raise SpinemetError(
-                "The share of mistaken locations lies between 0 and 1, and looks at least 0."
+                "The share of mistaken locations lies below a half, and looks at least 0."
             )
         method = self.method or ("blocks" if self.form == "dense" else "windows")
         object.__setattr__(self, "method", method)

@@ -23,7 +23,7 @@ def count(to: int, *, on_event: EventCallback, cancel: CancelToken) -> dict[str,
         cancel.raise_if_cancelled()
         print("a line on stdout", flush=True)
         on_event(Progressed("count", number + 1, to))
-    return {"to": to, "pid": os.getpid()}
+    return {"to": to, "pid": os.getpid(), "niceness": os.nice(0)}
 
 
 def fail(kind: str, *, on_event: EventCallback, cancel: CancelToken) -> None:
@@ -72,6 +72,14 @@ def test_result_and_events_come_from_another_process(here: dict[str, str]) -> No
     assert result["to"] == 5
     assert result["pid"] != os.getpid()
     assert not alive(result["pid"])
+
+
+def test_the_other_process_gives_way(here: dict[str, str]) -> None:
+    """Its priority is lower than ours, which stays what it was."""
+    before = os.nice(0)
+    result = run_in_process(HERE + "count", {"to": 1}, environment=here)
+    assert result["niceness"] == min(before + 5, 19)
+    assert os.nice(0) == before
 
 
 @pytest.mark.parametrize(
