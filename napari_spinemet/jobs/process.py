@@ -19,8 +19,6 @@ from contextlib import suppress
 from importlib import import_module
 from typing import IO, Any
 
-import psutil
-
 from ..errors import Cancelled, SpinemetError
 from .events import EventCallback, ignore
 from .token import CancelToken
@@ -69,6 +67,7 @@ def run_in_process(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, **(environment or {})},
+        creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
     )
     assert child.stdin is not None
     assert child.stdout is not None
@@ -160,7 +159,8 @@ def _child() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     module, name = function.split(":")
-    _step_back()
+    if sys.platform != "win32":  # where the parent has said so when it started this
+        os.nice(_NICENESS)
     try:
         call = getattr(import_module(module), name)
         result = call(**arguments, on_event=lambda event: send("event", event), cancel=token)
@@ -174,15 +174,6 @@ def _child() -> None:
     channel.close()
     # What still runs here has nothing to say any more.
     os._exit(0)
-
-
-def _step_back() -> None:
-    """Let the window, and whatever else a person works with, go first."""
-    if sys.platform == "win32":
-        with suppress(psutil.Error):
-            psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-    else:
-        os.nice(_NICENESS)
 
 
 def _plain(error: BaseException) -> BaseException:
