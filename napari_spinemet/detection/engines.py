@@ -37,6 +37,9 @@ CPU_BATCH, GPU_BATCH = 16, 512
 TILE_PIXELS = 400 * 200
 """Working pixels evaluated at once: a usual slice in one piece, memory bounded for any."""
 
+_SPARSE = 4
+"""From this stride on most poolings keep theirs, and every pixel costs more than the few."""
+
 FloatArray = npt.NDArray[np.float32]
 BlockScores = Callable[[Sequence[torch.Tensor], Sequence[BranchGrid]], torch.Tensor]
 """Class scores ``(outputs, rows, columns)`` from cropped images of each resolution."""
@@ -120,6 +123,10 @@ def likelihood_map(
     if engine == "patch" or model.form == "patch":
         size = CPU_BATCH if where.type == "cpu" else GPU_BATCH
         evaluate = partial(_patch_slice, _folded(model, where), size)
+    elif stride >= _SPARSE:
+        evaluate = partial(
+            _dense_lattice, _by_convolutions(_folded(model, where)), poolings, stride
+        )
     elif where.type == "cpu" and not reduced:
         evaluate = partial(_dense_slice, SpectralNet(model).scores, poolings)
     else:
@@ -222,6 +229,37 @@ def _dense_slice(
         parts.append(torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy())
     every: FloatArray = np.concatenate(parts, axis=1)
     return every[:, rows][:, :, columns - columns[0]]
+
+
+def _dense_lattice(
+    evaluate: BlockScores,
+    poolings: int,
+    stride: int,
+    pyramid: ResidentPyramid,
+    rows: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    cancel: CancelToken | None,
+) -> FloatArray:
+    """The same on a lattice alone, the last row and column by themselves."""
+    bands = []
+    for row in _lattice(rows, stride):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        parts = []
+        for column in _lattice(columns, stride):
+            grids = branch_grids(pyramid.pyramid, poolings, row, column)
+            images = [g.crop(image[0]) for g, image in zip(grids, pyramid.images, strict=True)]
+            parts.append(torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy())
+        bands.append(np.concatenate(parts, axis=2))
+    return np.concatenate(bands, axis=1)
+
+
+def _lattice(picks: npt.NDArray[np.intp], stride: int) -> list[slice]:
+    """Pixels as slices: those at equal distances, and the last if it is at another."""
+    first, last = int(picks[0]), int(picks[-1])
+    if (last - first) % stride == 0:
+        return [slice(first, last + 1, stride)]
+    return [slice(first, last, stride), slice(last, last + 1)]
 
 
 def _fill(

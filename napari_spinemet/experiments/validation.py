@@ -16,12 +16,14 @@ from ..training import TrainingConfig
 
 Named = tuple[str, SagittalSeries, Annotation]
 _AREA_CM2 = 2.0
+_STRIDE = 4
+"""Of the curves on the way, at a third of the cost: a region of 1 cm² still has six points."""
 _CHOICE_S = 3.0
 """What the choice of the operating point takes for each case."""
 
 
 class ValidationWatch:
-    """FROC on the validation cases, for a tenth of the time at most.
+    """FROC on the validation cases, for a twentieth of the time.
 
     Parameters
     ----------
@@ -44,13 +46,17 @@ class ValidationWatch:
         self._on_event, self._cancel = on_event, cancel
         self._cost, self._last = 0.0, time.perf_counter()
 
-    def maps(self, model: SiameseNet, task: str = "validate") -> list[FrocCase]:
+    def maps(self, model: SiameseNet, stride: int = 1) -> list[FrocCase]:
         """Plain maps of all validation cases."""
         found = []
         for number, (name, series, annotation) in enumerate(self._cases, 1):
-            made = likelihood_map(series, model, device=self._config.device, cancel=self._cancel)
+            made = likelihood_map(
+                series, model, stride=stride, device=self._config.device, cancel=self._cancel
+            )
             found.append(FrocCase(name, ((made, annotation),)))
-            self._on_event(Progressed(task, number, len(self._cases), f"validating on {name}"))
+            self._on_event(
+                Progressed("validate", number, len(self._cases), f"validating on {name}")
+            )
         return found
 
     def reserve(self) -> float:
@@ -66,10 +72,12 @@ class ValidationWatch:
     def after_epoch(self, model: SiameseNet, epoch: int) -> None:
         """Draw the curve, unless that was done a moment ago."""
         now = time.perf_counter()
-        if not self._cases or self._config.form != "dense" or now - self._last < 9 * self._cost:
+        if not self._cases or self._config.form != "dense" or now - self._last < 19 * self._cost:
             return
         curve = froc(
-            self.maps(model), min_area_cm2=_AREA_CM2, weight=load_card().operating_point.weight
+            self.maps(model, _STRIDE),
+            min_area_cm2=_AREA_CM2,
+            weight=load_card().operating_point.weight,
         )
         order = np.argsort(curve.fp_sum)
         self._on_event(

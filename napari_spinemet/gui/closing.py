@@ -49,11 +49,14 @@ class AskBeforeClosing(QObject):
     def _agreed(self, window: Any, running: list[str]) -> bool:
         what = " and ".join(running).capitalize()
         answers = QMessageBox.StandardButton
-        told = "It is stopped at once and can be resumed later." if "training" in running else ""
+        several = len(running) > 1
+        told = f"Closing stops {'them' if several else 'it'} at once."
+        if "training" in running:
+            told += f" {'The training' if several else 'It'} can be resumed later."
         answer = QMessageBox.question(
             window,
             "Still running",
-            f"{what} {'are' if len(running) > 1 else 'is'} still running. Close now? {told}",
+            f"{what} {'are' if several else 'is'} still running. {told} Close now?",
             answers.Close | answers.Cancel,
             answers.Cancel,
         )

@@ -24,6 +24,7 @@ from math import lcm
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from ..errors import SpinemetError
@@ -266,19 +267,24 @@ class BlockBatches:
 
         Cases without a lesion are looked at too: it is all that is learned from them.
         """
+        folded = model.folded().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         found = []
         for here in self._slices:
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            likelihood = lesion_likelihood(
-                model,
-                self._pyramids[here.case],
-                here.position,
-                here.classes.shape,
-                self._spacing,
-                device,
-            )
-            found.append(np.rint(255 * np.where(here.healthy, likelihood, 0)).astype(np.uint8))
+            mistaken = np.zeros(here.healthy.shape, dtype=np.uint8)
+            if here.healthy.any():
+                # Nothing is drawn of the outer columns, so they are not evaluated either.
+                box = ndimage.find_objects(here.healthy.astype(np.uint8))[0]
+                rows, columns = (
+                    slice(b.start * self._spacing, (b.stop - 1) * self._spacing + 1, self._spacing)
+                    for b in box
+                )
+                likelihood = lesion_likelihood(
+                    folded, self._pyramids[here.case], here.position, rows, columns, device
+                )
+                mistaken[box] = np.rint(255 * np.where(here.healthy[box], likelihood, 0))
+            found.append(mistaken)
         self._keep_mistaken(found)
 
     def _keep_mistaken(self, found: list[npt.NDArray[np.uint8]]) -> None:
@@ -286,7 +292,7 @@ class BlockBatches:
         if mass.any():  # a network that is never wrong leaves what was known before
             self._mistaken, self._mistaken_chance = found, mass / mass.sum()
             # Mistakes take the place of other normal locations: half of all stays lesion.
-            self._balance(1 - 2 * self._mistaken_share)
+            self._balance(max(0.0, 1 - 2 * self._mistaken_share))
 
     def standing(self) -> dict[str, npt.NDArray[np.generic]]:
         """What the network gets wrong; each batch is drawn afresh."""

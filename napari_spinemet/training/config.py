@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import SpinemetError
 from .sampling import PAPER_RULE, SamplingRule
 
-LEARNING_RATES = {"windows": 0.03, "blocks": 0.05}
+LEARNING_RATES = {"windows": 0.03, "blocks": 0.02}
 """Peak rates that suit each method."""
 
 
@@ -43,7 +43,7 @@ class TrainingConfig:
         For so many samples one block is evaluated; it stands for them in the mean.
     learning_rate : float or None
         The peak of the one-cycle schedule, or the constant rate. None for what suits the
-        method: 0.03 with windows, 0.05 with blocks.
+        method: 0.03 with windows, 0.02 with blocks.
     schedule : {"one-cycle", "constant"}
     momentum : float
     weight_decay : float
@@ -75,7 +75,7 @@ class TrainingConfig:
     mistaken_share: float = 0.3
     looks: int = 4
     epochs: int = 10
-    batches_per_epoch: int | None = 80
+    batches_per_epoch: int | None = 100
     method: str | None = None
     batch_size: int = 128
     samples_per_block: int = 8

@@ -194,7 +194,10 @@ def train(
             total = per_epoch * here.epochs
             ahead = (1 - here.progress) / (here.epochs - here.epoch + 1)
             due = math.floor(here.progress * (config.looks + 1))
+            told = f"epoch {here.epoch} of {here.epochs}"
             if config.mistaken_share and here.batch == 0 and due > here.looks:
+                done = (here.epoch - 1) * per_epoch
+                on_event(Progressed(TASK, done, total, f"{told}: looking for what it gets wrong"))
                 with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
                     batches.look(model.eval(), device, cancel)
                 here.looks = due
@@ -220,7 +223,7 @@ def train(
                         TASK,
                         done,
                         total,
-                        f"epoch {here.epoch} of {here.epochs}",
+                        told,
                         {"loss": loss, "samples": float(config.batch_size)},
                     )
                 )

@@ -27,11 +27,11 @@ def lesion_likelihood(
     model: SiameseNet,
     pyramid: ResidentPyramid,
     position: int,
-    shape: tuple[int, int],
-    spacing: int,
+    rows: slice,
+    columns: slice,
     device: torch.device,
 ) -> npt.NDArray[np.float32]:
-    """The likelihood of a lesion at every ``spacing``-th pixel of a slice.
+    """The likelihood of a lesion on a lattice of a slice's pixels.
 
     Parameters
     ----------
@@ -40,17 +40,15 @@ def lesion_likelihood(
     pyramid : ResidentPyramid
     position : int
         Which of its slices.
-    shape : tuple of int
-        Rows and columns of the working grid that count.
-    spacing : int
+    rows, columns : slice
+        Working pixels, with a step.
     device : torch.device
 
     Returns
     -------
     numpy.ndarray
-        ``(ceil(rows / spacing), ceil(columns / spacing))``.
+        ``(row, column)`` of the lattice.
     """
-    rows, columns = (slice(0, n, spacing) for n in shape)
     grids = branch_grids(pyramid.pyramid, len(model.blocks), rows, columns)
     crops = [
         grid.crop(image[position])[None].to(device)

@@ -355,7 +355,7 @@ def test_a_run_of_so_many_seconds_takes_them(
     result = train([small_case], _config(batches_per_epoch=5), seconds=100)
     assert 95 <= clock[0] <= 105
     assert len(result.history) == 9  # seven seconds went into the first plan
-    taken = np.array(rates[7:]) / 0.05
+    taken = np.array(rates[7:]) / 0.02
     assert taken[0] == pytest.approx(1 / 25)
     assert taken.max() > 0.9
     assert np.all(np.diff(taken[taken.argmax() :]) < 0)
@@ -370,7 +370,7 @@ def test_an_unknown_device_is_refused(small_case: Case) -> None:
 
 def test_each_form_has_its_method_and_each_method_its_rate() -> None:
     """Unless one is given; the paper's are its own."""
-    assert (TrainingConfig().method, TrainingConfig().learning_rate) == ("blocks", 0.05)
+    assert (TrainingConfig().method, TrainingConfig().learning_rate) == ("blocks", 0.02)
     assert TrainingConfig(method="windows").learning_rate == 0.03
     assert TrainingConfig(form="patch").method == "windows"
     assert TrainingConfig(method="blocks", learning_rate=0.02).learning_rate == 0.02
