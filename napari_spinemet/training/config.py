@@ -31,7 +31,7 @@ class TrainingConfig:
     looks : int
         How often in a run, at equal distances, that is found out anew.
     epochs : int
-        Validation and the choice of the best weights come after each.
+        Validation comes after each.
     batches_per_epoch : int or None
         None for as many as it takes to see every sampled location once.
     method : {"blocks", "windows"} or None
@@ -45,6 +45,7 @@ class TrainingConfig:
         The peak of the one-cycle schedule, or the constant rate. None for what suits the
         method: 0.03 with windows, 0.02 with blocks.
     schedule : {"one-cycle", "constant"}
+        Of the first the last epoch is kept, of the second the one with the lowest error.
     momentum : float
     weight_decay : float
         Twice the paper's lambda; on weights of convolutions and fully connected layers.
@@ -119,6 +120,9 @@ class TrainingConfig:
             raise SpinemetError(f"The method is 'blocks' or 'windows', not '{method}'.")
         if method == "blocks" and self.form != "dense":
             raise SpinemetError("The patch form is trained on windows; set the method to that.")
+        if method == "windows":  # which neither has, so that a card says what was done
+            object.__setattr__(self, "mistaken_share", 0.0)
+            object.__setattr__(self, "variation", 0.0)
         rate = LEARNING_RATES[method] if self.learning_rate is None else self.learning_rate
         object.__setattr__(self, "learning_rate", rate)
         if not 0 < rate <= 10 or not 0 <= self.weight_decay <= 10:
@@ -140,8 +144,6 @@ class TrainingConfig:
             "outputs": 2,
             "normal_slices": PAPER_RULE.normal_slices,
             "vertebra_share": PAPER_RULE.vertebra_share,
-            "mistaken_share": 0.0,
-            "variation": 0.0,
             "learning_rate": 0.06,
             "schedule": "constant",
             "weight_decay": 2 * regularisation,

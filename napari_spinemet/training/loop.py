@@ -39,9 +39,9 @@ class TrainingResult:
     Attributes
     ----------
     model : SiameseNet
-        In evaluation mode, with the weights of the best epoch.
+        In evaluation mode, with the weights of the epoch that was kept.
     best_epoch : int
-        From 1.
+        Which that was, from 1.
     history : list of dict
         For each epoch: ``loss``, and with validation cases ``validation_error`` (share of
         samples on the wrong side of 0.5) and ``validation_loss``.
@@ -58,7 +58,7 @@ class TrainingResult:
 
     @property
     def error(self) -> float | None:
-        """Validation error of the best epoch; None without validation cases."""
+        """Validation error of the epoch that was kept; None without validation cases."""
         return self._best().get("validation_error")
 
     @property
@@ -97,9 +97,11 @@ def train(
     config : TrainingConfig, optional
     validation : sequence of (SagittalSeries, Annotation)
         The epoch with the lowest error on samples of these is kept; without them, or without a
-        lesion among them, the last.
+        lesion among them, the last. So it is with the one-cycle schedule unless there is a
+        patience: its last epochs, in which the rate falls to nothing, find what the others
+        miss, and the error at 0.5 does not see that.
     checkpoint : Path, optional
-        Receives the best weights so far after each epoch, whole or not at all.
+        Receives the weights that would be kept after each epoch, whole or not at all.
     start : SiameseNet, optional
         Go on from these weights; the network must be the one that ``config`` describes.
     state : Path, optional
@@ -232,9 +234,10 @@ def train(
             score = float(-here.epoch)
             if judge is not None:
                 values |= judge.judge(model, device, reduced, cancel)
-                score = values["validation_error"] + 1e-6 * values["validation_loss"]
+                if config.schedule == "constant" or config.patience is not None:
+                    score = values["validation_error"] + 1e-6 * values["validation_loss"]
             # The last step may have thrown the weights off after its loss was known.
-            if not (math.isfinite(score) and _finite(model)):
+            if not (all(map(math.isfinite, values.values())) and _finite(model)):
                 raise _diverged(here.epoch)
             here.history.append(values)
             if score < here.best_score:

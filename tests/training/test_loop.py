@@ -71,12 +71,16 @@ def test_the_network_learns_what_is_plain_to_see(small_case: Case) -> None:
     assert np.mean(losses[-8:]) < np.mean(losses[:2]) / 2
 
 
-def test_a_run_reports_its_course(small_case: Case, tmp_path: Path) -> None:
-    """Started, each batch, each epoch's figures, finished; the best epoch is on disk."""
+@pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
+def test_a_run_reports_its_course(small_case: Case, tmp_path: Path, schedule: str) -> None:
+    """Started, each batch, each epoch's figures, finished; the epoch that is kept is on disk.
+
+    At a constant rate it is the one with the lowest error, else the last, whose rate is lowest.
+    """
     events: list[Event] = []
     result = train(
         [small_case],
-        _config(epochs=2, batches_per_epoch=2, method="windows"),
+        _config(epochs=2, batches_per_epoch=2, method="windows", schedule=schedule),
         validation=[small_case],
         checkpoint=tmp_path / "best.safetensors",
         on_event=events.append,
@@ -95,7 +99,7 @@ def test_a_run_reports_its_course(small_case: Case, tmp_path: Path) -> None:
     assert 0 <= result.history[0]["validation_error"] <= 1
 
     errors = [(h["validation_error"] + 1e-6 * h["validation_loss"]) for h in result.history]
-    assert result.best_epoch == 1 + int(np.argmin(errors))
+    assert result.best_epoch == (1 + int(np.argmin(errors)) if schedule == "constant" else 2)
     assert result.samples == 127  # 64 lesion pixels, and 21 others in each of three slices
     stored = load_model(tmp_path / "best.safetensors").state_dict()
     for name, tensor in result.model.state_dict().items():

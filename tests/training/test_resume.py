@@ -30,8 +30,10 @@ def _is_step(event: Event) -> bool:
     return isinstance(event, Progressed) and "loss" in event.values
 
 
-@pytest.mark.parametrize("method", ["blocks", "windows"])
-@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize(
+    ("method", "stop"),
+    [*(("blocks", stop) for stop in range(1, 7)), *(("windows", stop) for stop in (1, 3, 5))],
+)
 def test_cancelled_and_resumed_is_bit_for_bit_the_same(
     small_case: Case, tmp_path: Path, method: str, stop: int
 ) -> None:
