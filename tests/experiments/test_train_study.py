@@ -27,6 +27,10 @@ CONFIG = TrainingConfig(
 )
 
 
+def _is_step(event: Event) -> bool:
+    return isinstance(event, Progressed) and event.task == "train" and "loss" in event.values
+
+
 @pytest.fixture
 def study(
     tmp_path: Path, small_case: tuple[SagittalSeries, Annotation], monkeypatch: pytest.MonkeyPatch
@@ -117,14 +121,14 @@ def test_of_a_grid_the_network_that_validates_best_is_kept(
             cancel=token,
         )
     assert is_unfinished(study / "models" / "grid.safetensors")
-    steps = [e for e in events if isinstance(e, Progressed) and e.task == "train"]
+    steps = [e for e in events if _is_step(e)]
     assert [(e.done, e.total) for e in steps] == [(1, 4), (2, 4), (3, 4)]
     assert steps[2].message.startswith("lambda 0.0005, 2 of 2")
     more: list[Event] = []
     _, card = train_study(
         study, CONFIG, name="grid", weight_decays=decays, resume=True, on_event=more.append
     )
-    again = [e for e in more if isinstance(e, Progressed) and e.task == "train"]
+    again = [e for e in more if _is_step(e)]
     assert [e.done for e in again] == [4]
     _, at_once = train_study(study, CONFIG, name="whole", weight_decays=decays)
     assert card.sha256 == at_once.sha256
