@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--cases", type=int, default=4)
     parser.add_argument("--cancels", type=int, default=5)
+    parser.add_argument("--thread", action="store_true", help="not in a process of its own")
     arguments = parser.parse_args()
     print(describe_machine())
     with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +54,8 @@ def main() -> None:
         session.open_study(Study(folder, write=True))
         workspace.show_tab("Train")
         train.form.keep = lambda: None  # these settings are not the user's
-        train.form.set(stop="epochs", epochs=100, batches=80, process=False, start="")
+        train.form.set(stop="epochs", epochs=100, batches=80, start="")
+        train.form.set(process=not arguments.thread)
         batches: list[float] = []
 
         def note(_: str, event: Event) -> None:
