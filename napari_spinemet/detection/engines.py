@@ -38,7 +38,7 @@ TILE_PIXELS = 400 * 200
 """Working pixels evaluated at once: a usual slice in one piece, memory bounded for any."""
 
 _SPARSE = 4
-"""From this stride on most poolings keep theirs, and every pixel costs more than the few."""
+"""At multiples of this stride most poolings keep theirs, so the few pixels cost less than all."""
 
 FloatArray = npt.NDArray[np.float32]
 BlockScores = Callable[[Sequence[torch.Tensor], Sequence[BranchGrid]], torch.Tensor]
@@ -123,7 +123,7 @@ def likelihood_map(
     if engine == "patch" or model.form == "patch":
         size = CPU_BATCH if where.type == "cpu" else GPU_BATCH
         evaluate = partial(_patch_slice, _folded(model, where), size)
-    elif stride >= _SPARSE:
+    elif stride % _SPARSE == 0:
         evaluate = partial(
             _dense_lattice, _by_convolutions(_folded(model, where)), poolings, stride
         )

@@ -84,7 +84,7 @@ def train_study(
     -------
     path, card
         The former model of that name is replaced only by a finished one. A run that is cut
-        short leaves its best weights in a folder ``unfinished`` beside it, to start from, and
+        short leaves its latest weights in a folder ``unfinished`` beside it, to start from, and
         its state, to go on from.
     """
     began = time.perf_counter()
@@ -120,13 +120,12 @@ def train_study(
     watch = ValidationWatch(held_out, config, on_event, cancel)
     reserve = watch.reserve() if minutes is not None else 0.0
     results: list[tuple[TrainingConfig, TrainingResult]] = []
+    each = None
+    if minutes is not None:
+        each = (60 * minutes - reserve - (time.perf_counter() - began)) / len(tried)
     for number, decay in enumerate(tried):
         settings = replace(config, weight_decay=decay)
         unfinished, state = unfinished_files(target, f"{decay:g}" if len(tried) > 1 else "")
-        seconds = None
-        if minutes is not None:
-            left = 60 * minutes - reserve - (time.perf_counter() - began)
-            seconds = left / (len(tried) - number)
         result = train(
             [(s, a) for _, s, a in training],
             settings,
@@ -135,7 +134,7 @@ def train_study(
             checkpoint=unfinished,
             state=state,
             resume=resume,
-            seconds=seconds,
+            seconds=each,
             after_epoch=watch.after_epoch,
             on_event=_of_grid(on_event, number, tried),
             cancel=cancel,
@@ -214,7 +213,7 @@ def _of_grid(on_event: EventCallback, number: int, tried: tuple[float, ...]) -> 
 def _notes(training: list[Named], held_out: list[Named], known: frozenset[str]) -> list[str]:
     """What a reader of the card should know, a sentence each."""
     notes = []
-    bare = [name for name, _, a in training if a.lesions.any() and not a.vertebrae.any()]
+    bare = [name for name, _, a in training if not a.vertebrae.any()]
     if bare and len(bare) < len(training):
         notes.append(
             f"No vertebra is contoured in {_listed(bare)}, so its normal bone was taken for "
@@ -222,12 +221,12 @@ def _notes(training: list[Named], held_out: list[Named], known: frozenset[str]) 
         )
     if not held_out:
         notes.append(
-            "The only case with lesions was trained on, so there was none to choose the epoch and "
-            "the operating point on."
+            "The only case with lesions was trained on, so there was none to choose the "
+            "operating point on."
         )
     elif not any(a.lesions.any() for _, _, a in held_out):
         notes.append(
-            "None of the validation cases has a lesion, so the last epoch was kept and the "
+            "None of the validation cases has a lesion, so the "
             "operating point is that of the shipped model."
         )
     told = [name for name, series, _ in held_out if scan_mark(series) in known]

@@ -23,7 +23,7 @@ _CHOICE_S = 3.0
 
 
 class ValidationWatch:
-    """FROC on the validation cases, for a twentieth of the time.
+    """FROC on the validation cases, for a twentieth of the time after the first.
 
     Parameters
     ----------

@@ -140,6 +140,8 @@ def _keep_last_words(pipe: IO[bytes], words: list[bytes]) -> None:
 
 def _child() -> None:
     """What the child does."""
+    if sys.platform != "win32":  # where the parent has said so when it started this
+        os.nice(_NICENESS)  # before there are other threads, which would keep theirs
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Whatever prints must not disturb the pipe.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -159,8 +161,6 @@ def _child() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     module, name = function.split(":")
-    if sys.platform != "win32":  # where the parent has said so when it started this
-        os.nice(_NICENESS)
     try:
         call = getattr(import_module(module), name)
         result = call(**arguments, on_event=lambda event: send("event", event), cancel=token)

@@ -36,10 +36,11 @@ from ..network.dense import BranchGrid, branch_grids, dense_scores
 from ..network.resident import ResidentPyramid
 from .batches import CPU, Cases, Outcome
 from .mistakes import far_from_lesions, lesion_likelihood
-from .sampling import LESION, PAPER_RULE, SamplingRule, slice_classes
+from .sampling import PAPER_RULE, SamplingRule, slice_classes
 from .variation import Variation
 
 FloatArray = npt.NDArray[np.float64]
+_TRIES = 1000
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
 
 
@@ -55,7 +56,7 @@ class _Slice:
     weights: FloatArray
     counts: FloatArray
     healthy: npt.NDArray[np.bool_]
-    """Of the lattice's pixels those that can be mistaken for a lesion."""
+    """Pixels that can be mistaken for a lesion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +157,7 @@ class BlockBatches:
                         labels,
                         weights,
                         counts,
-                        healthy[::spacing, ::spacing],
+                        healthy,
                     )
                 )
         self.samples = int(sum(s.counts.sum() for s in self._slices))
@@ -188,13 +189,13 @@ class BlockBatches:
         self, rng: np.random.Generator, flips: bool, variation: float
     ) -> tuple[list[Tensor], list[BranchGrid], npt.NDArray[np.int8], FloatArray]:
         """One block: its images and their grids, and the class and weight of each pixel."""
-        if self._mistaken and rng.random() < self._mistaken_share:
-            index = rng.choice(len(self._slices), p=self._mistaken_chance)
-            known = _squared(self._mistaken[index])
-        else:
-            index, known = rng.choice(len(self._slices), p=self._chance), None
-        here, pyramid = self._slices[index], self._pyramids[self._slices[index].case]
-        while True:
+        for _ in range(_TRIES):
+            if self._mistaken and rng.random() < self._mistaken_share:
+                index = rng.choice(len(self._slices), p=self._mistaken_chance)
+                known = _squared(self._mistaken[index])
+            else:
+                index, known = rng.choice(len(self._slices), p=self._chance), None
+            here = self._slices[index]
             row, column = (
                 self._sampled(here, rng) if known is None else self._mistaken_pixel(known, rng)
             )
@@ -203,7 +204,7 @@ class BlockBatches:
             rows, columns = np.arange(height)[block[0]], np.arange(width)[block[1]]
             varied = None
             if variation:
-                # About the pixel that was chosen, so that the block cannot lose it.
+                # About the pixel that was chosen, so that the block does not turn away from it.
                 varied = Variation.draw(rng, variation, flips, (row, column))
                 at = varied.places(rows.astype(float), columns.astype(float))
                 places = tuple(np.rint(place).astype(np.intp) for place in at)
@@ -212,6 +213,12 @@ class BlockBatches:
             inside, weight = self._at(here, known, *places)
             if weight.any():  # not so where a block that was moved in has lost its pixel
                 break
+        else:
+            raise SpinemetError(
+                "The lesions are so few and small that no block meets them; train on windows, or "
+                "contour more cases."
+            )
+        pyramid = self._pyramids[here.case]
         grids = branch_grids(pyramid.pyramid, self._poolings, *block)
         slices = [image[here.position] for image in pyramid.images]
         if varied is not None:
@@ -248,7 +255,8 @@ class BlockBatches:
             np.minimum((place + self._spacing // 2) // self._spacing, n - 1)
             for place, n in zip((rows, columns), known.shape, strict=True)
         ]
-        return inside, np.where((inside >= 0) & (inside != LESION), known[cells[0], cells[1]], 0)
+        healthy = within & here.healthy[rows, columns]
+        return inside, np.where(healthy, known[cells[0], cells[1]], 0)
 
     def _sampled(self, here: _Slice, rng: np.random.Generator) -> tuple[int, int]:
         """A pixel as the sampling rule draws them."""
@@ -265,17 +273,19 @@ class BlockBatches:
     def look(self, model: SiameseNet, device: torch.device, cancel: CancelToken | None) -> None:
         """Find where the network takes healthy tissue for a lesion, to draw more of it.
 
-        Cases without a lesion are looked at too: it is all that is learned from them.
+        By a rule that draws from all slices, cases without a lesion are looked at too: it is
+        all that is learned from them.
         """
         folded = model.folded().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         found = []
         for here in self._slices:
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            mistaken = np.zeros(here.healthy.shape, dtype=np.uint8)
-            if here.healthy.any():
+            healthy = here.healthy[:: self._spacing, :: self._spacing]
+            mistaken = np.zeros(healthy.shape, dtype=np.uint8)
+            if healthy.any():
                 # Nothing is drawn of the outer columns, so they are not evaluated either.
-                box = ndimage.find_objects(here.healthy.astype(np.uint8))[0]
+                box = ndimage.find_objects(healthy.astype(np.uint8))[0]
                 rows, columns = (
                     slice(b.start * self._spacing, (b.stop - 1) * self._spacing + 1, self._spacing)
                     for b in box
@@ -283,7 +293,7 @@ class BlockBatches:
                 likelihood = lesion_likelihood(
                     folded, self._pyramids[here.case], here.position, rows, columns, device
                 )
-                mistaken[box] = np.rint(255 * np.where(here.healthy[box], likelihood, 0))
+                mistaken[box] = np.rint(255 * np.where(healthy[box], likelihood, 0))
             found.append(mistaken)
         self._keep_mistaken(found)
 
@@ -305,9 +315,10 @@ class BlockBatches:
         self._mistaken, self._mistaken_chance = [], np.zeros(0)
         self._balance(1.0)
         if len(flat):
-            ends = np.cumsum([here.healthy.size for here in self._slices])
+            shapes = [h.healthy[:: self._spacing, :: self._spacing].shape for h in self._slices]
+            ends = np.cumsum([math.prod(shape) for shape in shapes])
             parts = np.split(flat, ends[:-1])
-            shaped = [p.reshape(h.healthy.shape) for p, h in zip(parts, self._slices, strict=True)]
+            shaped = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
             self._keep_mistaken(shaped)
 
     def _place(self, pixel: int, size: int, rng: np.random.Generator) -> slice:

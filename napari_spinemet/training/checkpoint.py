@@ -44,6 +44,8 @@ class Standing:
         How many there will be; 0 before that is known.
     progress : float
         Share of the run that was over when the epoch began.
+    length : int
+        Batches of the epoch that is under way; 0 for as many as the settings say.
     looks : int
         How often it was seen what the network gets wrong.
     seconds : float
@@ -58,6 +60,7 @@ class Standing:
     best_epoch: int = 0
     epochs: int = 0
     progress: float = 0.0
+    length: int = 0
     looks: int = 0
     seconds: float = 0.0
 

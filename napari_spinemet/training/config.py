@@ -29,7 +29,7 @@ class TrainingConfig:
         Share of the blocks that are drawn where the network takes healthy tissue of the training
         cases for a lesion; 0 to draw none. With windows there are none.
     looks : int
-        How often in a run, at equal distances, that is found out anew.
+        How often in a run, at equal distances but when an epoch begins, that is found out anew.
     epochs : int
         Validation comes after each.
     batches_per_epoch : int or None

@@ -193,9 +193,11 @@ def train(
             )
         on_event(Started(TASK, per_epoch * here.epochs))
         while here.epoch <= here.epochs and not _patience_is_over(here, config):
-            total = per_epoch * here.epochs
+            length = here.length or per_epoch
+            total = per_epoch * (here.epochs - 1) + length
             ahead = (1 - here.progress) / (here.epochs - here.epoch + 1)
-            due = math.floor(here.progress * (config.looks + 1))
+            # Shares of epochs do not add up to whole numbers exactly.
+            due = math.floor(here.progress * (config.looks + 1) + 1e-9)
             told = f"epoch {here.epoch} of {here.epochs}"
             if config.mistaken_share and here.batch == 0 and due > here.looks:
                 done = (here.epoch - 1) * per_epoch
@@ -204,11 +206,11 @@ def train(
                     batches.look(model.eval(), device, cancel)
                 here.looks = due
             model.train()
-            for number in range(here.batch + 1, per_epoch + 1):
+            for number in range(here.batch + 1, length + 1):
                 if cancel is not None:
                     cancel.raise_if_cancelled()
                 if config.schedule == "one-cycle":
-                    run.set_rate(one_cycle(here.progress + ahead * (number - 1) / per_epoch, rate))
+                    run.set_rate(one_cycle(here.progress + ahead * (number - 1) / length, rate))
                 batch = batches.draw(rng, config.flips, config.variation)
                 with torch.random.fork_rng(devices=[]):
                     # Dropout draws from this run's own stream, whatever else uses torch.
@@ -253,7 +255,9 @@ def train(
             if after_epoch is not None:
                 after_epoch(model.eval(), judged)
             if seconds is not None:
-                here.epochs = epochs_in(seconds, run.seconds, judged)
+                here.epochs, here.length = epochs_in(
+                    seconds, run.seconds, judged, here.progress, per_epoch
+                )
             run.keep()
     except Cancelled:
         run.keep()

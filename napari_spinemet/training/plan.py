@@ -30,9 +30,34 @@ def one_cycle(progress: float, peak: float) -> float:
     return peak * (low + (high - low) * (1 + math.cos(math.pi * share)) / 2)
 
 
-def epochs_in(seconds: float, taken: float, done: int) -> int:
+def epochs_in(
+    seconds: float, taken: float, done: int, progress: float, batches: int
+) -> tuple[int, int]:
     """How many epochs a run of so many seconds has, by those that are done.
 
-    One that would end a little late is still begun: a fifth of an epoch counts as whole.
+    The rate always comes down: as long as the run is not over there is a closing epoch, a
+    short one where no time is left. One that would end a little late is begun in full: a
+    fifth of an epoch counts as whole.
+
+    Parameters
+    ----------
+    seconds, taken : float
+        What there is and what is over.
+    done : int
+        Epochs, at least one.
+    progress : float
+        Share of the run that is over.
+    batches : int
+        Of a whole epoch.
+
+    Returns
+    -------
+    epochs, batches : int
+        How many in all, and the length of the next.
     """
-    return done + max(0, math.floor((seconds - taken) / (taken / done) + 0.2))
+    if progress > 1 - 1e-9:
+        return done, batches
+    left = (seconds - taken) / (taken / done)
+    if left >= 0.8:
+        return done + math.floor(left + 0.2), batches
+    return done + 1, max(1, round(batches * max(left, 0.1)))

@@ -366,6 +366,39 @@ def test_a_run_of_so_many_seconds_takes_them(
     assert taken[-1] < 0.01
 
 
+def test_a_run_that_is_far_too_slow_still_lowers_its_rate(
+    small_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the first of two planned epochs nearly all time is over: a short one ends the run."""
+    clock, rates = [0.0], []
+
+    def step(_: Any, batch: Any, optimiser: Any, *rest: Any) -> float:
+        clock[0] += 1.0 if len(rates) < 7 else 1.8
+        rates.append(optimiser.param_groups[0]["lr"])
+        return 1.0
+
+    monkeypatch.setattr(loop, "training_step", step)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    result = train([small_case], _config(batches_per_epoch=50), seconds=110)
+    assert len(result.history) == 2
+    # 97 seconds are over after the first epoch: of the next 13 / 97 are done.
+    assert len(rates) == 7 + 50 + round(50 * 13 / 97)
+    assert rates[-1] < 0.1 * max(rates)
+
+
+def test_looks_come_at_equal_distances(small_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four in ten epochs: before the third, fifth, seventh and ninth."""
+    seen: list[str] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, Progressed) and "wrong" in event.message:
+            seen.append(event.message.split()[1])
+
+    monkeypatch.setattr(loop, "training_step", lambda *_: 1.0)
+    train([small_case], _config(epochs=10, batches_per_epoch=1), on_event=note)
+    assert seen == ["3", "5", "7", "9"]
+
+
 def test_an_unknown_device_is_refused(small_case: Case) -> None:
     """In a sentence, not as torch says it."""
     with pytest.raises(SpinemetError, match="'abacus' is not available"):

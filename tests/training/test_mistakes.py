@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from napari_spinemet.detection import likelihood_map
+from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.training.blocks import BlockBatches
@@ -140,6 +141,33 @@ def test_batches_go_on_where_they_stood(make_series: MakeSeries) -> None:
     np.testing.assert_array_equal(one.weights, two.weights)
     fresh = made().draw(np.random.default_rng(0), True)
     assert not np.array_equal(one.weights, fresh.weights)
+
+
+def test_no_mistake_is_drawn_near_a_lesion(make_series: MakeSeries) -> None:
+    """Though what is known at a lattice's point stands for the pixels about it."""
+    model, case = _model(), _case(make_series)
+    source = BlockBatches([case], model, 300, EVERYWHERE, mistaken_share=0.999, spacing=SPACING)
+    known = np.zeros((4, 23, 31), dtype=np.uint8)
+    known[0] = 255
+    source.restore({"mistaken": known.ravel()})
+    here = source._slices[0]
+    lesion = case[1].lesions[0] > 0
+    rows, columns = np.indices(SIZE)
+    gaps = np.hypot(rows[..., None] - rows[lesion], columns[..., None] - columns[lesion]).min(-1)
+    shape = here.classes.shape
+    _, weights = source._at(here, np.ones((23, 31)), *np.indices(shape))
+    assert weights.any()
+    assert gaps[: shape[0], : shape[1]][weights > 0].min() > MARGIN_MM
+
+
+def test_lesions_that_no_block_meets_are_a_sentence(make_series: MakeSeries) -> None:
+    """And not an endless search: one pixel beside the lattice of a slice of one block's height."""
+    lesions = np.zeros((4, 30, 100))
+    lesions[0, 7, 50] = 1
+    case = make_series(shape=lesions.shape), Annotation(lesions, 0 * lesions)
+    source = BlockBatches([case], _model(), 20, EVERYWHERE)
+    with pytest.raises(SpinemetError, match="no block meets them"):
+        source.draw(np.random.default_rng(0), True)
 
 
 def test_far_from_lesions_is_by_distance() -> None:

@@ -29,16 +29,19 @@ def test_the_rate_is_that_of_the_library() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "taken", "done", "expected"),
+    ("seconds", "taken", "done", "progress", "expected"),
     [
-        (100, 10, 1, 10),
-        (100, 30, 3, 10),
-        (100, 60, 3, 5),  # slower than thought
-        (100, 98, 10, 10),  # two seconds are no epoch
-        (100, 82, 9, 11),  # of the last one four fifths at least are within the time
-        (100, 130, 4, 4),  # over already
+        (100, 10, 1, 0.1, (10, 50)),
+        (100, 30, 3, 0.3, (10, 50)),
+        (100, 60, 3, 0.3, (5, 50)),  # slower than thought
+        (100, 82, 9, 0.9, (11, 50)),  # of the last one four fifths at least are within the time
+        (100, 94, 10, 0.9, (11, 32)),  # a short one, so that the rate comes down
+        (100, 130, 4, 0.5, (5, 5)),  # over already: the shortest
+        (100, 60, 6, 1.0, (6, 50)),  # the rate is down, whatever time is left
     ],
 )
-def test_epochs_that_fit(seconds: float, taken: float, done: int, expected: int) -> None:
-    """By hand."""
-    assert epochs_in(seconds, taken, done) == expected
+def test_epochs_that_fit(
+    seconds: float, taken: float, done: int, progress: float, expected: tuple[int, int]
+) -> None:
+    """By hand, of 50 batches each."""
+    assert epochs_in(seconds, taken, done, progress, 50) == expected
