@@ -18,7 +18,7 @@ Named = tuple[str, SagittalSeries, Annotation]
 _AREA_CM2 = 2.0
 _STRIDE = 4
 """Of the curves on the way, at a third of the cost: a region of 1 cm² still has six points."""
-_CHOICE_S = 3.0
+_CHOICE_S = 9.0
 """What the choice of the operating point takes for each case."""
 
 
