@@ -224,11 +224,19 @@ def _dense_slice(
     for tile in map(slice, edges, edges[1:]):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        grids = branch_grids(pyramid.pyramid, poolings, tile, reach)
-        images = [grid.crop(image[0]) for grid, image in zip(grids, pyramid.images, strict=True)]
-        parts.append(torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy())
+        parts.append(_block(evaluate, poolings, pyramid, tile, reach))
     every: FloatArray = np.concatenate(parts, axis=1)
     return every[:, rows][:, :, columns - columns[0]]
+
+
+def _block(
+    evaluate: BlockScores, poolings: int, pyramid: ResidentPyramid, rows: slice, columns: slice
+) -> FloatArray:
+    """Probabilities ``(outputs, rows, columns)`` of a block of the pyramid's only slice."""
+    grids = branch_grids(pyramid.pyramid, poolings, rows, columns)
+    images = [grid.crop(image[0]) for grid, image in zip(grids, pyramid.images, strict=True)]
+    found: FloatArray = torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy()
+    return found
 
 
 def _dense_lattice(
@@ -247,9 +255,7 @@ def _dense_lattice(
             cancel.raise_if_cancelled()
         parts = []
         for column in _lattice(columns, stride):
-            grids = branch_grids(pyramid.pyramid, poolings, row, column)
-            images = [g.crop(image[0]) for g, image in zip(grids, pyramid.images, strict=True)]
-            parts.append(torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy())
+            parts.append(_block(evaluate, poolings, pyramid, row, column))
         bands.append(np.concatenate(parts, axis=2))
     return np.concatenate(bands, axis=1)
 

@@ -339,6 +339,23 @@ def test_impossible_settings_are_refused(settings: dict[str, Any], words: str) -
         TrainingConfig(**settings)
 
 
+def _clock(monkeypatch: pytest.MonkeyPatch, cost: float) -> tuple[list[float], list[float]]:
+    """A clock that steps alone move: by 1 s in the first seven, by ``cost`` from then on.
+
+    Gives the time and the rate of each step, as they come.
+    """
+    clock, rates = [0.0], list[float]()
+
+    def step(_: Any, batch: Any, optimiser: Any, *rest: Any) -> float:
+        clock[0] += 1.0 if len(rates) < 7 else cost
+        rates.append(optimiser.param_groups[0]["lr"])
+        return 1.0
+
+    monkeypatch.setattr(loop, "training_step", step)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    return clock, rates
+
+
 def test_a_run_of_so_many_seconds_takes_them(
     small_case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,15 +364,7 @@ def test_a_run_of_so_many_seconds_takes_them(
     By a clock that only training steps move: of 100 seconds 95 to 105 are taken, and
     the rate has come down at the end as in a run whose length was known.
     """
-    clock, rates = [0.0], []
-
-    def step(_: Any, batch: Any, optimiser: Any, *rest: Any) -> float:
-        clock[0] += 1.0 if len(rates) < 7 else 2.0
-        rates.append(optimiser.param_groups[0]["lr"])
-        return 1.0
-
-    monkeypatch.setattr(loop, "training_step", step)
-    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    clock, rates = _clock(monkeypatch, 2.0)
     result = train([small_case], _config(batches_per_epoch=5), seconds=100)
     assert 95 <= clock[0] <= 105
     assert len(result.history) == 9  # seven seconds went into the first plan
@@ -370,15 +379,7 @@ def test_a_run_that_is_far_too_slow_still_lowers_its_rate(
     small_case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the first of two planned epochs nearly all time is over: a short one ends the run."""
-    clock, rates = [0.0], []
-
-    def step(_: Any, batch: Any, optimiser: Any, *rest: Any) -> float:
-        clock[0] += 1.0 if len(rates) < 7 else 1.8
-        rates.append(optimiser.param_groups[0]["lr"])
-        return 1.0
-
-    monkeypatch.setattr(loop, "training_step", step)
-    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    _, rates = _clock(monkeypatch, 1.8)
     result = train([small_case], _config(batches_per_epoch=50), seconds=110)
     assert len(result.history) == 2
     # 97 seconds are over after the first epoch: of the next 13 / 97 are done.
