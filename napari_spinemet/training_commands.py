@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .errors import SpinemetError
+from .jobs.memory import keep_freed_memory
 from .terminal import console, print_json, progress
 
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
@@ -62,6 +63,7 @@ def train(
     """Train a network on the contoured cases of a study."""
     from .experiments.train_study import train_study
 
+    keep_freed_memory()
     given = {
         "form": form,
         "outputs": outputs,
@@ -123,6 +125,7 @@ def crossval(
     """Cross-validate by case: every case is judged by a network that never saw it."""
     from .experiments.crossval_study import cross_validate_study
 
+    keep_freed_memory()
     config = _config(
         preset, form=form, epochs=epochs, batches_per_epoch=batches, seed=seed, device=device
     )

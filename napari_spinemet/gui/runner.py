@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import os
@@ -19,6 +18,7 @@ from qtpy.QtCore import QObject, Signal
 from ..errors import Cancelled, SpinemetError
 from ..jobs import CancelToken, Event, EventCallback
 from ..jobs.events import ignore
+from ..jobs.memory import give_memory_back
 
 Work = Callable[[EventCallback, CancelToken], Any]
 _log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class JobRunner(QObject):
             result = work(report, token)
         except BaseException as error:  # noqa: BLE001 - a thread must not end in silence
             failure = _without_frames(_in_words(error))
-        _give_memory_back()
+        _free_memory()
         with suppress(RuntimeError):  # the window is gone, and nobody waits for the result
             self._ended.emit(task, result, failure)
 
@@ -184,21 +184,14 @@ def _without_frames(error: SpinemetError) -> SpinemetError:
     return error
 
 
-def _give_memory_back() -> None:
-    """What a job held is free for the next one, or for another program.
-
-    Each job is a thread of its own, and what one has freed glibc keeps in that thread's arena
-    until it is told that nobody will come back for it.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        gc.collect()
-        trim(0)
+def _free_memory() -> None:
+    """What a job held is free for the next one, or for another program."""
+    gc.collect()
+    give_memory_back()
     if "torch" in sys.modules:
         import torch
 
         if torch.cuda.is_available() and torch.cuda.is_initialized():
-            gc.collect()
             torch.cuda.empty_cache()
 
 

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from ..errors import Cancelled, SpinemetError
 from .events import EventCallback, ignore
+from .memory import keep_freed_memory
 from .token import CancelToken
 
 _POLL_S = 0.05
@@ -142,6 +143,7 @@ def _child() -> None:
     """What the child does."""
     if sys.platform != "win32":  # where the parent has said so when it started this
         os.nice(_NICENESS)  # before there are other threads, which would keep theirs
+    keep_freed_memory()
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Whatever prints must not disturb the pipe.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
