@@ -10,7 +10,7 @@ Image Process. 7, 1998; built by higra).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import higra as hg
 import numpy as np
@@ -40,10 +40,8 @@ class SliceTree:
         Centre of gravity on the working grid.
     peak, mean : numpy.ndarray
         Largest and mean likelihood.
-    start : numpy.ndarray
-        The node's pixels are ``order[start:start + area]``.
-    order : numpy.ndarray
-        Flat working-grid indices of all pixels, those of a node next to each other.
+    places : PixelPlaces
+        Where the pixels of the nodes are.
     """
 
     level: npt.NDArray[np.float32]
@@ -53,8 +51,7 @@ class SliceTree:
     column: FloatArray
     peak: npt.NDArray[np.float32]
     mean: FloatArray
-    start: IndexArray
-    order: npt.NDArray[np.int32]
+    places: PixelPlaces
 
     def alive(self, threshold: float, min_pixels: float) -> IndexArray:
         """Nodes that are the components at a threshold with at least that area."""
@@ -64,7 +61,80 @@ class SliceTree:
 
     def pixels(self, node: int) -> npt.NDArray[np.int32]:
         """Flat working-grid indices of a node's pixels."""
-        return self.order[self.start[node] : self.start[node] + self.area[node]]
+        start = self.places.start[node]
+        return self.places.order[start : start + self.area[node]]
+
+
+class _Unsorted(NamedTuple):
+    tree: hg.Tree
+    area: FloatArray
+    inner: IndexArray
+    flat: npt.NDArray[np.int32]
+
+
+class _Sorted(NamedTuple):
+    start: IndexArray
+    order: npt.NDArray[np.int32]
+
+
+class PixelPlaces:
+    """The pixels of the nodes, put in order when they are asked for the first time.
+
+    A FROC asks for centres and areas only, and this is a third of the work.
+
+    Parameters
+    ----------
+    tree : higra.Tree
+    area : numpy.ndarray
+        Of all nodes, the pixels included.
+    inner : numpy.ndarray
+        The nodes that can be asked for.
+    flat : numpy.ndarray
+        int32. Flat working-grid index of each pixel.
+    """
+
+    def __init__(
+        self, tree: hg.Tree, area: FloatArray, inner: IndexArray, flat: npt.NDArray[np.int32]
+    ) -> None:
+        self._known: _Unsorted | _Sorted = _Unsorted(tree, area, inner, flat)
+
+    @property
+    def start(self) -> IndexArray:
+        """A node's pixels are ``order[start:start + area]``."""
+        return self._sort().start
+
+    @property
+    def order(self) -> npt.NDArray[np.int32]:
+        """Flat working-grid indices of all pixels, those of a node next to each other."""
+        return self._sort().order
+
+    def _sort(self) -> _Sorted:
+        known = self._known
+        if isinstance(known, _Unsorted):
+            # One assignment, which also lets the tree go: two threads may do the same twice.
+            known = self._known = _sorted(*known)
+        return known
+
+
+def _sorted(
+    tree: hg.Tree, area: FloatArray, inner: IndexArray, flat: npt.NDArray[np.int32]
+) -> _Sorted:
+    parents = tree.parents()
+    # Siblings lie next to each other: a node starts where its parent does, after the areas
+    # of the siblings before it.
+    by_parent = np.argsort(parents[:-1])
+    before = np.cumsum(area[by_parent]) - area[by_parent]
+    groups = parents[by_parent]
+    new = np.r_[True, groups[1:] != groups[:-1]]
+    offset = np.zeros(len(parents))
+    offset[by_parent] = before - np.repeat(
+        before[new], np.diff(np.r_[np.flatnonzero(new), len(new)])
+    )
+    add = hg.Accumulators.sum
+    start = hg.propagate_sequential_and_accumulate(tree, offset, add).astype(np.int64)
+    order = np.empty(len(flat), dtype=np.int32)
+    order[start[: len(flat)]] = flat
+    return _Sorted(start[inner], order)
 
 
 class Gate(Protocol):
@@ -185,21 +255,7 @@ def _slice_tree(
     add = hg.Accumulators.sum
     area, *sums = hg.accumulate_sequential(tree, leaf_values, add).T
     peak = hg.accumulate_sequential(tree, values.ravel(), hg.Accumulators.max)
-    parents = tree.parents()
-    # Siblings lie next to each other: a node starts where its parent does, after the areas
-    # of the siblings before it.
-    by_parent = np.argsort(parents[:-1])
-    before = np.cumsum(area[by_parent]) - area[by_parent]
-    groups = parents[by_parent]
-    new = np.r_[True, groups[1:] != groups[:-1]]
-    offset = np.zeros(len(parents))
-    offset[by_parent] = before - np.repeat(
-        before[new], np.diff(np.r_[np.flatnonzero(new), len(new)])
-    )
-    start = hg.propagate_sequential_and_accumulate(tree, offset, add).astype(np.int64)
-    order = np.empty(leaves, dtype=np.int32)
-    order[start[:leaves]] = row * width + column + first_column
-    parent_level = levels[parents].astype(np.float32)
+    parent_level = levels[tree.parents()].astype(np.float32)
     parent_level[-1] = 0  # thresholds lie above 0, so the root is a component from there
     inner = np.flatnonzero(levels[leaves:] > 0) + leaves
     size = area[inner]
@@ -211,6 +267,7 @@ def _slice_tree(
         column=sums[1][inner] / size + first_column,
         peak=peak[inner].astype(np.float32),
         mean=sums[2][inner] / size,
-        start=start[inner],
-        order=order,
+        places=PixelPlaces(
+            tree, area, inner, (row * width + column + first_column).astype(np.int32)
+        ),
     )

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import optimize
 
 FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.int32] | npt.NDArray[np.intp]
 LevelArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
@@ -27,14 +28,25 @@ class Marks:
         ``(r, 2)`` centres of the annotated regions, (row, column) in mm.
     centres : numpy.ndarray
         ``(d, 2)`` centres of the detections.
-    upper, lower : numpy.ndarray
-        ``(d,)``, float32 for maps: present at thresholds ``lower < t <= upper``.
+    levels : numpy.ndarray
+        Falling, float32 for maps: thresholds at which a detection comes or goes.
+    begin, end : numpy.ndarray
+        ``(d,)``: present from the position of its own level up to, and not at, that at which
+        it has merged; the number of levels for one that never does.
     """
 
     regions: FloatArray
     centres: FloatArray
-    upper: LevelArray
-    lower: LevelArray
+    levels: LevelArray
+    begin: IndexArray
+    end: IndexArray
+
+    @classmethod
+    def scored(cls, regions: FloatArray, centres: FloatArray, scores: FloatArray) -> Marks:
+        """Detections that are present at every threshold up to their score."""
+        rising, place = np.unique(scores, return_inverse=True)
+        begin = len(rising) - 1 - place
+        return cls(regions, centres, rising[::-1], begin, np.full(len(place), len(rising)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +76,12 @@ def slice_steps(marks: Marks, max_distance_mm: float, one_to_one: bool = False) 
     ).reshape(len(marks.centres), len(marks.regions))
     # A centre of gravity is a quotient: 20 mm must not fail by its last digit.
     near = distances <= max_distance_mm + 1e-9
-    rising, place = np.unique(np.concatenate([marks.upper, marks.lower]), return_inverse=True)
-    # What is never left again ends beyond the last threshold, at minus infinity.
-    count = int(np.isfinite(rising).sum())
-    thresholds = rising[len(rising) - count :][::-1]
-    # A detection counts from the position of its upper threshold up to that of its lower.
-    begin, end = np.split(len(rising) - 1 - place, 2)
+    thresholds, begin, end = marks.levels, marks.begin, marks.end
+    count = len(thresholds)
 
     def present(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        change = np.bincount(begin[chosen], minlength=count + 1)[: count + 1]
-        change = change - np.bincount(end[chosen], minlength=count + 1)[: count + 1]
+        change = np.bincount(begin[chosen], minlength=count + 1)
+        change -= np.bincount(end[chosen], minlength=count + 1)
         return np.cumsum(change)[:count]
 
     false_positives = present(np.logical_not(near.any(axis=1)))

@@ -36,6 +36,9 @@ def region_centres(
     masks = resample_labels(annotation.lesions, (spacing_mm[1], spacing_mm[2])) > 0
     result = []
     for mask in masks:
+        if not mask.any():
+            result.append(np.zeros((0, 2)))
+            continue
         labels, count = ndimage.label(mask, np.ones((3, 3)))
         centres = ndimage.center_of_mass(mask, labels, range(1, count + 1))
         result.append(np.array(centres, dtype=float).reshape(-1, 2))
@@ -46,35 +49,42 @@ def region_centres(
 class _Nodes:
     """What a FROC needs of one slice: its regions, and every component at any threshold.
 
-    Components by falling area, so that the large ones come first.
+    The order of levels is kept, so that no setting has to sort them again.
     """
 
     regions: FloatArray
     area: npt.NDArray[np.int32]
     centres: npt.NDArray[np.float64]
-    upper: npt.NDArray[np.float32]
-    lower: npt.NDArray[np.float32]
+    levels: npt.NDArray[np.float32]
+    begin: npt.NDArray[np.int32]
+    end: npt.NDArray[np.int32]
 
     @classmethod
     def of(cls, tree: SliceTree, regions: FloatArray) -> _Nodes:
-        order = np.argsort(-tree.area)
-        lower = tree.parent_level[order]
+        levels = np.unique(tree.level)  # thresholds rise in a max-tree from its root to a peak
+        count = len(levels)
+        # Where the parent is the picture itself, at likelihood 0, nothing is merged with.
+        begin, end = (
+            count - np.searchsorted(levels, level, side="right")
+            for level in (tree.level, tree.parent_level)
+        )
         return cls(
             regions,
-            tree.area[order].astype(np.int32),
-            np.stack([tree.row, tree.column], axis=1)[order],
-            tree.level[order],
-            np.where(lower > 0, lower, np.float32(-np.inf)),
+            tree.area.astype(np.int32),
+            np.stack([tree.row, tree.column], axis=1),
+            levels[::-1],
+            begin.astype(np.int32),
+            end.astype(np.int32),
         )
 
     def marks(self, min_area_cm2: float, curve: SpineCurve | None) -> Marks:
         """Those that are large enough and within the spine."""
-        count = int(np.searchsorted(-self.area, -min_pixels(min_area_cm2), side="right"))
-        chosen: slice | npt.NDArray[np.bool_] = slice(0, count)
+        chosen = np.flatnonzero(self.area >= min_pixels(min_area_cm2))
+        centres = self.centres[chosen]
         if curve is not None:
-            chosen = np.zeros(len(self.area), dtype=bool)
-            chosen[:count] = curve.holds(*self.centres[:count].T)
-        return Marks(self.regions, self.centres[chosen], self.upper[chosen], self.lower[chosen])
+            held = curve.holds(*centres.T)
+            chosen, centres = chosen[held], centres[held]
+        return Marks(self.regions, centres, self.levels, self.begin[chosen], self.end[chosen])
 
 
 class CaseForests:
@@ -242,11 +252,8 @@ def froc_from_detections(
         steps = []
         for regions, detections in slices:
             found = np.asarray(detections, dtype=float).reshape(-1, 3)
-            marks = Marks(
-                np.asarray(regions, dtype=float).reshape(-1, 2),
-                found[:, :2],
-                found[:, 2],
-                np.full(len(found), -np.inf),
+            marks = Marks.scored(
+                np.asarray(regions, dtype=float).reshape(-1, 2), found[:, :2], found[:, 2]
             )
             steps.append(slice_steps(marks, max_distance_mm, one_to_one))
         tables.append(case_table(f"case-{number + 1:03d}", [steps]))
