@@ -8,6 +8,8 @@ RISES = 0.3
 """Share of the run in which the rate rises."""
 START, END = 1 / 25, 1 / 250_000
 """The first and the last rate in peaks."""
+SHORTEST = 0.1
+"""Epoch that is worth its while, in whole ones."""
 
 
 def one_cycle(progress: float, peak: float) -> float:
@@ -36,8 +38,8 @@ def epochs_in(
     """How many epochs a run of so many seconds has, by those that are done.
 
     The rate always comes down: as long as the run is not over there is a closing epoch, a
-    short one where no time is left. One that would end a little late is begun in full: a
-    fifth of an epoch counts as whole.
+    short one where there is no time for a whole one, of a tenth at least. What is left beyond
+    whole epochs is for the last one, unless it is less than that tenth.
 
     Parameters
     ----------
@@ -58,6 +60,6 @@ def epochs_in(
     if progress > 1 - 1e-9:
         return done, batches
     left = (seconds - taken) / (taken / done)
-    if left >= 0.8:
-        return done + math.floor(left + 0.2), batches
-    return done + 1, max(1, round(batches * max(left, 0.1)))
+    more = max(1, math.ceil(left - SHORTEST))
+    share = min(1.0, max(left, SHORTEST)) if more == 1 else 1.0
+    return done + more, max(1, round(batches * share))

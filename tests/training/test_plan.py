@@ -34,7 +34,8 @@ def test_the_rate_is_that_of_the_library() -> None:
         (100, 10, 1, 0.1, (10, 50)),
         (100, 30, 3, 0.3, (10, 50)),
         (100, 60, 3, 0.3, (5, 50)),  # slower than thought
-        (100, 82, 9, 0.9, (11, 50)),  # of the last one four fifths at least are within the time
+        (100, 85, 10, 0.9, (12, 50)),  # a whole one, and a short one after it
+        (100, 66, 6, 0.6, (9, 50)),  # what is left after three is not worth a fourth
         (100, 94, 10, 0.9, (11, 32)),  # a short one, so that the rate comes down
         (100, 130, 4, 0.5, (5, 5)),  # over already: the shortest
         (100, 60, 6, 1.0, (6, 50)),  # the rate is down, whatever time is left
