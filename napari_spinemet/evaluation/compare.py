@@ -15,6 +15,8 @@ from .curve import MEAN, SUM, FrocCurve
 
 FloatArray = npt.NDArray[np.float64]
 
+BAND_POINTS = 400
+"""Of a curve that is drawn again from resampled cases: more would not be seen."""
 EXACT_UP_TO = 14
 """Cases up to which all sign flips are enumerated."""
 _CHUNK_BYTES = 2**20  # of each array on the way: more would leave the processor's cache
@@ -80,6 +82,24 @@ def weighted_areas(table: _Table, weights: FloatArray, fp_range: tuple[float, fl
     The same rule as :func:`~napari_spinemet.evaluation.curve.partial_area`, for all at once.
     """
     low, high = fp_range
+    x, y = _resampled(table, weights)
+    # Level beyond the last point: one more point far out, so that the range always ends inside.
+    x[:, -1] = np.maximum(x[:, -2], high) + 1
+    width, rise = np.diff(x), np.diff(y)
+    ends = np.clip(x, low, high)
+    a, b = ends[:, :-1], ends[:, 1:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = np.where(width > 0, rise / width, 0.0)
+    heights = y[:, :-1] + slope * ((a + b) / 2 - x[:, :-1])
+    areas: FloatArray = ((b - a) * heights).sum(axis=1) / (high - low)
+    return areas
+
+
+def _resampled(table: _Table, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Curves of resamples ``(resample, point)`` from (0, 0), false positives rising.
+
+    There is room for one more point at the end, as high as the one before.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         tp = weights @ table.tp / (weights @ table.has_regions)[:, None]
         fp = weights @ table.fp / weights.sum(axis=1)[:, None]
@@ -91,16 +111,68 @@ def weighted_areas(table: _Table, weights: FloatArray, fp_range: tuple[float, fl
     x = np.concatenate([zero, np.take_along_axis(fp, order, 1), zero], axis=1)
     y = np.concatenate([zero, np.take_along_axis(tp, order, 1), zero], axis=1)
     np.maximum.accumulate(y, axis=1, out=y)
-    # Level beyond the last point: one more point far out, so that the range always ends inside.
-    x[:, -1] = np.maximum(x[:, -2], high) + 1
-    width, rise = np.diff(x), np.diff(y)
-    ends = np.clip(x, low, high)
-    a, b = ends[:, :-1], ends[:, 1:]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        slope = np.where(width > 0, rise / width, 0.0)
-    heights = y[:, :-1] + slope * ((a + b) / 2 - x[:, :-1])
-    areas: FloatArray = ((b - a) * heights).sum(axis=1) / (high - low)
-    return areas
+    return x, y
+
+
+def froc_band(
+    curve: FrocCurve,
+    false_positives: npt.ArrayLike,
+    *,
+    reading: str = SUM,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[FloatArray, FloatArray]:
+    """Between which TP rates the curve lies when the cases are drawn again.
+
+    Parameters
+    ----------
+    curve : FrocCurve
+    false_positives : array-like
+        Where to give the rates, rising.
+    reading : {"mean", "sum"}
+        Of these false positives.
+    n_resamples : int
+        Bootstrap resamples of the cases.
+    level : float
+        Share of the resamples between the two rates, at each place for itself.
+    seed : int
+
+    Returns
+    -------
+    low, high : numpy.ndarray
+        One rate for each place. Resamples without any region are left out. The curve is
+        followed at :data:`BAND_POINTS` of its own thresholds.
+    """
+    places = np.asarray(false_positives, dtype=float)
+    count = len(curve.cases)
+    chosen = np.unique(np.linspace(0, max(len(curve.thresholds) - 1, 0), BAND_POINTS).astype(int))
+    table = _table(curve, curve.thresholds[chosen], reading)
+    weights = (
+        np.random.default_rng(seed)
+        .multinomial(count, np.full(count, 1 / count), n_resamples)
+        .astype(float)
+    )
+    weights = weights[weights @ table.has_regions > 0]
+    x, y = _resampled(table, weights)
+    x[:, -1] = np.maximum(x[:, -2], places.max(initial=0)) + 1
+    rates = np.stack([np.interp(places, *one) for one in zip(x, y, strict=True)])
+    tails = (50 * (1 - level), 50 * (1 + level))
+    low, high = np.percentile(rates, tails, axis=0)
+    return low, high
+
+
+Bands = dict[str, tuple[FloatArray, FloatArray, FloatArray]]
+"""For each reading: false positives, and the lower and upper TP rate there."""
+
+
+def froc_bands(curve: FrocCurve, limits: tuple[float, float] = (0.5, 5.0)) -> Bands:
+    """The bands of both readings from nothing to a limit of each, mean and sum."""
+    bands = {}
+    for reading, limit in zip((MEAN, SUM), limits, strict=True):
+        places = np.linspace(0, limit, 101)
+        bands[reading] = (places, *froc_band(curve, places, reading=reading))
+    return bands
 
 
 def _chunks(count: int, thresholds: int) -> Iterator[slice]:

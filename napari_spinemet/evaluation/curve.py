@@ -71,6 +71,33 @@ class FrocCurve:
             return 0.0, 0.0, 0.0
         return float(self.tp_rate[k]), float(self.fp_mean[k]), float(self.fp_sum[k])
 
+    def best_within(self, false_positives: float, reading: str = SUM) -> int | None:
+        """The point with the highest TP rate at no more false positives than that.
+
+        Of equal rates the one with fewer; None where no point has so few.
+        """
+        fp = self.false_positives(reading)
+        allowed = np.flatnonzero(fp <= false_positives + 1e-12)
+        if not len(allowed):
+            return None
+        return int(allowed[np.lexsort((fp[allowed], -self.tp_rate[allowed]))[0]])
+
+    def cheapest_at(self, tp_rate: float, reading: str = SUM) -> int | None:
+        """The point with the fewest false positives at that TP rate or more.
+
+        Of equal ones that with the higher rate; None where no point reaches it.
+        """
+        allowed = np.flatnonzero(self.tp_rate >= tp_rate - 1e-12)
+        if not len(allowed):
+            return None
+        fp = self.false_positives(reading)[allowed]
+        return int(allowed[np.lexsort((-self.tp_rate[allowed], fp))[0]])
+
+    def threshold_of(self, point: int) -> float:
+        """A threshold that gives a point: half-way to the next, not on the value of one pixel."""
+        below = self.thresholds[point + 1] if point + 1 < len(self.thresholds) else 0.0
+        return max((float(self.thresholds[point]) + float(below)) / 2, 1e-3)
+
     def area(self, fp_range: tuple[float, float] = (0.0, 0.5), reading: str = MEAN) -> float:
         """Area under the curve between two numbers of false positives, over its width."""
         return float(partial_area(self.false_positives(reading), self.tp_rate, fp_range))

@@ -9,6 +9,7 @@ sum over the slices of a scan; both are always computed.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,14 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ..detection import ComponentForest, aggregate
-from ..detection.components import SliceTree, min_pixels
+from ..detection.aggregation import mixed, refuse_aggregated
+from ..detection.components import min_pixels
 from ..detection.gate import SpineCurve, spine_curve
 from ..errors import SpinemetError
-from ..imaging import Annotation, FrocCase
+from ..imaging import Annotation, FrocCase, LikelihoodMap
 from ..imaging.grids import resample_labels
 from .counting import CaseTable, FloatArray, Marks, case_table, slice_steps
 from .curve import FrocCurve, curve_of
+from .flooding import Nodes, flood
 
 
 def region_centres(
@@ -46,49 +48,66 @@ def region_centres(
 
 
 @dataclass(frozen=True, eq=False)
-class _Nodes:
-    """What a FROC needs of one slice: its regions, and every component at any threshold.
+class _Sequence:
+    """What of a sequence is the same with every aggregation weight.
 
-    The order of levels is kept, so that no setting has to sort them again.
+    Attributes
+    ----------
+    plain : numpy.ndarray
+        ``(slice, row, column)`` of the evaluated columns; aggregated maps as they are.
+    first_column : int
+        Of these.
+    weight : float or None
+        Of a map that has been aggregated.
+    regions : list of numpy.ndarray
+        Centres for each slice.
+    curve : SpineCurve or None
     """
 
-    regions: FloatArray
-    area: npt.NDArray[np.int32]
-    centres: npt.NDArray[np.float64]
-    levels: npt.NDArray[np.float32]
-    begin: npt.NDArray[np.int32]
-    end: npt.NDArray[np.int32]
+    plain: npt.NDArray[np.float32]
+    first_column: int
+    weight: float | None
+    regions: list[FloatArray]
+    curve: SpineCurve | None
 
     @classmethod
-    def of(cls, tree: SliceTree, regions: FloatArray) -> _Nodes:
-        levels = np.unique(tree.level)  # thresholds rise in a max-tree from its root to a peak
-        count = len(levels)
-        # Where the parent is the picture itself, at likelihood 0, nothing is merged with.
-        begin, end = (
-            count - np.searchsorted(levels, level, side="right")
-            for level in (tree.level, tree.parent_level)
-        )
-        return cls(
-            regions,
-            tree.area.astype(np.int32),
-            np.stack([tree.row, tree.column], axis=1),
-            levels[::-1],
-            begin.astype(np.int32),
-            end.astype(np.int32),
-        )
+    def of(cls, case_id: str, likelihood: LikelihoodMap, annotation: Annotation) -> _Sequence:
+        regions = region_centres(annotation, likelihood.series_spacing_mm)
+        if len(regions) != len(likelihood.values):
+            raise SpinemetError(
+                f"The contours of {case_id} have {len(regions)} slices and its "
+                f"likelihood map {len(likelihood.values)}; they are of different series."
+            )
+        first, last = likelihood.columns
+        plain = np.ascontiguousarray(likelihood.values[:, :, first:last])
+        return cls(plain, first, likelihood.weight, regions, spine_curve(likelihood))
 
-    def marks(self, min_area_cm2: float, curve: SpineCurve | None) -> Marks:
-        """Those that are large enough and within the spine."""
-        chosen = np.flatnonzero(self.area >= min_pixels(min_area_cm2))
-        centres = self.centres[chosen]
-        if curve is not None:
-            held = curve.holds(*centres.T)
-            chosen, centres = chosen[held], centres[held]
-        return Marks(self.regions, centres, self.levels, self.begin[chosen], self.end[chosen])
+    def nodes(self, weight: float | None, lowest: float, connectivity: int) -> list[Nodes]:
+        """The components of each slice, in pixels of the whole working grid."""
+        values = self.plain
+        if weight is not None:
+            refuse_aggregated(self.weight)
+            values = mixed(values, weight)
+        found = [flood(image, lowest, connectivity) for image in values]
+        for nodes in found:
+            nodes.centres[:, 1] += self.first_column
+        return found
+
+
+def _marks(
+    nodes: Nodes, regions: FloatArray, min_area_cm2: float, curve: SpineCurve | None
+) -> Marks:
+    """The components of a slice that are large enough and within the spine."""
+    chosen = np.flatnonzero(nodes.area >= min_pixels(min_area_cm2))
+    centres = nodes.centres[chosen]
+    if curve is not None:
+        held = curve.holds(*centres.T)
+        chosen, centres = chosen[held], centres[held]
+    return Marks(regions, centres, nodes.levels, nodes.begin[chosen], nodes.end[chosen])
 
 
 class CaseForests:
-    """The component trees of one case, from which its rates follow at any setting.
+    """All components of one case, from which its rates follow at any setting.
 
     Parameters
     ----------
@@ -96,6 +115,8 @@ class CaseForests:
     weight : float, optional
         Aggregate plain maps with this weight first; maps are taken as they are without it.
     connectivity : {8, 4}
+    lowest : float
+        Rates are exact at thresholds from here up; below, they stay as they are here.
 
     Raises
     ------
@@ -103,21 +124,28 @@ class CaseForests:
         If the contours of a sequence are not those of its map's series.
     """
 
-    def __init__(self, case: FrocCase, weight: float | None = None, connectivity: int = 8) -> None:
+    def __init__(
+        self,
+        case: FrocCase,
+        weight: float | None = None,
+        connectivity: int = 8,
+        lowest: float = 0.0,
+    ) -> None:
+        if connectivity not in (4, 8):
+            raise SpinemetError(f"Pixels have 4 or 8 neighbours, not {connectivity}.")
         self.case_id = case.case_id
-        self._sequences: list[tuple[list[_Nodes], SpineCurve | None]] = []
-        for likelihood, annotation in case.sequences:
-            regions = region_centres(annotation, likelihood.series_spacing_mm)
-            if len(regions) != len(likelihood.values):
-                raise SpinemetError(
-                    f"The contours of {case.case_id} have {len(regions)} slices and its "
-                    f"likelihood map {len(likelihood.values)}; they are of different series."
-                )
-            forest = ComponentForest(
-                likelihood if weight is None else aggregate(likelihood, weight), connectivity
-            )
-            nodes = [_Nodes.of(t, r) for t, r in zip(forest.trees, regions, strict=True)]
-            self._sequences.append((nodes, spine_curve(likelihood)))
+        self._connectivity, self._lowest = connectivity, lowest
+        self._sequences = [_Sequence.of(case.case_id, *sequence) for sequence in case.sequences]
+        self._nodes = self._flooded(weight)
+
+    def _flooded(self, weight: float | None) -> list[list[Nodes]]:
+        return [s.nodes(weight, self._lowest, self._connectivity) for s in self._sequences]
+
+    def at(self, weight: float | None) -> CaseForests:
+        """The same case with its plain maps aggregated by another weight."""
+        other = copy.copy(self)
+        other._nodes = self._flooded(weight)
+        return other
 
     def table(
         self,
@@ -133,33 +161,43 @@ class CaseForests:
             [
                 [
                     slice_steps(
-                        nodes.marks(min_area_cm2, curve if gate else None),
+                        _marks(nodes, regions, min_area_cm2, sequence.curve if gate else None),
                         max_distance_mm,
                         one_to_one,
                     )
-                    for nodes in sequence
+                    for nodes, regions in zip(slices, sequence.regions, strict=True)
                 ]
-                for sequence, curve in self._sequences
+                for slices, sequence in zip(self._nodes, self._sequences, strict=True)
             ],
         )
 
 
 class CohortForests:
-    """The component trees of a cohort: the curve at other settings without new trees.
+    """All components of a cohort: the curve at other settings without reading it again.
 
     Parameters
     ----------
     cases : iterable of FrocCase
-        Read one at a time; the maps are not kept.
-    weight, connectivity
-        As in :class:`CaseForests`. Another weight means other maps, and so other trees.
+        Read one at a time; of the maps the evaluated columns are kept.
+    weight, connectivity, lowest
+        As in :class:`CaseForests`.
     """
 
     def __init__(
-        self, cases: Iterable[FrocCase], weight: float | None = None, connectivity: int = 8
+        self,
+        cases: Iterable[FrocCase],
+        weight: float | None = None,
+        connectivity: int = 8,
+        lowest: float = 0.0,
     ) -> None:
         self.weight = weight
-        self.cases = [CaseForests(case, weight, connectivity) for case in cases]
+        self.cases = [CaseForests(case, weight, connectivity, lowest) for case in cases]
+
+    def at(self, weight: float | None) -> CohortForests:
+        """The same cohort with its plain maps aggregated by another weight."""
+        other = copy.copy(self)
+        other.weight, other.cases = weight, [case.at(weight) for case in self.cases]
+        return other
 
     def curve(
         self,

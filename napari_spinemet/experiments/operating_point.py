@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..errors import SpinemetError
 from ..evaluation import FrocCurve
 from ..evaluation.curve import curve_of
@@ -71,28 +69,25 @@ def choose_operating_point(
         else (False,)
     )
     best: tuple[tuple[float, float, float], OperatingPointChoice] | None = None
+    forests: list[CaseForests] = []
     for weight in weights:
-        forests = []
-        for case in cases:
+        former, forests = forests, []
+        for number, case in enumerate(cases):
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            forests.append(CaseForests(case, weight))
+            forests.append(former[number].at(weight) if former else CaseForests(case, weight))
         for area in areas_cm2:
             for gate in gates:
                 curve = curve_of([f.table(min_area_cm2=area, gate=gate) for f in forests])
-                allowed = np.flatnonzero(curve.fp_sum <= max_fp_per_scan)
-                if not len(allowed):
+                k = curve.best_within(max_fp_per_scan)
+                if k is None:
                     continue
-                order = np.lexsort((curve.fp_sum[allowed], -curve.tp_rate[allowed]))
-                k = int(allowed[order[0]])
                 rank = (float(curve.tp_rate[k]), -float(curve.fp_sum[k]), area)
                 if best is None or rank > best[0]:
-                    below = curve.thresholds[k + 1] if k + 1 < len(curve.thresholds) else 0.0
-                    threshold = (float(curve.thresholds[k]) + float(below)) / 2
                     best = (
                         rank,
                         OperatingPointChoice(
-                            OperatingPoint(max(threshold, 1e-3), area, weight, gate),
+                            OperatingPoint(curve.threshold_of(k), area, weight, gate),
                             float(curve.tp_rate[k]),
                             float(curve.fp_mean[k]),
                             float(curve.fp_sum[k]),

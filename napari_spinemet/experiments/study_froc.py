@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ..detection import likelihood_map
@@ -20,7 +20,9 @@ from ..study.likelihoods import file_name, is_crossval
 
 TASK = "froc"
 STANDING_CASES = 60
-"""Trees of a case take about 10 MB."""
+"""The components of a case and its map take about 10 MB."""
+LOWEST = 0.001
+"""Threshold from which a standing curve is exact, which is where the slider begins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +41,18 @@ class SystemCurve:
 
 @dataclass(frozen=True, eq=False)
 class StandingTrees:
-    """The component trees of a study, and the contours on disk that they were made with."""
+    """All components of a study, and the contours on disk that they were made with."""
 
     forests: CohortForests
     contours: tuple[tuple[str, int, int], ...]
 
-    def fit(self, study: Study, point: OperatingPoint) -> bool:
-        """Whether the curve at these settings can be drawn from them."""
-        return self.forests.weight == point.weight and self.contours == _contours_of(study)
+    def at(self, study: Study, point: OperatingPoint) -> StandingTrees | None:
+        """Those with the weight of an operating point; None if contours have changed."""
+        if self.contours != _contours_of(study):
+            return None
+        if self.forests.weight == point.weight:
+            return self
+        return replace(self, forests=self.forests.at(point.weight))
 
 
 def _contours_of(study: Study) -> tuple[tuple[str, int, int], ...]:
@@ -127,7 +133,7 @@ def _drawn(
     trees = None
     if standing and sum(case.contoured for case in study.cases()) <= STANDING_CASES:
         contours = _contours_of(study)  # before they are read
-        trees = StandingTrees(CohortForests(cases, point.weight), contours)
+        trees = StandingTrees(CohortForests(cases, point.weight, lowest=LOWEST), contours)
         draw = trees.forests.curve
     else:
         draw = partial(froc, cases, weight=point.weight)
@@ -160,10 +166,11 @@ def redrawn(
 ) -> SystemCurve | None:
     """Draw a study's curve at other settings; None if a map that it needs is missing.
 
-    Only another weight needs other trees, from the maps that the study holds; else the
-    trees that stand will do.
+    Changed contours are read again, with the maps that the study holds; else what stands will
+    do.
     """
-    if trees is not None and trees.fit(study, point):
+    trees = trees.at(study, point) if trees is not None else None
+    if trees is not None:
         curve = trees.forests.curve(min_area_cm2=point.min_area_cm2, gate=point.gate)
         return SystemCurve("network", curve, point, trees)
     total = sum(case.contoured for case in study.cases())

@@ -55,6 +55,7 @@ class LoadWidget(QWidget):
         self.session.series_changed.connect(self.refresh_cases)
         self.session.ranking_changed.connect(self.refresh_cases)
         self.session.message.connect(self.status.setText)
+        self.session.case_wanted.connect(self._on_wanted)
         self._update_buttons()
 
     def _create_scan_box(self) -> QWidget:
@@ -267,6 +268,15 @@ class LoadWidget(QWidget):
             known = [c for c in (self.session.case, former) if c in self.cases]
             self.case_table.selectRow(self.cases.index(known[0]) if known else 0)
         self._update_buttons()
+
+    def _on_wanted(self, name: str) -> None:
+        """Open a case that was chosen under another tab."""
+        names = [case.name for case in self.cases]
+        if name not in names:
+            self.session.warn(f"{name} is not in the study that is open; open its study first.")
+            return
+        self.case_table.choose(names.index(name))
+        self.open_case()
 
     def open_case(self) -> None:
         """Open the chosen case with its contours."""

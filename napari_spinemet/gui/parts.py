@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
@@ -92,10 +93,15 @@ class Table(QTableWidget):
     help_text : str
     stretch : int
         The column that takes the spare width.
+    sortable : bool
+        A click on a heading sorts by it, numbers by their size.
     """
 
-    def __init__(self, headings: tuple[str, ...], help_text: str, stretch: int) -> None:
+    def __init__(
+        self, headings: tuple[str, ...], help_text: str, stretch: int, *, sortable: bool = False
+    ) -> None:
         super().__init__(0, len(headings))
+        self._sortable = sortable
         self.setHorizontalHeaderLabels(headings)
         self.setToolTip(help_text)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -107,22 +113,50 @@ class Table(QTableWidget):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(stretch, QHeaderView.ResizeMode.Stretch)
         self.setWordWrap(True)
+        if sortable:
+            header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as filled, until a click
+            self.setSortingEnabled(True)
 
-    def fill(self, rows: list[tuple[str, ...]]) -> None:
+    def fill(self, rows: Sequence[tuple[str, ...]]) -> None:
         """Replace the content."""
+        self.setSortingEnabled(False)  # or rows would move while they are filled
         self.clearContents()
         self.setRowCount(len(rows))
         for index, values in enumerate(rows):
             for column, value in enumerate(values):
-                item = QTableWidgetItem(value)
+                item = _Cell(value)
                 item.setToolTip(value)
+                item.setData(Qt.ItemDataRole.UserRole, index)
                 self.setItem(index, column, item)
+        self.setSortingEnabled(self._sortable)
 
     @property
     def chosen(self) -> int:
-        """Index of the chosen row, -1 for none."""
+        """Which of the rows that were filled in is chosen, -1 for none."""
         rows = self.selectionModel().selectedRows() if self.selectionModel() else []
-        return rows[0].row() if rows else -1
+        item = self.item(rows[0].row(), 0) if rows else None
+        return -1 if item is None else int(item.data(Qt.ItemDataRole.UserRole))
+
+    def choose(self, index: int) -> None:
+        """Choose one of the rows that were filled in, wherever it has been sorted to."""
+        self.selectRow(self.rows_as_shown().index(index))
+
+    def rows_as_shown(self) -> list[int]:
+        """The rows that were filled in, from top to bottom."""
+        items = [self.item(row, 0) for row in range(self.rowCount())]
+        return [int(item.data(Qt.ItemDataRole.UserRole)) for item in items if item is not None]
+
+
+class _Cell(QTableWidgetItem):
+    """Text that begins with a number is sorted by it, and comes before other text."""
+
+    def __lt__(self, other: QTableWidgetItem) -> bool:
+        return _sort_key(self.text()) < _sort_key(other.text())
+
+
+def _sort_key(said: str) -> tuple[bool, float, str]:
+    number = re.match(r"-?\d+(\.\d+)?", said)
+    return (False, float(number[0]), said) if number else (True, 0.0, said)
 
 
 class JobBar(QWidget):

@@ -13,11 +13,12 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from ..detection.findings import level_of, link_findings
 from ..errors import SpinemetError
+from ..evaluation.compare import Bands, froc_bands
 from ..imaging import Finding, OperatingPoint
 from ..jobs import CancelToken, EventCallback
 from ..network.card import load_card
 from ..study.likelihoods import is_crossval
-from .froc_plot import FrocPlot
+from .froc_box import FrocBox
 from .operating_point import OperatingPointBox
 from .parts import JobBar, Table, button, group, notice, row, text
 from .runner import leave_a_core_to_the_interface
@@ -27,7 +28,7 @@ from .settings import preference
 if TYPE_CHECKING:
     import napari
 
-TASK, RECOMPUTE = "evaluation", "recompute"
+TASK, RECOMPUTE, BANDS = "evaluation", "recompute", "bands"
 
 
 class ReviewWidget(QWidget):
@@ -47,9 +48,11 @@ class ReviewWidget(QWidget):
         layout.addWidget(self.controls)
         layout.addWidget(self._create_findings_box(), 1)
         box, inner = group("FROC")
-        self.froc = FrocPlot()
-        self.froc.threshold_chosen.connect(self.controls.threshold.setValue)
-        inner.addWidget(self.froc)
+        self.froc_box = FrocBox(self.session)
+        self.froc = self.froc_box.plot
+        self.froc_box.threshold_chosen.connect(self.controls.threshold.setValue)
+        self.froc_box.case_chosen.connect(self.session.case_wanted)
+        inner.addWidget(self.froc_box)
         self.source = QComboBox()
         self.source.setToolTip(
             "Whose answers the study's curve is drawn from: those of the model, which it may have "
@@ -72,6 +75,7 @@ class ReviewWidget(QWidget):
         self._rest.setSingleShot(True)
         self._rest.setInterval(120)
         self._rest.timeout.connect(self._draw_all)
+        self._rest.timeout.connect(self.froc_box.settle)
         # A new weight means new trees, and another area a new curve: after the typing.
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -111,6 +115,7 @@ class ReviewWidget(QWidget):
             ("Level", "Slices", "Area cm²", "Volume cm³", "Peak", "Verdict"),
             "Findings across slices; a click shows one.",
             stretch=5,
+            sortable=True,
         )
         self.table.setMinimumHeight(96)
         self.table.setMaximumHeight(150)
@@ -138,8 +143,23 @@ class ReviewWidget(QWidget):
 
     def _on_curve(self) -> None:
         shown = self.session.shown
-        self.froc.set_curve(self.session.curve, shown.name if shown is not None else "")
-        self.froc.set_threshold(self.controls.point().threshold)
+        self.froc_box.set_threshold(self.controls.point().threshold)
+        self.froc_box.set_curve(self.session.curve, shown.name if shown is not None else "")
+        if shown is not None and len(shown.curve.cases) > 1:
+            self._draw_bands(shown)
+
+    def _draw_bands(self, shown: ShownCurve) -> None:
+        """Shade how far the curve would move with other cases, once it is on the screen."""
+        session = self.session
+
+        def work(*_: Any) -> Bands:
+            return froc_bands(shown.curve)
+
+        def done(bands: Bands) -> None:
+            if session.shown is shown:
+                self.froc.set_bands(bands)
+
+        session.redraw.start(BANDS, work, done)
 
     def _on_contours(self) -> None:
         """A curve of this scan is drawn anew after an edit, once somebody looks at it."""
@@ -160,7 +180,7 @@ class ReviewWidget(QWidget):
 
     def _on_threshold(self, value: float) -> None:
         self._draw_current()
-        self.froc.set_threshold(value)
+        self.froc_box.set_threshold(value)
         self._rest.start()
 
     def _on_setting(self) -> None:
@@ -169,7 +189,7 @@ class ReviewWidget(QWidget):
 
     def _refresh(self) -> None:
         self._draw_current()
-        self.froc.set_threshold(self.controls.point().threshold)
+        self.froc_box.set_threshold(self.controls.point().threshold)
         self._draw_all()
         self._update_buttons()
 
@@ -229,7 +249,7 @@ class ReviewWidget(QWidget):
         # The chosen finding stays chosen where it has gone to; another never takes its place.
         rows = [k for k, f in enumerate(self.findings) if _key(f) == self._chosen_key]
         if rows:
-            self.table.selectRow(rows[0])
+            self.table.choose(rows[0])
         else:
             self.table.clearSelection()
         self.table.blockSignals(False)
@@ -270,6 +290,8 @@ class ReviewWidget(QWidget):
 
     def _on_abandoned(self, task: str, sentence: str = "") -> None:
         """A recomputation that did not end well: back to the settings of the picture."""
+        if task != RECOMPUTE:
+            return
         session = self.session
         self._stale = False
         if session.result is not None:

@@ -72,6 +72,8 @@ class Session(QObject):
     curve_changed = Signal()
     ranking_changed = Signal()
     default_changed = Signal()
+    case_wanted = Signal(str)
+    """Name of a case of the study that somebody wants to see."""
     message = Signal(str)
 
     def __init__(self, viewer: napari.Viewer) -> None:

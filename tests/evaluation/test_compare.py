@@ -11,8 +11,8 @@ import pytest
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import compare_froc, froc_from_detections
-from napari_spinemet.evaluation.compare import _table, weighted_areas
-from napari_spinemet.evaluation.curve import MEAN, partial_area
+from napari_spinemet.evaluation.compare import BAND_POINTS, _table, froc_band, weighted_areas
+from napari_spinemet.evaluation.curve import MEAN, SUM, partial_area
 
 DATA = json.loads((Path(__file__).parent / "vectors" / "D1_paired_exact_extreme.json").read_text())
 EXACT = DATA["results"]["linear"]
@@ -76,6 +76,25 @@ def test_resampled_area_is_the_area_of_the_resampled_cases() -> None:
         twin = froc_from_detections([cases[k] for k in draw])
         expected = partial_area(twin.fp_mean, twin.tp_rate, (0, 0.5))
         assert weighted_areas(table, weights, (0, 0.5))[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_band_is_that_of_cohorts_drawn_again() -> None:
+    """Each resample's curve is that of a cohort with these cases; one case, no width."""
+    cases = [[(s["lesions"], s["B"]) for s in slices] for slices in DATA["cases"]]
+    curve = froc_from_detections(cases)
+    assert len(curve.thresholds) < BAND_POINTS  # so that none is left out
+    places = np.linspace(0, 3, 13)
+    low, high = froc_band(curve, places, reading=SUM, n_resamples=60, level=0.9, seed=5)
+    drawn = np.random.default_rng(5).multinomial(5, np.full(5, 0.2), 60)
+    rates = []
+    for counts in drawn:
+        twin = froc_from_detections([cases[k] for k in np.repeat(np.arange(5), counts)])
+        rates.append([twin.tp_rate_at(fp, SUM) for fp in places])
+    np.testing.assert_allclose([low, high], np.percentile(rates, (5, 95), axis=0), atol=1e-12)
+    assert (high - low).max() > 0.1
+    one = froc_from_detections(cases[:1])
+    alone = froc_band(one, places)
+    np.testing.assert_allclose(alone, [[one.tp_rate_at(fp) for fp in places]] * 2, atol=1e-12)
 
 
 def test_equal_systems_do_not_differ() -> None:

@@ -72,6 +72,8 @@ def test_load_detect_review(
 
 def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Callable) -> None:
     """The slider goes to the threshold of the chosen point."""
+    from qtpy.QtCore import QPointF
+
     from napari_spinemet.evaluation import froc_from_detections
 
     curve = froc_from_detections([[([(0, 0)], [(0, 0, 0.75), (99, 0, 0.25)])]])
@@ -80,14 +82,7 @@ def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Cal
     plot = workspace.review.froc
     view = plot.plot.getPlotItem().vb
 
-    class Click:
-        @staticmethod
-        def scenePos() -> object:
-            from qtpy.QtCore import QPointF
-
-            return view.mapViewToScene(QPointF(1.0, 1.0))
-
-    plot._on_clicked(Click)
+    view.picked.emit(view.mapViewToScene(QPointF(1.0, 1.0)))
     assert workspace.review.controls.threshold.value() == 0.25
     assert plot.point == (1.0, 1.0, 1.0)
 
