@@ -8,7 +8,7 @@ import pytest
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import froc
 from napari_spinemet.experiments import choose_operating_point
-from napari_spinemet.imaging import Annotation, FrocCase, LikelihoodMap
+from napari_spinemet.imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint
 
 
 def case_of(values: np.ndarray, lesions: np.ndarray, name: str) -> FrocCase:
@@ -50,6 +50,28 @@ def test_says_what_the_curve_says_at_its_threshold(cases: list[FrocCase]) -> Non
     point = choice.point
     curve = froc(cases, min_area_cm2=point.min_area_cm2, weight=point.weight)
     assert curve.at(point.threshold) == (choice.tp_rate, choice.fp_mean, choice.fp_sum)
+
+
+def test_leaves_the_usual_settings_for_what_is_clearly_better_only() -> None:
+    """One case in which a smaller area finds more is chance, six are not."""
+    usual = OperatingPoint(0.5, 3.0, 0.4)
+
+    def cohort(small: int) -> list[FrocCase]:
+        made = []
+        for number in range(6):
+            values = np.zeros((3, 100, 100))
+            lesions = np.zeros(values.shape, dtype=np.uint16)
+            side = 15 if number < small else 30  # 2.25 or 9 cm²
+            lesions[:, 20 : 20 + side, 20 : 20 + side] = 1
+            values[lesions > 0] = 0.8
+            made.append(case_of(values, lesions, f"case-{number}"))
+        return made
+
+    for small, area in ((0, 3.0), (1, 3.0), (5, 2.0), (6, 2.0)):
+        choice = choose_operating_point(cohort(small), weights=(0.4, 0.6), usual=usual)
+        assert choice.point.min_area_cm2 == area
+        assert choice.point.weight == 0.4
+        assert choice.tp_rate == pytest.approx(1 - small / 6 if area == 3.0 else 1.0)
 
 
 def test_refuses_when_every_setting_costs_too_much() -> None:
