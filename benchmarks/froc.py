@@ -2,8 +2,9 @@
 
 Run: ``python benchmarks/froc.py``. Trees give every threshold there is; relabelling labels
 each slice at each of 201 thresholds with SciPy and takes areas and centres from that. Where
-both have a point, the points are compared. Then: how the time grows with the number of
-cases, the trees of one case, and a paired bootstrap of two systems.
+both have a point, the points are compared. Then: what another setting of a standing curve
+takes, how the time grows with the number of cases, the trees of one case, and a paired
+bootstrap of two systems.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from cohort import synthetic_cohort
 from machine import describe_machine, median_seconds
 
 from napari_spinemet.detection import ComponentForest, aggregate
-from napari_spinemet.evaluation import FrocCurve, compare_froc
+from napari_spinemet.evaluation import FrocCurve, compare_froc, froc
 from napari_spinemet.evaluation.counting import CaseTable
 from napari_spinemet.evaluation.curve import curve_of
 from napari_spinemet.evaluation.froc import CohortForests, region_centres
+from napari_spinemet.experiments.study_froc import LOWEST
 from napari_spinemet.imaging import FrocCase
 
 WEIGHT, THRESHOLDS = 0.4, np.linspace(0.0025, 0.9975, 201, dtype=np.float32)
@@ -76,6 +78,19 @@ def against_relabelling(cases: list[FrocCase]) -> None:
     print(f"once they stand: {stand:.2f} s, ratio {plain / stand:.1f}")
 
 
+def settings(cases: list[FrocCase]) -> None:
+    """What the window waits for when a setting changes, and a whole new curve beside it."""
+    standing = CohortForests(cases, WEIGHT, lowest=LOWEST)
+    anew = median_seconds(lambda: froc(cases, weight=WEIGHT), 3)
+    for name, draw in (
+        ("minimum area", lambda: standing.curve(min_area_cm2=2.0)),
+        ("distance", lambda: standing.curve(max_distance_mm=10.0)),
+        ("weight", lambda: standing.at(0.5).curve()),
+    ):
+        each = median_seconds(draw, 5)
+        print(f"another {name}: {each:.2f} s, ratio of a whole new curve {anew / each:.1f}")
+
+
 def growth(count: int) -> None:
     """The same for twice and four times the cases."""
     cases = synthetic_cohort(4 * count)
@@ -102,6 +117,7 @@ def main() -> None:
     slices = median_seconds(lambda: [ndimage.label(v >= 0.6, EIGHT) for v in plain.values], 5)
     print(f"forests of one case: {each:.3f} s, ratio to one labelling of it {each / slices:.0f}")
     against_relabelling(cases)
+    settings(cases)
     growth(given.cases)
     two = [at_thresholds(CohortForests(cases, weight).curve()) for weight in (WEIGHT, None)]
     seconds = median_seconds(lambda: compare_froc(*two, n_resamples=given.resamples), 3)

@@ -13,6 +13,7 @@ somebody turns a knob.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -41,6 +42,14 @@ class Nodes:
     levels: npt.NDArray[np.float32]
     begin: npt.NDArray[np.int32]
     end: npt.NDArray[np.int32]
+
+
+def _compiled(function: Any) -> Any:
+    """Compile, and keep what was compiled for the next start if there is a place to write to."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:
+        return numba.njit(nogil=True)(function)
 
 
 def flood(values: npt.NDArray[np.float32], lowest: float = 0.0, connectivity: int = 8) -> Nodes:
@@ -72,7 +81,7 @@ def flood(values: npt.NDArray[np.float32], lowest: float = 0.0, connectivity: in
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def _flooded(keys, rows, columns, eight):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Nodes of sorted keys, which hold a value's bits above and a place below."""
     count = len(keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,10 @@ from ..imaging import Finding, OperatingPoint
 from ..jobs import CancelToken, EventCallback
 from ..network.card import load_card
 from ..study.likelihoods import is_crossval
+from .findings_box import FindingsBox
 from .froc_box import FrocBox
 from .operating_point import OperatingPointBox
-from .parts import JobBar, Table, button, group, notice, row, text
+from .parts import JobBar, button, group, notice, row
 from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, ShownCurve, session_of
 from .settings import preference
@@ -37,8 +37,6 @@ class ReviewWidget(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.session = session_of(napari_viewer)
-        self.findings: list[Finding] = []
-        self._chosen_key: tuple[int, int, int] | None = None
         self._stale = False
         """Whether contours changed since the curve of this scan was drawn."""
         layout = QVBoxLayout(self)
@@ -46,7 +44,9 @@ class ReviewWidget(QWidget):
         self.controls.threshold_changed.connect(self._on_threshold)
         self.controls.changed.connect(self._on_setting)
         layout.addWidget(self.controls)
-        layout.addWidget(self._create_findings_box(), 1)
+        self.box = FindingsBox(self.session)
+        self.table, self.judge = self.box.table, self.box.judge
+        layout.addWidget(self.box, 1)
         box, inner = group("FROC")
         self.froc_box = FrocBox(self.session)
         self.froc = self.froc_box.plot
@@ -106,31 +106,6 @@ class ReviewWidget(QWidget):
         for name in filter(is_crossval, sets):
             self.source.addItem(f"by {name}", name)
         self.source.setCurrentIndex(max(0, self.source.findData(chosen)))
-
-    def _create_findings_box(self) -> QWidget:
-        box, layout = group("Findings")
-        self.count = text()
-        layout.addWidget(self.count)
-        self.table = Table(
-            ("Level", "Slices", "Area cm²", "Volume cm³", "Peak", "Verdict"),
-            "Findings across slices; a click shows one.",
-            stretch=5,
-            sortable=True,
-        )
-        self.table.setMinimumHeight(96)
-        self.table.setMaximumHeight(150)
-        self.table.itemSelectionChanged.connect(self._on_chosen)
-        layout.addWidget(self.table)
-        self.verdict_buttons = [
-            button(name, f"Mark the chosen finding as {verdict}.", partial(self.judge, verdict))
-            for name, verdict in (
-                ("Accept", "accepted"),
-                ("Reject", "rejected"),
-                ("Unsure", "unsure"),
-            )
-        ]
-        layout.addWidget(row(*self.verdict_buttons))
-        return box
 
     def _on_result(self) -> None:
         result = self.session.result
@@ -209,83 +184,37 @@ class ReviewWidget(QWidget):
     def _draw_all(self) -> None:
         result, layers = self.session.result, self.session.layers
         if result is None:
-            self.findings = []
-            self.table.fill([])
-            self.count.setText("Nothing has been detected yet; press the button under Detect.")
+            self.box.fill([], "Nothing has been detected yet; press the button under Detect.")
             return
         layers.draw_detections(list(range(len(result.forest.trees))), self._labels)
         point = self.controls.point()
         detections = result.forest.detections(point.threshold, point.min_area_cm2)
         if point.gate and result.curve is not None:
             detections = [d for d in detections if result.curve.keeps(d)]
-        self.findings = link_findings(detections, result.plain.spacing_mm[0])
+        findings = link_findings(detections, result.plain.spacing_mm[0])
         annotation, series = self.session.annotation, self.session.series
         if annotation is not None and series is not None:
-            self.findings = [
-                replace(f, level=level_of(f, series, annotation)) for f in self.findings
-            ]
-        self._fill()
-        self.count.setText(
-            f"{len(self.findings)} finding{'s' if len(self.findings) != 1 else ''}, "
-            f"{len(detections)} detection{'s' if len(detections) != 1 else ''} in slices."
+            findings = [replace(f, level=level_of(f, series, annotation)) for f in findings]
+        self.box.fill(
+            findings,
+            f"{len(findings)} finding{'s' if len(findings) != 1 else ''}, "
+            f"{len(detections)} detection{'s' if len(detections) != 1 else ''} in slices.",
         )
 
-    def _fill(self) -> None:
-        verdicts = self._verdicts()
-        self.table.blockSignals(True)
-        self.table.fill(
-            [
-                (
-                    f.level or "–",
-                    _range(*f.slices),
-                    f"{f.largest.area_cm2:.1f}",
-                    f"{f.volume_cm3:.1f}",
-                    f"{f.peak:.2f}",
-                    verdict,
-                )
-                for f, verdict in zip(self.findings, verdicts, strict=True)
-            ]
-        )
-        # The chosen finding stays chosen where it has gone to; another never takes its place.
-        rows = [k for k, f in enumerate(self.findings) if _key(f) == self._chosen_key]
-        if rows:
-            self.table.choose(rows[0])
-        else:
-            self.table.clearSelection()
-        self.table.blockSignals(False)
-        self._update_buttons()
+    @property
+    def findings(self) -> list[Finding]:
+        """As in the table before it was sorted."""
+        return self.box.findings
 
     def _on_step(self, event: Any = None) -> None:
         if self._rest.isActive():
             self._draw_current()
 
-    def _on_chosen(self) -> None:
-        self._update_buttons()
-        chosen = self.table.chosen
-        if 0 <= chosen < len(self.findings):
-            self._chosen_key = _key(self.findings[chosen])
-            largest = self.findings[chosen].largest
-            self.session.layers.centre_on(largest.slice, *largest.centre_working)
-
-    def judge(self, verdict: str) -> None:
-        """Mark the chosen finding; the same again takes the mark away."""
-        chosen = self.table.chosen
-        if not 0 <= chosen < len(self.findings):
-            self.session.warn("Choose a finding in the table first.")
-            return
-        new = "" if self._verdicts()[chosen] == verdict else verdict
-        self.session.judge(self.findings, chosen, new)
-        self._fill()
-
-    def _verdicts(self) -> list[str]:
-        return self.session.verdicts().of([f.centre_mm for f in self.findings])
-
     # Long work -----------------------------------------------------------------------------
 
     def _update_buttons(self, task: str = "") -> None:
         session = self.session
-        for made in self.verdict_buttons:
-            made.setEnabled(0 <= self.table.chosen < len(self.findings))
+        self.box.update_buttons()
         self.study_button.setEnabled(session.study is not None and not session.runner.has(TASK))
 
     def _on_abandoned(self, task: str, sentence: str = "") -> None:
@@ -397,13 +326,3 @@ class ReviewWidget(QWidget):
 def _same_settings(one: OperatingPoint, other: OperatingPoint) -> bool:
     """Whether two points share a curve: all but the threshold is alike."""
     return one == replace(other, threshold=one.threshold)
-
-
-def _range(first: int, last: int) -> str:
-    return str(first + 1) if first == last else f"{first + 1}–{last + 1}"
-
-
-def _key(finding: Finding) -> tuple[int, int, int]:
-    """Where a finding is, so that it stays chosen when the threshold moves a little."""
-    x, y, z = (round(v / 10) for v in finding.centre_mm)
-    return x, y, z

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication
 
 from ..imaging import Annotation, Finding, OperatingPoint, SagittalSeries
 from ..study import Case, Study
-from ..study.verdicts import VerdictBook
+from ..study.verdicts import Place, VerdictBook
 from .autosave import Autosave
 from .closing import AskBeforeClosing
 from .history import DrawingHistory
@@ -103,6 +103,8 @@ class Session(QObject):
         """Cases without contours, the most doubtful first, as far as they were ranked."""
         self._verdicts: dict[str, VerdictBook] = {}
         """By series; those of a case of a study are kept there too."""
+        self._judged: list[tuple[Place, str]] = []
+        """Verdicts on the open series, each as the place and what was said there before."""
         self.autosave = Autosave(self)
         offered = self.layers.offered()
         if offered is not None:  # opened before the first of our widgets
@@ -166,6 +168,7 @@ class Session(QObject):
         self.series, self.source, self.case = series, source, case
         self.annotation = annotation
         self.result = None
+        self._judged.clear()
         if self.shown is not None and self.shown.study is None:
             self.shown = None
         self._verdicts.pop(series.series_uid if case is not None else "", None)  # read anew
@@ -247,9 +250,26 @@ class Session(QObject):
     def judge(self, findings: Sequence[Finding], chosen: int, verdict: str) -> None:
         """Give a verdict on one of the findings on the screen, and store it in the study."""
         book, centres = self.verdicts(), [f.centre_mm for f in findings]
-        place = book.place_of(centres, chosen)
+        place, former = book.place_of(centres, chosen), book.of(centres)[chosen]
+        self._judged.append((place, former))
+        self._give(place, verdict, findings)
+
+    @property
+    def can_undo_verdict(self) -> bool:
+        """Whether a verdict was given on the open series since it was opened."""
+        return bool(self._judged)
+
+    def undo_verdict(self, findings: Sequence[Finding]) -> bool:
+        """Take the last verdict back, which the study records as well; False if there is none."""
+        if not self._judged:
+            return False
+        self._give(*self._judged.pop(), findings)
+        return True
+
+    def _give(self, place: Place, verdict: str, findings: Sequence[Finding]) -> None:
+        book = self.verdicts()
         book.give(place, verdict)
-        all_judged = all(book.of(centres))
+        all_judged = all(book.of([f.centre_mm for f in findings]))
         case, series = self.recorded, self.series
         if case is not None and series is not None:
             self.desk.start(

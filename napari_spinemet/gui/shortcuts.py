@@ -50,7 +50,7 @@ class KeyHelp(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Shortcuts")
         layout = QVBoxLayout(self)
-        self.table = Table(("Key", "What it does"), "Keys work while Annotate is shown.", stretch=1)
+        self.table = Table(("Key", "What it does"), "Keys work while this tab is shown.", stretch=1)
         self.table.fill([(key.keys, key.what) for key in keys])
         self.table.resizeRowsToContents()
         layout.addWidget(self.table)

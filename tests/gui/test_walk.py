@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
+from qtpy.QtCore import Qt
 
 from napari_spinemet.detection import link_findings
+from napari_spinemet.gui.findings_box import VERDICT
 from napari_spinemet.gui.session import ShownCurve
 
 from .conftest import grabbed
@@ -108,9 +111,64 @@ def test_finding_is_flown_to_and_judged(
     assert viewer.dims.current_step[0] == finding.largest.slice
     np.testing.assert_allclose(viewer.camera.center[1:], finding.largest.centre_working)
     review.judge("accepted")
-    assert review.table.item(len(review.findings) - 1, 5).text() == "accepted"
+    assert review.table.item(len(review.findings) - 1, VERDICT).text() == "accepted"
     review.judge("accepted")
-    assert review.table.item(len(review.findings) - 1, 5).text() == ""
+    assert review.table.item(len(review.findings) - 1, VERDICT).text() == ""
+
+
+def test_keys_lead_through_the_findings(
+    workspace: object, wait_idle: Callable, qtbot: object, study_copy: Path, quick_model: Path
+) -> None:
+    """Next, verdict, undo: in the order that the table is sorted by, and recorded."""
+    load, detect, review, session = (
+        workspace.load,
+        workspace.detect,
+        workspace.review,
+        workspace.session,
+    )
+    load.open_study(study_copy)
+    load.open_case()
+    wait_idle(workspace)
+    detect._select(str(quick_model))
+    detect.detect()
+    wait_idle(workspace)
+    values = session.result.likelihood.values
+    review.controls.min_area.setValue(0.1)
+    review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.95)))
+    review._draw_all()
+    box, table = review.box, review.table
+    assert len(box.findings) > 2
+    table.sortByColumn(2, Qt.SortOrder.DescendingOrder)
+    areas = [float(table.item(row, 2).text()) for row in range(table.rowCount())]
+    assert areas == sorted(areas, reverse=True)
+    assert len(set(areas)) > 1
+    workspace.show_tab("Review")
+    key = {found.keys: found.do for found in box.keys}
+    key["N"]()
+    assert table.currentRow() == 0
+    largest = max(box.findings, key=lambda f: round(f.largest.area_cm2, 1))
+    assert box.findings[table.chosen].largest.area_cm2 == pytest.approx(
+        largest.largest.area_cm2, abs=0.1
+    )
+    key["Shift+N"]()
+    assert table.currentRow() == len(areas) - 1  # round about
+    key["N"]()
+    for letter, verdict in (("A", "accepted"), ("R", "rejected")):
+        key[letter]()
+        assert table.item(table.currentRow(), VERDICT).text() == verdict
+    chosen = box.findings[table.chosen]
+    for former in ("accepted", ""):
+        key["Ctrl+Z"]()
+        assert session.verdicts().of([chosen.centre_mm]) == [former]
+    assert not box.undo_button.isEnabled()
+    said = []
+    session.message.connect(said.append)
+    key["Ctrl+Z"]()
+    assert "no verdict" in said[-1]
+    wait_idle(workspace)
+    records = session.study.memory.results.verdicts(session.case.name)
+    assert [r.verdict for r in records] == ["accepted", "rejected", "accepted", ""]
+    assert session.study.verify() == []
 
 
 def test_what_was_found_and_said_is_in_the_study(

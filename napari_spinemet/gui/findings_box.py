@@ -1,0 +1,177 @@
+"""Review's findings: the table, the way through it, and the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from ..imaging import Finding
+from .parts import Table, button, group, row, text
+from .shortcuts import Key, KeyHelp, bind
+
+if TYPE_CHECKING:
+    from .session import Session
+
+HEADINGS = (
+    ("Level", "The vertebra that most of it lies in, where vertebrae are contoured."),
+    ("Slices", "First and last slice, from 1."),
+    ("cm²", "Area in the slice in which it is largest."),
+    ("cm³", "Areas times the distance of the slices."),
+    ("Peak", "Largest likelihood."),
+    ("Mean", "Mean likelihood where it is largest."),
+    ("Centre mm", "Left, posterior, superior of the scanner's centre, in mm."),
+    ("Verdict", "What was decided."),
+)
+VERDICT = len(HEADINGS) - 1
+VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure", "unsure", "U"))
+
+
+class FindingsBox(QWidget):
+    """Fly from finding to finding and judge each; a verdict can be undone."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.findings: list[Finding] = []
+        self._chosen_key: tuple[int, int, int] | None = None
+        box, inner = group("Findings")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(box)
+        self.count = text()
+        inner.addWidget(self.count)
+        self.table = Table(
+            tuple(name for name, _ in HEADINGS),
+            "Findings across slices; a click shows one, a click on a heading sorts.",
+            stretch=VERDICT,
+            sortable=True,
+        )
+        for column, (_, meaning) in enumerate(HEADINGS):
+            self.table.horizontalHeaderItem(column).setToolTip(meaning)
+        self.table.setMinimumHeight(96)
+        self.table.setMaximumHeight(150)
+        self.table.itemSelectionChanged.connect(self._on_chosen)
+        inner.addWidget(self.table)
+        self.verdict_buttons = [
+            button(
+                name, f"Mark the chosen finding as {verdict} ({key}).", partial(self.judge, verdict)
+            )
+            for name, verdict, key in VERDICTS
+        ]
+        self.undo_button = button("Undo", "Take the last verdict back (Ctrl+Z).", self.undo)
+        self.previous_button = button("◀", "Previous finding (Shift+N).", partial(self.go, -1))
+        self.next_button = button("▶", "Next finding (N).", partial(self.go, 1))
+        inner.addWidget(
+            row(self.previous_button, self.next_button, *self.verdict_buttons, self.undo_button)
+        )
+        self.keys = [
+            Key("N", "Next finding, in the order of the table.", partial(self.go, 1)),
+            Key("Shift+N", "Previous finding.", partial(self.go, -1)),
+            *(
+                Key(
+                    key,
+                    f"The chosen finding is {verdict}; again: it is not.",
+                    partial(self.judge, verdict),
+                )
+                for _, verdict, key in VERDICTS
+            ),
+            Key("Ctrl+Z", "Take the last verdict back.", self.undo),
+            Key("F1", "This list.", self.show_keys),
+        ]
+        bind(self, self.keys)
+        self.update_buttons()
+
+    def fill(self, findings: Sequence[Finding], said: str) -> None:
+        """Show findings; the one that was chosen stays chosen where it has gone to."""
+        self.findings = list(findings)
+        self.count.setText(said)
+        self._fill()
+
+    def judge(self, verdict: str) -> None:
+        """Mark the chosen finding; the same again takes the mark away."""
+        chosen = self.table.chosen
+        if not 0 <= chosen < len(self.findings):
+            self._session.warn("Choose a finding in the table first.")
+            return
+        new = "" if self._verdicts()[chosen] == verdict else verdict
+        self._session.judge(self.findings, chosen, new)
+        self._fill()
+
+    def undo(self) -> None:
+        """Take the last verdict on this scan back."""
+        if not self._session.undo_verdict(self.findings):
+            self._session.say("There is no verdict to take back.")
+        self._fill()
+
+    def go(self, step: int) -> None:
+        """Choose the next or previous finding, as the table is sorted; beyond an end, the other."""
+        order = self.table.rows_as_shown()
+        if not order:
+            return
+        chosen = self.table.chosen
+        place = order.index(chosen) + step if chosen in order else (0 if step > 0 else -1)
+        self.table.choose(order[place % len(order)])
+
+    def update_buttons(self) -> None:
+        """Offer what can be done now."""
+        one = 0 <= self.table.chosen < len(self.findings)
+        for made in self.verdict_buttons:
+            made.setEnabled(one)
+        for made in (self.previous_button, self.next_button):
+            made.setEnabled(bool(self.findings))
+        self.undo_button.setEnabled(self._session.can_undo_verdict)
+
+    def _fill(self) -> None:
+        self.table.blockSignals(True)
+        self.table.fill(
+            [
+                (
+                    f.level or "–",
+                    _range(*f.slices),
+                    f"{f.largest.area_cm2:.1f}",
+                    f"{f.volume_cm3:.1f}",
+                    f"{f.peak:.2f}",
+                    f"{f.largest.mean:.2f}",
+                    " ".join(f"{v:.0f}" for v in f.centre_mm),
+                    verdict,
+                )
+                for f, verdict in zip(self.findings, self._verdicts(), strict=True)
+            ]
+        )
+        # Another finding never takes the place of the chosen one.
+        rows = [k for k, f in enumerate(self.findings) if _key(f) == self._chosen_key]
+        if rows:
+            self.table.choose(rows[0])
+        else:
+            self.table.clearSelection()
+        self.table.blockSignals(False)
+        self.update_buttons()
+
+    def _on_chosen(self) -> None:
+        self.update_buttons()
+        chosen = self.table.chosen
+        if 0 <= chosen < len(self.findings):
+            self._chosen_key = _key(self.findings[chosen])
+            largest = self.findings[chosen].largest
+            self._session.layers.centre_on(largest.slice, *largest.centre_working)
+
+    def _verdicts(self) -> list[str]:
+        return self._session.verdicts().of([f.centre_mm for f in self.findings])
+
+    def show_keys(self) -> None:
+        """Show the list of shortcuts."""
+        self.help = KeyHelp(self.keys, self)
+        self.help.show()
+
+
+def _range(first: int, last: int) -> str:
+    return str(first + 1) if first == last else f"{first + 1}–{last + 1}"
+
+
+def _key(finding: Finding) -> tuple[int, int, int]:
+    """Where a finding is, so that it stays chosen when the threshold moves a little."""
+    x, y, z = (round(v / 10) for v in finding.centre_mm)
+    return x, y, z
