@@ -145,6 +145,9 @@ def detect(
     weight: Annotated[float | None, typer.Option(help="Aggregation weight.")] = None,
     gate: Annotated[bool | None, typer.Option(help="Drop what lies outside the spine.")] = None,
     preset: Annotated[str | None, typer.Option(help="'paper': 0.6, 5 cm², 0.4, no gate.")] = None,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Fit the outlines to the lesions' edges.")
+    ] = False,
     engine: Annotated[str, typer.Option(help="auto, dense or patch.")] = "auto",
     stride: Annotated[int, typer.Option(help="Evaluate every so-many-th pixel.")] = 1,
     columns: Annotated[str, typer.Option(help="centre, or all of the width.")] = "centre",
@@ -164,6 +167,10 @@ def detect(
     started = time.perf_counter()
     if many and series is not None:
         raise SpinemetError("One series and many exclude each other; leave --series or --many out.")
+    if many and refine:
+        raise SpinemetError(
+            "Outlines are refined in single scans only; leave --refine or --many out."
+        )
     if not many:
         from .dicom import read_series
 
@@ -202,6 +209,8 @@ def detect(
             on_event=on_event,
             cancel=token,
         )
+        if refine:
+            result = result.refined(scan, cancel=token)
     report = {**result.to_dict(), "seconds": round(time.perf_counter() - started, 3)}
     if out is not None:
         from .evaluation.pictures import detection_picture

@@ -15,7 +15,9 @@ import pydicom
 import pytest
 
 from napari_spinemet import cli
+from napari_spinemet.detection import detect
 from napari_spinemet.dicom import read_series
+from napari_spinemet.network import load_card, load_model
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
 
@@ -97,6 +99,22 @@ def test_detect_json_reports_in_patient_coordinates(
         assert detection["area_cm2"] >= 0.5
         assert detection["peak"] >= 0.4
     assert len(report["findings"]) <= len(report["detections"])
+
+
+def test_refined_outlines_are_those_of_the_library(run: Run, scan: Path, quick_model: Path) -> None:
+    """As many detections in the same slices, and what refining them gives; not for many scans."""
+    common = ("detect", scan, "--model", quick_model, "--json")
+    plain, refined = (json.loads(run(*common, *more)[1]) for more in ((), ("--refine",)))
+    series = read_series(scan)
+    model, card = load_model(str(quick_model)), load_card(str(quick_model))
+    expected = detect(series, model, card.operating_point).refined(series)
+    assert [d["area_cm2"] for d in refined["detections"]] == pytest.approx(
+        [d.area_cm2 for d in expected.detections]
+    )
+    assert [d["slice"] for d in refined["detections"]] == [d["slice"] for d in plain["detections"]]
+    status, _, said = run(*common, "--refine", "--many", "--out", scan.parent / "out")
+    assert status == 2
+    assert "--refine" in said
 
 
 def test_options_override_the_card(run: Run, scan: Path, quick_model: Path) -> None:

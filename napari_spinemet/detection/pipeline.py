@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from ..imaging import Detection, Finding, LikelihoodMap, OperatingPoint, SagittalSeries
+from ..jobs import CancelToken
 from ..network import SiameseNet
 from .aggregation import aggregate
 from .components import ComponentForest
 from .engines import MapSettings, likelihood_map
 from .findings import link_findings
 from .gate import SpineCurve, spine_curve
+from .refine import refine_detections
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,17 @@ class DetectionResult:
     def at(self, point: OperatingPoint) -> DetectionResult:
         """The same likelihood at another operating point; the network does not run again."""
         return evaluate(self.plain, point, known=self)
+
+    def refined(
+        self, series: SagittalSeries, *, cancel: CancelToken | None = None
+    ) -> DetectionResult:
+        """The same detections with their outlines fitted to the picture (paper, section 5.2).
+
+        They follow from :func:`~.refine.refine_detections`; findings are linked anew.
+        """
+        detections = refine_detections(self.detections, series, self.likelihood, cancel=cancel)
+        findings = link_findings(detections, self.plain.spacing_mm[0])
+        return replace(self, detections=detections, findings=findings)
 
     def to_dict(self) -> dict[str, Any]:
         """What a report says."""

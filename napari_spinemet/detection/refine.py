@@ -1,0 +1,131 @@
+"""Fit the outlines of detections to the edges of the lesions (paper, section 5.2).
+
+Where the likelihood passes the threshold says that there is a lesion, not where it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ..imaging import Detection, LikelihoodMap, SagittalSeries
+from ..imaging.edge import fit_to_edge
+from ..imaging.geometry import index_to_mm
+from ..imaging.grids import resample_image
+from ..jobs import CancelToken
+
+REACH_MM = 3.0
+CLEARER, BEYOND_NOISE = 1.25, 0.6
+"""An outline moves only to where its two sides differ so many times as much as before, and by so
+many standard deviations of a side's pixels more; tried on 60 lesions, none of them in a test."""
+_RING_MM = 3
+"""Width of what is compared on either side."""
+Mask = npt.NDArray[np.bool_]
+
+
+def refine_outline(image: npt.NDArray[np.float32], mask: Mask, reach_mm: float = REACH_MM) -> Mask:
+    """Move an outline to the edge next to it, if there is a better one than where it is.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        ``(row, column)`` intensities of a slice, in pixels of 1 mm.
+    mask : numpy.ndarray of bool
+        ``(row, column)``, not empty.
+    reach_mm : float
+        The outline moves no farther than this.
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        One region without holes; as it was given where no edge is clearly better.
+    """
+    fitted = _largest(fit_to_edge(image, mask, (1.0, 1.0), reach_mm=reach_mm))
+    (before, _), (after, spread) = (_contrast(image, m) for m in (mask, fitted))
+    better = after >= CLEARER * before and after - before >= BEYOND_NOISE * spread
+    return fitted if better else mask.copy()
+
+
+def refine_detections(
+    detections: Sequence[Detection],
+    series: SagittalSeries,
+    likelihood: LikelihoodMap,
+    *,
+    reach_mm: float = REACH_MM,
+    cancel: CancelToken | None = None,
+) -> list[Detection]:
+    """The detections with their outlines fitted to the picture, each within its slice.
+
+    Parameters
+    ----------
+    detections : sequence of Detection
+    series : SagittalSeries
+        That they were found in.
+    likelihood : LikelihoodMap
+        That they were found by; their peak and mean are taken from it anew.
+    reach_mm : float
+        No outline moves farther than this.
+    cancel : CancelToken, optional
+        Polled at every detection.
+
+    Returns
+    -------
+    list of Detection
+        In the same order, with area, centre, peak and mean of the new outline.
+    """
+    shape = likelihood.values.shape[1:]
+    images: dict[int, npt.NDArray[np.float32]] = {}
+    refined = []
+    for detection in detections:
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        here = detection.slice
+        if here not in images:
+            images[here] = resample_image(
+                series.voxels[here : here + 1], series.spacing_mm[1:], 1.0
+            )[0]
+        mask = detection.mask(shape)
+        fitted = refine_outline(images[here], mask, reach_mm)
+        refined.append(detection if (fitted == mask).all() else region_of(likelihood, here, fitted))
+    return refined
+
+
+def region_of(likelihood: LikelihoodMap, index: int, mask: Mask) -> Detection:
+    """A region of a slice ``(row, column)`` of a map as a detection."""
+    pixels = np.argwhere(mask)
+    row, column = (float(v) for v in pixels.mean(axis=0))
+    _, row_mm, column_mm = likelihood.series_spacing_mm
+    x, y, z = (float(v) for v in index_to_mm(likelihood.affine, (index, row, column)))
+    inside = likelihood.values[index][mask]
+    return Detection(
+        slice=index,
+        area_cm2=len(pixels) / 100,
+        centre_working=(row, column),
+        centre_index=(float(index), row / row_mm, column / column_mm),
+        centre_mm=(x, y, z),
+        peak=float(inside.max()),
+        mean=float(inside.mean(dtype=float)),
+        pixels=pixels.astype(np.int32),
+    )
+
+
+def _contrast(image: npt.NDArray[np.float32], mask: Mask) -> tuple[float, float]:
+    """How much the two sides of an outline differ, and how much the pixels on a side do."""
+    beyond = ndimage.binary_dilation(mask, iterations=_RING_MM) & ~mask
+    within = mask & ~ndimage.binary_erosion(mask, iterations=_RING_MM)
+    if not beyond.any():
+        return 0.0, 0.0
+    inner, outer = image[within].astype(float), image[beyond].astype(float)
+    spread = np.sqrt((inner.var() + outer.var()) / 2)
+    return abs(float(inner.mean() - outer.mean())), float(spread)
+
+
+def _largest(mask: Mask) -> Mask:
+    labels, count = ndimage.label(mask)
+    if count > 1:
+        mask = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    filled: Mask = ndimage.binary_fill_holes(mask)
+    return filled
