@@ -373,7 +373,7 @@ def test_a_run_of_so_many_seconds_takes_them(
     assert taken[0] == pytest.approx(1 / 25)
     assert taken.max() > 0.9
     assert np.all(np.diff(taken[taken.argmax() :]) < 0)
-    assert taken[-1] < 0.01
+    assert taken[-1] < 0.02
 
 
 def test_a_run_that_is_far_too_slow_still_lowers_its_rate(
