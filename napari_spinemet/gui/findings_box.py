@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHeaderView, QVBoxLayout, QWidget
 
 from ..imaging import Finding
 from .parts import Table, button, group, row, text
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 HEADINGS = (
     ("Level", "The vertebra that most of it lies in, where vertebrae are contoured."),
+    ("Verdict", "What was decided."),
     ("Slices", "First and last slice, from 1."),
     ("cm²", "Area in the slice in which it is largest."),
     ("cm³", "Areas times the distance of the slices."),
-    ("Peak", "Largest likelihood."),
-    ("Mean", "Mean likelihood where it is largest."),
+    ("Peak, mean", "Largest likelihood, and the mean in the slice in which it is largest."),
     ("Centre mm", "Left, posterior, superior of the scanner's centre, in mm."),
-    ("Verdict", "What was decided."),
 )
-VERDICT = len(HEADINGS) - 1
+WIDTHS = 52, 72, 52, 46, 46, 82
+VERDICT = 1
 VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure", "unsure", "U"))
 
 
@@ -46,11 +46,17 @@ class FindingsBox(QWidget):
         self.table = Table(
             tuple(name for name, _ in HEADINGS),
             "Findings across slices; a click shows one, a click on a heading sorts.",
-            stretch=VERDICT,
+            stretch=len(HEADINGS) - 1,
             sortable=True,
         )
         for column, (_, meaning) in enumerate(HEADINGS):
             self.table.horizontalHeaderItem(column).setToolTip(meaning)
+        # By content, each heading would keep room for a sort mark, and the last be cut off.
+        header = self.table.horizontalHeader()
+        header.setStyleSheet("QHeaderView::section { padding: 1px; font-size: 8pt; }")
+        for column, width in enumerate(WIDTHS):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+            header.resizeSection(column, width)
         self.table.setMinimumHeight(96)
         self.table.setMaximumHeight(150)
         self.table.itemSelectionChanged.connect(self._on_chosen)
@@ -130,13 +136,12 @@ class FindingsBox(QWidget):
             [
                 (
                     f.level or "–",
+                    verdict,
                     _range(*f.slices),
                     f"{f.largest.area_cm2:.1f}",
                     f"{f.volume_cm3:.1f}",
-                    f"{f.peak:.2f}",
-                    f"{f.largest.mean:.2f}",
+                    f"{f.peak:.2f}, {f.largest.mean:.2f}",
                     " ".join(f"{v:.0f}" for v in f.centre_mm),
-                    verdict,
                 )
                 for f, verdict in zip(self.findings, self._verdicts(), strict=True)
             ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QTabWidget, QVBoxLayout, QWidget
 
 from ..evaluation.case_level import Proportion, called_diseased, case_level
@@ -59,6 +59,7 @@ class FrocBox(QWidget):
             "Open case", "Show the chosen case and its contours.", self._choose_case
         )
         self.answers = text()
+        self.answers.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self._create_curve_page(), "Curve")
@@ -77,6 +78,7 @@ class FrocBox(QWidget):
         self.wish.setToolTip("What the threshold should give on this curve.")
         self.wanted = QDoubleSpinBox()
         self.wanted.setDecimals(2)
+        self.wanted.setToolTip("How much of it.")
         self.wish.currentIndexChanged.connect(self._on_wish)
         self._on_wish(0)
         self.suggest_button = button(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..evaluation import FrocCurve
 
 READINGS = (("per scan (sum over slices)", SUM, 5.0), ("mean over slices", MEAN, 0.5))
+AXES = {SUM: "FP per scan", MEAN: "FP, mean over slices"}
 NEAR_PIXELS = 40.0
 """How close to the curve a hint about it appears."""
 _DOTS = 1500
@@ -90,14 +91,15 @@ class FrocPlot(QWidget):
         self.plot = pg.PlotWidget(viewBox=view)
         take_what_is_left(self.plot, 150)
         self.plot.setToolTip("Click on the curve, or drag along it, to set the threshold.")
-        self.plot.setLabel("left", "true positive rate")
         self.plot.showGrid(x=True, y=True, alpha=0.25)
         self.plot.setYRange(0, 1.02, padding=0)
         self.plot.setMouseEnabled(x=True, y=False)
         self.plot.getPlotItem().hideButtons()
         self.legend = self.plot.addLegend(offset=(-8, -8), labelTextSize="8pt")
-        edges = [self.plot.plot(pen=None) for _ in range(2)]
-        self._edges = edges[0], edges[1]
+        # Curve items: what plot() makes keeps no path without a pen, and there is nothing to fill.
+        self._edges = edges = pg.PlotCurveItem(pen=None), pg.PlotCurveItem(pen=None)
+        for edge in edges:
+            self.plot.addItem(edge)
         self._band = pg.FillBetweenItem(*edges, brush=pg.mkBrush(53, 200, 255, 45))
         self.plot.addItem(self._band)
         self._line = self.plot.plot(pen=pg.mkPen("#35c8ff", width=2))
@@ -106,8 +108,8 @@ class FrocPlot(QWidget):
         )
         # Where the single cases stand at this threshold: on each axis its own value.
         self._ticks = [
-            pg.ScatterPlotItem(symbol=symbol, size=11, pen=pg.mkPen("#ffb000"), brush=None)
-            for symbol in ("+", "+")
+            pg.ScatterPlotItem(symbol=symbol, size=12, pen=None, brush="#ffb000")
+            for symbol in ("|", "_")
         ]
         for ticks in self._ticks:
             self.plot.addItem(ticks)
@@ -183,11 +185,9 @@ class FrocPlot(QWidget):
         cases = self._curve.cases if self._curve is not None else ()
         diseased = sum(case.has_regions for case in cases)
         several = len(cases) > 1
-        self.plot.setLabel(
-            "left", f"TP rate, mean of {diseased} diseased" if several else "true positive rate"
-        )
-        said = self.reading.currentText().lower()
-        self.plot.setLabel("bottom", f"{said}, mean of {len(cases)} cases" if several else said)
+        self.plot.setLabel("left", f"TP rate ({diseased} cases)" if several else "TP rate")
+        said = AXES[reading]
+        self.plot.setLabel("bottom", f"{said} (mean of {len(cases)} cases)" if several else said)
         if self._curve is None:
             self._line.setData([], [])
             self._dots.setData([], [])

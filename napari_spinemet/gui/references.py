@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from ..errors import SpinemetError
 from ..evaluation.published import PAPER, points_of, read_points
@@ -22,7 +22,7 @@ COMPARE = "comparison"
 AGGREGATION = "other aggregation"
 
 
-class ReferenceButton(QToolButton):
+class ReferenceButton(QPushButton):
     """A menu of curves to compare with; those that are chosen follow the settings."""
 
     def __init__(self, session: Session, plot: FrocPlot, parent: QWidget | None = None) -> None:
@@ -32,7 +32,6 @@ class ReferenceButton(QToolButton):
         """What is shown by its key; None until it has been drawn."""
         self.setText("Compare with")
         self.setToolTip("Show another curve beside this one, at the same minimum area and gate.")
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         menu.aboutToShow.connect(self._fill_menu)
         self.setMenu(menu)

@@ -117,12 +117,13 @@ def test_band_and_ticks(shown: Callable, qtbot: object) -> None:
             x, y = edge.getData()
             np.testing.assert_array_equal(x, fp)
             np.testing.assert_array_equal(y, expected)
+    assert not plot._band.path().isEmpty()
     plot.reading.setCurrentIndex(0)
     review.controls.threshold.setValue(0.35)
     review.froc_box.settle()
     assert plot._ticks[0].getData()[0].tolist() == [1, 0, 1]
     assert plot._ticks[1].getData()[1].tolist() == [1, 1]
-    assert "2 diseased" in plot.plot.getPlotItem().getAxis("left").labelText
+    assert "2 cases" in plot.plot.getPlotItem().getAxis("left").labelText
     assert "3 cases" in plot.plot.getPlotItem().getAxis("bottom").labelText
     one = froc_from_detections([[(REGION, [(50, 50, 0.5)])]])
     shown(one)

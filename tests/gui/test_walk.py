@@ -10,10 +10,12 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_spinemet.detection import link_findings
-from napari_spinemet.gui.findings_box import VERDICT
+from napari_spinemet.gui.findings_box import HEADINGS, VERDICT
 from napari_spinemet.gui.session import ShownCurve
 
 from .conftest import grabbed
+
+AREA = [name for name, _ in HEADINGS].index("cm²")
 
 
 def test_load_detect_review(
@@ -138,8 +140,8 @@ def test_keys_lead_through_the_findings(
     review._draw_all()
     box, table = review.box, review.table
     assert len(box.findings) > 2
-    table.sortByColumn(2, Qt.SortOrder.DescendingOrder)
-    areas = [float(table.item(row, 2).text()) for row in range(table.rowCount())]
+    table.sortByColumn(AREA, Qt.SortOrder.DescendingOrder)
+    areas = [float(table.item(row, AREA).text()) for row in range(table.rowCount())]
     assert areas == sorted(areas, reverse=True)
     assert len(set(areas)) > 1
     workspace.show_tab("Review")
