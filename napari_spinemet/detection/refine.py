@@ -46,7 +46,10 @@ def refine_outline(image: npt.NDArray[np.float32], mask: Mask, reach_mm: float =
     fitted = _largest(fit_to_edge(image, mask, (1.0, 1.0), reach_mm=reach_mm))
     (before, _), (after, spread) = (_contrast(image, m) for m in (mask, fitted))
     better = after >= CLEARER * before and after - before >= BEYOND_NOISE * spread
-    return fitted if better else mask.copy()
+    # A part that the contour cut off, or a hole that was closed, may be larger than the reach.
+    gone, new = ndimage.distance_transform_edt(mask), ndimage.distance_transform_edt(~mask)
+    far = gone[mask & ~fitted].max(initial=0) > reach_mm or new[fitted].max() > reach_mm
+    return fitted if better and not far else mask.copy()
 
 
 def refine_detections(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..detection import likelihood_map
+from ..errors import Cancelled, SpinemetError
 from ..evaluation import froc
 from ..imaging import Annotation, FrocCase, SagittalSeries
 from ..jobs import CancelToken, Charted, EventCallback, Progressed
@@ -76,12 +77,17 @@ class ValidationWatch:
         mapped = time.perf_counter() - began
         if annotation.lesions.any():
             # Chance is as good as any map: a new network's has more regions than a trained one's.
-            choose_operating_point(
-                [FrocCase("", ((made, annotation),))],
-                max_fp_per_scan=np.inf,
-                weights=WEIGHTS[:1],
-                cancel=self._cancel,
-            )
+            try:
+                choose_operating_point(
+                    [FrocCase("", ((made, annotation),))],
+                    max_fp_per_scan=np.inf,
+                    weights=WEIGHTS[:1],
+                    cancel=self._cancel,
+                )
+            except Cancelled:
+                raise
+            except SpinemetError:  # a lesion of less than a pixel of the working grid
+                pass
         chosen = len(WEIGHTS) * (time.perf_counter() - began - mapped)
         return (mapped + chosen) * len(self._cases) * _MARGIN
 

@@ -165,6 +165,7 @@ class ReviewWidget(QWidget):
     def _refresh(self) -> None:
         self._draw_current()
         self.froc_box.set_threshold(self.controls.point().threshold)
+        self.froc_box.settle()
         self._draw_all()
         self._update_buttons()
 

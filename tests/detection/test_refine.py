@@ -84,7 +84,7 @@ def test_rough_outlines_come_closer_and_good_ones_stay(lesions: list[Drawn]) -> 
                 after[kind].append(now)
             away = ndimage.distance_transform_edt(~start)[fitted]
             gone = ndimage.distance_transform_edt(start)[start & ~fitted]
-            assert max(away.max(initial=0), gone.max(initial=0)) <= REACH_MM + 1
+            assert max(away.max(initial=0), gone.max(initial=0)) <= REACH_MM
     for kind, was in before.items():
         print(
             f"{kind}: {len(was) // 9} lesions, Dice {np.mean(was):.3f}, {np.mean(after[kind]):.3f}"

@@ -99,6 +99,11 @@ def test_cases_follow_the_threshold_and_open(shown: Callable, workspace: object)
     box.settle()
     assert box.cases.chosen == 1  # still that case
     assert {row[0]: row[2] for row in rows()}["case-001"] == "1.0"
+    review.controls.use_paper()  # 0.6, by a button and not by the slider
+    assert "1.0" in next(row[2] for row in rows() if row[0] == "case-003")
+    assert "wrong" in next(row[3] for row in rows() if row[0] == "case-002")
+    review.controls.threshold.setValue(0.2)
+    box.settle()
     box.tabs.setCurrentIndex(2)
     assert "2 of 2" in box.answers.text()
     assert "0 of 1" in box.answers.text()
