@@ -17,6 +17,8 @@ import pytest
 from napari_spinemet import cli
 from napari_spinemet.detection import detect
 from napari_spinemet.dicom import read_series
+from napari_spinemet.experiments.crossval_study import validated_point
+from napari_spinemet.imaging import OperatingPoint
 from napari_spinemet.network import load_card, load_model
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
@@ -476,6 +478,8 @@ def test_crossval_of_a_small_study(run: Run, tmp_path: Path) -> None:
         held = place.likelihood(case, "crossval-run")
         assert held is not None
         assert held.model.startswith("crossval-")
+    told = report["operating_point"]
+    assert validated_point(place, "run") == (None if told is None else OperatingPoint(**told))
     again = run("crossval", study, *options)
     assert json.loads(again[1])["froc"] == report["froc"]
     status, _, err = run("crossval", study, "--folds", 9, "--scheduler", "none")

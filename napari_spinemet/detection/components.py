@@ -144,6 +144,10 @@ class Gate(Protocol):
         """Whether working-grid points lie within."""
 
 
+OUTSIDE = -1
+"""Label of regions that lie outside a gate."""
+
+
 def min_pixels(min_area_cm2: float) -> float:
     """Smallest area in pixels of 1 mm² that is not smaller than ``min_area_cm2``."""
     return min_area_cm2 * 100 - 1e-9
@@ -201,7 +205,7 @@ class ComponentForest:
     ) -> npt.NDArray[np.int32]:
         """``(row, column)`` label image of one slice; labels follow :meth:`detections`.
 
-        ``within`` drops regions whose centre it does not hold.
+        Regions whose centre ``within`` does not hold are :data:`OUTSIDE`.
         """
         tree = self.trees[slice_index]
         shape = self.likelihood.values.shape[1:]
@@ -209,7 +213,10 @@ class ComponentForest:
         nodes = tree.alive(threshold, min_pixels(min_area_cm2))
         nodes = nodes[np.lexsort((tree.column[nodes], tree.row[nodes]))]
         if within is not None:
-            nodes = nodes[within.holds(tree.row[nodes], tree.column[nodes])]
+            held = within.holds(tree.row[nodes], tree.column[nodes])
+            for node in nodes[~held]:
+                image[tree.pixels(int(node))] = OUTSIDE
+            nodes = nodes[held]
         for label, node in enumerate(nodes, 1):
             image[tree.pixels(int(node))] = label
         return image.reshape(shape)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..detection import likelihood_map
-from ..errors import SpinemetError
-from ..imaging import Annotation, FrocCase, LikelihoodMap, SagittalSeries
+from ..errors import Cancelled, SpinemetError
+from ..imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint, SagittalSeries
 from ..jobs import CancelToken, EventCallback
 from ..jobs.events import ignore
 from ..network import ModelCard, load_card, load_model, save_model
@@ -21,6 +21,7 @@ from ..storage import write_text
 from ..study.likelihoods import load_likelihood, save_likelihood
 from ..training import TrainingConfig, TrainingResult, train
 from ..training.checkpoint import fingerprint_of
+from .operating_point import choose_operating_point
 from .scheduler import run_tasks
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
@@ -47,6 +48,9 @@ class CrossValidationResult:
         One for each fold: of the weight decay that validated best, where several were tried.
     weight_decays : tuple of float
         The chosen one of each fold.
+    points : tuple of OperatingPoint or None
+        Chosen by each fold on its validation cases (see :func:`.choose_operating_point`); None
+        where these have no lesion, or where no setting has few enough false positives.
     cases : tuple of FrocCase
         In the order of the input, with plain maps.
     """
@@ -54,6 +58,7 @@ class CrossValidationResult:
     folds: tuple[Fold, ...]
     results: tuple[TrainingResult, ...]
     weight_decays: tuple[float, ...]
+    points: tuple[OperatingPoint | None, ...]
     cases: tuple[FrocCase, ...]
 
 
@@ -174,6 +179,28 @@ def cross_validate(
         **where,
     )
     chosen = [min(tried, key=lambda d: results[number, d].score) for number in range(len(plan))]
+    points: dict[int, OperatingPoint | None] = {}
+    unknown = []
+    for number, fold in enumerate(plan):
+        if kept.has_point(number):
+            points[number] = kept.point(number)
+        else:
+            model = results[number, chosen[number]].model
+            unknown.append((number, fold, model, config.device, threads))
+
+    def judged(task: int, point: OperatingPoint | None) -> None:
+        points[unknown[task][0]] = point
+        kept.save_point(unknown[task][0], point)
+
+    run_tasks(
+        _choose_point,
+        unknown,
+        task="validation",
+        on_done=judged,
+        on_event=on_event,
+        cancel=cancel,
+        **where,
+    )
     maps: dict[int, LikelihoodMap] = {}
     wanted = []
     for number, fold in enumerate(plan):
@@ -197,7 +224,8 @@ def cross_validate(
         for k in range(len(cases))
     )
     best = tuple(results[number, decay] for number, decay in enumerate(chosen))
-    return CrossValidationResult(tuple(plan), best, tuple(chosen), out)
+    at = tuple(points[number] for number in range(len(plan)))
+    return CrossValidationResult(tuple(plan), best, tuple(chosen), at, out)
 
 
 def _train_fold(
@@ -219,6 +247,34 @@ def _train_fold(
         on_event=on_event,
         cancel=cancel,
     )
+
+
+def _choose_point(
+    cases: Cases,
+    number: int,
+    fold: Fold,
+    model: Any,
+    device: str,
+    threads: int | None,
+    *,
+    on_event: EventCallback,
+    cancel: CancelToken | None,
+) -> OperatingPoint | None:
+    """The operating point that a fold's network does best at on its validation cases."""
+    if not any(cases[k][1].lesions.any() for k in fold.validation):
+        return None
+    _use(threads)
+    found = []
+    for k in fold.validation:
+        series, annotation = cases[k]
+        made = likelihood_map(series, model, device=device, cancel=cancel)
+        found.append(FrocCase(f"case-{k + 1:03d}", ((made, annotation),)))
+    try:
+        return choose_operating_point(found, cancel=cancel).point
+    except Cancelled:
+        raise
+    except SpinemetError:  # no setting has few enough false positives
+        return None
 
 
 def _map_case(
@@ -303,6 +359,25 @@ class _Kept:
             metrics={"history": result.history},
         )
         save_model(result.model, self._network(number, config.weight_decay), card)
+
+    def _point(self, number: int) -> Path:
+        assert self._folder is not None
+        return self._folder / f"fold-{number + 1:02d}-point.json"
+
+    def has_point(self, number: int) -> bool:
+        """Whether a fold has chosen its operating point, or found that there is none."""
+        return self._folder is not None and self._point(number).is_file()
+
+    def point(self, number: int) -> OperatingPoint | None:
+        """What a fold has chosen."""
+        held = json.loads(self._point(number).read_text(encoding="utf-8"))
+        return None if held is None else OperatingPoint(**held)
+
+    def save_point(self, number: int, point: OperatingPoint | None) -> None:
+        """Keep what a fold has chosen."""
+        if self._folder is not None:
+            told = None if point is None else point.to_dict()
+            write_text(self._point(number), json.dumps(told) + "\n")
 
     def map_of(self, case: int) -> LikelihoodMap | None:
         """The map of a case, if it is there."""

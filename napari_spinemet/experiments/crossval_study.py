@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import SpinemetError
 from ..evaluation import FrocCurve, froc
-from ..imaging import FrocCase
+from ..imaging import FrocCase, OperatingPoint
 from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
 from ..storage import write_text
@@ -19,6 +19,7 @@ from ..study import Study
 from ..study.likelihoods import crossval_identity
 from ..training import TrainingConfig
 from .crossval import CrossValidationResult, cross_validate
+from .operating_point import joint_point
 
 AGGREGATION = 0.4
 
@@ -91,6 +92,7 @@ def cross_validate_study(
         likelihood, annotation = made.sequences[0]
         here.save_likelihood(case, crossval_identity(name), likelihood)
         named.append(FrocCase(case.name, ((likelihood, annotation),)))
+    chosen = [point for point in result.points if point is not None]
     report = {
         "study": str(here.path),
         "name": name,
@@ -104,9 +106,11 @@ def cross_validate_study(
                 "weight_decay": result.weight_decays[number],
                 "best_epoch": result.results[number].best_epoch,
                 "validation_error": result.results[number].error,
+                "operating_point": _told(result.points[number]),
             }
             for number, fold in enumerate(result.folds)
         ],
+        "operating_point": _told(joint_point(chosen) if chosen else None),
         "froc": {
             "aggregated": _figures(froc(named, min_area_cm2=_AREA_CM2, weight=AGGREGATION)),
             "plain": _figures(froc(named, min_area_cm2=_AREA_CM2)),
@@ -118,6 +122,19 @@ def cross_validate_study(
     return report, result
 
 
+def validated_point(study: Study, name: str) -> OperatingPoint | None:
+    """The operating point of a cross-validation, chosen on its validation cases; None if unknown.
+
+    It is known once the run is through, and not of runs by versions before 0.1.
+    """
+    place = Path(study.path) / "crossval" / name / "report.json"
+    try:
+        held = json.loads(place.read_text(encoding="utf-8"))["operating_point"]
+        return None if held is None else OperatingPoint(**held)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def cross_validation_report(
     study: str | os.PathLike[str], config: TrainingConfig, **given: Any
 ) -> dict[str, Any]:
@@ -127,6 +144,10 @@ def cross_validation_report(
 
 
 _AREA_CM2 = 2.0
+
+
+def _told(point: OperatingPoint | None) -> dict[str, Any] | None:
+    return None if point is None else point.to_dict()
 
 
 def _figures(curve: FrocCurve) -> dict[str, float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -113,6 +113,18 @@ def choose_operating_point(
     if standing is not None and not better:
         return standing
     return max(better, key=lambda c: (c.tp_rate, -c.fp_sum, c.point.min_area_cm2))
+
+
+def joint_point(points: Sequence[OperatingPoint]) -> OperatingPoint:
+    """One operating point for the folds of a cross-validation, each of which chose its own.
+
+    The settings are those that most folds chose (of equal ones the first's), the threshold the
+    median of these folds'.
+    """
+    settings = [(p.min_area_cm2, p.weight, p.gate) for p in points]
+    most = max(settings, key=settings.count)
+    same = [p for p, s in zip(points, settings, strict=True) if s == most]
+    return replace(same[0], threshold=float(np.median([p.threshold for p in same])))
 
 
 def _clearly_more(one: OperatingPointChoice, other: OperatingPointChoice) -> bool:

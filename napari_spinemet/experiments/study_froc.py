@@ -142,13 +142,18 @@ def _drawn(
 
 
 def scan_curve(
-    plain: LikelihoodMap, contours: Annotation | None, point: OperatingPoint
+    plain: LikelihoodMap,
+    contours: Annotation | None,
+    point: OperatingPoint,
+    *,
+    max_distance_mm: float = 20.0,
 ) -> FrocCurve | None:
     """The curve of one scan against its own contours; None where it has no lesion."""
     if contours is None or not contours.lesions.any():
         return None
     return froc(
         [FrocCase("this scan", ((plain, contours),))],
+        max_distance_mm=max_distance_mm,
         min_area_cm2=point.min_area_cm2,
         weight=point.weight,
         gate=point.gate,
@@ -161,6 +166,7 @@ def redrawn(
     point: OperatingPoint,
     trees: StandingTrees | None = None,
     *,
+    max_distance_mm: float = 20.0,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> SystemCurve | None:
@@ -171,7 +177,9 @@ def redrawn(
     """
     trees = trees.at(study, point) if trees is not None else None
     if trees is not None:
-        curve = trees.forests.curve(min_area_cm2=point.min_area_cm2, gate=point.gate)
+        curve = trees.forests.curve(
+            max_distance_mm=max_distance_mm, min_area_cm2=point.min_area_cm2, gate=point.gate
+        )
         return SystemCurve("network", curve, point, trees)
     total = sum(case.contoured for case in study.cases())
 
@@ -188,7 +196,7 @@ def redrawn(
             yield FrocCase(case.name, ((likelihood, annotation),))
 
     try:
-        return _drawn("network", study, cases(), point, 20.0, standing=True)
+        return _drawn("network", study, cases(), point, max_distance_mm, standing=True)
     except _MapMissingError:
         return None
 
@@ -202,6 +210,7 @@ def crossval_curve(
     identity: str,
     point: OperatingPoint,
     *,
+    max_distance_mm: float = 20.0,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> SystemCurve:
@@ -219,7 +228,9 @@ def crossval_curve(
             f"No map of the cross-validation {identity} is left in {study.path}; run it again "
             "under Train."
         )
-    drawn = redrawn(study, identity, point, on_event=on_event, cancel=cancel)
+    drawn = redrawn(
+        study, identity, point, max_distance_mm=max_distance_mm, on_event=on_event, cancel=cancel
+    )
     assert drawn is not None  # a missing map is a case that it did not hold
     return drawn
 

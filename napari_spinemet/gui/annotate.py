@@ -70,6 +70,7 @@ class AnnotateWidget(QWidget):
         session.contours_changed.connect(self._later.start)
         session.series_changed.connect(self._on_series)
         session.study_changed.connect(self.refresh)
+        session.drawing_wanted.connect(self._on_wanted)
         session.layers.contours_shown.connect(self._later.start)  # after undo, too
         session.viewer.dims.events.current_step.connect(self._on_step)
         session.viewer.layers.selection.events.active.connect(self._on_step)
@@ -240,6 +241,16 @@ class AnnotateWidget(QWidget):
             layer.mouse_drag_callbacks.insert(0, self._on_press)  # before napari paints
         for tool in self.tools.buttons():
             tool.setChecked(tool.property("mode") == mode)
+
+    def _on_wanted(self, label: int) -> None:
+        """Take up a lesion that somebody wants to change, or a new one."""
+        self.lesion_button.setChecked(True)
+        layer = self.session.layers.lesions
+        if label and layer is not None:
+            layer.selected_label = label
+        else:
+            self.new_label()
+        self.use("paint" if label else "polygon")
 
     def new_label(self) -> None:
         """Start another lesion."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..errors import SpinemetError
 from ..imaging.edge import fit_to_edge
+from ..imaging.grids import mask_on_series
 from ..imaging.growing import grow_region
 from ..imaging.interpolation import interpolate_slices
 from ..imaging.levels import from_head_to_feet, numbered_from, relabelled
@@ -19,7 +20,7 @@ from .layers import LEVELS_OF
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-    from ..imaging import SagittalSeries
+    from ..imaging import Finding, SagittalSeries
     from .session import Session
 
 Slices = Mapping[int, npt.NDArray[Any]]
@@ -102,6 +103,33 @@ class Drawing:
             fitted[mask & (fitted == 0)] = number
         if not change(layer, {index: fitted}):
             raise SpinemetError("The outline is at the edge already, or no edge is near.")
+
+    def add_finding(self, finding: Finding) -> tuple[int, bool]:
+        """Draw a finding as a lesion; gives its label, and whether it is new.
+
+        A lesion that is contoured there stays as it was drawn: what a person drew is not
+        replaced by what a network proposed.
+        """
+        layer, series = self._open(self._session.layers.lesions)
+        labels = np.asarray(layer.data)
+        number, there = int(labels.max()) + 1, []
+        drawn: dict[int, npt.NDArray[Any]] = {}
+        spacing = series.spacing_mm[1:]
+        for detection in finding.detections:
+            last = detection.pixels.max(axis=0) + 1
+            mask = detection.mask((int(last[0]) + 1, int(last[1]) + 1))
+            mask = mask_on_series(mask, series.shape[1:], spacing)
+            there.append(labels[detection.slice][mask])
+            drawn[detection.slice] = np.where(
+                mask, number, drawn.get(detection.slice, labels[detection.slice])
+            )
+        held = np.concatenate(there)
+        held = held[held > 0]
+        if len(held):
+            return int(np.bincount(held).argmax()), False
+        if not change(layer, drawn):
+            raise SpinemetError("The finding is smaller than a pixel of the scan.")
+        return number, True
 
     def interpolate(self, layer: Labels | None) -> list[int]:
         """Fill empty slices between contoured ones; gives which."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QHeaderView, QVBoxLayout, QWidget
 
+from ..errors import SpinemetError
 from ..imaging import Finding
+from .drawing import Drawing
 from .parts import Table, button, group, row, text
 from .shortcuts import Key, KeyHelp, bind
 
@@ -30,7 +32,10 @@ VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure",
 
 
 class FindingsBox(QWidget):
-    """Fly from finding to finding and judge each; a verdict can be undone."""
+    """Fly from finding to finding and judge each; a verdict can be undone.
+
+    An outline that does not fit, or a lesion that was missed, is drawn under Annotate.
+    """
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -70,8 +75,17 @@ class FindingsBox(QWidget):
         self.undo_button = button("Undo", "Take the last verdict back (Ctrl+Z).", self.undo)
         self.previous_button = button("◀", "Previous finding (Shift+N).", partial(self.go, -1))
         self.next_button = button("▶", "Next finding (N).", partial(self.go, 1))
+        inner.addWidget(row(*self.verdict_buttons, self.undo_button))
+        self.edit_button = button(
+            "Edit outline",
+            "Make the chosen finding a lesion contour, and change it (E).",
+            self.edit,
+        )
+        self.missed_button = button(
+            "Draw missed", "Contour a lesion that was not found (M).", self.draw_missed
+        )
         inner.addWidget(
-            row(self.previous_button, self.next_button, *self.verdict_buttons, self.undo_button)
+            row(self.previous_button, self.next_button, self.edit_button, self.missed_button)
         )
         self.keys = [
             Key("N", "Next finding, in the order of the table.", partial(self.go, 1)),
@@ -85,6 +99,8 @@ class FindingsBox(QWidget):
                 for _, verdict, key in VERDICTS
             ),
             Key("Ctrl+Z", "Take the last verdict back.", self.undo),
+            Key("E", "Edit the outline of the chosen finding, as a contour.", self.edit),
+            Key("M", "Draw a lesion that was missed.", self.draw_missed),
             Key("F1", "This list.", self.show_keys),
         ]
         bind(self, self.keys)
@@ -112,6 +128,33 @@ class FindingsBox(QWidget):
             self._session.say("There is no verdict to take back.")
         self._fill()
 
+    def edit(self) -> None:
+        """Turn the chosen finding into a contour, for the tools of Annotate."""
+        chosen = self.table.chosen
+        if not 0 <= chosen < len(self.findings):
+            self._session.warn("Choose a finding in the table first.")
+            return
+        try:
+            label, new = Drawing(self._session).add_finding(self.findings[chosen])
+        except SpinemetError as error:
+            self._session.warn(str(error))
+            return
+        self._session.say(
+            f"The outline is lesion {label} now: paint or erase, Ctrl+Z takes it back."
+            if new
+            else f"Lesion {label} is contoured there already, and stays as it was drawn: paint or "
+            "erase to change it."
+        )
+        self._session.drawing_wanted.emit(label)
+
+    def draw_missed(self) -> None:
+        """Go to where a lesion is drawn."""
+        if self._session.series is None:
+            self._session.warn("Open a scan first.")
+            return
+        self._session.say("Click the corners of the missed lesion; a double click closes it.")
+        self._session.drawing_wanted.emit(0)
+
     def go(self, step: int) -> None:
         """Choose the next or previous finding, as the table is sorted; beyond an end, the other."""
         order = self.table.rows_as_shown()
@@ -124,8 +167,9 @@ class FindingsBox(QWidget):
     def update_buttons(self) -> None:
         """Offer what can be done now."""
         one = 0 <= self.table.chosen < len(self.findings)
-        for made in self.verdict_buttons:
+        for made in (*self.verdict_buttons, self.edit_button):
             made.setEnabled(one)
+        self.missed_button.setEnabled(self._session.series is not None)
         for made in (self.previous_button, self.next_button):
             made.setEnabled(bool(self.findings))
         self.undo_button.setEnabled(self._session.can_undo_verdict)

@@ -16,13 +16,15 @@ from .references import ReferenceButton
 
 if TYPE_CHECKING:
     from ..evaluation import FrocCurve
+    from ..imaging import OperatingPoint
     from .session import Session
 
-TP = "tp"
+TP, VALIDATED = "tp", "validated"
 WISHES = (
     ("FP per scan at most", SUM, 1.0, 0.0, 99.0, 0.1),
-    ("FP, mean over slices, at most", MEAN, 0.2, 0.0, 9.0, 0.05),
+    ("FP, mean of slices, at most", MEAN, 0.2, 0.0, 9.0, 0.05),
     ("TP rate at least", TP, 0.9, 0.0, 1.0, 0.05),
+    ("best on validation cases", VALIDATED, 0.0, 0.0, 0.0, 0.0),
 )
 
 
@@ -32,16 +34,20 @@ class FrocBox(QWidget):
     Signals
     -------
     threshold_chosen(float)
+    point_chosen(OperatingPoint)
+        With minimum area, weight and gate.
     case_chosen(str)
         Name of a case.
     """
 
     threshold_chosen = Signal(float)
+    point_chosen = Signal(object)
     case_chosen = Signal(str)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._curve: FrocCurve | None = None
+        self._validated: OperatingPoint | None = None
         self._threshold = 0.5
         self.plot = FrocPlot()
         self.plot.threshold_chosen.connect(self.threshold_chosen)
@@ -93,9 +99,14 @@ class FrocBox(QWidget):
             self.suggested,
         )
 
-    def set_curve(self, curve: FrocCurve | None, name: str) -> None:
-        """Show a curve; None says that there is no truth to judge by."""
-        self._curve = curve
+    def set_curve(
+        self, curve: FrocCurve | None, name: str, validated: OperatingPoint | None = None
+    ) -> None:
+        """Show a curve; None says that there is no truth to judge by.
+
+        ``validated`` is the operating point that was chosen on other cases than the curve's.
+        """
+        self._curve, self._validated = curve, validated
         self.plot.set_curve(curve, name)
         self.suggested.hide()
         for widget in (self.suggest_button, self.wish, self.wanted):
@@ -125,6 +136,9 @@ class FrocBox(QWidget):
         curve, wish, wanted = self._curve, self.wish.currentData(), self.wanted.value()
         if curve is None:
             return
+        if wish == VALIDATED:
+            self._suggest_validated()
+            return
         point = curve.cheapest_at(wanted) if wish == TP else curve.best_within(wanted, reading=wish)
         self.suggested.setVisible(point is None)
         if point is None:
@@ -137,8 +151,26 @@ class FrocBox(QWidget):
             return
         self.threshold_chosen.emit(curve.threshold_of(point))
 
+    def _suggest_validated(self) -> None:
+        point = self._validated
+        self.suggested.show()
+        if point is None:
+            self.suggested.setText(
+                "Nothing was chosen on validation cases for this curve; evaluate the study with a "
+                "model or a cross-validation that was."
+            )
+            return
+        self.point_chosen.emit(point)
+        self.suggested.setText(
+            f"Chosen on the validation cases: threshold {point.threshold:.3f}, from "
+            f"{point.min_area_cm2:g} cm², "
+            + ("no aggregation" if point.weight is None else f"weight {point.weight:.2g}")
+            + (", gate." if point.gate else ", no gate.")
+        )
+
     def _on_wish(self, index: int) -> None:
-        _, _, value, low, high, step = WISHES[index]
+        _, key, value, low, high, step = WISHES[index]
+        self.wanted.setVisible(key != VALIDATED)
         self.wanted.setRange(low, high)
         self.wanted.setSingleStep(step)
         self.wanted.setValue(value)

@@ -89,7 +89,7 @@ class FrocPlot(QWidget):
         view = _View()
         view.picked.connect(self._on_picked)
         self.plot = pg.PlotWidget(viewBox=view)
-        take_what_is_left(self.plot, 150)
+        take_what_is_left(self.plot, 170)
         self.plot.setToolTip("Click on the curve, or drag along it, to set the threshold.")
         self.plot.showGrid(x=True, y=True, alpha=0.25)
         self.plot.setYRange(0, 1.02, padding=0)
@@ -126,11 +126,13 @@ class FrocPlot(QWidget):
         layout.addWidget(self.plot, 1)
         self.reading = QComboBox()
         for label, reading, _ in READINGS:
-            self.reading.addItem(f"False positives {label}", reading)
+            self.reading.addItem(f"FP {label}", reading)
         self.reading.setToolTip("The two readings of false positives per case.")
         self.reading.currentIndexChanged.connect(lambda _: self._draw())
         self.label = QLabel()
         self.label.setWordWrap(True)
+        # Two lines, or the plot would jump, and hide its axis, while the slider moves.
+        self.label.setMinimumHeight(2 * self.label.fontMetrics().lineSpacing())
         layout.addWidget(self.label)
         self._draw()
 

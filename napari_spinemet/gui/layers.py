@@ -15,6 +15,7 @@ from napari.layers import Image, Labels, Points
 from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from ..detection.components import OUTSIDE
 from ..imaging import Annotation, SagittalSeries
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ KIND = "spinemet_kind"
 LEVELS_OF = "levels"
 """Metadata of the layer of vertebrae: what its numbers stand for."""
 LESION, VERTEBRA, DETECTION, OTHER, MARK = "#ff4040", "#4a7dff", "#35c8ff", "#ffd23f", "#7dff8a"
+DIMMED = "#7f99a6"
+"""Of detections outside the spine, which the gate drops."""
 LABELLED = ("lesions", "vertebrae")
 
 
@@ -74,7 +77,7 @@ def _text(colour: str) -> dict[str, Any]:
 
 def one_colour(colour: str) -> DirectLabelColormap:
     """Every label in the same colour."""
-    return DirectLabelColormap(color_dict={None: colour, 0: "transparent"})
+    return DirectLabelColormap(color_dict={None: colour, 0: "transparent", OUTSIDE: DIMMED})
 
 
 class ViewerLayers(QObject):

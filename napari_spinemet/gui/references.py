@@ -138,5 +138,13 @@ def _reference(
         point = replace(point, weight=0.4 if point.weight is None else None)
     else:
         identity, trees = key.removeprefix("maps "), None
-    drawn: Any = redrawn(shown.study, identity, point, trees, on_event=on_event, cancel=cancel)
+    drawn: Any = redrawn(
+        shown.study,
+        identity,
+        point,
+        trees,
+        max_distance_mm=shown.max_distance_mm,
+        on_event=on_event,
+        cancel=cancel,
+    )
     return None if drawn is None else Reference(name, points_of(drawn.curve))

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QVBoxLayout, QWidget
 
-from ..detection.findings import level_of, link_findings
+from ..detection.findings import level_of
 from ..errors import SpinemetError
 from ..evaluation.compare import Bands, froc_bands
 from ..imaging import Finding, OperatingPoint
 from ..jobs import CancelToken, EventCallback
 from ..network.card import load_card
-from ..study.likelihoods import is_crossval
+from ..study.likelihoods import CROSSVAL, is_crossval
 from .findings_box import FindingsBox
 from .froc_box import FrocBox
 from .operating_point import OperatingPointBox
+from .outlines import REFINE, Outlines
 from .parts import JobBar, button, group, notice, row
 from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, ShownCurve, session_of
@@ -43,6 +44,9 @@ class ReviewWidget(QWidget):
         self.controls = OperatingPointBox()
         self.controls.threshold_changed.connect(self._on_threshold)
         self.controls.changed.connect(self._on_setting)
+        self.outlines = Outlines(self.session)
+        self.controls.refined_changed.connect(self._on_refined)
+        self.outlines.fitted.connect(self._draw_all)
         layout.addWidget(self.controls)
         self.box = FindingsBox(self.session)
         self.table, self.judge = self.box.table, self.box.judge
@@ -51,6 +55,7 @@ class ReviewWidget(QWidget):
         self.froc_box = FrocBox(self.session)
         self.froc = self.froc_box.plot
         self.froc_box.threshold_chosen.connect(self.controls.threshold.setValue)
+        self.froc_box.point_chosen.connect(self.controls.set_point)
         self.froc_box.case_chosen.connect(self.session.case_wanted)
         inner.addWidget(self.froc_box)
         self.source = QComboBox()
@@ -64,17 +69,31 @@ class ReviewWidget(QWidget):
             "Judge every contoured case of the study and draw the curve.",
             self.evaluate_study,
         )
-        inner.addWidget(row(self.source, self.study_button))
+        self.distance = QDoubleSpinBox()
+        self.distance.setRange(1, 100)
+        self.distance.setDecimals(0)
+        self.distance.setPrefix("within ")
+        self.distance.setSuffix(" mm")
+        self.distance.setValue(20)
+        self.distance.setKeyboardTracking(False)
+        self.distance.setToolTip(
+            "A region counts as found if the centre of a detection lies this close to its own."
+        )
+        self.distance.valueChanged.connect(lambda _: self._on_distance())
+        inner.addWidget(row(self.source, self.distance))
+        inner.addWidget(self.study_button)
         layout.addWidget(box, 2)
         self.progress = JobBar(self.session.runner, TASK)
         layout.addWidget(self.progress)
-        layout.addWidget(JobBar(self.session.redraw, RECOMPUTE, delay_ms=800))
+        for task in (RECOMPUTE, REFINE):
+            layout.addWidget(JobBar(self.session.redraw, task, delay_ms=800))
         layout.addWidget(notice())
         # Outlines of slices that nobody looks at may wait until the slider rests.
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(120)
         self._rest.timeout.connect(self._draw_all)
+        self._rest.timeout.connect(self.outlines.settle)
         self._rest.timeout.connect(self.froc_box.settle)
         # A new weight means new trees, and another area a new curve: after the typing.
         self._settle = QTimer(self)
@@ -119,7 +138,12 @@ class ReviewWidget(QWidget):
     def _on_curve(self) -> None:
         shown = self.session.shown
         self.froc_box.set_threshold(self.controls.point().threshold)
-        self.froc_box.set_curve(self.session.curve, shown.name if shown is not None else "")
+        if shown is None:
+            self.froc_box.set_curve(None, "")
+        else:
+            self.froc_box.set_curve(shown.curve, shown.name, shown.validated)
+            if not self._fits(shown):
+                self._settle.start()  # drawn while the controls were moved
         if shown is not None and len(shown.curve.cases) > 1:
             self._draw_bands(shown)
 
@@ -154,6 +178,7 @@ class ReviewWidget(QWidget):
             self._settle.start()
 
     def _on_threshold(self, value: float) -> None:
+        self.outlines.set_point(self.controls.point())
         self._draw_current()
         self.froc_box.set_threshold(value)
         self._rest.start()
@@ -162,7 +187,17 @@ class ReviewWidget(QWidget):
         self._refresh()
         self._settle.start()
 
+    def _on_distance(self) -> None:
+        self._settle.start()
+
+    def _on_refined(self, refined: bool) -> None:
+        self.outlines.set_refined(refined)
+        self.outlines.settle()
+        self._draw_all()
+
     def _refresh(self) -> None:
+        self.outlines.set_point(self.controls.point())
+        self.outlines.settle()
         self._draw_current()
         self.froc_box.set_threshold(self.controls.point().threshold)
         self.froc_box.settle()
@@ -171,35 +206,26 @@ class ReviewWidget(QWidget):
 
     # Outlines and table --------------------------------------------------------------------
 
-    def _labels(self, index: int) -> Any:
-        result, point = self.session.result, self.controls.point()
-        assert result is not None
-        curve = result.curve if point.gate else None
-        return result.forest.labels(index, point.threshold, point.min_area_cm2, curve)
-
     def _draw_current(self) -> None:
         layers = self.session.layers
         if self.session.result is not None and layers.detections is not None:
-            layers.draw_detections([layers.current_slice], self._labels)
+            layers.draw_detections([layers.current_slice], self.outlines.labels)
 
     def _draw_all(self) -> None:
         result, layers = self.session.result, self.session.layers
         if result is None:
             self.box.fill([], "Nothing has been detected yet; press the button under Detect.")
             return
-        layers.draw_detections(list(range(len(result.forest.trees))), self._labels)
-        point = self.controls.point()
-        detections = result.forest.detections(point.threshold, point.min_area_cm2)
-        if point.gate and result.curve is not None:
-            detections = [d for d in detections if result.curve.keeps(d)]
-        findings = link_findings(detections, result.plain.spacing_mm[0])
+        layers.draw_detections(list(range(len(result.forest.trees))), self.outlines.labels)
+        shown = self.outlines.current()
+        findings, outside = shown.findings, self.outlines.outside()
         annotation, series = self.session.annotation, self.session.series
         if annotation is not None and series is not None:
             findings = [replace(f, level=level_of(f, series, annotation)) for f in findings]
         self.box.fill(
             findings,
-            f"{len(findings)} finding{'s' if len(findings) != 1 else ''}, "
-            f"{len(detections)} detection{'s' if len(detections) != 1 else ''} in slices.",
+            f"{_count(len(findings), 'finding')}, {_count(len(shown.detections), 'detection')} in "
+            f"slices{f'; {outside} outside the spine, dimmed' if outside else ''}.",
         )
 
     @property
@@ -227,9 +253,13 @@ class ReviewWidget(QWidget):
         if session.result is not None:
             former = session.result.operating_point
             self.controls.set_point(replace(former, threshold=self.controls.threshold.value()))
-        point = self.controls.point()
-        if session.shown is not None and not _same_settings(session.shown.point, point):
+        if session.shown is not None and not self._fits(session.shown):
             session.show_curve(None)
+
+    def _fits(self, shown: ShownCurve) -> bool:
+        """Whether a curve is one of the settings on the screen."""
+        same = _same_settings(shown.point, self.controls.point())
+        return same and shown.max_distance_mm == self.distance.value()
 
     def _recompute(self) -> None:
         """New trees for a new weight, and the curve for the settings as they are."""
@@ -239,7 +269,8 @@ class ReviewWidget(QWidget):
             self._settle.start()
             return
         moved = result is not None and not _same_settings(point, result.operating_point)
-        behind = shown is not None and not _same_settings(point, shown.point)
+        behind = shown is not None and not self._fits(shown)
+        distance = self.distance.value()
         if not (moved or behind or self._stale):
             return
         self._stale = False
@@ -255,15 +286,24 @@ class ReviewWidget(QWidget):
                     shown.model,
                     point,
                     shown.trees,
+                    max_distance_mm=distance,
                     on_event=on_event,
                     cancel=cancel,
                 )
                 return new, drawn and replace(
-                    shown, curve=drawn.curve, point=point, trees=drawn.trees
+                    shown,
+                    curve=drawn.curve,
+                    point=point,
+                    trees=drawn.trees,
+                    max_distance_mm=distance,
                 )
-            curve = scan_curve(result.plain, contours, point) if result is not None else None
-            model = result.plain.model if result is not None else ""
-            return new, curve and ShownCurve(curve, THIS_SCAN, point, model)
+            if result is None:
+                return new, None
+            curve = scan_curve(result.plain, contours, point, max_distance_mm=distance)
+            model = result.plain.model
+            return new, curve and ShownCurve(
+                curve, THIS_SCAN, point, model, max_distance_mm=distance
+            )
 
         def done(got: Any) -> None:
             new, curve = got
@@ -291,37 +331,43 @@ class ReviewWidget(QWidget):
             session.warn("Open a study under Load first.")
             return
         model = session.model or preference("detection", "model")
-        folds = self.source.currentData()
+        folds, distance = self.source.currentData(), self.distance.value()
         try:
-            identity = folds or load_card(model).identity
+            card = None if folds else load_card(model)
         except SpinemetError as error:
             session.warn(str(error))
             return
 
+        identity = folds if card is None else card.identity
+
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
             from ..experiments import study_curve
+            from ..experiments.crossval_study import validated_point
             from ..experiments.study_froc import crossval_curve
             from ..network import load_model
 
             leave_a_core_to_the_interface()
-            if folds:
-                return crossval_curve(study, folds, point, on_event=on_event, cancel=cancel)
-            return study_curve(
-                study,
-                load_model(model),
-                identity,
-                point,
-                standing=True,
-                on_event=on_event,
-                cancel=cancel,
+            how: Any = {"max_distance_mm": distance, "on_event": on_event, "cancel": cancel}
+            if card is None:
+                found = validated_point(study, folds.removeprefix(CROSSVAL))
+                return crossval_curve(study, folds, point, **how), found
+            made = study_curve(study, load_model(model), identity, point, standing=True, **how)
+            return made, card.operating_point
+
+        def done(got: Any) -> None:
+            made, validated = got
+            name = f"{study.path.name} by {folds or Path(model).stem}"
+            session.show_curve(
+                ShownCurve(
+                    made.curve, name, point, identity, study, made.trees, distance, validated
+                )
             )
 
-        def done(made: Any) -> None:
-            name = f"{study.path.name} by {folds or Path(model).stem}"
-            session.show_curve(ShownCurve(made.curve, name, point, identity, study, made.trees))
-            self._settle.start()  # the controls may have been moved meanwhile
-
         session.runner.start(TASK, work, done)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _same_settings(one: OperatingPoint, other: OperatingPoint) -> bool:

@@ -42,6 +42,10 @@ class ShownCurve:
         Of whom, for its title.
     point : OperatingPoint
         Its minimum area, weight and gate; the threshold does not matter.
+    max_distance_mm : float
+        Between the centres of a detection and of the region that it finds.
+    validated : OperatingPoint or None
+        Chosen on cases that the networks were validated on.
     model : str
         Identity of the model.
     study : Study or None
@@ -56,6 +60,8 @@ class ShownCurve:
     model: str
     study: Study | None = None
     trees: StandingTrees | None = None
+    max_distance_mm: float = 20.0
+    validated: OperatingPoint | None = None
 
 
 class Session(QObject):
@@ -74,6 +80,8 @@ class Session(QObject):
     default_changed = Signal()
     case_wanted = Signal(str)
     """Name of a case of the study that somebody wants to see."""
+    drawing_wanted = Signal(int)
+    """Label of a lesion that somebody wants to change; 0 for a new one."""
     message = Signal(str)
 
     def __init__(self, viewer: napari.Viewer) -> None:

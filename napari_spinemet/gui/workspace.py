@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QScrollArea, QStyle, QTabWidget, QVBoxLayout, QWidget
 
 from .annotate import AnnotateWidget
@@ -29,6 +29,10 @@ class Workspace(QWidget):
         self.train = TrainWidget(napari_viewer)
         self.detect = DetectWidget(napari_viewer)
         self.review = ReviewWidget(napari_viewer)
+        self.session.drawing_wanted.connect(lambda _: self.show_tab("Annotate"))
+        self._restyled = QTimer(self)
+        self._restyled.setSingleShot(True)
+        self._restyled.timeout.connect(self._keep_wide_enough)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.setUsesScrollButtons(False)
@@ -47,11 +51,18 @@ class Workspace(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(self.tabs)
-        # A tab that is cut off on the right hides its values.
-        widest = max(
-            widget.minimumSizeHint().width()
-            for widget in (self.load, self.annotate, self.train, self.detect, self.review)
-        )
+        self._keep_wide_enough()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the viewer's style, which has its own margins and letters."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange):
+            self._restyled.start()  # the style of the parts changes after that of the whole
+
+    def _keep_wide_enough(self) -> None:
+        """A tab that is cut off on the right hides its values."""
+        widgets = (self.load, self.annotate, self.train, self.detect, self.review)
+        widest = max(widget.minimumSizeHint().width() for widget in widgets)
         bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
         self.setMinimumWidth(widest + bar + 8)
 

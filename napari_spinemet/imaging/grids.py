@@ -93,6 +93,27 @@ def resample_labels(
     return result
 
 
+def mask_on_series(
+    mask: npt.NDArray[np.bool_], shape: tuple[int, int], spacing_mm: tuple[float, float]
+) -> npt.NDArray[np.bool_]:
+    """A mask ``(row, column)`` of the working grid on a slice of the series, by nearest neighbour.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray of bool
+    shape : tuple of int
+        (rows, columns) of the series.
+    spacing_mm : tuple of float
+        (row, column) spacing of the series.
+    """
+    index = [
+        np.minimum(np.floor(np.arange(n) * s / WORKING_MM + 0.5), have - 1).astype(np.intp)
+        for n, s, have in zip(shape, spacing_mm, mask.shape, strict=True)
+    ]
+    result: npt.NDArray[np.bool_] = mask[index[0][:, None], index[1][None, :]]
+    return result
+
+
 def nearest_pixel(size: int, resolution_mm: float, available: int) -> npt.NDArray[np.intp]:
     """Pixel of the grid of ``resolution_mm`` nearest to each of ``size`` working pixels.
 

@@ -16,17 +16,18 @@ def file_name(identity: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", identity)
 
 
-_CROSSVAL = "crossval-"
+CROSSVAL = "crossval-"
+"""Begins the identity of a cross-validation's maps, before its name."""
 
 
 def crossval_identity(name: str) -> str:
     """What the out-of-fold maps of a cross-validation are known by, as those of a model are."""
-    return f"{_CROSSVAL}{name}"
+    return f"{CROSSVAL}{name}"
 
 
 def is_crossval(identity: str) -> bool:
     """Whether maps are out-of-fold ones."""
-    return identity.startswith(_CROSSVAL)
+    return identity.startswith(CROSSVAL)
 
 
 def save_likelihood(likelihood: LikelihoodMap, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from napari_spinemet.evaluation.baselines import blob_map, intensity_map
 from napari_spinemet.experiments import cross_validate, split_folds
 from napari_spinemet.experiments import crossval as module
 from napari_spinemet.experiments.crossval import CrossValidationResult
-from napari_spinemet.imaging import Annotation, SagittalSeries
+from napari_spinemet.experiments.operating_point import OperatingPointChoice, joint_point
+from napari_spinemet.imaging import Annotation, FrocCase, OperatingPoint, SagittalSeries
 from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.phantom import make_case
 from napari_spinemet.training import TrainingConfig
@@ -158,6 +160,7 @@ def test_an_interrupted_run_goes_on_and_another_is_refused(
     assert len(runs) == 6
     assert told(again) == told(whole)
     assert again.weight_decays == whole.weight_decays
+    assert again.points == whole.points
     read = cross_validate(cases, CHEAP, **options)
     assert len(runs) == 6
     assert told(read) == told(whole)
@@ -165,6 +168,38 @@ def test_an_interrupted_run_goes_on_and_another_is_refused(
         cross_validate(cases[:5], CHEAP, **options)
     with pytest.raises(SpinemetError, match="other settings or cases"):
         cross_validate(cases, replace(CHEAP, seed=4), **options)
+
+
+def test_each_fold_chooses_its_operating_point_on_its_validation_cases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not on those it trained on or is tested on; kept, also where there is none to choose."""
+    cases = [tiny(k) for k in range(6)]
+    number_of = {id(annotation): k for k, (_, annotation) in enumerate(cases)}
+    judged: list[tuple[int, ...]] = []
+
+    def choose(found: Sequence[FrocCase], **_: object) -> OperatingPointChoice:
+        judged.append(tuple(number_of[id(c.sequences[0][1])] for c in found))
+        if len(judged) == 2:
+            raise SpinemetError("No setting stays at 1.0 false positives per scan; allow more.")
+        point = OperatingPoint(0.1 * len(judged), 2.0, 0.5, gate=False)
+        return OperatingPointChoice(point, 1.0, 0.0, 0.0, None)
+
+    monkeypatch.setattr(module, "choose_operating_point", choose)
+    result = cross_validate(cases, CHEAP, folds=3, folder=tmp_path)
+    assert judged == [fold.validation for fold in result.folds]
+    first, second, third = result.points
+    assert (first.threshold, second, third.threshold) == (0.1, None, pytest.approx(0.3))
+    assert cross_validate(cases, CHEAP, folds=3, folder=tmp_path).points == result.points
+    assert len(judged) == 3
+
+
+def test_the_joint_point_is_the_median_of_the_settings_that_most_folds_chose() -> None:
+    """One fold with other settings does not move it."""
+    usual = [OperatingPoint(t, 3.0, 0.6, gate=True) for t in (0.2, 0.3, 0.7)]
+    odd = OperatingPoint(0.9, 1.0, 0.4, gate=False)
+    assert joint_point([odd, *usual]) == OperatingPoint(0.3, 3.0, 0.6, gate=True)
+    assert joint_point([odd]) == odd
 
 
 def test_a_fold_without_lesions_is_refused_before_anything_is_trained() -> None:

@@ -1,0 +1,227 @@
+"""Review: fitted outlines, what the gate drops, outlines that become contours, the distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spinemet.detection.components import OUTSIDE
+from napari_spinemet.detection.gate import GateRule, SpineCurve
+from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.errors import Cancelled
+from napari_spinemet.gui.layers import DIMMED
+from napari_spinemet.imaging import LikelihoodMap, OperatingPoint, SagittalSeries
+from napari_spinemet.imaging.grids import working_affine
+from napari_spinemet.jobs import CancelToken
+
+from .conftest import grabbed
+
+POINT = OperatingPoint(0.5, 0.5, None, gate=True)
+IN_SPINE, ORGAN = (1, slice(30, 50), slice(40, 60)), (1, slice(60, 80), slice(90, 110))
+
+
+@pytest.fixture
+def review(workspace: object, make_series: Callable, wait_idle: Callable) -> object:
+    """A bright square, detected 2 mm too large in two slices, and an organ off the spine."""
+    voxels = np.random.default_rng(0).normal(50, 4, (3, 96, 120)).astype(np.float32)
+    values = np.zeros_like(voxels)
+    for index in (1, 2):
+        voxels[index, 30:50, 40:60] += 100
+        values[index, 28:52, 38:62] = 0.9
+    values[1, 60:80, 90:110] = 0.8
+    series: SagittalSeries = make_series(voxels, series_uid="1.2.3")
+    likelihood = LikelihoodMap(
+        values, working_affine(series.affine), (0, 120), series.spacing_mm, series_uid="1.2.3"
+    )
+    curve = SpineCurve(0, 95, np.polynomial.Polynomial([50.0]), GateRule())
+    result = replace(evaluate(likelihood, replace(POINT, gate=False)), curve=curve)
+    session = workspace.session
+    session.open_series(series)
+    session.set_result(result.at(POINT), "default")
+    workspace.show_tab("Review")
+    wait_idle(workspace)
+    session.layers.go_to(1)
+    return workspace.review
+
+
+def rested(review: object, qtbot: object) -> None:
+    """Wait until the slider has rested and all that follows is on the screen."""
+    qtbot.waitUntil(
+        lambda: (
+            not (review._rest.isActive() or review._settle.isActive() or review.session.redraw.busy)
+        ),
+        timeout=20_000,
+    )
+
+
+def test_what_the_gate_drops_is_dimmed(
+    review: object, viewer: object, qtbot: object, picture_folder: Path
+) -> None:
+    """It is outlined in another colour, is in no row of the table, and is counted in words."""
+    layer = review.session.layers.detections
+    assert (layer.data[ORGAN] == OUTSIDE).all()
+    assert (layer.data[IN_SPINE] == 1).all()
+    colours = layer.colormap.color_dict
+    assert not np.allclose(colours[OUTSIDE], colours[None])
+    assert len(review.findings) == 1
+    assert review.box.count.text() == (
+        "1 finding, 2 detections in slices; 1 outside the spine, dimmed."
+    )
+    qtbot.wait(300)  # the docks find their widths
+    picture = grabbed(viewer, picture_folder / "review-dimmed.png")[..., :3].astype(int)
+    dim = np.array([int(DIMMED[k : k + 2], 16) for k in (1, 3, 5)])
+    assert (abs(picture - dim).max(axis=-1) < 12).sum() > 20, "the dimmed outline is in sight"
+    review.controls.gate.setChecked(False)
+    rested(review, qtbot)
+    assert not (layer.data == OUTSIDE).any()
+    assert len(review.findings) == 2
+
+
+def test_fitted_outlines_replace_the_others_once_the_threshold_rests(
+    review: object, qtbot: object
+) -> None:
+    """Outlines, areas and volume are those of the edge; a moved threshold shows its own first."""
+    layer = review.session.layers.detections
+    assert review.findings[0].largest.area_cm2 == 24 * 24 / 100
+    review.controls.refined.setChecked(True)
+    rested(review, qtbot)
+    (finding,) = review.findings
+    truth = np.zeros((96, 120), dtype=bool)
+    truth[IN_SPINE[1:]] = True
+    shown = layer.data[1] > 0
+    assert 2 * (shown & truth).sum() / (shown.sum() + truth.sum()) > 0.95
+    assert finding.largest.area_cm2 == pytest.approx(4.0, abs=0.4)
+    assert finding.volume_cm3 == pytest.approx(2.4, abs=0.25)
+    assert (layer.data[ORGAN] == OUTSIDE).all()
+    review.controls.threshold.setValue(0.85)
+    np.testing.assert_array_equal(
+        layer.data[1] > 0, review.session.result.forest.labels(1, 0.85, 0.5) == 1
+    )
+    rested(review, qtbot)
+    assert ((layer.data[1] > 0) == shown).all()
+    review.controls.refined.setChecked(False)
+    assert (layer.data[1] > 0).sum() == 24 * 24
+
+
+def test_fitting_for_a_threshold_that_was_left_is_given_up(
+    review: object, qtbot: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is cancelled, and its outlines would not be shown at another threshold."""
+    from napari_spinemet.detection import DetectionResult
+
+    real, ends = DetectionResult.refined, []
+
+    def slowly(self: DetectionResult, series: SagittalSeries, *, cancel: CancelToken) -> object:
+        if self.operating_point.threshold < 0.7:
+            try:
+                while True:
+                    cancel.raise_if_cancelled()
+            except Cancelled:
+                ends.append(self.operating_point.threshold)
+                raise
+        return real(self, series, cancel=cancel)
+
+    monkeypatch.setattr(DetectionResult, "refined", slowly)
+    review.controls.refined.setChecked(True)
+    review.controls.threshold.setValue(0.6)
+    review.controls.threshold.setValue(0.85)
+    rested(review, qtbot)
+    assert ends == [0.5]
+    assert review.outlines.refined.operating_point.threshold == 0.85
+
+
+def test_a_finding_becomes_a_contour_once(review: object, workspace: object, qtbot: object) -> None:
+    """A new lesion on the series grid, one step for undo; what a person drew is not replaced."""
+    session, box = review.session, review.box
+    lesions = session.layers.lesions
+    box.table.selectRow(0)
+    box.edit_button.click()
+    assert workspace.tabs.tabText(workspace.tabs.currentIndex()) == "Annotate"
+    expected = np.zeros(lesions.data.shape, dtype=bool)
+    expected[1:, 28:52, 38:62] = True
+    np.testing.assert_array_equal(lesions.data == 1, expected)
+    assert lesions.selected_label == 1
+    assert lesions.mode == "paint"
+    assert session.viewer.layers.selection.active is lesions
+    workspace.annotate.undo()
+    assert not lesions.data.any()
+
+    lesions.data[2, 35:40, 45:50] = 7
+    said: list[str] = []
+    session.message.connect(said.append)
+    workspace.show_tab("Review")
+    box.edit()
+    assert lesions.selected_label == 7
+    assert int((lesions.data > 0).sum()) == 25
+    assert "stays as it was drawn" in said[-1]
+
+
+def test_contours_of_a_finding_lie_where_it_does(
+    workspace: object, make_series: Callable, wait_idle: Callable
+) -> None:
+    """On a scan whose pixels are not of 1 mm: every pixel is the nearest of the working grid."""
+    series = make_series(shape=(2, 80, 120), spacing_mm=(4.0, 1.25, 0.8), series_uid="1.2.4")
+    affine = working_affine(series.affine)
+    values = np.zeros((2, 99, 96), dtype=np.float32)
+    values[1, 40:60, 30:50] = 0.9
+    likelihood = LikelihoodMap(values, affine, (0, 96), series.spacing_mm, series_uid="1.2.4")
+    session = workspace.session
+    session.open_series(series)
+    session.set_result(evaluate(likelihood, replace(POINT, gate=False)), "default")
+    wait_idle(workspace)
+    box = workspace.review.box
+    box.table.selectRow(0)
+    box.edit()
+    rows, columns = np.arange(80) * 1.25, np.arange(120) * 0.8
+    inside = ((rows >= 39.5) & (rows < 59.5))[:, None] & ((columns >= 29.5) & (columns < 49.5))
+    np.testing.assert_array_equal(session.layers.lesions.data[1] > 0, inside)
+    assert not session.layers.lesions.data[0].any()
+
+
+def test_a_missed_lesion_is_drawn_as_a_new_one(review: object, workspace: object) -> None:
+    """The polygon is in hand, and what is drawn begins another lesion."""
+    lesions = review.session.layers.lesions
+    lesions.data[0, 5:9, 5:9] = 3
+    review.box.missed_button.click()
+    assert workspace.tabs.tabText(workspace.tabs.currentIndex()) == "Annotate"
+    assert lesions.mode == "polygon"
+    assert lesions.selected_label == 4
+
+
+def test_another_distance_redraws_the_curve(review: object, qtbot: object) -> None:
+    """Both the scan's curve and the operating point on it follow."""
+    session = review.session
+    review.controls.gate.setChecked(False)
+    # The centre of the contour lies 15 mm from that of the detection.
+    session.layers.lesions.data[1, 44:66, 39:61] = 1
+    session.layers.lesions.data[2, 28:52, 38:62] = 1
+    session.contours_changed.emit()
+    rested(review, qtbot)
+    assert session.curve.at(0.5) == (1.0, pytest.approx(1 / 3), 1.0)
+    review.distance.setValue(10)
+    rested(review, qtbot)
+    assert session.shown.max_distance_mm == 10
+    assert session.curve.at(0.5) == (0.5, pytest.approx(2 / 3), 2.0)
+    assert review.froc.point == session.curve.at(0.5)
+
+
+def test_the_validated_point_is_taken_whole(review: object, qtbot: object) -> None:
+    """Threshold, minimum area, weight and gate; where there is none, that is said."""
+    session, box = review.session, review.froc_box
+    session.layers.lesions.data[1, 30:50, 40:60] = 1
+    session.contours_changed.emit()
+    rested(review, qtbot)
+    box.wish.setCurrentIndex(3)
+    assert box.wanted.isHidden()
+    box.suggest_button.click()
+    assert "Nothing was chosen" in box.suggested.text()
+    chosen = OperatingPoint(0.7, 1.5, 0.6, gate=False)
+    session.show_curve(replace(session.shown, validated=chosen))
+    box.suggest_button.click()
+    assert review.controls.point() == chosen
+    rested(review, qtbot)
+    assert session.result.operating_point == chosen
