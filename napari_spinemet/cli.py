@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from .errors import Cancelled, SpinemetError
+from .export_commands import export_commands
 from .notice import NOTICE
 from .study_commands import study_commands
 from .terminal import (
@@ -363,6 +364,7 @@ def benchmark(
 
 
 app.add_typer(study_commands, name="study", no_args_is_help=True)
+app.add_typer(export_commands, name="export", no_args_is_help=True)
 for command in (train, crossval):
     app.command()(command)
 

@@ -12,10 +12,11 @@ from .errors import SpinemetError
 
 
 @contextmanager
-def replace_atomically(target: Path) -> Iterator[Path]:
+def replace_atomically(target: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside ``target`` that takes its place once the block succeeds.
 
-    A killed program leaves the former file as it was.
+    A killed program leaves the former file as it was. A file that need not be ``durable`` is not
+    waited for until the disk has it, so that the last of it may be lost with the power.
 
     Raises
     ------
@@ -31,8 +32,9 @@ def replace_atomically(target: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        if durable:
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
         temporary.chmod(_mode(target))
         temporary.replace(target)
     except OSError as error:
@@ -42,9 +44,9 @@ def replace_atomically(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_text(target: Path, text: str) -> None:
-    """Write a text file whole or not at all, as UTF-8."""
-    with replace_atomically(target) as temporary:
+def write_text(target: Path, text: str, *, durable: bool = True) -> None:
+    """Write a text file whole or not at all, as UTF-8; see :func:`replace_atomically`."""
+    with replace_atomically(target, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

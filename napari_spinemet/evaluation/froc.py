@@ -230,6 +230,7 @@ def froc(
     gate: bool = False,
     connectivity: int = 8,
     one_to_one: bool = False,
+    lowest: float = 0.0,
 ) -> FrocCurve:
     """FROC of likelihood maps against annotations, exact at every threshold.
 
@@ -248,6 +249,8 @@ def froc(
     connectivity : {8, 4}
     one_to_one : bool
         A detection finds one region at most (the most that can be matched).
+    lowest : float
+        The curve ends at this threshold.
 
     Returns
     -------
@@ -255,7 +258,7 @@ def froc(
     """
     return curve_of(
         [
-            CaseForests(case, weight, connectivity).table(
+            CaseForests(case, weight, connectivity, lowest).table(
                 max_distance_mm=max_distance_mm,
                 min_area_cm2=min_area_cm2,
                 gate=gate,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from ..detection import DetectionResult
-from ..imaging import Annotation, SagittalSeries
+from ..imaging import Annotation, Detection, Finding, SagittalSeries
 from ..notice import NOTICE
 from ..storage import replace_atomically
+from .compare import Bands
 from .curve import MEAN, SUM, FrocCurve
 
 DETECTION_COLOUR, CONTOUR_COLOUR = "#3fa7ff", "#ff4040"
@@ -39,40 +43,17 @@ def detection_picture(
     chosen = np.sort(np.argsort(area + middle)[::-1][:slices])
     figure = Figure(figsize=(3.2 * len(chosen), 7.0), layout="constrained")
     axes = figure.subplots(2, len(chosen), squeeze=False)
-    row_mm, column_mm = series.spacing_mm[1:]
-    height, width = series.shape[1] * row_mm, series.shape[2] * column_mm
-    extent = (-column_mm / 2, width - column_mm / 2, height - row_mm / 2, -row_mm / 2)
-    top = float(np.percentile(series.voxels, 99.7)) or 1.0
     for k, index in enumerate(chosen):
         image, heat = axes[0, k], axes[1, k]
         for ax in (image, heat):
-            ax.imshow(series.voxels[index], cmap="gray", vmin=0, vmax=top, extent=extent)
-            ax.set_xticks([])
-            ax.set_yticks([])
-            _letters(ax)
-        values = result.likelihood.values[index]
-        rows, columns = values.shape
-        heat.imshow(
-            np.ma.masked_less(values, 0.05),
-            cmap="inferno",
-            vmin=0,
-            vmax=1,
-            alpha=0.6,
-            extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
-        )
-        if annotation is not None and annotation.lesions[index].any():
-            axis_y = np.arange(series.shape[1]) * row_mm
-            axis_x = np.arange(series.shape[2]) * column_mm
-            lesion = (annotation.lesions[index] > 0).astype(float)
-            image.contour(axis_x, axis_y, lesion, [0.5], colors=CONTOUR_COLOUR, linewidths=1)
-        for detection in result.detections:
-            if detection.slice == index:
-                for outline in detection.outline:
-                    image.plot(outline[:, 1], outline[:, 0], color=DETECTION_COLOUR, linewidth=1.2)
+            _show_slice(ax, series, index)
+        _show_likelihood(heat, result, index)
+        if annotation is not None:
+            _show_lesions(image, series, annotation, index)
+        _show_outlines(image, result.detections, index)
         image.set_title(f"slice {index + 1} of {series.shape[0]}", fontsize=9)
         for ax in (image, heat):
-            ax.set_xlim(extent[0], extent[1])
-            ax.set_ylim(extent[2], extent[3])
+            _frame(ax, _extent(series))
     point = result.operating_point
     contours = ", contours red" if annotation is not None else ""
     figure.suptitle(
@@ -85,6 +66,112 @@ def detection_picture(
     return save(figure, path)
 
 
+def finding_figure(
+    series: SagittalSeries,
+    result: DetectionResult,
+    finding: Finding,
+    annotation: Annotation | None = None,
+) -> Figure:
+    """A finding in the slice in which it is largest: where it is, enlarged, and its likelihood.
+
+    All detections of the slice are blue, contoured lesions red; the frame on the left shows
+    what is enlarged.
+    """
+    index, (row, column) = finding.largest.slice, finding.largest.centre_working
+    side = max(80.0, 1.6 * float(np.ptp(finding.largest.pixels, axis=0).max()))
+    window = column - side / 2, column + side / 2, row + side / 2, row - side / 2
+    figure, (whole, near, heat) = _three(index, series)
+    for ax in (whole, near, heat):
+        _show_slice(ax, series, index)
+    _show_likelihood(heat, result, index)
+    for ax in (whole, near):
+        if annotation is not None:
+            _show_lesions(ax, series, annotation, index)
+        _show_outlines(ax, result.detections, index)
+    whole.add_patch(
+        Rectangle((window[0], window[3]), side, side, fill=False, edgecolor="#ffd75f", linewidth=1)
+    )
+    _frame(whole, _extent(series))
+    for ax, title in ((near, "enlarged"), (heat, "likelihood")):
+        ax.set_title(title, fontsize=9)
+        _frame(ax, window)
+    return figure
+
+
+def case_figure(
+    series: SagittalSeries, result: DetectionResult, annotation: Annotation | None, index: int
+) -> Figure:
+    """One slice of a case: as scanned, with outlines and contours, and its likelihood."""
+    figure, (bare, marked, heat) = _three(index, series)
+    for ax in (bare, marked, heat):
+        _show_slice(ax, series, index)
+        _frame(ax, _extent(series))
+    if annotation is not None:
+        _show_lesions(marked, series, annotation, index)
+    _show_outlines(marked, result.detections, index)
+    _show_likelihood(heat, result, index)
+    marked.set_title("detections blue, contours red", fontsize=9)
+    heat.set_title("likelihood", fontsize=9)
+    return figure
+
+
+def _three(index: int, series: SagittalSeries) -> tuple[Figure, Sequence[Any]]:
+    figure = Figure(figsize=(9.6, 3.5), dpi=110, layout="constrained")
+    axes = figure.subplots(1, 3)
+    axes[0].set_title(f"slice {index + 1} of {series.shape[0]}", fontsize=9)
+    figure.supxlabel(NOTICE, fontsize=7)
+    return figure, axes
+
+
+def _extent(series: SagittalSeries) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top of a slice, in mm from the centre of its first pixel."""
+    row_mm, column_mm = series.spacing_mm[1:]
+    height, width = series.shape[1] * row_mm, series.shape[2] * column_mm
+    return -column_mm / 2, width - column_mm / 2, height - row_mm / 2, -row_mm / 2
+
+
+def _show_slice(ax: Any, series: SagittalSeries, index: int) -> None:
+    top = float(np.percentile(series.voxels, 99.7)) or 1.0
+    ax.imshow(series.voxels[index], cmap="gray", vmin=0, vmax=top, extent=_extent(series))
+    ax.set_xticks([])
+    ax.set_yticks([])
+    _letters(ax)
+
+
+def _show_likelihood(ax: Any, result: DetectionResult, index: int) -> None:
+    values = result.likelihood.values[index]
+    rows, columns = values.shape
+    ax.imshow(
+        np.ma.masked_less(values, 0.05),
+        cmap="inferno",
+        vmin=0,
+        vmax=1,
+        alpha=0.6,
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
+    )
+
+
+def _show_lesions(ax: Any, series: SagittalSeries, annotation: Annotation, index: int) -> None:
+    if not annotation.lesions[index].any():
+        return
+    row_mm, column_mm = series.spacing_mm[1:]
+    axis_y, axis_x = np.arange(series.shape[1]) * row_mm, np.arange(series.shape[2]) * column_mm
+    lesion = (annotation.lesions[index] > 0).astype(float)
+    ax.contour(axis_x, axis_y, lesion, [0.5], colors=CONTOUR_COLOUR, linewidths=1)
+
+
+def _show_outlines(ax: Any, detections: Iterable[Detection], index: int) -> None:
+    for detection in detections:
+        if detection.slice == index:
+            for outline in detection.outline:
+                ax.plot(outline[:, 1], outline[:, 0], color=DETECTION_COLOUR, linewidth=1.2)
+
+
+def _frame(ax: Any, window: tuple[float, float, float, float]) -> None:
+    ax.set_xlim(window[0], window[1])
+    ax.set_ylim(window[2], window[3])
+
+
 def _letters(ax: Any) -> None:
     """Anterior is left and head is up in every series, which is in LFP order."""
     style = {"color": "#ffd75f", "fontsize": 8, "transform": ax.transAxes}
@@ -95,7 +182,25 @@ def _letters(ax: Any) -> None:
 
 
 def froc_picture(curves: Sequence[tuple[str, FrocCurve]], path: Path) -> Path:
-    """FROC curves in both readings of false positives, side by side."""
+    """FROC curves in both readings of false positives, side by side, as a file."""
+    return save(froc_figure(curves), path)
+
+
+def froc_figure(
+    curves: Sequence[tuple[str, FrocCurve]],
+    threshold: float | None = None,
+    bands: Bands | None = None,
+) -> Figure:
+    """FROC curves in both readings of false positives, side by side.
+
+    Parameters
+    ----------
+    curves : sequence of (name, FrocCurve)
+    threshold : float, optional
+        Where the first of them has a dot.
+    bands : mapping, optional
+        Of the first of them, from :func:`.froc_bands`.
+    """
     figure = Figure(figsize=(9.5, 4.2), layout="constrained")
     for ax, reading, limit, label in (
         (figure.add_subplot(1, 2, 1), MEAN, 0.5, "false positives per case (mean over slices)"),
@@ -104,6 +209,12 @@ def froc_picture(curves: Sequence[tuple[str, FrocCurve]], path: Path) -> Path:
         for name, curve in curves:
             fp, tp = curve.envelope(reading)
             ax.plot(np.r_[fp, max(limit, fp[-1])], np.r_[tp, tp[-1]], label=name)
+        if bands:
+            places, low, high = bands[reading]
+            ax.fill_between(places, low, high, color="C0", alpha=0.18, label="95 % of resamples")
+        if threshold is not None:
+            rate, *at = curves[0][1].at(threshold)
+            ax.plot(at[reading == SUM], rate, "o", color="C0", label=f"threshold {threshold:.3f}")
         ax.set_xlim(0, limit)
         ax.set_ylim(0, 1.02)
         ax.set_xlabel(label)
@@ -111,7 +222,19 @@ def froc_picture(curves: Sequence[tuple[str, FrocCurve]], path: Path) -> Path:
         ax.grid(alpha=0.3)
     ax.legend(loc="lower right", fontsize=8)
     figure.supxlabel(NOTICE, fontsize=8)
-    return save(figure, path)
+    return figure
+
+
+def rendered(figure: Figure) -> dict[str, bytes]:
+    """A figure as ``png`` and ``svg``; the same figure gives the same bytes."""
+    result = {}
+    # Identifiers inside an SVG are random without a salt, and it would hold the time.
+    with mpl.rc_context({"svg.hashsalt": "napari-spinemet"}):
+        for kind, facts in (("png", {}), ("svg", {"Date": None})):
+            buffer = BytesIO()
+            figure.savefig(buffer, format=kind, metadata=facts)
+            result[kind] = buffer.getvalue()
+    return result
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -12,7 +12,9 @@ from .study_froc import SystemCurve
 def froc_report(systems: Sequence[SystemCurve], model: str) -> dict[str, Any]:
     """What ``spinemet froc --json`` prints: for each system its figures and its raw points.
 
-    A false positive rate that is never reached is ``None``, since JSON knows no infinity.
+    A false positive rate that is never reached is ``None``, since JSON knows no infinity. A point
+    holds from its threshold down to the next one; thresholds are float32 numbers, as the
+    likelihoods are, so another threshold must be rounded to float32 before it is looked up.
     """
     first = systems[0].curve
     return {

@@ -22,7 +22,8 @@ TASK = "froc"
 STANDING_CASES = 60
 """The components of a case and its map take about 10 MB."""
 LOWEST = 0.001
-"""Threshold from which a standing curve is exact, which is where the slider begins."""
+"""The curve of a study ends at this threshold, which is where the slider begins: far below, a
+whole picture is one region, which may find a lesion by chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,7 @@ def _drawn(
         trees = StandingTrees(CohortForests(cases, point.weight, lowest=LOWEST), contours)
         draw = trees.forests.curve
     else:
-        draw = partial(froc, cases, weight=point.weight)
+        draw = partial(froc, cases, weight=point.weight, lowest=LOWEST)
     curve = draw(max_distance_mm=max_distance_mm, min_area_cm2=point.min_area_cm2, gate=point.gate)
     return SystemCurve(name, curve, point, trees)
 
@@ -157,6 +158,7 @@ def scan_curve(
         min_area_cm2=point.min_area_cm2,
         weight=point.weight,
         gate=point.gate,
+        lowest=LOWEST,
     )
 
 

@@ -11,6 +11,7 @@ from .. import __version__
 from ..errors import SpinemetError
 from ..jobs import CancelToken, EventCallback
 from ..network.card import ModelCard, load_card, model_names
+from ..study.likelihoods import map_identity
 from .parts import JobBar, button, form, group, notice, row, text
 from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, ShownCurve, same_contours, session_of
@@ -227,11 +228,15 @@ class DetectWidget(QWidget):
             "version": __version__,
         }
         model = (card.identity, card.name, card.to_json())
-        session.desk.start(
-            "record",
-            lambda *_: case.save_run(series, model, settings, result.findings, result.seconds),
-            lambda _: session.study_changed.emit(),
-        )
+        study = session.study
+
+        def work(*_: object) -> None:
+            case.save_run(series, model, settings, result.findings, result.seconds)
+            if study is not None and study.memory is case.memory:
+                # To be shown again with the case; made anew if it is lost.
+                study.save_likelihood(case, map_identity(card.identity, columns), result.plain)
+
+        session.desk.start("record", work, lambda _: session.study_changed.emit())
 
     def _on_result(self) -> None:
         result = self.session.result

@@ -47,6 +47,7 @@ class FindingsBox(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(box)
         self.count = text()
+        self._inner = inner
         inner.addWidget(self.count)
         self.table = Table(
             tuple(name for name, _ in HEADINGS),
@@ -105,6 +106,10 @@ class FindingsBox(QWidget):
         ]
         bind(self, self.keys)
         self.update_buttons()
+
+    def add(self, widget: QWidget) -> None:
+        """Put something below the verdicts."""
+        self._inner.addWidget(widget)
 
     def fill(self, findings: Sequence[Finding], said: str) -> None:
         """Show findings; the one that was chosen stays chosen where it has gone to."""

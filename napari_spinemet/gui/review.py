@@ -22,9 +22,11 @@ from .froc_box import FrocBox
 from .operating_point import OperatingPointBox
 from .outlines import REFINE, Outlines
 from .parts import JobBar, button, group, notice, row
+from .recall import Recall
 from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, ShownCurve, session_of
 from .settings import preference
+from .sign_row import SignRow
 
 if TYPE_CHECKING:
     import napari
@@ -45,11 +47,19 @@ class ReviewWidget(QWidget):
         self.controls.threshold_changed.connect(self._on_threshold)
         self.controls.changed.connect(self._on_setting)
         self.outlines = Outlines(self.session)
+        self.recall = Recall(self.session, self.controls.point)
         self.controls.refined_changed.connect(self._on_refined)
         self.outlines.fitted.connect(self._draw_all)
         layout.addWidget(self.controls)
         self.box = FindingsBox(self.session)
+        self.end = SignRow(
+            self.session,
+            self.outlines.current,
+            self.controls.point,
+            self.controls.refined.isChecked,
+        )
         self.table, self.judge = self.box.table, self.box.judge
+        self.box.add(self.end)
         layout.addWidget(self.box, 1)
         box, inner = group("FROC")
         self.froc_box = FrocBox(self.session)

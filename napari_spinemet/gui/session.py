@@ -278,11 +278,12 @@ class Session(QObject):
         book = self.verdicts()
         book.give(place, verdict)
         all_judged = all(book.of([f.centre_mm for f in findings]))
-        case, series = self.recorded, self.series
+        case, series, result = self.recorded, self.series, self.result
+        model = result.plain.model if result is not None else ""
         if case is not None and series is not None:
             self.desk.start(
                 "verdict",
-                lambda *_: case.judge(series, place, verdict, all_judged=all_judged),
+                lambda *_: case.judge(series, place, verdict, all_judged=all_judged, model=model),
                 lambda _: self.study_changed.emit(),
             )
 

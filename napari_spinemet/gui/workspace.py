@@ -11,6 +11,7 @@ from .annotate import AnnotateWidget
 from .detect import DetectWidget
 from .load import LoadWidget
 from .review import ReviewWidget
+from .screen import ScreenMemory
 from .session import session_of
 from .train import TrainWidget
 
@@ -52,6 +53,7 @@ class Workspace(QWidget):
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(self.tabs)
         self._keep_wide_enough()
+        self.screen = ScreenMemory(self)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the viewer's style, which has its own margins and letters."""

@@ -21,10 +21,12 @@ from .database import (
     DETECTED,
     NEW,
     REVIEWED,
+    SIGNED,
     CaseRecord,
     StudyDatabase,
     hash_of_files,
 )
+from .result_rows import RunRecord
 from .verdicts import VerdictBook
 
 
@@ -35,8 +37,8 @@ class CaseState:
     Attributes
     ----------
     contours : {"new", "contoured", "approved"}
-    findings : {"", "detected", "reviewed"}
-        What a network found, and whether a person has judged it.
+    findings : {"", "detected", "reviewed", "signed"}
+        What a network found, whether a person has judged all of it, and has signed that.
     """
 
     contours: str
@@ -326,17 +328,58 @@ class Case:
         verdict: str,
         *,
         all_judged: bool,
+        model: str = "",
     ) -> None:
-        """Store the verdict on what is at a place; with the last one the case is reviewed."""
+        """Store the verdict on what is at a place; with the last one the case is reviewed.
+
+        ``model`` is the identity of the one that found it. What was signed is so no more.
+        """
         memory = self.writable()
         with memory.together():
             record = self.remember(series)
-            runs = memory.results.runs(self.name)
+            runs = [r for r in memory.results.runs(self.name) if r.model == model]
             run = runs[-1].number if runs else None
             memory.results.save_verdict(self.name, place, verdict, run=run)
             state = REVIEWED if all_judged else DETECTED
             if record.findings != state:
                 memory.set_findings(self.name, state)
+
+    @property
+    def last_run(self) -> RunRecord | None:
+        """What was detected last."""
+        if self.memory is None or self.record is None:
+            return None
+        runs = self.memory.results.runs(self.name)
+        return runs[-1] if runs else None
+
+    def sign(
+        self,
+        series: SagittalSeries,
+        model: tuple[str, str, str],
+        settings: Mapping[str, Any],
+        findings: Sequence[Finding],
+    ) -> None:
+        """Sign the verdicts on findings; these are stored as they were on the screen.
+
+        The user of the computer signs; another verdict, or another detection, takes it back.
+        The parameters are those of :meth:`save_run`.
+
+        Raises
+        ------
+        SpinemetError
+            If one of the findings has no verdict.
+        """
+        memory = self.writable()
+        with memory.together():
+            self.remember(series)
+            said = self.verdicts().of([f.centre_mm for f in findings])
+            if not all(said):
+                raise SpinemetError(
+                    f"{said.count('')} of the {len(said)} findings of {self.name} have no verdict "
+                    "yet; judge them, then sign."
+                )
+            self.save_run(series, model, {**settings, "signed": True}, findings, 0.0)
+            memory.set_findings(self.name, SIGNED)
 
     def writable(self) -> StudyDatabase:
         """The memory of its study, to change it.

@@ -16,10 +16,10 @@ from .result_rows import ResultRows
 from .store import Store
 
 NEW, CONTOURED, APPROVED = "new", "contoured", "approved"
-DETECTED, REVIEWED = "detected", "reviewed"
+DETECTED, REVIEWED, SIGNED = "detected", "reviewed", "signed"
 STATES = (NEW, CONTOURED, APPROVED)
 """How far the contours of a case are."""
-FINDINGS = ("", DETECTED, REVIEWED)
+FINDINGS = ("", DETECTED, REVIEWED, SIGNED)
 """How far the findings of a case are; a case may be approved and not detected on, or both."""
 
 
@@ -41,7 +41,7 @@ class CaseRecord:
         Of its contours.
     state_by, state_at : str
         Who brought it there, and when (ISO 8601, UTC).
-    findings : {"", "detected", "reviewed"}
+    findings : {"", "detected", "reviewed", "signed"}
     findings_by, findings_at : str
     stored : bool
         Whether the study holds contours of it, in place of those it may have come with.
@@ -114,7 +114,7 @@ class StudyDatabase(Store):
     def set_findings(self, name: str, state: str, who: str = "") -> None:
         """Bring the findings of a case to another state."""
         if state not in FINDINGS:
-            raise ValueError(f"Findings are {' or '.join(FINDINGS[1:])}, not {state!r}.")
+            raise ValueError(f"Findings are {', '.join(FINDINGS[1:])}, not {state!r}.")
         self._set("findings", name, state, who)
 
     def _set(self, column: str, name: str, state: str, who: str) -> None:

@@ -30,6 +30,11 @@ def is_crossval(identity: str) -> bool:
     return identity.startswith(CROSSVAL)
 
 
+def map_identity(model: str, columns: str) -> str:
+    """What a model's maps are known by: those of all columns are not those of the centre."""
+    return f"{model} {columns} columns" if columns not in ("", "centre") else model
+
+
 def save_likelihood(likelihood: LikelihoodMap, path: Path) -> None:
     """Write a plain map.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SpinemetError
-from ..imaging import Finding
+from ..imaging import Finding, OperatingPoint
 from .audit import Row, digest, subject_of
 from .store import Store
 
@@ -40,6 +40,12 @@ class RunRecord:
     seconds: float
     run_by: str
     run_at: str
+
+    @property
+    def operating_point(self) -> OperatingPoint:
+        """The operating point among its settings."""
+        names = ("threshold", "min_area_cm2", "weight", "gate")
+        return OperatingPoint(**{k: self.settings[k] for k in names if k in self.settings})
 
 
 @dataclass(frozen=True)

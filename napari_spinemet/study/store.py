@@ -187,6 +187,12 @@ class Store:
         """Number of the last change."""
         return int(self.read("SELECT COALESCE(MAX(number), 0) FROM audit")[0][0])
 
+    @property
+    def trail_end(self) -> str:
+        """Number and hash of the last entry of the audit trail; empty without any."""
+        rows = self.read("SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1")
+        return f"{rows[0][0]} entries, the last with the hash {rows[0][1]}" if rows else ""
+
     def audit(self) -> Iterator[AuditEntry]:
         """The audit trail, oldest first."""
         for row in self.read("SELECT * FROM audit ORDER BY number"):
