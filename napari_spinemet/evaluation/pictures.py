@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
 from ..detection import DetectionResult
@@ -116,8 +117,11 @@ def case_figure(
 
 
 def _three(index: int, series: SagittalSeries) -> tuple[Figure, Sequence[Any]]:
-    figure = Figure(figsize=(9.6, 3.5), dpi=110, layout="constrained")
+    layout = ConstrainedLayoutEngine(h_pad=0.08)
+    figure = Figure(figsize=(9.6, 3.6), dpi=110, layout=layout)
     axes = figure.subplots(1, 3)
+    for ax in axes:
+        ax.set_facecolor("black")  # beyond the border of the scan
     axes[0].set_title(f"slice {index + 1} of {series.shape[0]}", fontsize=9)
     figure.supxlabel(NOTICE, fontsize=7)
     return figure, axes

@@ -133,9 +133,10 @@ def _metrics(card: ModelCard) -> list[tuple[str, str]]:
             if isinstance(part, int | float | str)
         ]
         if told:
-            rows.append((_words(name).capitalize(), ", ".join(told).strip()))
+            heading = _words(name)
+            rows.append((heading[:1].upper() + heading[1:], ", ".join(told).strip()))
     return rows
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return " ".join({"tp": "TP", "fp": "FP"}.get(w, w) for w in name.split("_"))
