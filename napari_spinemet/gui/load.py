@@ -92,9 +92,12 @@ class LoadWidget(QWidget):
         self.study_label = QLabel("no study open")
         self.study_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self.study_label)
+        self.study_choose_button = button(
+            "Study…", "Open the folder of a study, or make one.", self._choose_study
+        )
         layout.addWidget(
             row(
-                button("Study…", "Open the folder of a study, or make one.", self._choose_study),
+                self.study_choose_button,
                 button("Sample study", "Open the synthetic study to try things.", self.open_sample),
             )
         )

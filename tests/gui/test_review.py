@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_spinemet.detection.components import OUTSIDE
 from napari_spinemet.detection.gate import GateRule, SpineCurve
@@ -225,3 +226,20 @@ def test_the_validated_point_is_taken_whole(review: object, qtbot: object) -> No
     assert review.controls.point() == chosen
     rested(review, qtbot)
     assert session.result.operating_point == chosen
+
+
+def test_every_tick_shows_one_threshold(review: object, qtbot: object) -> None:
+    """Outlines on the screen and the point on the curve are read after each tick, with no pause."""
+    session, layer = review.session, review.session.layers.detections
+    session.layers.lesions.data[1, 30:50, 40:60] = 1
+    session.contours_changed.emit()
+    rested(review, qtbot)
+    values = session.result.likelihood.values[1]
+    for threshold in np.random.default_rng(4).uniform(0.01, 1.0, 200).round(3):
+        review.controls.threshold.setValue(float(threshold))
+        labels, count = ndimage.label(values >= np.float32(threshold), np.ones((3, 3)))
+        in_spine = [n for n in range(1, count + 1) if labels[40, 50] == n]
+        np.testing.assert_array_equal(layer.data[1] > 0, np.isin(labels, in_spine))
+        np.testing.assert_array_equal(layer.data[1] == OUTSIDE, (labels > 0) & (layer.data[1] <= 0))
+        assert review.froc.point == session.curve.at(float(threshold))
+        assert review.outlines.current().operating_point.threshold == float(threshold)
