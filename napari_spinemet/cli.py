@@ -13,6 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
+from .command_options import (
+    AreaOption,
+    DeviceOption,
+    GateOption,
+    JsonOption,
+    PresetOption,
+    ThresholdOption,
+    WeightOption,
+    operating_point_of,
+)
 from .errors import Cancelled, SpinemetError
 from .export_commands import export_commands
 from .notice import NOTICE
@@ -29,7 +39,7 @@ from .terminal import (
 from .training_commands import crossval, train
 
 if TYPE_CHECKING:
-    from .imaging import OperatingPoint
+    pass
 
 USER_CAN_MEND, OUR_FAULT = 2, 1
 _INTERRUPTED = 130
@@ -42,8 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 
 
 def main() -> None:
@@ -141,11 +149,11 @@ def detect(
     path: Annotated[Path, typer.Argument(help="Folder, file, zip or DICOMDIR.")],
     series: Annotated[str | None, typer.Option(help="SeriesInstanceUID, if several fit.")] = None,
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a file.")] = "default",
-    threshold: Annotated[float | None, typer.Option(help="Likelihood, 0 to 1.")] = None,
-    min_area: Annotated[float | None, typer.Option(help="Smallest detection in cm².")] = None,
-    weight: Annotated[float | None, typer.Option(help="Aggregation weight.")] = None,
-    gate: Annotated[bool | None, typer.Option(help="Drop what lies outside the spine.")] = None,
-    preset: Annotated[str | None, typer.Option(help="'paper': 0.6, 5 cm², 0.4, no gate.")] = None,
+    threshold: ThresholdOption = None,
+    min_area: AreaOption = None,
+    weight: WeightOption = None,
+    gate: GateOption = None,
+    preset: PresetOption = None,
     refine: Annotated[
         bool, typer.Option("--refine", help="Fit the outlines to the lesions' edges.")
     ] = False,
@@ -181,7 +189,14 @@ def detect(
 
     network = load_model(model)
     card = load_card(model)
-    point = _operating_point(card.operating_point, preset, threshold, min_area, weight, gate)
+    point = operating_point_of(
+        card.operating_point,
+        preset,
+        threshold=threshold,
+        min_area_cm2=min_area,
+        weight=weight,
+        gate=gate,
+    )
     if many:
         from .batch_commands import run_many
 
@@ -228,30 +243,6 @@ def detect(
     console.print(NOTICE)
 
 
-def _operating_point(
-    default: OperatingPoint,
-    preset: str | None,
-    threshold: float | None,
-    min_area: float | None,
-    weight: float | None,
-    gate: bool | None,
-) -> OperatingPoint:
-    from dataclasses import replace
-
-    from .imaging import PAPER_OPERATING_POINT
-
-    if preset not in (None, "paper"):
-        raise SpinemetError(f"There is no preset '{preset}'; the only one is 'paper'.")
-    point = PAPER_OPERATING_POINT if preset else default
-    given = {
-        "threshold": threshold,
-        "min_area_cm2": min_area,
-        "weight": weight,
-        "gate": gate,
-    }
-    return replace(point, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-
-
 @app.command()
 def phantom(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the cases go.")],
@@ -284,10 +275,10 @@ def phantom(
 def froc(
     study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a file.")] = "default",
-    min_area: Annotated[float | None, typer.Option(help="Smallest detection in cm².")] = None,
-    weight: Annotated[float | None, typer.Option(help="Aggregation weight.")] = None,
-    gate: Annotated[bool | None, typer.Option(help="Drop what lies outside the spine.")] = None,
-    preset: Annotated[str | None, typer.Option(help="'paper': 0.6, 5 cm², 0.4, no gate.")] = None,
+    min_area: AreaOption = None,
+    weight: WeightOption = None,
+    gate: GateOption = None,
+    preset: PresetOption = None,
     max_distance: Annotated[float, typer.Option(help="mm between centres.")] = 20.0,
     baselines: Annotated[bool, typer.Option(help="Two plain detectors beside it.")] = False,
     device: DeviceOption = "auto",
@@ -302,7 +293,9 @@ def froc(
 
     place = Study(study)
     network, card = load_model(model), load_card(model)
-    point = _operating_point(card.operating_point, preset, None, min_area, weight, gate)
+    point = operating_point_of(
+        card.operating_point, preset, min_area_cm2=min_area, weight=weight, gate=gate
+    )
     with progress("froc") as (on_event, token):
         systems = [
             study_curve(

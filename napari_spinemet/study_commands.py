@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from .command_options import JsonOption, StudyArgument
 from .errors import SpinemetError
 from .terminal import console, print_cases, print_json
 
 USER_CAN_MEND = 2
 study_commands = typer.Typer(help="Scans and contours of a study, in and out; list and verify.")
-StudyArgument = Annotated[Path, typer.Argument(help="Folder of the study.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 CaseOption = Annotated[
     list[str] | None, typer.Option("--case", help="Name of a case; may be repeated.")
 ]

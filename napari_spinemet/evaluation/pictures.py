@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ..detection import DetectionResult
@@ -193,7 +194,9 @@ def froc_picture(curves: Sequence[tuple[str, FrocCurve]], path: Path) -> Path:
 def froc_figure(
     curves: Sequence[tuple[str, FrocCurve]],
     threshold: float | None = None,
+    *,
     bands: Bands | None = None,
+    slices: float = 13.0,
 ) -> Figure:
     """FROC curves in both readings of false positives, side by side.
 
@@ -201,30 +204,41 @@ def froc_figure(
     ----------
     curves : sequence of (name, FrocCurve)
     threshold : float, optional
-        Where the first of them has a dot.
+        Where each of them has a dot.
     bands : mapping, optional
         Of the first of them, from :func:`.froc_bands`.
+    slices : float
+        Of a case in the mean: so many times wider is the axis of the sums.
     """
-    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
+    figure = Figure(figsize=(9.5, 4.4), layout="constrained")
+    axes = figure.subplots(1, 2)
     for ax, reading, limit, label in (
-        (figure.add_subplot(1, 2, 1), MEAN, 0.5, "false positives per case (mean over slices)"),
-        (figure.add_subplot(1, 2, 2), SUM, 6.5, "false positives per scan (sum over slices)"),
+        (axes[0], MEAN, 0.5, "false positives per case (mean over slices)"),
+        (axes[1], SUM, 0.5 * slices, "false positives per case (sum over slices)"),
     ):
-        for name, curve in curves:
+        for number, (name, curve) in enumerate(curves):
             fp, tp = curve.envelope(reading)
-            ax.plot(np.r_[fp, max(limit, fp[-1])], np.r_[tp, tp[-1]], label=name)
+            colour = f"C{number % 10}"
+            ends = np.r_[fp, max(limit, fp[-1])], np.r_[tp, tp[-1]]
+            ax.plot(*ends, color=colour, linestyle=("-", "--", "-.")[number % 3], label=name)
+            if threshold is not None:
+                rate, *at = curve.at(threshold)
+                ax.plot(at[reading == SUM], rate, "o", color=colour, markersize=5)
         if bands:
             places, low, high = bands[reading]
-            ax.fill_between(places, low, high, color="C0", alpha=0.18, label="95 % of resamples")
-        if threshold is not None:
-            rate, *at = curves[0][1].at(threshold)
-            ax.plot(at[reading == SUM], rate, "o", color="C0", label=f"threshold {threshold:.3f}")
-        ax.set_xlim(0, limit)
+            shade = "95 % of resampled cohorts"
+            ax.fill_between(places, low, high, color="C0", alpha=0.18, linewidth=0, label=shade)
+        ax.set_xlim(-0.01 * limit, limit)
         ax.set_ylim(0, 1.02)
         ax.set_xlabel(label)
         ax.set_ylabel("true positive rate")
         ax.grid(alpha=0.3)
-    ax.legend(loc="lower right", fontsize=8)
+    handles, _ = axes[1].get_legend_handles_labels()
+    if threshold is not None:
+        name = f"threshold {threshold:.2f}"
+        dot = Line2D([], [], marker="o", linestyle="", color="0.4", markersize=5, label=name)
+        handles.append(dot)
+    axes[1].legend(handles=handles, loc="lower right", fontsize=8)
     figure.supxlabel(NOTICE, fontsize=8)
     return figure
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from ..detection.pipeline import evaluate
-from ..errors import SpinemetError
+from ..experiments.known_models import model_file
 from ..imaging import OperatingPoint
 from ..jobs import CancelToken, EventCallback
-from ..network.card import load_card, model_names
 from ..study.likelihoods import map_identity
 from .session import THIS_SCAN, ShownCurve
 
@@ -94,22 +93,11 @@ def _kept(
         plain = study.likelihood(case, of_curve)
         if plain is not None:
             # Of a cross-validation each map names its fold.
-            return replace(plain, model=of_curve), point, _file_of(study, of_curve)
+            return replace(plain, model=of_curve), point, model_file(study, of_curve)
     run = case.last_run
     if run is None:
         return None
     plain = study.likelihood(case, map_identity(run.model, str(run.settings.get("columns", ""))))
     if plain is None:
         return None
-    return plain, run.operating_point, _file_of(study, run.model)
-
-
-def _file_of(study: Study, identity: str) -> str:
-    """Name or file of the model with an identity; empty if there is none here."""
-    for name in (*model_names(), *map(str, study.model_files())):
-        try:
-            if load_card(name).identity == identity:
-                return name
-        except SpinemetError:
-            continue
-    return ""
+    return plain, run.operating_point, model_file(study, run.model)

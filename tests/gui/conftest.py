@@ -118,6 +118,18 @@ def study_copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def detected(workspace: object, wait_idle: Callable, study_copy: Path, quick_model: Path) -> object:
+    """The workspace with the first case of a study open, detected on by a quick model."""
+    workspace.load.open_study(study_copy)
+    workspace.load.open_case()
+    wait_idle(workspace)
+    workspace.detect._select(str(quick_model))
+    workspace.detect.detect()
+    wait_idle(workspace)
+    return workspace
+
+
+@pytest.fixture
 def picture_folder() -> Path:
     """Where screenshots go, to be looked at."""
     folder = Path(os.environ.get("SPINEMET_PICTURES", "demo-output")) / os.environ.get(

@@ -124,39 +124,27 @@ def test_a_case_shows_what_was_found_in_it_before(
 
 
 def test_signed_verdicts_are_so_until_another_is_given(
-    workspace: object, wait_idle: Callable, study_copy: Path, quick_model: Path, qtbot: object
+    detected: object, wait_idle: Callable, qtbot: object
 ) -> None:
     """Not before all are judged; the run that is signed is the one on the screen."""
-    load, detect, session, review = (
-        workspace.load,
-        workspace.detect,
-        workspace.session,
-        workspace.review,
-    )
-    load.open_study(study_copy)
-    load.open_case()
-    wait_idle(workspace)
-    assert not review.end.sign_button.isEnabled()
-    detect._select(str(quick_model))
-    detect.detect()
-    wait_idle(workspace)
+    load, session, review = detected.load, detected.session, detected.review
     said: list[str] = []
     session.message.connect(said.append)
     values = session.result.likelihood.values
     review.controls.min_area.setValue(0.3)
     review.controls.threshold.setValue(float(sorted(values[values > 0])[-400]))
     qtbot.waitUntil(lambda: not review._rest.isActive(), timeout=5_000)
-    wait_idle(workspace)
+    wait_idle(detected)
     assert review.findings
     review.end.sign_button.click()
-    wait_idle(workspace)
+    wait_idle(detected)
     assert "no verdict yet" in said[-1]
     assert str(session.case.state) == "contoured, detected"
     for number in range(len(review.findings)):
         review.table.choose(number)
         review.judge("accepted")
     review.end.sign_button.click()
-    wait_idle(workspace)
+    wait_idle(detected)
     assert str(session.case.state) == "contoured, signed"
     assert load.case_table.item(0, 1).text() == "contoured, signed"
     assert review.end.state.text().startswith("Signed by ")
@@ -167,18 +155,14 @@ def test_signed_verdicts_are_so_until_another_is_given(
     shown = [d.area_cm2 for f in review.findings for d in f.detections]
     assert [d.area_cm2 for d in held] == pytest.approx(shown)
     review.judge("rejected")
-    wait_idle(workspace)
+    wait_idle(detected)
     assert str(session.case.state) == "contoured, reviewed"
     assert review.end.state.text() == ""
     assert session.study.verify() == []
 
 
 def test_reports_are_written_from_the_window(
-    workspace: object,
-    wait_idle: Callable,
-    study_copy: Path,
-    quick_model: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    detected: object, wait_idle: Callable, study_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Into the study, a folder each; a scan of no study asks where to."""
     from napari_spinemet.gui import sign_row
@@ -187,30 +171,19 @@ def test_reports_are_written_from_the_window(
     monkeypatch.setattr(
         sign_row.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile())
     )
-    load, detect, session, end = (
-        workspace.load,
-        workspace.detect,
-        workspace.session,
-        workspace.review.end,
-    )
-    load.open_study(study_copy)
-    load.open_case()
-    wait_idle(workspace)
-    detect._select(str(quick_model))
-    detect.detect()
-    wait_idle(workspace)
+    session, review, end = detected.session, detected.review, detected.review.end
     end.case_action.trigger()
-    wait_idle(workspace)
-    workspace.review.evaluate_study()
-    wait_idle(workspace)
+    wait_idle(detected)
+    review.evaluate_study()
+    wait_idle(detected)
     end.study_action.trigger()
-    wait_idle(workspace)
+    wait_idle(detected)
     case, study = map(Path, opened)
     assert case.parent.parent == study.parent.parent == study_copy / "reports"
     assert case.parent.name.startswith("case-001-")
     text = study.read_text(encoding="utf-8")
     assert session.shown.model in text
-    rate, _, total = session.curve.at(workspace.review.controls.point().threshold)
+    rate, _, total = session.curve.at(review.controls.point().threshold)
     assert f"{rate:.1%}, averaged" in text
     assert f"{total:.2f} per scan" in text
     monkeypatch.setattr(
@@ -218,7 +191,7 @@ def test_reports_are_written_from_the_window(
     )
     session.case = None
     end.case_action.trigger()
-    wait_idle(workspace)
+    wait_idle(detected)
     assert Path(opened[-1]).parent.parent == study_copy.parent / "else"
 
 

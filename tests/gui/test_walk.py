@@ -92,19 +92,10 @@ def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Cal
     assert plot.point == (1.0, 1.0, 1.0)
 
 
-def test_finding_is_flown_to_and_judged(
-    workspace: object, viewer: object, wait_idle: Callable, quick_model: Path
-) -> None:
+def test_finding_is_flown_to_and_judged(detected: object, viewer: object) -> None:
     """A click in the table shows the slice of the finding; a verdict stands in its row."""
-    load, detect, review = workspace.load, workspace.detect, workspace.review
-    load.open_sample()
-    wait_idle(workspace)
-    load.open_case()
-    wait_idle(workspace)
-    detect._select(str(quick_model))
-    detect.detect()
-    wait_idle(workspace)
-    values = workspace.session.result.likelihood.values
+    review = detected.review
+    values = detected.session.result.likelihood.values
     review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
     review._draw_all()
     assert review.findings
@@ -118,22 +109,9 @@ def test_finding_is_flown_to_and_judged(
     assert review.table.item(len(review.findings) - 1, VERDICT).text() == ""
 
 
-def test_keys_lead_through_the_findings(
-    workspace: object, wait_idle: Callable, qtbot: object, study_copy: Path, quick_model: Path
-) -> None:
+def test_keys_lead_through_the_findings(detected: object, wait_idle: Callable) -> None:
     """Next, verdict, undo: in the order that the table is sorted by, and recorded."""
-    load, detect, review, session = (
-        workspace.load,
-        workspace.detect,
-        workspace.review,
-        workspace.session,
-    )
-    load.open_study(study_copy)
-    load.open_case()
-    wait_idle(workspace)
-    detect._select(str(quick_model))
-    detect.detect()
-    wait_idle(workspace)
+    review, session = detected.review, detected.session
     values = session.result.likelihood.values
     review.controls.min_area.setValue(0.1)
     review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.95)))
@@ -144,7 +122,7 @@ def test_keys_lead_through_the_findings(
     areas = [float(table.item(row, AREA).text()) for row in range(table.rowCount())]
     assert areas == sorted(areas, reverse=True)
     assert len(set(areas)) > 1
-    workspace.show_tab("Review")
+    detected.show_tab("Review")
     key = {found.keys: found.do for found in box.keys}
     key["N"]()
     assert table.currentRow() == 0
@@ -167,33 +145,20 @@ def test_keys_lead_through_the_findings(
     session.message.connect(said.append)
     key["Ctrl+Z"]()
     assert "no verdict" in said[-1]
-    wait_idle(workspace)
+    wait_idle(detected)
     records = session.study.memory.results.verdicts(session.case.name)
     assert [r.verdict for r in records] == ["accepted", "rejected", "accepted", ""]
     assert session.study.verify() == []
 
 
-def test_what_was_found_and_said_is_in_the_study(
-    workspace: object, wait_idle: Callable, quick_model: Path, study_copy: Path
-) -> None:
+def test_what_was_found_and_said_is_in_the_study(detected: object, wait_idle: Callable) -> None:
     """The run with its detections, and each verdict; the case is reviewed with the last one."""
-    load, detect, review, session = (
-        workspace.load,
-        workspace.detect,
-        workspace.review,
-        workspace.session,
-    )
-    load.open_study(study_copy)
-    load.open_case()
-    wait_idle(workspace)
-    detect._select(str(quick_model))
-    detect.detect()
-    wait_idle(workspace)
+    review, session = detected.review, detected.session
     results, case = session.study.memory.results, session.case
     (run,) = results.runs(case.name)
     assert run.settings["threshold"] == session.result.operating_point.threshold
     assert len(results.detections(run.number)) == len(session.result.detections)
-    assert load.case_table.item(0, 1).text() == "contoured, detected"
+    assert detected.load.case_table.item(0, 1).text() == "contoured, detected"
     values = session.result.likelihood.values
     review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
     review._draw_all()
@@ -201,13 +166,13 @@ def test_what_was_found_and_said_is_in_the_study(
     for number in range(len(review.findings)):
         review.table.selectRow(number)
         review.judge("rejected")
-    wait_idle(workspace)
-    assert load.case_table.item(0, 1).text() == "contoured, reviewed"
+    wait_idle(detected)
+    assert detected.load.case_table.item(0, 1).text() == "contoured, reviewed"
     assert len(results.verdicts(case.name)) == len(review.findings)
     book = case.verdicts()
     centres = [f.centre_mm for f in review.findings]
     assert set(book.of(centres)) == {"rejected"}
-    load.open_case()  # read anew
-    wait_idle(workspace)
+    detected.load.open_case()  # read anew
+    wait_idle(detected)
     assert set(session.verdicts().of(centres)) == {"rejected"}
     assert session.study.verify() == []

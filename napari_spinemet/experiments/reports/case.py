@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ...detection import DetectionResult
+from ...detection import DetectionResult, likelihood_map
 from ...detection.findings import level_of
+from ...detection.pipeline import evaluate
+from ...errors import SpinemetError
 from ...evaluation import FrocCurve
 from ...evaluation.pictures import case_figure, finding_figure, froc_figure
-from ...imaging import Annotation, Finding, SagittalSeries
+from ...imaging import Annotation, Finding, OperatingPoint, SagittalSeries
 from ...imaging.grids import mask_on_series
+from ...jobs import CancelToken
 from ...network.card import ModelCard
 from ...study import Case, Study
+from ...study.likelihoods import map_identity
 from ...study.result_rows import VerdictRecord
+from ..figures import MapSource
+from ..known_models import model_file
 from .facts import (
     contour_hash,
     curve_table,
@@ -151,6 +157,81 @@ def write_case_report(
         If the folder cannot be written to.
     """
     return write_page(case_page(evidence, now), folder)
+
+
+def report_case(
+    study: Study,
+    name: str,
+    folder: Path,
+    point_of: Callable[[OperatingPoint], OperatingPoint],
+    source: MapSource | None = None,
+    *,
+    refine: bool = False,
+    device: str = "auto",
+    cancel: CancelToken | None = None,
+) -> Path:
+    """Write the report of a case of a study; gives the file of the page.
+
+    Parameters
+    ----------
+    study : Study
+    name : str
+        Of the case.
+    folder : Path
+    point_of : callable
+        Gives the operating point to report, from the usual one.
+    source : MapSource, optional
+        What makes the map; by default the model that the case was detected on by last, at the
+        operating point of then.
+    refine : bool
+        Fit the outlines to the picture; they are also if they were then.
+    device, cancel
+        See :func:`.likelihood_map`.
+
+    Raises
+    ------
+    SpinemetError
+        If there is no such case, or nothing to make its map with.
+    """
+    case = study.case(name)
+    usual, columns = None, "centre"
+    if source is None:
+        run = case.last_run
+        if run is None:
+            raise SpinemetError(
+                f"The case {name} of {study.path} was not detected on yet; name a model, or "
+                "detect first."
+            )
+        file = model_file(study, run.model)
+        if not file:
+            raise SpinemetError(
+                f"The model {run.model} that {name} was detected on by is no longer in "
+                f"{study.path}; name another model."
+            )
+        source, usual = MapSource.of_model(file), run.operating_point
+        columns = str(run.settings.get("columns", columns))
+        refine = refine or bool(run.settings.get("refined", False))
+    series = case.series()
+    annotation = case.annotation(series) if case.contoured else None
+    if columns == "centre":
+        plain = source.map_of(study, case, device=device, cancel=cancel)
+    else:
+        kept = study.likelihood(case, map_identity(source.identity, columns))
+        plain = kept or likelihood_map(
+            series, source.network, columns=columns, device=device, cancel=cancel
+        )
+    if plain is None:
+        raise SpinemetError(
+            f"{study.path} holds no map of {name} by {source.identity}; take a model instead."
+        )
+    point = point_of(usual or source.point or source.card.operating_point)
+    result = evaluate(replace(plain, model=source.identity), point)
+    if refine:
+        result = result.refined(series, cancel=cancel)
+    evidence = case_evidence(
+        study, case, series, result, annotation, card=source.card, refined=refine
+    )
+    return write_case_report(evidence, folder)
 
 
 def case_page(evidence: CaseEvidence, now: datetime.datetime | None = None) -> Page:

@@ -197,13 +197,13 @@ def _curves(systems: Sequence[tuple[str, FrocCurve]], point: OperatingPoint) -> 
     curve = systems[0][1]
     bands = froc_bands(curve, (0.5, 6.5)) if len(curve.cases) > 1 else None
     caption = (
-        "FROC curves in both readings of false positives; the dot is the operating point, the "
+        "FROC curves in both readings of false positives; the dots are the operating point, the "
         "shade holds 95 % of 1000 resamples of the cases."
     )
     blocks: list[Block] = [
         Picture(
             "froc",
-            froc_figure(systems, point.threshold, bands),
+            froc_figure(systems, point.threshold, bands=bands),
             caption,
             drawn=True,
             data=curve_table(systems),

@@ -1,0 +1,57 @@
+"""What is drawn onto the pictures of a figure: outlines, names and directions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from ..imaging import Detection
+from .pictures import DETECTION_COLOUR
+
+MaskArray = npt.NDArray[np.bool_]
+
+_EDGE = [withStroke(linewidth=1.5, foreground="black")]
+"""Around letters, since what they lie on may be bright."""
+
+
+def contour(ax: Any, mask: MaskArray, spacing_mm: tuple[float, float], colour: str) -> None:
+    """The outline of a mask; open where it leaves the picture, since nothing ends there."""
+    if mask.all() or not mask.any():
+        return
+    rows, columns = (np.arange(n) * step for n, step in zip(mask.shape, spacing_mm, strict=True))
+    ax.contour(columns, rows, mask.astype(float), [0.5], colors=colour, linewidths=1)
+
+
+def name_false(ax: Any, detection: Detection, borders: tuple[float, float]) -> None:
+    """Say which outline is a false positive, behind it or, near the border, in front."""
+    rows, columns = detection.pixels.T
+    behind = columns.max() + 20 < borders[1]
+    at = columns.max() + 4 if behind else columns.min() - 4
+    side = "left" if behind else "right"
+    style = {"color": DETECTION_COLOUR, "fontsize": 8, "path_effects": _EDGE}
+    ax.text(at, rows.mean(), "FP", ha=side, va="center", clip_on=True, **style)
+
+
+def patch_letters(ax: Any, flip: tuple[int, ...]) -> None:
+    """Where front, back, head and feet are in a patch that may be mirrored."""
+    across, along = ("PA" if -1 in flip else "AP"), ("FH" if -2 in flip else "HF")
+    style = {"color": "#ffd75f", "fontsize": 7, "path_effects": _EDGE, "transform": ax.transAxes}
+    ax.text(0.03, 0.5, across[0], va="center", ha="left", **style)
+    ax.text(0.97, 0.5, across[1], va="center", ha="right", **style)
+    ax.text(0.5, 0.98, along[0], va="top", ha="center", **style)
+    ax.text(0.5, 0.02, along[1], va="bottom", ha="center", **style)
+
+
+def bare(ax: Any) -> None:
+    """No ticks: what has a scale says it in words."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
+def line(name: str, colour: str) -> Line2D:
+    """An entry of a legend."""
+    return Line2D([], [], color=colour, label=name)
