@@ -36,7 +36,7 @@ from .terminal import (
     print_speed,
     progress,
 )
-from .training_commands import crossval, train
+from .training_commands import crossval, reproduce, train
 
 if TYPE_CHECKING:
     pass
@@ -358,7 +358,7 @@ def benchmark(
 
 app.add_typer(study_commands, name="study", no_args_is_help=True)
 app.add_typer(export_commands, name="export", no_args_is_help=True)
-for command in (train, crossval):
+for command in (train, crossval, reproduce):
     app.command()(command)
 
 

@@ -9,12 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
+from .command_options import DeviceOption, JsonOption
 from .errors import SpinemetError
 from .jobs.memory import keep_freed_memory
 from .terminal import console, print_json, progress
+from .typed import numbers_in
 
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
+ResolutionsOption = Annotated[
+    str | None, typer.Option(help="Of the network, in mm, separated by commas: 0.5,1,2 as a rule.")
+]
 
 
 def train(
@@ -32,6 +35,7 @@ def train(
     start: Annotated[str | None, typer.Option(help="Go on from the weights of this model.")] = None,
     preset: Annotated[str | None, typer.Option(help="'paper' for its constants.")] = None,
     form: Annotated[str | None, typer.Option(help="dense or patch.")] = None,
+    resolutions: ResolutionsOption = None,
     outputs: Annotated[int | None, typer.Option(help="2, or 3 with normal vertebra.")] = None,
     epochs: Annotated[int | None, typer.Option()] = None,
     batches: Annotated[int | None, typer.Option(help="Batches of an epoch.")] = None,
@@ -66,6 +70,7 @@ def train(
     keep_freed_memory()
     given = {
         "form": form,
+        "resolutions": _resolutions(resolutions),
         "outputs": outputs,
         "epochs": epochs,
         "batches_per_epoch": batches,
@@ -116,6 +121,7 @@ def crossval(
     ] = None,
     preset: Annotated[str | None, typer.Option(help="'paper' for its constants.")] = None,
     form: Annotated[str | None, typer.Option(help="dense or patch.")] = None,
+    resolutions: ResolutionsOption = None,
     epochs: Annotated[int | None, typer.Option()] = None,
     batches: Annotated[int | None, typer.Option(help="Batches of an epoch.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split and of the networks.")] = 0,
@@ -127,7 +133,13 @@ def crossval(
 
     keep_freed_memory()
     config = _config(
-        preset, form=form, epochs=epochs, batches_per_epoch=batches, seed=seed, device=device
+        preset,
+        form=form,
+        resolutions=_resolutions(resolutions),
+        epochs=epochs,
+        batches_per_epoch=batches,
+        seed=seed,
+        device=device,
     )
     with progress("crossval") as (on_event, token):
         report, _ = cross_validate_study(
@@ -158,3 +170,65 @@ def _config(preset: str | None, **given: Any) -> Any:
         raise SpinemetError(f"There is no preset '{preset}'; the only one is 'paper'.")
     settings = {k: v for k, v in given.items() if v is not None}
     return TrainingConfig.paper(**settings) if preset else TrainingConfig(**settings)
+
+
+def _resolutions(told: str | None) -> tuple[float, ...] | None:
+    return None if told is None else tuple(numbers_in(told, "Resolutions"))
+
+
+def reproduce(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where all of it is kept.")],
+    budget: Annotated[
+        str, typer.Option(help="'reduced' for a computer without a GPU, 'full', or 'smoke'.")
+    ] = "reduced",
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so long; the same command goes on.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this kind of network; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split and of the networks.")] = 0,
+    scheduler: Annotated[
+        str, typer.Option(help="'local' workers, 'none', or the address of a dask scheduler.")
+    ] = "local",
+    workers: Annotated[int | None, typer.Option(help="Local workers; one a core.")] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Run the paper's comparisons on a synthetic cohort: tables, figure 5, and p-values.
+
+    It can be interrupted at any point; the same command goes on from there.
+    """
+    from .experiments.reproduce import reproduce as run
+
+    keep_freed_memory()
+    with progress("reproduce") as (on_event, token):
+        standing = run(
+            folder,
+            budget=budget,
+            seed=seed,
+            minutes=minutes,
+            only=only,
+            scheduler=None if scheduler == "none" else scheduler,
+            workers=workers,
+            threads=1 if scheduler != "none" and device in ("auto", "cpu") else None,
+            device=device,
+            on_event=on_event,
+            cancel=token,
+        )
+    if as_json:
+        print_json(
+            {
+                "done": list(standing.done),
+                "missing": list(standing.missing),
+                "results": None if standing.results is None else str(standing.results),
+            }
+        )
+    elif standing.results is None:
+        console.print(
+            f"Done: {', '.join(standing.done) or 'nothing yet'}; still to come: "
+            f"{', '.join(standing.missing)}. The same command goes on from here."
+        )
+    else:
+        console.print((standing.results / "tables.md").read_text(encoding="utf-8"), soft_wrap=True)
+        console.print(f"Results: {standing.results}", soft_wrap=True)

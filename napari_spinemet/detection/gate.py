@@ -2,20 +2,23 @@
 
 Of the paper's eight false positives six were in the cerebellum (section 5.1). The
 likelihood of normal vertebra alone does not tell them apart, since a bright organ is called
-lesion and not vertebra; the course of the spine does.
+lesion and not vertebra; the course of the spine does. The course is followed where there is no
+doubt, from its back, since brain, nape and presacral tissue look like vertebra in some slices.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
+from scipy import ndimage, optimize
 
 from ..imaging import Detection, LikelihoodMap
 
 FloatArray = npt.NDArray[np.float64]
+MaskArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,24 @@ class GateRule:
 
     Attributes
     ----------
-    probability : float
-        A pixel supports the curve where the vertebra likelihood exceeds this in any slice.
+    certain : float
+        Rows belong to the spine where the vertebra likelihood exceeds this in any slice.
+    probability, share : float
+        Pixels tell its course where the likelihood exceeds this in that share of the slices.
+    gap_mm : int
+        Parts above each other are one across so much: discs, or a lesion.
+    continued_above_mm, aside_above_mm, continued_below_mm, aside_below_mm : float
+        A part that lies farther off still goes on with the spine, up to so far above or below it,
+        if the ends that face each other are not farther aside: a body that is lesion altogether
+        shows no vertebra. The brain lies 40 mm and more behind the neck, the sacrum up to 30 mm
+        behind a lumbar body.
+    spread : float
+        In each row the hindmost so many median widths count: in front of the sacrum and of the
+        neck more than the bodies may look like vertebra.
     degree : int
         Of the polynomial of column on row.
-    distance_mm : float
-        Detections whose centre lies farther from the curve are outside.
+    front_mm, behind_mm : float
+        Detections whose centre lies farther in front of the curve, or behind it, are outside.
     above_mm, below_mm : float
         How far beyond the first and last supported row the spine may go on.
     min_rows : int
@@ -38,10 +53,19 @@ class GateRule:
         A curve closer to the border of the evaluated columns is worth a warning.
     """
 
+    certain: float = 0.7
     probability: float = 0.5
+    share: float = 0.25
+    gap_mm: int = 12
+    continued_above_mm: float = 45.0
+    aside_above_mm: float = 20.0
+    continued_below_mm: float = 60.0
+    aside_below_mm: float = 35.0
+    spread: float = 1.15
     degree: int = 4
-    distance_mm: float = 28.0
-    above_mm: float = 15.0
+    front_mm: float = 22.0
+    behind_mm: float = 28.0
+    above_mm: float = 8.0
     below_mm: float = 25.0
     min_rows: int = 30
     border_mm: float = 30.0
@@ -73,7 +97,8 @@ class SpineCurve:
     def holds(self, row: npt.ArrayLike, column: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Whether working-grid points lie within the gate."""
         row, column = np.asarray(row), np.asarray(column)
-        near = np.abs(column - self.column(row)) <= self.rule.distance_mm
+        behind = column - self.column(row)
+        near = (behind >= -self.rule.front_mm) & (behind <= self.rule.behind_mm)
         height = (row >= self.first_row - self.rule.above_mm) & (
             row <= self.last_row + self.rule.below_mm
         )
@@ -107,12 +132,26 @@ def spine_curve(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spin
     rule = rule or GateRule()
     if likelihood.vertebra is None:
         return None
-    support = likelihood.vertebra.max(axis=0) > rule.probability
+    vertebra = likelihood.vertebra
+    # The brain and the nape look like vertebra in some slices, the spine does for certain.
+    held = np.flatnonzero(_spine_of(vertebra.max(axis=0) > rule.certain, rule).any(axis=1))
+    if len(held) < rule.min_rows:
+        return None
+    first, last = int(held[0]), int(held[-1])
+    in_slices = (vertebra > rule.probability).sum(axis=0)
+    support = in_slices >= max(1, math.ceil(rule.share * len(vertebra)))
+    support[:first] = False
+    support[last + 1 :] = False
+    support = _spine_of(support, rule)
     rows = np.flatnonzero(support.any(axis=1))
     if len(rows) < rule.min_rows:
         return None
+    support = support[rows]
     positions = np.arange(support.shape[1])
-    middle = (support[rows] * positions).sum(axis=1) / support[rows].sum(axis=1)
+    hindmost = len(positions) - 1 - support[:, ::-1].argmax(axis=1)
+    width = rule.spread * float(np.median(support.sum(axis=1)))
+    support &= positions > (hindmost - width)[:, None]
+    middle = (support * positions).sum(axis=1) / support.sum(axis=1)
     # On [-1, 1], or the powers of the rows could not be told apart.
     start = np.polynomial.Polynomial.fit(rows, middle, min(rule.degree, 2))
     fitted = np.polynomial.Polynomial.fit(rows, middle, rule.degree)
@@ -126,4 +165,39 @@ def spine_curve(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spin
 
     solution = optimize.least_squares(residuals, guess, loss="soft_l1", f_scale=4.0)
     polynomial = np.polynomial.Polynomial(solution.x, fitted.domain, fitted.window)
-    return SpineCurve(int(rows[0]), int(rows[-1]), polynomial, rule)
+    return SpineCurve(first, last, polynomial, rule)
+
+
+def _spine_of(support: MaskArray, rule: GateRule) -> MaskArray:
+    """The largest part of a ``(row, column)`` mask, and the parts that go on with it."""
+    gap = rule.gap_mm
+    tall = np.pad(support, ((gap, gap), (0, 0)))
+    joined = ndimage.binary_closing(tall, np.ones((gap + 1, 1), dtype=bool))[gap : len(tall) - gap]
+    labels, count = ndimage.label(joined, np.ones((3, 3)))
+    parts = [support & (labels == n) for n in range(1, count + 1)]
+    parts = [p for p in parts if p.any()]
+    if not parts:
+        return np.zeros_like(support)
+    spine: MaskArray = max(parts, key=np.count_nonzero).copy()
+    # Outwards from the largest, the nearest first.
+    ends = [np.flatnonzero(p.any(axis=1))[[0, -1]] for p in parts]
+    first, last = np.flatnonzero(spine.any(axis=1))[[0, -1]]
+    for k in np.argsort([min(abs(e[1] - first), abs(e[0] - last)) for e in ends]):
+        top, bottom = ends[k]
+        if bottom < first and first - bottom <= rule.continued_above_mm:
+            facing, end, aside = bottom, first, rule.aside_above_mm
+        elif top > last and top - last <= rule.continued_below_mm:
+            facing, end, aside = top, last, rule.aside_below_mm
+        else:
+            continue
+        beside = abs(_middle(parts[k], facing) - _middle(spine, end))
+        if bottom - top + 1 >= rule.gap_mm and beside <= aside:
+            spine |= parts[k]
+            first, last = min(first, top), max(last, bottom)
+    return spine
+
+
+def _middle(part: MaskArray, row: int) -> float:
+    """Mean column of a part about one of its ends."""
+    near = part[max(0, row - 10) : row + 11]
+    return float(np.nonzero(near)[1].mean())

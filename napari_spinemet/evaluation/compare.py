@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -20,6 +21,9 @@ BAND_POINTS = 400
 EXACT_UP_TO = 14
 """Cases up to which all sign flips are enumerated."""
 _CHUNK_BYTES = 2**20  # of each array on the way: more would leave the processor's cache
+
+
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,10 @@ class _Table:
     tp: FloatArray
     fp: FloatArray
     has_regions: FloatArray
+
+
+Statistic = Callable[[_Table, FloatArray], FloatArray]
+"""Of resamples, given the weight ``(resample, case)`` of each case; more is better."""
 
 
 def _table(curve: FrocCurve, thresholds: LevelArray, reading: str) -> _Table:
@@ -209,6 +217,126 @@ def compare_froc(
     -------
     FrocComparison
     """
+    found = _compared(a, b, partial(weighted_areas, fp_range=fp_range), reading, n_resamples, seed)
+    observed, differences, flipped, exact = found
+    difference = observed[0] - observed[1]
+    not_better = float((differences <= _ROUNDING).mean())
+    not_worse = float((differences >= -_ROUNDING).mean())
+    low, high = np.percentile(differences, (2.5, 97.5))
+    return FrocComparison(
+        area_a=observed[0],
+        area_b=observed[1],
+        difference=difference,
+        interval=(float(low), float(high)),
+        p_one_sided=not_better,
+        p_two_sided=min(1.0, 2 * min(not_better, not_worse)),
+        p_sign_flip_one_sided=float((flipped >= difference - _ROUNDING).mean()),
+        p_sign_flip_two_sided=float((np.abs(flipped) >= abs(difference) - _ROUNDING).mean()),
+        sign_flip_exact=exact,
+        n_resamples=n_resamples,
+        n_cases=len(a.cases),
+    )
+
+
+@dataclass(frozen=True)
+class FpComparison:
+    """How many false positives per case system a saves against b at a TP rate.
+
+    Attributes
+    ----------
+    tp_rate, limit : float
+        A system that does not reach the rate counts as if it did so at the limit.
+    fp_a, fp_b : float
+    saved : float
+        ``fp_b - fp_a``.
+    interval : tuple of float
+        95 % percentile interval of that over the resamples.
+    p_one_sided, p_two_sided, p_sign_flip_one_sided, p_sign_flip_two_sided : float
+        As in :class:`FrocComparison`.
+    """
+
+    tp_rate: float
+    limit: float
+    fp_a: float
+    fp_b: float
+    saved: float
+    interval: tuple[float, float]
+    p_one_sided: float
+    p_two_sided: float
+    p_sign_flip_one_sided: float
+    p_sign_flip_two_sided: float
+
+
+def compare_fp_at(
+    a: FrocCurve,
+    b: FrocCurve,
+    *,
+    tp_rate: float = 0.9,
+    limit: float | None = None,
+    n_resamples: int = 20_000,
+    seed: int = 0,
+    reading: str = MEAN,
+) -> FpComparison:
+    """Compare two systems over the same cases by their false positives at a TP rate.
+
+    Parameters
+    ----------
+    a, b : FrocCurve
+        With the same cases in the same order.
+    tp_rate : float
+    limit : float, optional
+        What counts where the rate is never reached: by default the most false positives that
+        either curve goes to.
+    n_resamples, seed, reading
+        See :func:`compare_froc`.
+    """
+    if limit is None:
+        limit = max(float(c.false_positives(reading).max(initial=0.0)) for c in (a, b))
+    observed, differences, flipped, _ = _compared(
+        a, b, partial(_saving, tp_rate=tp_rate, limit=limit), reading, n_resamples, seed
+    )
+    saved = observed[0] - observed[1]
+    not_better = float((differences <= _ROUNDING).mean())
+    not_worse = float((differences >= -_ROUNDING).mean())
+    low, high = np.percentile(differences, (2.5, 97.5))
+    return FpComparison(
+        tp_rate=tp_rate,
+        limit=limit,
+        fp_a=-observed[0],
+        fp_b=-observed[1],
+        saved=saved,
+        interval=(float(low), float(high)),
+        p_one_sided=not_better,
+        p_two_sided=min(1.0, 2 * min(not_better, not_worse)),
+        p_sign_flip_one_sided=float((flipped >= saved - _ROUNDING).mean()),
+        p_sign_flip_two_sided=float((np.abs(flipped) >= abs(saved) - _ROUNDING).mean()),
+    )
+
+
+def _saving(table: _Table, weights: FloatArray, tp_rate: float, limit: float) -> FloatArray:
+    """False positives of resamples at a TP rate, negative, so that more is better."""
+    x, y = _resampled(table, weights)
+    x, y = x[:, :-1], y[:, :-1]  # without the room for one more point
+    reached = y >= tp_rate - 1e-12
+    k = reached.argmax(axis=1)
+    row = np.arange(len(y))
+    before = np.maximum(k - 1, 0)
+    rise = y[row, k] - y[row, before]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(rise > 0, (tp_rate - y[row, before]) / rise, 1.0)
+    at = x[row, before] + share * (x[row, k] - x[row, before])
+    return -np.where(reached.any(axis=1), np.minimum(at, limit), limit)
+
+
+def _compared(
+    a: FrocCurve,
+    b: FrocCurve,
+    statistic: Statistic,
+    reading: str,
+    n_resamples: int,
+    seed: int,
+) -> tuple[list[float], FloatArray, FloatArray, bool]:
+    """A statistic of both, and its difference over resamples and over exchanges of the two."""
     names = [[case.case_id for case in curve.cases] for curve in (a, b)]
     if names[0] != names[1]:
         raise SpinemetError("Two systems can be compared only on the same cases in the same order.")
@@ -218,50 +346,31 @@ def compare_froc(
     tables = [_table(c, t, reading) for c, t in zip((a, b), thresholds, strict=True)]
     count = len(names[0])
     rng = np.random.default_rng(seed)
-    observed = [float(weighted_areas(t, np.ones((1, count)), fp_range)[0]) for t in tables]
-    difference = observed[0] - observed[1]
+    observed = [float(statistic(t, np.ones((1, count)))[0]) for t in tables]
     weights = rng.multinomial(count, np.full(count, 1 / count), n_resamples).astype(float)
     differences = np.concatenate(
         [
-            weighted_areas(tables[0], weights[part], fp_range)
-            - weighted_areas(tables[1], weights[part], fp_range)
+            statistic(tables[0], weights[part]) - statistic(tables[1], weights[part])
             for part in _chunks(n_resamples, max(map(len, thresholds)))
         ]
     )
-    rounding = 1e-12
-    not_better = float((differences <= rounding).mean())
-    not_worse = float((differences >= -rounding).mean())
     exact = count <= EXACT_UP_TO
     flips = (
         np.array(list(product((False, True), repeat=count)))
         if exact
         else np.concatenate([np.zeros((1, count), bool), rng.random((n_resamples, count)) < 0.5])
     )
-    flipped = _flipped_differences(a, b, flips, fp_range, reading)
-    low, high = np.percentile(differences, (2.5, 97.5))
-    return FrocComparison(
-        area_a=observed[0],
-        area_b=observed[1],
-        difference=difference,
-        interval=(float(low), float(high)),
-        p_one_sided=not_better,
-        p_two_sided=min(1.0, 2 * min(not_better, not_worse)),
-        p_sign_flip_one_sided=float((flipped >= difference - rounding).mean()),
-        p_sign_flip_two_sided=float((np.abs(flipped) >= abs(difference) - rounding).mean()),
-        sign_flip_exact=exact,
-        n_resamples=n_resamples,
-        n_cases=count,
-    )
+    return observed, differences, _flipped_differences(a, b, flips, statistic, reading), exact
 
 
 def _flipped_differences(
     a: FrocCurve,
     b: FrocCurve,
     flips: npt.NDArray[np.bool_],
-    fp_range: tuple[float, float],
+    statistic: Statistic,
     reading: str,
 ) -> FloatArray:
-    """Difference of the areas with the systems exchanged in some of the cases."""
+    """Difference of a statistic with the systems exchanged in some of the cases."""
     thresholds = np.unique(np.concatenate([a.thresholds, b.thresholds]))[::-1]
     first, second = (_table(c, thresholds, reading) for c in (a, b))
     both = _Table(
@@ -273,8 +382,7 @@ def _flipped_differences(
     exchanged = np.concatenate([flips, ~flips], axis=1).astype(float)
     return np.concatenate(
         [
-            weighted_areas(both, kept[part], fp_range)
-            - weighted_areas(both, exchanged[part], fp_range)
+            statistic(both, kept[part]) - statistic(both, exchanged[part])
             for part in _chunks(len(flips), len(thresholds))
         ]
     )

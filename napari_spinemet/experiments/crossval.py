@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +15,9 @@ from ..errors import Cancelled, SpinemetError
 from ..imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint, SagittalSeries
 from ..jobs import CancelToken, EventCallback
 from ..jobs.events import ignore
-from ..network import ModelCard, load_card, load_model, save_model
-from ..storage import write_text
-from ..study.likelihoods import load_likelihood, save_likelihood
 from ..training import TrainingConfig, TrainingResult, train
 from ..training.checkpoint import fingerprint_of
+from .kept_folds import KeptFolds
 from .operating_point import choose_operating_point
 from .scheduler import run_tasks
 
@@ -52,7 +49,7 @@ class CrossValidationResult:
         Chosen by each fold on its validation cases (see :func:`.choose_operating_point`); None
         where these have no lesion, or where no setting has few enough false positives.
     cases : tuple of FrocCase
-        In the order of the input, with plain maps.
+        Those that were mapped, in the order of the input, with plain maps.
     """
 
     folds: tuple[Fold, ...]
@@ -97,6 +94,9 @@ def cross_validate(
     scheduler: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
+    stride: int = 1,
+    mapped: Sequence[int] | None = None,
+    choose: bool = True,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> CrossValidationResult:
@@ -121,6 +121,12 @@ def cross_validate(
     threads : int, optional
         Processor threads of each task. With one, the same folds give the same numbers
         wherever they run.
+    stride : int
+        Of the maps: the patch form is hundreds of times slower than the dense one.
+    mapped : sequence of int, optional
+        Numbers of the cases to map; all by default.
+    choose : bool
+        Whether each fold chooses its operating point, for which it maps its validation cases.
     on_event, cancel
         See :mod:`~napari_spinemet.jobs`.
 
@@ -149,8 +155,11 @@ def cross_validate(
                 f"Fold {number} has no lesion among its validation cases to choose lambda on; give "
                 "one lambda, ask for fewer folds, or contour more cases."
             )
-    kept = _Kept(Path(folder) if folder is not None else None)
+    kept = KeptFolds(Path(folder) if folder is not None else None)
     facts = {**config.to_dict(), "folds": folds, "split": seed, "tried": tried, "threads": threads}
+    if stride != 1:
+        facts["stride"] = stride
+    chosen_cases = range(len(cases)) if mapped is None else sorted(set(mapped))
     kept.agree(fingerprint_of(facts, cases), [vars(fold) for fold in plan])
     results: dict[tuple[int, float], TrainingResult] = {}
     arguments = []
@@ -182,7 +191,9 @@ def cross_validate(
     points: dict[int, OperatingPoint | None] = {}
     unknown = []
     for number, fold in enumerate(plan):
-        if kept.has_point(number):
+        if not choose:
+            points[number] = None
+        elif kept.has_point(number):
             points[number] = kept.point(number)
         else:
             model = results[number, chosen[number]].model
@@ -204,24 +215,24 @@ def cross_validate(
     maps: dict[int, LikelihoodMap] = {}
     wanted = []
     for number, fold in enumerate(plan):
-        for k in fold.test:
+        for k in (k for k in fold.test if k in chosen_cases):
             found = kept.map_of(k)
             if found is not None:
                 maps[k] = found
             else:
                 model = results[number, chosen[number]].model
-                wanted.append((k, model, config.device, f"{TASK}-{number + 1}", threads))
+                wanted.append((k, model, config.device, f"{TASK}-{number + 1}", threads, stride))
 
-    def mapped(task: int, likelihood: LikelihoodMap) -> None:
+    def keep(task: int, likelihood: LikelihoodMap) -> None:
         maps[wanted[task][0]] = likelihood
         kept.save_map(wanted[task][0], likelihood)
 
     run_tasks(
-        _map_case, wanted, task="map", on_done=mapped, on_event=on_event, cancel=cancel, **where
+        _map_case, wanted, task="map", on_done=keep, on_event=on_event, cancel=cancel, **where
     )
     out = tuple(
         FrocCase(cases[k][0].series_uid or f"case-{k + 1:03d}", ((maps[k], cases[k][1]),))
-        for k in range(len(cases))
+        for k in chosen_cases
     )
     best = tuple(results[number, decay] for number, decay in enumerate(chosen))
     at = tuple(points[number] for number in range(len(plan)))
@@ -284,13 +295,14 @@ def _map_case(
     device: str,
     identity: str,
     threads: int | None,
+    stride: int,
     *,
     on_event: EventCallback,
     cancel: CancelToken | None,
 ) -> LikelihoodMap:
     """The plain map of a case by the network of the fold that left it out."""
     _use(threads)
-    made = likelihood_map(cases[number][0], model, device=device, cancel=cancel)
+    made = likelihood_map(cases[number][0], model, stride=stride, device=device, cancel=cancel)
     return replace(made, model=identity)
 
 
@@ -299,95 +311,3 @@ def _use(threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
-
-
-class _Kept:
-    """What an interrupted run has made so far, in a folder."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-
-    def agree(self, fingerprint: str, plan: list[dict[str, Any]]) -> None:
-        """Refuse the folder of another run; else leave word of this one."""
-        if self._folder is None:
-            return
-        told = {"fingerprint": fingerprint, "folds": plan}
-        place = self._folder / "plan.json"
-        if place.is_file():
-            try:
-                held = json.loads(place.read_text(encoding="utf-8"))["fingerprint"]
-            except (ValueError, KeyError, TypeError):
-                held = ""
-            if held != fingerprint:
-                raise SpinemetError(
-                    f"{self._folder} holds a cross-validation of other settings or cases; choose "
-                    "another folder."
-                )
-            return
-        write_text(place, json.dumps(told, indent=1) + "\n")
-
-    def _network(self, number: int, decay: float) -> Path:
-        assert self._folder is not None
-        return self._folder / f"fold-{number + 1:02d}-decay-{decay:g}.safetensors"
-
-    def network(self, number: int, decay: float) -> TrainingResult | None:
-        """The network of a fold, if it is there."""
-        if self._folder is None or not self._network(number, decay).is_file():
-            return None
-        path = self._network(number, decay)
-        card = load_card(path)
-        return TrainingResult(
-            load_model(path),
-            int(card.training["best_epoch"]),
-            list(card.metrics["history"]),
-            int(card.training["locations"]),
-            float(card.training["seconds"]),
-        )
-
-    def save_network(self, number: int, config: TrainingConfig, result: TrainingResult) -> None:
-        """Keep the network of a fold."""
-        if self._folder is None:
-            return
-        card = ModelCard(
-            name=f"fold-{number + 1:02d}",
-            training={
-                "config": config.to_dict(),
-                "best_epoch": result.best_epoch,
-                "locations": result.samples,
-                "seconds": result.seconds,
-            },
-            metrics={"history": result.history},
-        )
-        save_model(result.model, self._network(number, config.weight_decay), card)
-
-    def _point(self, number: int) -> Path:
-        assert self._folder is not None
-        return self._folder / f"fold-{number + 1:02d}-point.json"
-
-    def has_point(self, number: int) -> bool:
-        """Whether a fold has chosen its operating point, or found that there is none."""
-        return self._folder is not None and self._point(number).is_file()
-
-    def point(self, number: int) -> OperatingPoint | None:
-        """What a fold has chosen."""
-        held = json.loads(self._point(number).read_text(encoding="utf-8"))
-        return None if held is None else OperatingPoint(**held)
-
-    def save_point(self, number: int, point: OperatingPoint | None) -> None:
-        """Keep what a fold has chosen."""
-        if self._folder is not None:
-            told = None if point is None else point.to_dict()
-            write_text(self._point(number), json.dumps(told) + "\n")
-
-    def map_of(self, case: int) -> LikelihoodMap | None:
-        """The map of a case, if it is there."""
-        return None if self._folder is None else load_likelihood(self._map(case))
-
-    def save_map(self, case: int, likelihood: LikelihoodMap) -> None:
-        """Keep the map of a case."""
-        if self._folder is not None:
-            save_likelihood(likelihood, self._map(case))
-
-    def _map(self, case: int) -> Path:
-        assert self._folder is not None
-        return self._folder / f"map-{case + 1:03d}.npz"

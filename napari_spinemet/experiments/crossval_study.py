@@ -36,6 +36,9 @@ def cross_validate_study(
     scheduler: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
+    stride: int = 1,
+    mapped: Sequence[str] | None = None,
+    choose: bool = True,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> tuple[dict[str, Any], CrossValidationResult]:
@@ -50,8 +53,10 @@ def cross_validate_study(
         that was interrupted goes on.
     only : sequence of str, optional
         Names of the cases; all contoured ones by default.
-    folds, seed, weight_decays, scheduler, workers, threads
+    folds, seed, weight_decays, scheduler, workers, threads, stride, choose
         See :func:`.cross_validate`.
+    mapped : sequence of str, optional
+        Names of the cases that are mapped, and judged in the report; all by default.
 
     Returns
     -------
@@ -84,11 +89,15 @@ def cross_validate_study(
         scheduler=scheduler,
         workers=workers,
         threads=threads,
+        stride=stride,
+        mapped=None if mapped is None else [k for k, c in enumerate(cases) if c.name in mapped],
+        choose=choose,
         on_event=on_event,
         cancel=cancel,
     )
     named = []
-    for case, made in zip(cases, result.cases, strict=True):
+    judged = [case for case in cases if mapped is None or case.name in mapped]
+    for case, made in zip(judged, result.cases, strict=True):
         likelihood, annotation = made.sequences[0]
         here.save_likelihood(case, crossval_identity(name), likelihood)
         named.append(FrocCase(case.name, ((likelihood, annotation),)))

@@ -14,6 +14,7 @@ from ..imaging import Annotation, FrocCase, SagittalSeries
 from ..jobs import CancelToken, Charted, EventCallback, Progressed
 from ..network import SiameseNet, load_card
 from ..training import TrainingConfig
+from ..training.loop import network_of
 from .operating_point import WEIGHTS, choose_operating_point
 
 Named = tuple[str, SagittalSeries, Annotation]
@@ -71,7 +72,7 @@ class ValidationWatch:
             return 0.0
         config = self._config
         _, series, annotation = tried[0]
-        network = SiameseNet(config.resolutions, config.form, config.blocks, config.outputs).eval()
+        network = network_of(config).eval()
         began = time.perf_counter()
         made = likelihood_map(series, network, device=config.device, cancel=self._cancel)
         mapped = time.perf_counter() - began

@@ -51,6 +51,9 @@ class FrocBox(QWidget):
         self._threshold = 0.5
         self.plot = FrocPlot()
         self.plot.threshold_chosen.connect(self.threshold_chosen)
+        self.truth = text("This scan has no contours: the point is where its threshold stands.")
+        self.truth.setToolTip("What the threshold gives on the cases of the study, not here.")
+        self.truth.hide()
         self.compare = ReferenceButton(session, self.plot)
         self.cases = Table(
             ("Case", "TP rate", "FP per scan", "Called"),
@@ -94,6 +97,7 @@ class FrocBox(QWidget):
         self.suggested.hide()
         return _page(
             self.plot,
+            self.truth,
             row(self.plot.reading, self.compare),
             row(self.wish, self.wanted, self.suggest_button),
             self.suggested,

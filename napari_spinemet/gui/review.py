@@ -19,6 +19,7 @@ from ..network.card import load_card
 from ..study.likelihoods import CROSSVAL, is_crossval
 from .findings_box import FindingsBox
 from .froc_box import FrocBox
+from .layers import LABELLED
 from .operating_point import OperatingPointBox
 from .outlines import REFINE, Outlines
 from .parts import JobBar, button, group, notice, row
@@ -148,6 +149,7 @@ class ReviewWidget(QWidget):
     def _on_curve(self) -> None:
         shown = self.session.shown
         self.froc_box.set_threshold(self.controls.point().threshold)
+        self._tell_truth()
         if shown is None:
             self.froc_box.set_curve(None, "")
         else:
@@ -172,10 +174,23 @@ class ReviewWidget(QWidget):
 
     def _on_contours(self) -> None:
         """A curve of this scan is drawn anew after an edit, once somebody looks at it."""
+        self._tell_truth()
         if self.session.result is not None and not self._of_study():
             self._stale = True
             if self.isVisible():
                 self._settle.start()
+
+    def _tell_truth(self) -> None:
+        """Say that the curve on the screen is not of the scan on the screen."""
+        session, series = self.session, self.session.series
+        bare = (
+            self._of_study()
+            and series is not None
+            and not any(
+                session.layers.shown(kind, series, session.annotation).any() for kind in LABELLED
+            )
+        )
+        self.froc_box.truth.setVisible(bare)
 
     def _of_study(self) -> bool:
         shown = self.session.shown

@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from ..errors import SpinemetError
+from ..typed import numbers_in
 from .parts import form
 from .settings import keep, preference
 
@@ -156,13 +156,13 @@ class TrainingForm(QWidget):
         from ..training import TrainingConfig
 
         v = self.values()
-        decays = [2 * value for value in _numbers(v["penalty"], "Lambda")]
+        decays = [2 * value for value in numbers_in(v["penalty"], "Lambda")]
         rate = (
-            None if v["rate"].strip() in ("", "auto") else _numbers(v["rate"], "Learning rate")[0]
+            None if v["rate"].strip() in ("", "auto") else numbers_in(v["rate"], "Learning rate")[0]
         )
         config = TrainingConfig(
             form=v["form"],
-            resolutions=tuple(_numbers(v["resolutions"], "Resolutions")),
+            resolutions=tuple(numbers_in(v["resolutions"], "Resolutions")),
             outputs=v["outputs"],
             epochs=v["epochs"],
             batches_per_epoch=v["batches"],
@@ -205,16 +205,3 @@ def _rows(fields: Sequence[Any]) -> QWidget:
         # A tick has its words beside it.
         layout.addRow("" if field.widget_type == "CheckBox" else field.label, field.native)
     return holder
-
-
-def _numbers(written: str, name: str) -> list[float]:
-    """Numbers that are parted by commas."""
-    try:
-        values = [float(part) for part in written.split(",") if part.strip()]
-    except ValueError:
-        values = []
-    if not values or not all(0 < value < 1000 for value in values):
-        raise SpinemetError(
-            f"{name} is '{written}'; write numbers above 0, with a point, parted by commas."
-        )
-    return values

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 
 from ..errors import Cancelled
 
@@ -28,5 +30,35 @@ class CancelToken:
 
     def raise_if_cancelled(self) -> None:
         """Raise :class:`~napari_spinemet.errors.Cancelled` once someone asked to stop."""
-        if self._event.is_set():
+        if self.cancelled:
             raise Cancelled("The run was cancelled; what was there before is as it was.")
+
+
+class Deadline(CancelToken):
+    """A token that is raised by itself after some time, or with another one.
+
+    Parameters
+    ----------
+    seconds : float or None
+        None for never.
+    other : CancelToken, optional
+    """
+
+    def __init__(self, seconds: float | None, other: CancelToken | None = None) -> None:
+        super().__init__()
+        self._end = math.inf if seconds is None else time.monotonic() + seconds
+        self._other = other
+
+    @property
+    def _asked(self) -> bool:
+        return self._event.is_set() or (self._other is not None and self._other.cancelled)
+
+    @property
+    def over(self) -> bool:
+        """Whether it was the time, and nobody, who asked to stop."""
+        return not self._asked and time.monotonic() >= self._end
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether someone asked to stop, or the time is over."""
+        return self._asked or time.monotonic() >= self._end

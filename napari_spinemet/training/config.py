@@ -21,7 +21,7 @@ class TrainingConfig:
 
     Attributes
     ----------
-    form, resolutions, blocks, outputs
+    form, resolutions, blocks, outputs, patch_shape
         The network, see :class:`~napari_spinemet.network.SiameseNet`.
     normal_slices, vertebra_share
         Where normal locations come from, see :class:`~.sampling.SamplingRule`.
@@ -71,6 +71,7 @@ class TrainingConfig:
     resolutions: tuple[float, ...] = (0.5, 1.0, 2.0)
     blocks: tuple[int, ...] = (1, 2, 2)
     outputs: int = 3
+    patch_shape: tuple[int, int] = (79, 55)
     normal_slices: str = "all"
     vertebra_share: float = 0.5
     mistaken_share: float = 0.3

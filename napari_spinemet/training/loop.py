@@ -144,7 +144,7 @@ def train(
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = SiameseNet(config.resolutions, config.form, config.blocks, config.outputs)
+        model = network_of(config)
     if start is not None:
         if start.configuration() != model.configuration():
             raise SpinemetError(
@@ -323,6 +323,17 @@ def _diverged(epoch: int) -> SpinemetError:
 
 def _finite(model: nn.Module) -> bool:
     return all(bool(v.isfinite().all()) for v in model.state_dict().values())
+
+
+def network_of(config: TrainingConfig) -> SiameseNet:
+    """The network that a run of these settings trains, with its first weights."""
+    return SiameseNet(
+        config.resolutions,
+        config.form,
+        config.blocks,
+        config.outputs,
+        patch_shape=config.patch_shape,
+    )
 
 
 def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:

@@ -7,7 +7,7 @@ import pytest
 
 from napari_spinemet.detection import ComponentForest, link_findings
 from napari_spinemet.detection.findings import level_of
-from napari_spinemet.detection.gate import GateRule, spine_curve
+from napari_spinemet.detection.gate import spine_curve
 from napari_spinemet.imaging import Annotation, LikelihoodMap, SagittalSeries
 
 AFFINE = np.array([[3.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
@@ -81,24 +81,51 @@ def test_curve_follows_the_spine_past_outliers() -> None:
 
 
 def test_gate_keeps_the_spine_and_drops_the_rest() -> None:
-    """28 mm beside the curve and 15 / 25 mm beyond its ends, and no farther."""
+    """22 mm in front of the curve, 28 behind, 8 above it and 25 below, and no farther."""
     likelihood, _ = spine_map()
     curve = spine_curve(likelihood)
     assert curve is not None
     middle = float(curve.column(150))
     assert curve.holds(150, middle + 27)
     assert not curve.holds(150, middle + 29)
+    assert curve.holds(150, middle - 21)
+    assert not curve.holds(150, middle - 23)
     above, below = float(curve.column(0)), float(curve.column(299))
-    assert curve.holds(curve.first_row - 14, above)
-    assert not curve.holds(curve.first_row - 16, above)
+    assert curve.holds(curve.first_row - 7, above)
+    assert not curve.holds(curve.first_row - 9, above)
     assert curve.holds(curve.last_row + 24, below)
     assert not curve.holds(curve.last_row + 26, below)
+
+
+@pytest.mark.parametrize("destroyed", [slice(108, 145), slice(200, 240)])
+def test_spine_goes_on_beyond_a_body_that_is_all_lesion(destroyed: slice) -> None:
+    """No slice shows vertebra there; the parts above and below stay within, and so does it."""
+    likelihood, course = spine_map()
+    likelihood.vertebra[:, destroyed] = 0
+    curve = spine_curve(likelihood)
+    assert curve is not None
+    assert (curve.first_row, curve.last_row) == (20, 279)
+    rows = np.arange(20, 280)
+    assert curve.holds(rows, course[rows]).all()
+
+
+def test_brain_above_the_neck_and_tissue_before_the_sacrum_are_not_the_spine() -> None:
+    """Neither the rows above nor the course follow them, though both look like vertebra."""
+    likelihood, course = spine_map(slice(70, 280))
+    likelihood.vertebra[:, 0:55, 140:180] = 0.9  # in every slice, 40 mm behind and 15 mm above
+    likelihood.vertebra[0, 230:280, 20:100] = 0.9  # in one slice, joined to the bodies
+    curve = spine_curve(likelihood)
+    assert curve is not None
+    assert curve.first_row == 70
+    rows = np.arange(70, 280)
+    assert np.abs(curve.column(rows) - course[rows]).max() < 5
+    assert not curve.holds(40, 160)
 
 
 def test_no_curve_without_enough_spine() -> None:
     """Fewer than 30 supported rows, or no third output, give no curve and so no gate."""
     few, _ = spine_map(slice(100, 120))
-    assert spine_curve(few, GateRule(probability=0.85)) is None
+    assert spine_curve(few) is None
     assert spine_curve(likelihood_of(np.zeros((1, 10, 10)))) is None
 
 

@@ -11,7 +11,14 @@ import pytest
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import compare_froc, froc_from_detections
-from napari_spinemet.evaluation.compare import BAND_POINTS, _table, froc_band, weighted_areas
+from napari_spinemet.evaluation.compare import (
+    BAND_POINTS,
+    _saving,
+    _table,
+    compare_fp_at,
+    froc_band,
+    weighted_areas,
+)
 from napari_spinemet.evaluation.curve import MEAN, SUM, partial_area
 
 DATA = json.loads((Path(__file__).parent / "vectors" / "D1_paired_exact_extreme.json").read_text())
@@ -110,3 +117,57 @@ def test_other_cases_are_refused() -> None:
     fewer = froc_from_detections([[(s["lesions"], s["A"]) for s in DATA["cases"][0]]])
     with pytest.raises(SpinemetError, match="same cases"):
         compare_froc(a, fewer)
+
+
+def scattered(seed: int) -> list[list[tuple[list, list]]]:
+    """Eight cases of two slices with a region each, found or not, and some false positives."""
+    rng = np.random.default_rng(seed)
+    return [
+        [
+            (
+                [(50.0, 50.0)],
+                [(50, 50, rng.random())] * int(rng.random() < 0.85)
+                + [(150, 50 * k, rng.random()) for k in range(rng.integers(0, 4))],
+            )
+            for _ in range(2)
+        ]
+        for _ in range(8)
+    ]
+
+
+@pytest.mark.parametrize("reading", [MEAN, SUM])
+def test_false_positives_at_a_rate_are_those_of_cohorts_drawn_again(reading: str) -> None:
+    """A resample, drawn as a cohort, has the figure that its weights give, up to the limit."""
+    cases = scattered(5)
+    curve = froc_from_detections(cases)
+    rng = np.random.default_rng(0)
+    weights = rng.multinomial(8, np.full(8, 1 / 8), 300).astype(float)
+    table = _table(curve, curve.thresholds, reading)
+    reached = 0
+    for rate, limit in ((0.5, 9.0), (0.9, 9.0), (0.9, 0.8)):
+        told = -_saving(table, weights, rate, limit)
+        for row, fp in zip(weights.astype(int), told, strict=True):
+            drawn = froc_from_detections([cases[k] for k in np.repeat(np.arange(8), row)])
+            plain = drawn.fp_at(rate, reading)
+            reached += np.isfinite(plain)
+            assert fp == pytest.approx(min(plain, limit), abs=1e-9)
+    assert 300 < reached < 900, "some reach the rate, and some never do"
+
+
+def test_false_positives_saved_at_a_rate() -> None:
+    """The difference of the two curves' own figures; equal systems save nothing."""
+    a, b = (froc_from_detections(scattered(seed)) for seed in (1, 2))
+    found = compare_fp_at(a, b, tp_rate=0.5, n_resamples=500)
+    assert found.fp_a == pytest.approx(a.fp_at(0.5, MEAN))
+    assert found.fp_b == pytest.approx(b.fp_at(0.5, MEAN))
+    assert found.saved == pytest.approx(found.fp_b - found.fp_a)
+    assert found.interval[0] <= found.saved <= found.interval[1]
+    back = compare_fp_at(b, a, tp_rate=0.5, n_resamples=500)
+    assert back.saved == pytest.approx(-found.saved)
+    assert back.p_two_sided == found.p_two_sided
+    assert back.p_sign_flip_two_sided == found.p_sign_flip_two_sided
+    same = compare_fp_at(a, a, n_resamples=100)
+    assert (same.saved, same.p_two_sided, same.p_sign_flip_two_sided) == (0.0, 1.0, 1.0)
+    never = froc_from_detections([[([(50.0, 50.0)], [(150, 50, 0.5)])]])
+    once = froc_from_detections([[([(50.0, 50.0)], [(50, 50, 0.5)])]])
+    assert compare_fp_at(once, never, n_resamples=10).saved == 1.0

@@ -243,3 +243,23 @@ def test_every_tick_shows_one_threshold(review: object, qtbot: object) -> None:
         np.testing.assert_array_equal(layer.data[1] == OUTSIDE, (labels > 0) & (layer.data[1] <= 0))
         assert review.froc.point == session.curve.at(float(threshold))
         assert review.outlines.current().operating_point.threshold == float(threshold)
+
+
+def test_a_scan_without_contours_has_no_truth(review: object, qtbot: object) -> None:
+    """Said beside the curve of a study, on which the threshold's point stands; not once drawn."""
+    from napari_spinemet.evaluation import froc_from_detections
+    from napari_spinemet.gui.session import ShownCurve
+
+    session, truth = review.session, review.froc_box.truth
+    assert truth.isHidden()
+    assert "no contours and no study" in review.froc.title.text()
+    curve = froc_from_detections([[([(0, 0)], [(0, 0, 0.9), (99, 0, 0.4)])]])
+    of_study = ShownCurve(curve, "a study", review.controls.point(), "m", study=object())
+    session.shown = of_study
+    session.curve_changed.emit()
+    assert not truth.isHidden()
+    assert "This scan has no contours" in truth.text()
+    assert review.froc.point == curve.at(review.controls.threshold.value())
+    session.layers.lesions.data[1, 30:50, 40:60] = 1
+    session.contours_changed.emit()
+    assert truth.isHidden()

@@ -1,0 +1,153 @@
+"""Which networks the paper's comparisons need, and how much of each a budget pays for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...training import TrainingConfig
+
+COHORT_SEED = 2017
+"""Of the cases; apart from those of every test, and of what shipped models were trained on."""
+
+
+@dataclass(frozen=True)
+class System:
+    """One kind of network.
+
+    Attributes
+    ----------
+    key : str
+        Name of its cross-validation in the cohort's study.
+    title : str
+        For tables and figures.
+    changes : mapping
+        Of a training configuration, against the default.
+    tries_decays : bool
+        Whether lambda is chosen among several on each fold's validation cases.
+    """
+
+    key: str
+    title: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    tries_decays: bool = False
+
+    @property
+    def dense(self) -> bool:
+        """Whether a whole slice is evaluated at once."""
+        return bool(self.changes.get("form", "dense") == "dense")
+
+
+MAIN, SINGLE, PATCH = "three", "one", "patch-form"
+SYSTEMS = (
+    System(MAIN, "three resolutions (0.5, 1, 2 mm)", tries_decays=True),
+    System(SINGLE, "one resolution (1 mm)", {"resolutions": (1.0,)}),
+    System("quarter", "0.25, 1 and 1.25 mm", {"resolutions": (0.25, 1.0, 1.25)}),
+    System("half", "0.5, 1 and 1.5 mm", {"resolutions": (0.5, 1.0, 1.5)}),
+    System(
+        "one-small",
+        "one resolution, patches of 39 x 27",
+        {"resolutions": (1.0,), "patch_shape": (39, 27)},
+    ),
+    System(
+        "one-large",
+        "one resolution, patches of 119 x 83",
+        {"resolutions": (1.0,), "patch_shape": (119, 83)},
+    ),
+    System("blocks-111", "blocks of (1, 1, 1) convolutions", {"blocks": (1, 1, 1)}),
+    System(PATCH, "patch form, three resolutions", {"form": "patch", "outputs": 2}),
+)
+"""In the order in which they are trained: what matters most comes first."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is computed.
+
+    Attributes
+    ----------
+    name, said : str
+        ``said`` tells a reader what was left out.
+    cases, folds : int
+    epochs, batches : int or None
+        Of each network of the dense form.
+    patch_epochs, patch_batches : int or None
+        Of the patch form.
+    weight_decays : tuple of float
+        Twice the paper's lambda each; tried where a system asks for it.
+    patch_stride, patch_cases : int
+        Every so-many-th pixel of the maps of the patch form, and of how many cases.
+    """
+
+    name: str
+    said: str
+    cases: int
+    folds: int
+    epochs: int
+    batches: int | None
+    patch_epochs: int
+    patch_batches: int | None
+    weight_decays: tuple[float, ...]
+    patch_stride: int
+    patch_cases: int
+
+    def config(self, system: System, *, seed: int = 0, device: str = "auto") -> TrainingConfig:
+        """The training of one system."""
+        length = (
+            {"epochs": self.epochs, "batches_per_epoch": self.batches}
+            if system.dense
+            else {"epochs": self.patch_epochs, "batches_per_epoch": self.patch_batches}
+        )
+        return TrainingConfig(**{**length, **system.changes, "seed": seed, "device": device})
+
+    def decays(self, system: System) -> tuple[float, ...]:
+        """Weight decays to try; none for the default alone."""
+        return self.weight_decays if system.tries_decays else ()
+
+
+BUDGETS = {
+    budget.name: budget
+    for budget in (
+        Budget(
+            "reduced",
+            "5 folds in place of 10, 600 batches a network, two values of lambda; the patch form "
+            "with every fourth pixel of 8 cases",
+            cases=26,
+            folds=5,
+            epochs=6,
+            batches=100,
+            patch_epochs=6,
+            patch_batches=100,
+            weight_decays=(0.001, 0.01),
+            patch_stride=4,
+            patch_cases=8,
+        ),
+        Budget(
+            "full",
+            "nothing",
+            cases=26,
+            folds=10,
+            epochs=30,
+            batches=200,
+            patch_epochs=30,
+            patch_batches=None,
+            weight_decays=(0.001, 0.002, 0.02, 0.2),
+            patch_stride=1,
+            patch_cases=26,
+        ),
+        Budget(
+            "smoke",
+            "nearly all: it shows that every part runs, and its figures mean nothing",
+            cases=6,
+            folds=2,
+            epochs=1,
+            batches=2,
+            patch_epochs=1,
+            patch_batches=1,
+            weight_decays=(0.001, 0.01),
+            patch_stride=24,
+            patch_cases=1,
+        ),
+    )
+}

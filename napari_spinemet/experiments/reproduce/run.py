@@ -1,0 +1,161 @@
+"""The paper's comparisons on the project's own cohort, in pieces of any length."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import Cancelled, SpinemetError
+from ...jobs import CancelToken, Deadline, EventCallback
+from ...jobs.events import ignore
+from ...phantom import make_cohort
+from ...storage import write_text
+from ..crossval_study import cross_validate_study
+from .plan import BUDGETS, COHORT_SEED, SYSTEMS, Budget, System
+
+COHORT, PLAN, RESULTS = "cohort", "plan.json", "results"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a reproduction is.
+
+    Attributes
+    ----------
+    done, missing : tuple of str
+        Keys of the systems whose cross-validation is through, and of the others.
+    results : Path or None
+        Folder of tables and figures, once nothing is missing.
+    """
+
+    done: tuple[str, ...]
+    missing: tuple[str, ...]
+    results: Path | None
+
+
+def reproduce(
+    folder: str | os.PathLike[str],
+    *,
+    budget: str = "reduced",
+    seed: int = 0,
+    minutes: float | None = None,
+    only: Sequence[str] | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+    on_event: EventCallback = ignore,
+    cancel: CancelToken | None = None,
+) -> Standing:
+    """Make the cohort, cross-validate every system, and write tables and figures.
+
+    Whatever is finished is kept in the folder: every network, map and fold. The same call goes
+    on from there, however the one before ended.
+
+    Parameters
+    ----------
+    folder : path-like
+    budget : {"reduced", "full", "smoke"}
+        See :mod:`.plan`.
+    seed : int
+        Of the split and of the first fold's network; fold ``k`` has the seed plus ``k``.
+    minutes : float, optional
+        Stop after so long, to go on another time.
+    only : sequence of str, optional
+        Keys of systems; the comparisons that need others are left out. All by default.
+    scheduler, workers, threads
+        See :func:`.cross_validate`.
+    device : str
+    on_event, cancel
+        See :mod:`~napari_spinemet.jobs`.
+
+    Returns
+    -------
+    Standing
+
+    Raises
+    ------
+    SpinemetError
+        If there is no such budget or system, or the folder holds another reproduction.
+    """
+    root, plan = Path(folder), _budget(budget)
+    systems = _systems(only)
+    _agree(root / PLAN, plan, seed)
+    token = Deadline(None if minutes is None else 60 * minutes, cancel)
+    study = root / COHORT
+    try:
+        make_cohort(study, plan.cases, seed=COHORT_SEED, on_event=on_event, cancel=token)
+        for system in systems:
+            if _is_done(study, system):
+                continue
+            subset = None if system.dense else patch_subset(plan)
+            cross_validate_study(
+                study,
+                plan.config(system, seed=seed, device=device),
+                name=system.key,
+                folds=plan.folds,
+                seed=seed,
+                weight_decays=plan.decays(system),
+                scheduler=scheduler,
+                workers=workers,
+                threads=threads,
+                stride=1 if system.dense else plan.patch_stride,
+                mapped=subset,
+                choose=system.dense,
+                on_event=on_event,
+                cancel=token,
+            )
+        missing = tuple(s.key for s in systems if not _is_done(study, s))
+        done = tuple(s.key for s in SYSTEMS if _is_done(study, s))
+        from .results import write_results
+
+        results = write_results(root, plan, done, on_event=on_event, cancel=token)
+        return Standing(done, missing, results)
+    except Cancelled:
+        if not token.over:
+            raise
+    done = tuple(s.key for s in systems if _is_done(study, s))
+    return Standing(done, tuple(s.key for s in systems if s.key not in done), None)
+
+
+def patch_subset(budget: Budget) -> list[str]:
+    """The cases whose maps the patch form makes: the first ones."""
+    return [f"case-{number + 1:03d}" for number in range(budget.patch_cases)]
+
+
+def _budget(name: str) -> Budget:
+    if name not in BUDGETS:
+        raise SpinemetError(f"The budget is one of {', '.join(BUDGETS)}, not '{name}'.")
+    return BUDGETS[name]
+
+
+def _systems(only: Sequence[str] | None) -> list[System]:
+    known = {system.key: system for system in SYSTEMS}
+    for key in only or ():
+        if key not in known:
+            raise SpinemetError(f"There is no system '{key}'; there are {', '.join(known)}.")
+    return [system for system in SYSTEMS if only is None or system.key in only]
+
+
+def _agree(place: Path, budget: Budget, seed: int) -> None:
+    """Refuse the folder of another reproduction; else leave word of this one."""
+    told = {"budget": budget.name, "seed": seed, "cohort_seed": COHORT_SEED}
+    if place.is_file():
+        try:
+            held = json.loads(place.read_text(encoding="utf-8"))
+        except ValueError:
+            held = None
+        if held != told:
+            raise SpinemetError(
+                f"{place.parent} holds another reproduction ({json.dumps(held)}); choose another "
+                "folder, or ask for the same budget and seed."
+            )
+        return
+    write_text(place, json.dumps(told) + "\n")
+
+
+def _is_done(study: Path, system: System) -> bool:
+    return (study / "crossval" / system.key / "report.json").is_file()
