@@ -223,7 +223,7 @@ def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
     """Killed once three folds are done: its fold is run again, and all numbers are the same."""
     cases = [tiny(k) for k in range(12)]
     torch.set_num_threads(1)
-    whole = cross_validate(cases, CHEAP, folds=10, threads=1)
+    whole = cross_validate(cases, CHEAP, folds=10, threads=1, choose=False)
     before = {p.pid for p in psutil.Process().children(recursive=True)}
     killed: list[int] = []
 
@@ -239,6 +239,7 @@ def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
         cases,
         CHEAP,
         folds=10,
+        choose=False,
         threads=1,
         folder=tmp_path,
         scheduler="local",
