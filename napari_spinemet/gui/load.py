@@ -198,6 +198,8 @@ class LoadWidget(QWidget):
             if session.series is then and not same_contours(session.contours(), seen):
                 session.warn("The contours were changed meanwhile, so they stay; open it again.")
                 return
+            if case is not None and session.case == case and session.series is not then:
+                return  # asked for twice: it is there, and perhaps drawn on already
             series, annotation = got
             session.open_series(series, place, case, annotation)
 
