@@ -13,7 +13,6 @@ from napari_spinemet.evaluation import FrocCurve, froc_from_detections
 from napari_spinemet.evaluation.compare import froc_bands
 from napari_spinemet.evaluation.curve import MEAN, SUM
 from napari_spinemet.gui.session import ShownCurve
-from napari_spinemet.imaging import OperatingPoint
 
 REGION = [(50.0, 50.0)]
 
@@ -35,7 +34,9 @@ def shown(workspace: object, qtbot: object) -> Callable[[FrocCurve], object]:
 
     def show(curve: FrocCurve) -> object:
         workspace.show_tab("Review")
-        workspace.session.show_curve(ShownCurve(curve, "a study", OperatingPoint(0.5, 0), ""))
+        # Of other settings than those on the screen it would not stay.
+        point = workspace.review.controls.point()
+        workspace.session.show_curve(ShownCurve(curve, "a study", point, ""))
         qtbot.waitUntil(lambda: not workspace.session.redraw.busy, timeout=10_000)
         return workspace.review
 
@@ -143,6 +144,7 @@ def test_mouse_on_the_curve(shown: Callable, qtbot: object) -> None:
     plot, view = review.froc, review.froc.plot.getPlotItem().vb
     canvas = plot.plot.viewport()
     qtbot.waitUntil(lambda: view.width() > 50, timeout=5_000)
+    qtbot.wait(300)  # the docks find their widths
 
     def place(fp: float, tp: float) -> QPoint:
         return plot.plot.mapFromScene(view.mapViewToScene(QPointF(fp, tp)))
