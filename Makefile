@@ -20,10 +20,10 @@ test:
 	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(SCREEN) $(BIN)/python -m pytest tests/gui
 	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest tests/gui
 
-# About half an hour on two cores; what training learns is benchmarks/training.py --learn.
+# About forty minutes on two cores; what training learns is benchmarks/training.py --learn.
 bench: $(PROGRAM)
 	.ci/system-libraries --display
-	for name in engines precision froc training programs; do \
+	for name in engines precision froc training programs gate; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 	for name in slider strokes liveness; do \
 		echo "== $$name"; $(SCREEN) $(BIN)/python benchmarks/$$name.py || exit 1; done

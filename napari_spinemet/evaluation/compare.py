@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -217,24 +218,18 @@ def compare_froc(
     -------
     FrocComparison
     """
-    found = _compared(a, b, partial(weighted_areas, fp_range=fp_range), reading, n_resamples, seed)
-    observed, differences, flipped, exact = found
-    difference = observed[0] - observed[1]
-    not_better = float((differences <= _ROUNDING).mean())
-    not_worse = float((differences >= -_ROUNDING).mean())
-    low, high = np.percentile(differences, (2.5, 97.5))
+    statistic = partial(weighted_areas, fp_range=fp_range)
+    (area_a, area_b), difference, tested, exact = _compared(
+        a, b, statistic, reading, n_resamples, seed
+    )
     return FrocComparison(
-        area_a=observed[0],
-        area_b=observed[1],
+        area_a=area_a,
+        area_b=area_b,
         difference=difference,
-        interval=(float(low), float(high)),
-        p_one_sided=not_better,
-        p_two_sided=min(1.0, 2 * min(not_better, not_worse)),
-        p_sign_flip_one_sided=float((flipped >= difference - _ROUNDING).mean()),
-        p_sign_flip_two_sided=float((np.abs(flipped) >= abs(difference) - _ROUNDING).mean()),
         sign_flip_exact=exact,
         n_resamples=n_resamples,
         n_cases=len(a.cases),
+        **tested,
     )
 
 
@@ -292,24 +287,10 @@ def compare_fp_at(
     """
     if limit is None:
         limit = max(float(c.false_positives(reading).max(initial=0.0)) for c in (a, b))
-    observed, differences, flipped, _ = _compared(
-        a, b, partial(_saving, tp_rate=tp_rate, limit=limit), reading, n_resamples, seed
-    )
-    saved = observed[0] - observed[1]
-    not_better = float((differences <= _ROUNDING).mean())
-    not_worse = float((differences >= -_ROUNDING).mean())
-    low, high = np.percentile(differences, (2.5, 97.5))
+    statistic = partial(_saving, tp_rate=tp_rate, limit=limit)
+    (saving_a, saving_b), saved, tested, _ = _compared(a, b, statistic, reading, n_resamples, seed)
     return FpComparison(
-        tp_rate=tp_rate,
-        limit=limit,
-        fp_a=-observed[0],
-        fp_b=-observed[1],
-        saved=saved,
-        interval=(float(low), float(high)),
-        p_one_sided=not_better,
-        p_two_sided=min(1.0, 2 * min(not_better, not_worse)),
-        p_sign_flip_one_sided=float((flipped >= saved - _ROUNDING).mean()),
-        p_sign_flip_two_sided=float((np.abs(flipped) >= abs(saved) - _ROUNDING).mean()),
+        tp_rate=tp_rate, limit=limit, fp_a=-saving_a, fp_b=-saving_b, saved=saved, **tested
     )
 
 
@@ -328,6 +309,14 @@ def _saving(table: _Table, weights: FloatArray, tp_rate: float, limit: float) ->
     return -np.where(reached.any(axis=1), np.minimum(at, limit), limit)
 
 
+class _Tested(TypedDict):
+    interval: tuple[float, float]
+    p_one_sided: float
+    p_two_sided: float
+    p_sign_flip_one_sided: float
+    p_sign_flip_two_sided: float
+
+
 def _compared(
     a: FrocCurve,
     b: FrocCurve,
@@ -335,8 +324,8 @@ def _compared(
     reading: str,
     n_resamples: int,
     seed: int,
-) -> tuple[list[float], FloatArray, FloatArray, bool]:
-    """A statistic of both, and its difference over resamples and over exchanges of the two."""
+) -> tuple[tuple[float, float], float, _Tested, bool]:
+    """A statistic of both, its difference, how sure that is, and whether all flips were tried."""
     names = [[case.case_id for case in curve.cases] for curve in (a, b)]
     if names[0] != names[1]:
         raise SpinemetError("Two systems can be compared only on the same cases in the same order.")
@@ -346,7 +335,7 @@ def _compared(
     tables = [_table(c, t, reading) for c, t in zip((a, b), thresholds, strict=True)]
     count = len(names[0])
     rng = np.random.default_rng(seed)
-    observed = [float(statistic(t, np.ones((1, count)))[0]) for t in tables]
+    one, other = (float(statistic(t, np.ones((1, count)))[0]) for t in tables)
     weights = rng.multinomial(count, np.full(count, 1 / count), n_resamples).astype(float)
     differences = np.concatenate(
         [
@@ -360,7 +349,19 @@ def _compared(
         if exact
         else np.concatenate([np.zeros((1, count), bool), rng.random((n_resamples, count)) < 0.5])
     )
-    return observed, differences, _flipped_differences(a, b, flips, statistic, reading), exact
+    difference = one - other
+    flipped = _flipped_differences(a, b, flips, statistic, reading)
+    not_better = float((differences <= _ROUNDING).mean())
+    not_worse = float((differences >= -_ROUNDING).mean())
+    low, high = np.percentile(differences, (2.5, 97.5))
+    tested: _Tested = {
+        "interval": (float(low), float(high)),
+        "p_one_sided": not_better,
+        "p_two_sided": min(1.0, 2 * min(not_better, not_worse)),
+        "p_sign_flip_one_sided": float((flipped >= difference - _ROUNDING).mean()),
+        "p_sign_flip_two_sided": float((np.abs(flipped) >= abs(difference) - _ROUNDING).mean()),
+    }
+    return (one, other), difference, tested, exact
 
 
 def _flipped_differences(

@@ -74,8 +74,9 @@ class Outlines(QObject):
 
     def outside(self) -> int:
         """How many regions the gate drops, which are shown dimmed."""
-        result, point = self._session.result, self._at()
-        if result is None or not point.gate or result.curve is None:
+        result, point = self._session.result, self._point
+        assert result is not None
+        if not point.gate or result.curve is None:
             return 0
         found = result.forest.detections(point.threshold, point.min_area_cm2)
         return sum(not result.curve.keeps(d) for d in found)

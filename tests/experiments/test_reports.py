@@ -208,6 +208,22 @@ def test_the_same_evidence_gives_the_same_files(study: Study, tmp_path: Path) ->
     assert hashes[0] != hashes[1]
 
 
+def test_a_report_in_place_of_a_former_one_leaves_nothing_of_it(
+    study: Study, tmp_path: Path
+) -> None:
+    """Neither its figures nor its tables; what is not a report's stays."""
+    evidence, out = evidence_of(study), tmp_path / "out"
+    write_case_report(evidence, out, now=NOW)
+    (out / "figures" / "mine.txt").write_text("kept")
+    assert (out / "figures" / "finding-2.png").is_file()
+    fewer = evaluate(evidence.result.plain, replace(POINT, threshold=0.8))
+    write_case_report(replace(evidence, result=fewer, verdicts=[""]), out, now=NOW)
+    assert not (out / "figures" / "finding-2.png").exists()
+    assert (out / "figures" / "mine.txt").read_text() == "kept"
+    (out / "figures" / "mine.txt").unlink()
+    alone(out)
+
+
 def test_what_a_scanner_wrote_is_text(tmp_path: Path, make_series: object) -> None:
     """Markup in a description stays a description; a scan outside of a study has a report too."""
     series: SagittalSeries = make_series(

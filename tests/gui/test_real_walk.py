@@ -46,7 +46,7 @@ class Mouse:
         self._click(button, button.rect().center(), button.text())
 
     def slide(self, slider: QWidget, value: float) -> None:
-        """Press on a slider where a value is, as a drag ends."""
+        """Set a slider, which counts as one drag."""
         self.clicks.append("threshold")
         slider.setValue(value)
 

@@ -15,10 +15,13 @@ import highdicom as hd
 import numpy as np
 import pytest
 
+from napari_spinemet.detection import likelihood_map
+from napari_spinemet.detection.gate import spine_curve
 from napari_spinemet.dicom import read_annotation, read_series
 from napari_spinemet.imaging.geometry import index_to_mm
 from napari_spinemet.imaging.levels import from_head_to_feet
 from napari_spinemet.imaging.proposal import propose_vertebrae
+from napari_spinemet.network import load_model
 
 KEPT = Path(__file__).with_name("lspine_vertebrae.zip")
 ROOT = os.environ.get("SPINEMET_REAL_DATA")
@@ -91,3 +94,20 @@ def test_other_clicks_propose_nearly_the_same(series: object) -> None:
     dice = 2 * both / ((proposed > 0).sum() + (held.vertebrae > 0).sum())
     print(f"Dice with the kept contours {dice:.3f}")
     assert dice > 0.9
+
+
+@pytest.mark.slow
+def test_the_gate_holds_every_body_of_the_real_spine(series: object) -> None:
+    """The curve runs through the contoured bodies, so that no lesion in one would be dropped."""
+    held = read_annotation(KEPT, series)
+    model = load_model()
+    curve = spine_curve(likelihood_map(series, model, stride=4))
+    assert curve is not None
+    _, row_mm, column_mm = series.spacing_mm
+    beside = {}
+    for label in from_head_to_feet(held.vertebrae):
+        _, row, column = np.argwhere(held.vertebrae == label).mean(axis=0)
+        beside[held.levels[label]] = column * column_mm - float(curve.column(row * row_mm))
+        assert curve.holds(row * row_mm, column * column_mm), held.levels[label]
+    print("mm behind the curve:", {level: round(mm, 1) for level, mm in beside.items()})
+    assert max(map(abs, beside.values())) < 15

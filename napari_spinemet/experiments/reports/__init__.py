@@ -1,6 +1,7 @@
 """Reports of a scan and of a study, each one HTML file with its tables and figures beside it."""
 
-from .case import CaseEvidence, case_evidence, report_case, write_case_report
+from .case import report_case, write_case_report
+from .evidence import CaseEvidence, case_evidence
 from .study import write_study_report
 
 __all__ = [

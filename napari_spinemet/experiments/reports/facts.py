@@ -50,6 +50,11 @@ def curve_table(curves: Sequence[tuple[str, FrocCurve]]) -> Table:
     return Table("froc", columns, rows)
 
 
+def when(at: str) -> str:
+    """A time of the study's tables for a reader."""
+    return f"{at[:16].replace('T', ' ')} UTC" if at else "–"
+
+
 def making_section(now: datetime.datetime | None = None) -> Section:
     """Who made the report, when, and with what."""
     now = now or datetime.datetime.now(datetime.UTC)

@@ -122,13 +122,19 @@ class Page:
 def write_page(page: Page, folder: Path) -> Path:
     """Write a report with its tables and figures; gives the file of the page.
 
-    The page is written last: where it is, all it speaks of is.
+    The page is written last: where it is, all it speaks of is. In place of a former report
+    nothing of that is left.
 
     Raises
     ------
     SpinemetError
         If the folder cannot be written to.
     """
+    if (folder / PAGE).is_file():
+        (folder / PAGE).unlink()
+        for place, ending in ((TABLES, "csv"), (FIGURES, "png"), (FIGURES, "svg")):
+            for former in (folder / place).glob(f"*.{ending}"):
+                former.unlink()
     shown: dict[str, Markup] = {}
     for block in (b for section in page.sections for b in section.blocks):
         table = block if isinstance(block, Table) else getattr(block, "data", None)
