@@ -61,7 +61,7 @@ def test_out_of_fold_maps(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def likelihood_map(series, model, **options):
         mapped.append((index_of[id(series)], fold_of[id(model)]))
-        return real_map(series, model, stride=40, **options)
+        return real_map(series, model, **{**options, "stride": 40})
 
     monkeypatch.setattr(module, "train", train)
     monkeypatch.setattr(module, "likelihood_map", likelihood_map)
