@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
+from .cohort_commands import implant, phantom
 from .command_options import (
     AreaOption,
     DeviceOption,
@@ -244,34 +245,6 @@ def detect(
 
 
 @app.command()
-def phantom(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the cases go.")],
-    cases: Annotated[int, typer.Option(help="Cases with lesions.")] = 26,
-    normals: Annotated[int, typer.Option(help="Cases without.")] = 0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
-    variety: Annotated[
-        str, typer.Option(help="evaluation, or training: far wider.")
-    ] = "evaluation",
-    sample: Annotated[bool, typer.Option(help="The sample study instead.")] = False,
-) -> None:
-    """Make a cohort of synthetic cases: DICOM scans with contours."""
-    from .phantom import make_cohort
-    from .phantom.case import VARIETIES
-    from .phantom.sample import make_sample_study
-
-    if variety not in VARIETIES:
-        raise SpinemetError(f"The variety is one of {', '.join(VARIETIES)}, not '{variety}'.")
-    if sample:
-        make_sample_study(folder)
-    else:
-        with progress("phantom") as (on_event, token):
-            make_cohort(
-                folder, cases, normals, seed, variety=variety, on_event=on_event, cancel=token
-            )
-    console.print(f"Cohort: {folder}")
-
-
-@app.command()
 def froc(
     study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a file.")] = "default",
@@ -358,7 +331,7 @@ def benchmark(
 
 app.add_typer(study_commands, name="study", no_args_is_help=True)
 app.add_typer(export_commands, name="export", no_args_is_help=True)
-for command in (train, crossval, reproduce):
+for command in (phantom, implant, train, crossval, reproduce):
     app.command()(command)
 
 

@@ -2,5 +2,7 @@
 
 from .case import PhantomCase, make_case
 from .cohort import make_cohort
+from .implant import Implant, implant_lesion
+from .trial import make_implants
 
-__all__ = ["PhantomCase", "make_case", "make_cohort"]
+__all__ = ["Implant", "PhantomCase", "implant_lesion", "make_case", "make_cohort", "make_implants"]

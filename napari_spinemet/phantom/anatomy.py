@@ -29,7 +29,7 @@ def paint_patient(
         _paint_body(canvas, vertebra, tissues, rng)
     coarse = smooth_noise(rng, canvas.values.shape, (6, 14, 14))
     fine = smooth_noise(rng, canvas.values.shape, (1, 2.5, 2.5))
-    canvas.values *= np.clip(1 + 0.07 * coarse + 0.06 * fine, 0.3, 2)
+    canvas.values *= np.clip(1 + 0.05 * coarse + 0.045 * fine, 0.3, 2)
 
 
 def whole(canvas: Canvas) -> tuple[slice, slice, slice]:
@@ -305,7 +305,7 @@ def _paint_body(
     canvas.paint(box, shape, tissues["cortex"], 0.9)
     marrow = tissues["marrow"] * rng.normal(1.0, 0.08)
     # Fatty and red marrow lie in patches, in some people more than in others.
-    uneven = 1 + rng.uniform(0.06, 0.25) * smooth_noise(rng, block.shape, (3, 8, 8))
+    uneven = 1 + rng.uniform(0.03, 0.18) * smooth_noise(rng, block.shape, (3, 8, 8))
     canvas.paint(
         box,
         lambda x, z, y: np.asarray(shape(x, z, y) + 0.9, dtype=np.float32),

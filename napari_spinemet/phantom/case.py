@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..imaging import Annotation, SagittalSeries
 from .anatomy import paint_patient
 from .canvas import Canvas
+from .difficulty import STANDARD, difficulty_of
 from .lesions import Lesion, paint_lesions, paint_mimics
 from .scanner import scan
 from .spine import Spine, make_spine
@@ -19,7 +20,15 @@ FIELD_MM = 340.0
 SLICES = 13
 THICKNESS_MM = 3.0
 PIXELS_MM = (0.88, 0.94, 1.13)
-VARIETIES = ("evaluation", "training")
+WIDE_PIXELS_MM = (0.65, 0.75, 0.88, 0.94, 1.13, 1.25)
+WIDE_THICKNESS_MM = (2.6, 5.0)
+VARIETIES = {
+    "evaluation": (),
+    "tissues": ("tissues",),
+    "tissues-scanner": ("tissues", "scanner"),
+    "training": ("tissues", "scanner", "anatomy"),
+}
+"""What is drawn far wider than in life, by name; those between are for judging what each does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +60,7 @@ def make_case(
     *,
     diseased: bool = True,
     variety: str = "evaluation",
+    difficulty: str = STANDARD.name,
     pixel_mm: float | None = None,
 ) -> PhantomCase:
     """Make one case.
@@ -61,25 +71,37 @@ def make_case(
         The same seed gives the same case, bit for bit.
     diseased : bool
         With lesions, or a normal case.
-    variety : {"evaluation", "training"}
-        As in life, or with everything drawn far wider (domain randomisation).
+    variety : {"evaluation", "tissues", "tissues-scanner", "training"}
+        As in life, or with intensities, with scanner as well, or with everything drawn far
+        wider (domain randomisation).
+    difficulty : {"easy", "standard", "hard"}
+        Of the evaluation variety, see :mod:`.difficulty`.
     pixel_mm : float, optional
-        In-plane pixel; drawn from 0.88, 0.94 and 1.13 mm if not given.
+        In-plane pixel; drawn if not given, from 0.88, 0.94 and 1.13 mm, in training from 0.65
+        to 1.25 mm.
     """
     if variety not in VARIETIES:
-        raise ValueError(f"variety is one of {VARIETIES}, not {variety!r}.")
+        raise ValueError(f"variety is one of {tuple(VARIETIES)}, not {variety!r}.")
+    hardness = difficulty_of(difficulty)
     rng = np.random.default_rng(seed)
-    wide = variety == "training"
-    drawn = float(rng.choice(PIXELS_MM))
-    canvas = Canvas(SLICES, THICKNESS_MM, pixel_mm or drawn, FIELD_MM)
+    # Streams of their own, so that another difficulty changes what it speaks of and no more.
+    for_mimics, for_lesions, for_scanner = rng.spawn(3)
+    tissue, scanner, anatomy = (
+        part in VARIETIES[variety] for part in ("tissues", "scanner", "anatomy")
+    )
+    drawn = float(rng.choice(WIDE_PIXELS_MM if scanner else PIXELS_MM))
+    thickness = round(float(rng.uniform(*WIDE_THICKNESS_MM)), 2) if scanner else THICKNESS_MM
+    canvas = Canvas(SLICES, thickness, pixel_mm or drawn, FIELD_MM)
     region = str(rng.choice(("lumbar", "thoracic", "cervical"), p=(0.62, 0.24, 0.14)))
-    spine = make_spine(rng, region, FIELD_MM, wide)
-    tissues = Tissues(rng, wide)
+    spine = make_spine(rng, region, FIELD_MM, anatomy)
+    tissues = Tissues(rng, tissue)
     paint_patient(canvas, spine, tissues, rng, region)
-    paint_mimics(canvas, spine, tissues, rng, wide)
-    lesions = paint_lesions(canvas, spine, tissues, rng, wide) if diseased else []
-    stored = scan(canvas, rng, wide)
-    affine = _affine(canvas, rng)
+    affine = _affine(canvas, thickness, rng)
+    paint_mimics(canvas, spine, tissues, for_mimics, anatomy, hardness)
+    lesions = []
+    if diseased:
+        lesions = paint_lesions(canvas, spine, tissues, for_lesions, anatomy, hardness)
+    stored = scan(canvas, for_scanner, scanner, hardness)
     series = SagittalSeries(
         stored.astype(np.float32), affine, description="STIR SAG", contrast="STIR"
     )
@@ -108,7 +130,9 @@ def _vertebrae(canvas: Canvas, spine: Spine) -> tuple[npt.NDArray[np.uint16], di
     return labels, levels
 
 
-def _affine(canvas: Canvas, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def _affine(
+    canvas: Canvas, thickness_mm: float, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
     """A slightly oblique sagittal plane somewhere in the patient."""
     turn, lean = np.deg2rad(rng.normal(0, 2.5, 2))
     rotation = np.array(
@@ -116,7 +140,7 @@ def _affine(canvas: Canvas, rng: np.random.Generator) -> npt.NDArray[np.float64]
     ) @ np.array([[np.cos(lean), 0, np.sin(lean)], [0, 1, 0], [-np.sin(lean), 0, np.cos(lean)]])
     # Columns: slice to the left, row to the feet, column to the back.
     axes = rotation @ np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-    steps = np.array([THICKNESS_MM, canvas.pixel_mm, canvas.pixel_mm])
+    steps = np.array([thickness_mm, canvas.pixel_mm, canvas.pixel_mm])
     affine = np.eye(4)
     affine[:3, :3] = axes * steps
     centre = (np.array([canvas.slices, *canvas.values.shape[1:]]) - 1) / 2

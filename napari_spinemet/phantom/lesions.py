@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .canvas import Canvas, FloatArray, smooth_noise
+from .difficulty import STANDARD, Difficulty
+from .growth import MAX_AREA_CM2, MIN_AREA_CM2, grow, wanted_areas
 from .spine import LEVELS, Spine, Vertebra
 from .tissues import Tissues
 
-MIN_AREA_CM2, MAX_AREA_CM2 = 1.65, 9.54
 MIN_SLICES, MAX_SLICES = 3, 7
 
 
@@ -35,7 +36,12 @@ class Lesion:
 
 
 def paint_lesions(
-    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator, wide: bool
+    canvas: Canvas,
+    spine: Spine,
+    tissues: Tissues,
+    rng: np.random.Generator,
+    wide: bool,
+    difficulty: Difficulty = STANDARD,
 ) -> list[Lesion]:
     """Paint lesions into one or two segments, and return their masks.
 
@@ -66,11 +72,15 @@ def paint_lesions(
             break
     result = []
     for k, (cover, mask) in zip(chosen, lesions, strict=True):
-        # From plain to barely visible.
-        contrast = float(rng.uniform(0.12, 1.0) if wide else np.clip(rng.beta(2, 2.2), 0.12, 0.95))
+        contrast = float(rng.uniform(0.12, 1.0)) if wide else _contrast(difficulty, rng)
         _blend(canvas, cover, tissues, contrast, rng)
         result.append(Lesion(seats[k].level, mask, contrast))
     return result
+
+
+def _contrast(difficulty: Difficulty, rng: np.random.Generator) -> float:
+    first, second, least, largest = difficulty.contrast
+    return float(np.clip(rng.beta(first, second), least, largest))
 
 
 def _draw(
@@ -100,22 +110,11 @@ def _draw(
     start = (first + rng.uniform(0, MAX_SLICES - slices + 0.49)) * sub
     planes = np.arange(len(canvas.x))
     position = (planes + 0.5 - start) / (slices * sub)
-    largest = float(np.clip(rng.normal(6.6, 2.3), 2.2, 9.4))
-    waist = np.clip(1 - (2 * position - 1) ** 2, 0, 1) ** rng.uniform(0.15, 0.4)
-    target = np.where((position > 0) & (position < 1), largest * waist, 0)
+    grown = grow(distance, wanted_areas(position, rng)[box[0]], pixel_cm2)
+    if grown is None:
+        return None
     cover = np.zeros(canvas.values.shape, dtype=np.float32)
-    level = np.full(len(planes), -np.inf)
-    local = range(*box[0].indices(len(planes)))
-    for i, plane in enumerate(local):
-        if target[plane] <= 0:
-            continue
-        wanted = int(max(target[plane], MIN_AREA_CM2 * 1.04) / pixel_cm2)
-        room = int(np.isfinite(distance[i]).sum())
-        wanted = min(wanted, room, int(MAX_AREA_CM2 * 0.98 / pixel_cm2))
-        if wanted < MIN_AREA_CM2 / pixel_cm2:
-            return None
-        level[plane] = np.partition(distance[i].ravel(), wanted - 1)[wanted - 1]
-        cover[plane, box[1], box[2]] = distance[i] <= level[plane]
+    cover[box] = grown
     share = cover.reshape(canvas.slices, sub, *cover.shape[1:]).mean(axis=1)
     mask = share >= 0.5
     areas = mask.sum(axis=(1, 2)) * pixel_cm2
@@ -144,10 +143,15 @@ def _blend(
 
 
 def paint_mimics(
-    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator, wide: bool
+    canvas: Canvas,
+    spine: Spine,
+    tissues: Tissues,
+    rng: np.random.Generator,
+    wide: bool,
+    difficulty: Difficulty = STANDARD,
 ) -> None:
     """Bright things in and at the bodies that are no metastasis; they get no label."""
-    rate = 1.6 if wide else 1.0
+    rate = 1.6 if wide else difficulty.mimics
     csf = max(tissues["csf"], tissues["marrow"] + 0.2)
 
     def bright(low: float, high: float) -> float:

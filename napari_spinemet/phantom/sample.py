@@ -9,7 +9,7 @@ import platformdirs
 
 from .cohort import make_cohort
 
-SEED = 2024
+SEED = 2025
 PIXEL_MM = 1.13
 
 

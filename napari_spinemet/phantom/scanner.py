@@ -7,9 +7,12 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from .canvas import Canvas, smooth_noise
+from .difficulty import STANDARD, Difficulty
 
 
-def scan(canvas: Canvas, rng: np.random.Generator, wide: bool) -> npt.NDArray[np.int16]:
+def scan(
+    canvas: Canvas, rng: np.random.Generator, wide: bool, difficulty: Difficulty = STANDARD
+) -> npt.NDArray[np.int16]:
     """Image the canvas.
 
     Parameters
@@ -18,6 +21,8 @@ def scan(canvas: Canvas, rng: np.random.Generator, wide: bool) -> npt.NDArray[np
         Tissue with cerebrospinal fluid near 1.
     wide : bool
         Draw the properties of the scanner far wider than usual.
+    difficulty : Difficulty
+        Says how much noise there is, unless it is drawn wider.
 
     Returns
     -------
@@ -35,13 +40,13 @@ def scan(canvas: Canvas, rng: np.random.Generator, wide: bool) -> npt.NDArray[np
     axis = int(rng.integers(1, 3))
     shift = int(size[0] * rng.uniform(0.08, 0.5))
     image = image + strength * np.roll(image, shift, axis) + strength * np.roll(image, -shift, axis)
-    noise = rng.uniform(0.005, 0.12) if wide else rng.uniform(0.025, 0.06)
-    correlation = rng.uniform(0, 0.8) if wide else rng.uniform(0.2, 0.55)
+    noise = rng.uniform(*((0.005, 0.12) if wide else difficulty.noise))
+    correlation = rng.uniform(0, 1.3) if wide else rng.uniform(0.3, 1.0)
     real, imaginary = (_noise(rng, image.shape, noise, correlation) for _ in range(2))
     image = np.hypot(image + real, imaginary)
     if wide and rng.random() < 0.3:  # magnitude offset removed, as some scanners do
         image = image - noise * rng.uniform(0.5, 1.5)
-    if wide and rng.random() < 0.3:  # bands that the coil or a saturation pulse left empty
+    if wide and rng.random() < 0.45:  # bands that the coil or a saturation pulse left empty
         top, bottom = (int(rng.uniform(0, 0.18) * size[0]) for _ in range(2))
         image[:, :top] = 0
         image[:, size[0] - bottom :] = 0

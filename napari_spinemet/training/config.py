@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +24,9 @@ class TrainingConfig:
     ----------
     form, resolutions, blocks, outputs, patch_shape
         The network, see :class:`~napari_spinemet.network.SiameseNet`.
+    zscore_sigma_mm : float
+        Window of the dense form's local z-score; far beyond the slice, such as 10,000, it is
+        z-scored as a whole.
     normal_slices, vertebra_share
         Where normal locations come from, see :class:`~.sampling.SamplingRule`.
     mistaken_share : float
@@ -72,6 +76,7 @@ class TrainingConfig:
     blocks: tuple[int, ...] = (1, 2, 2)
     outputs: int = 3
     patch_shape: tuple[int, int] = (79, 55)
+    zscore_sigma_mm: float = 20.0
     normal_slices: str = "all"
     vertebra_share: float = 0.5
     mistaken_share: float = 0.3
@@ -109,6 +114,8 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SpinemetError(f"Training needs {name} of at least 1.")
+        if not self.zscore_sigma_mm >= 1 or math.isinf(self.zscore_sigma_mm):
+            raise SpinemetError("The window of the local z-score is at least 1 mm, and finite.")
         if not 0 <= self.variation <= 2:
             raise SpinemetError(f"The variation lies between 0 and 2, not {self.variation}.")
         if not 0 <= self.mistaken_share < 0.5 or self.looks < 0:

@@ -15,6 +15,7 @@ from torch import nn
 
 from ..errors import Cancelled, SpinemetError
 from ..imaging import Annotation, SagittalSeries
+from ..imaging.patches import LocalZScore
 from ..jobs import CancelToken, Evaluated, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
 from ..network import ModelCard, SiameseNet, save_model
@@ -333,6 +334,7 @@ def network_of(config: TrainingConfig) -> SiameseNet:
         config.blocks,
         config.outputs,
         patch_shape=config.patch_shape,
+        normalisation=LocalZScore(config.zscore_sigma_mm),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_spinemet.errors import SpinemetError
 from napari_spinemet.phantom import PhantomCase, make_case
 from napari_spinemet.phantom.spine import LEVELS
 
@@ -76,9 +77,35 @@ def test_a_normal_case_has_vertebrae_and_no_lesion() -> None:
 def test_training_variety_is_wider_and_as_well_formed() -> None:
     """Domain randomisation changes the image; the contours obey the same rules."""
     case = make_case((5, 1), variety="training", pixel_mm=1.13)
-    _check_case(_facts(case), diseased=True)
+    facts = _facts(case)
+    assert 2.6 <= facts["spacing"][0] <= 5.0
+    assert facts["spacing"][1] == pytest.approx(1.13)
+    _check_case({**facts, "spacing": (3.0, *facts["spacing"][1:])}, diseased=True)
     with pytest.raises(ValueError, match="variety"):
         make_case(0, variety="wild")
+
+
+def test_difficulty_changes_lesions_mimics_and_noise_and_nothing_else() -> None:
+    """The same spine, organs and seats of lesions; fainter ones, and more of what is like them."""
+    easy, standard, hard = (
+        [make_case((5, k), difficulty=name, pixel_mm=1.13) for k in range(4)]
+        for name in ("easy", "standard", "hard")
+    )
+    for three in zip(easy, standard, hard, strict=True):
+        for other in three[1:]:
+            np.testing.assert_array_equal(three[0].series.affine, other.series.affine)
+            np.testing.assert_array_equal(three[0].annotation.vertebrae, other.annotation.vertebrae)
+            np.testing.assert_array_equal(three[0].annotation.lesions, other.annotation.lesions)
+        # What lies far from the spine has the same tissue and other noise.
+        outer = [c.series.voxels[:, :, -20:].std() for c in three]
+        assert outer[0] < outer[2]
+    means = [
+        np.mean([x.contrast for c in cases for x in c.lesions]) for cases in (easy, standard, hard)
+    ]
+    assert means[0] > means[1] > means[2]
+    assert min(x.contrast for c in easy for x in c.lesions) >= 0.5
+    with pytest.raises(SpinemetError, match="easy, standard, hard"):
+        make_case(0, difficulty="impossible")
 
 
 def _facts(case: PhantomCase) -> dict[str, object]:

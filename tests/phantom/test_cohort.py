@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
@@ -135,14 +136,18 @@ def test_diseased_cases_can_be_added(tmp_path: Path, monkeypatch: pytest.MonkeyP
     from napari_spinemet.phantom import cohort as module
 
     made: list[str] = []
-    monkeypatch.setattr(module, "make_case", lambda seed, **_: seed)
 
-    def write(path: Path, seed: tuple[int, int], _: str) -> None:
+    def fake(seed: tuple[int, int], **_: object) -> SimpleNamespace:
+        return SimpleNamespace(series=seed, stored=None, annotation=None, region="", lesions=())
+
+    monkeypatch.setattr(module, "make_case", fake)
+
+    def write(path: Path, seed: tuple[int, int], *_: object, **__: object) -> None:
         path.mkdir(parents=True)
         (path / "case.json").write_text(str(seed))
         made.append(f"{path.name} {seed}")
 
-    monkeypatch.setattr(module, "_write_case", write)
+    monkeypatch.setattr(module, "write_case", write)
     make_cohort(tmp_path, cases=1, seed=3)
     make_cohort(tmp_path, cases=2, seed=3)
     assert made == ["case-001 (3, 0)", "case-002 (3, 1)"]
