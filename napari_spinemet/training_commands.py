@@ -115,6 +115,10 @@ def crossval(
         str, typer.Option(help="'local' workers, 'none', or the address of a dask scheduler.")
     ] = "local",
     workers: Annotated[int | None, typer.Option(help="Local workers; one a core.")] = None,
+    fold: Annotated[
+        list[int] | None,
+        typer.Option(help="Only this fold, from 1, as it is among all; may be repeated."),
+    ] = None,
     weight_decay: Annotated[
         list[float] | None,
         typer.Option(help="To be tried in each fold (twice the paper's lambda); may be repeated."),
@@ -152,6 +156,7 @@ def crossval(
             scheduler=None if scheduler == "none" else scheduler,
             workers=workers,
             threads=1 if scheduler != "none" and device in ("auto", "cpu") else None,
+            only_folds=fold,
             on_event=on_event,
             cancel=token,
         )

@@ -40,6 +40,8 @@ class CrossValidationResult:
 
     Attributes
     ----------
+    numbers : tuple of int
+        Of the folds that were run, from 1.
     folds : tuple of Fold
     results : tuple of TrainingResult
         One for each fold: of the weight decay that validated best, where several were tried.
@@ -52,6 +54,7 @@ class CrossValidationResult:
         Those that were mapped, in the order of the input, with plain maps.
     """
 
+    numbers: tuple[int, ...]
     folds: tuple[Fold, ...]
     results: tuple[TrainingResult, ...]
     weight_decays: tuple[float, ...]
@@ -96,6 +99,7 @@ def cross_validate(
     threads: int | None = None,
     stride: int = 1,
     mapped: Sequence[int] | None = None,
+    only_folds: Sequence[int] | None = None,
     choose: bool = True,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
@@ -125,6 +129,9 @@ def cross_validate(
         Of the maps: the patch form is hundreds of times slower than the dense one.
     mapped : sequence of int, optional
         Numbers of the cases to map; all by default.
+    only_folds : sequence of int, optional
+        Numbers of folds, from 1; the result holds these alone, with the same numbers that they
+        have among all. All by default.
     choose : bool
         Whether each fold chooses its operating point, for which it maps its validation cases.
     on_event, cancel
@@ -141,35 +148,37 @@ def cross_validate(
         or if the folder holds another run.
     """
     config = config or TrainingConfig()
-    plan = split_folds(len(cases), folds, seed)
-    for number, fold in enumerate(plan, 1):
+    split = split_folds(len(cases), folds, seed)
+    wanted_folds = _chosen_folds(only_folds, folds)
+    plan = {number: split[number] for number in wanted_folds}
+    for number, fold in plan.items():
         if not any(cases[k][1].lesions.any() for k in fold.training):
             raise SpinemetError(
-                f"Fold {number} has no lesion among the cases that it trains on; ask for fewer "
+                f"Fold {number + 1} has no lesion among the cases that it trains on; ask for fewer "
                 "folds, or contour more cases."
             )
     tried = tuple(weight_decays) or (config.weight_decay,)
-    for number, fold in enumerate(plan, 1):
+    for number, fold in plan.items():
         if len(tried) > 1 and not any(cases[k][1].lesions.any() for k in fold.validation):
             raise SpinemetError(
-                f"Fold {number} has no lesion among its validation cases to choose lambda on; give "
-                "one lambda, ask for fewer folds, or contour more cases."
+                f"Fold {number + 1} has no lesion among its validation cases to choose lambda on; "
+                "give one lambda, ask for fewer folds, or contour more cases."
             )
     kept = KeptFolds(Path(folder) if folder is not None else None)
     facts = {**config.to_dict(), "folds": folds, "split": seed, "tried": tried, "threads": threads}
     if stride != 1:
         facts["stride"] = stride
     chosen_cases = range(len(cases)) if mapped is None else sorted(set(mapped))
-    kept.agree(fingerprint_of(facts, cases), [vars(fold) for fold in plan])
+    kept.agree(fingerprint_of(facts, cases), [vars(fold) for fold in split])
     results: dict[tuple[int, float], TrainingResult] = {}
     arguments = []
-    for number, fold in enumerate(plan):
+    for number, fold in plan.items():
         for decay in tried:
-            known = kept.network(number, decay)
+            settings = replace(config, seed=config.seed + number, weight_decay=decay)
+            known = kept.network(number, settings)
             if known is not None:
                 results[number, decay] = known
                 continue
-            settings = replace(config, seed=config.seed + number, weight_decay=decay)
             arguments.append((number, fold, settings, threads))
 
     def trained(task: int, result: TrainingResult) -> None:
@@ -187,10 +196,10 @@ def cross_validate(
         cancel=cancel,
         **where,
     )
-    chosen = [min(tried, key=lambda d: results[number, d].score) for number in range(len(plan))]
+    chosen = {n: min(tried, key=lambda d, n=n: results[n, d].score) for n in plan}
     points: dict[int, OperatingPoint | None] = {}
     unknown = []
-    for number, fold in enumerate(plan):
+    for number, fold in plan.items():
         if not choose:
             points[number] = None
         elif kept.has_point(number):
@@ -214,7 +223,7 @@ def cross_validate(
     )
     maps: dict[int, LikelihoodMap] = {}
     wanted = []
-    for number, fold in enumerate(plan):
+    for number, fold in plan.items():
         for k in (k for k in fold.test if k in chosen_cases):
             found = kept.map_of(k)
             if found is not None:
@@ -233,10 +242,28 @@ def cross_validate(
     out = tuple(
         FrocCase(cases[k][0].series_uid or f"case-{k + 1:03d}", ((maps[k], cases[k][1]),))
         for k in chosen_cases
+        if k in maps
     )
-    best = tuple(results[number, decay] for number, decay in enumerate(chosen))
-    at = tuple(points[number] for number in range(len(plan)))
-    return CrossValidationResult(tuple(plan), best, tuple(chosen), at, out)
+    best = tuple(results[number, decay] for number, decay in chosen.items())
+    at = tuple(points[number] for number in plan)
+    return CrossValidationResult(
+        tuple(n + 1 for n in plan),
+        tuple(plan.values()),
+        best,
+        tuple(chosen.values()),
+        at,
+        out,
+    )
+
+
+def _chosen_folds(only: Sequence[int] | None, folds: int) -> list[int]:
+    """Positions of the folds to run."""
+    if only is None:
+        return list(range(folds))
+    for number in only:
+        if not 1 <= number <= folds:
+            raise SpinemetError(f"There is no fold {number}; they are numbered from 1 to {folds}.")
+    return sorted({number - 1 for number in only})
 
 
 def _train_fold(

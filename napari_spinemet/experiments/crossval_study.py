@@ -38,6 +38,7 @@ def cross_validate_study(
     threads: int | None = None,
     stride: int = 1,
     mapped: Sequence[str] | None = None,
+    only_folds: Sequence[int] | None = None,
     choose: bool = True,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
@@ -53,7 +54,7 @@ def cross_validate_study(
         that was interrupted goes on.
     only : sequence of str, optional
         Names of the cases; all contoured ones by default.
-    folds, seed, weight_decays, scheduler, workers, threads, stride, choose
+    folds, seed, weight_decays, scheduler, workers, threads, stride, only_folds, choose
         See :func:`.cross_validate`.
     mapped : sequence of str, optional
         Names of the cases that are mapped, and judged in the report; all by default.
@@ -91,12 +92,18 @@ def cross_validate_study(
         threads=threads,
         stride=stride,
         mapped=None if mapped is None else [k for k, c in enumerate(cases) if c.name in mapped],
+        only_folds=only_folds,
         choose=choose,
         on_event=on_event,
         cancel=cancel,
     )
+    tested = {k for fold in result.folds for k in fold.test}
     named = []
-    judged = [case for case in cases if mapped is None or case.name in mapped]
+    judged = [
+        case
+        for k, case in enumerate(cases)
+        if k in tested and (mapped is None or case.name in mapped)
+    ]
     for case, made in zip(judged, result.cases, strict=True):
         likelihood, annotation = made.sequences[0]
         here.save_likelihood(case, crossval_identity(name), likelihood)
@@ -108,16 +115,24 @@ def cross_validate_study(
         "config": config.to_dict(),
         "folds": [
             {
+                "fold": number,
                 "training": [cases[k].name for k in fold.training],
                 "validation": [cases[k].name for k in fold.validation],
                 "test": [cases[k].name for k in fold.test],
-                "seed": config.seed + number,
-                "weight_decay": result.weight_decays[number],
-                "best_epoch": result.results[number].best_epoch,
-                "validation_error": result.results[number].error,
-                "operating_point": _told(result.points[number]),
+                "seed": config.seed + number - 1,
+                "weight_decay": decay,
+                "best_epoch": trained.best_epoch,
+                "validation_error": trained.error,
+                "operating_point": _told(point),
             }
-            for number, fold in enumerate(result.folds)
+            for number, fold, decay, trained, point in zip(
+                result.numbers,
+                result.folds,
+                result.weight_decays,
+                result.results,
+                result.points,
+                strict=True,
+            )
         ],
         "operating_point": _told(joint_point(chosen) if chosen else None),
         "froc": {

@@ -12,6 +12,9 @@ from ..network import ModelCard, load_card, load_model, save_model
 from ..storage import write_text
 from ..study.likelihoods import load_likelihood, save_likelihood
 from ..training import TrainingConfig, TrainingResult
+from ..training.loop import network_of
+
+_DELETE_IT = "delete it and run the same again: that network alone is trained anew."
 
 
 class KeptFolds:
@@ -43,19 +46,35 @@ class KeptFolds:
         assert self._folder is not None
         return self._folder / f"fold-{number + 1:02d}-decay-{decay:g}.safetensors"
 
-    def network(self, number: int, decay: float) -> TrainingResult | None:
-        """The network of a fold, if it is there."""
-        if self._folder is None or not self._network(number, decay).is_file():
+    def network(self, number: int, config: TrainingConfig) -> TrainingResult | None:
+        """The network of a fold, if it is there.
+
+        Raises
+        ------
+        SpinemetError
+            If what is there is damaged, or is not what these settings train.
+        """
+        if self._folder is None or not self._network(number, config.weight_decay).is_file():
             return None
-        path = self._network(number, decay)
-        card = load_card(path)
-        return TrainingResult(
-            load_model(path),
-            int(card.training["best_epoch"]),
-            list(card.metrics["history"]),
-            int(card.training["locations"]),
-            float(card.training["seconds"]),
-        )
+        path = self._network(number, config.weight_decay)
+        try:
+            model, card = load_model(path), load_card(path)
+            held = TrainingResult(
+                model,
+                int(card.training["best_epoch"]),
+                list(card.metrics["history"]),
+                int(card.training["locations"]),
+                float(card.training["seconds"]),
+            )
+        except (SpinemetError, KeyError, TypeError, ValueError) as error:
+            raise SpinemetError(f"{path} cannot be read; {_DELETE_IT}") from error
+        if model.configuration() != network_of(config).configuration():
+            raise SpinemetError(
+                f"{path} holds a network of another form ({model.form}, "
+                f"{', '.join(f'{r:g}' for r in model.resolutions)} mm) than this run trains; "
+                f"{_DELETE_IT}"
+            )
+        return held
 
     def save_network(self, number: int, config: TrainingConfig, result: TrainingResult) -> None:
         """Keep the network of a fold."""

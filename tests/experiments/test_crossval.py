@@ -19,6 +19,7 @@ from napari_spinemet.experiments.crossval import CrossValidationResult
 from napari_spinemet.experiments.operating_point import OperatingPointChoice, joint_point
 from napari_spinemet.imaging import Annotation, FrocCase, OperatingPoint, SagittalSeries
 from napari_spinemet.jobs import CancelToken, Event, Progressed
+from napari_spinemet.network import SiameseNet, load_card, save_model
 from napari_spinemet.phantom import make_case
 from napari_spinemet.training import TrainingConfig
 
@@ -168,6 +169,41 @@ def test_an_interrupted_run_goes_on_and_another_is_refused(
         cross_validate(cases[:5], CHEAP, **options)
     with pytest.raises(SpinemetError, match="other settings or cases"):
         cross_validate(cases, replace(CHEAP, seed=4), **options)
+
+
+def test_a_fold_that_is_run_alone_gives_the_same_numbers(tmp_path: Path) -> None:
+    """Its network, lambda, operating point and maps, bit for bit; no other fold is trained."""
+    cases = [tiny(k) for k in range(6)]
+    options = {"folds": 3, "seed": 5, "weight_decays": (0.001, 0.01), "threads": 1}
+    whole = cross_validate(cases, CHEAP, **options)
+    alone = cross_validate(cases, CHEAP, **options, only_folds=[2], folder=tmp_path)
+    assert (whole.numbers, alone.numbers) == ((1, 2, 3), (2,))
+    assert alone.folds == whole.folds[1:2]
+    assert alone.weight_decays == whole.weight_decays[1:2]
+    assert alone.points == whole.points[1:2]
+    expected = [whole.cases[k] for k in whole.folds[1].test]
+    assert told(alone) == told(replace(whole, results=whole.results[1:2], cases=tuple(expected)))
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    with pytest.raises(SpinemetError, match="no fold 4; they are numbered from 1 to 3"):
+        cross_validate(cases, CHEAP, **options, only_folds=[4])
+
+
+def test_a_kept_network_of_another_form_is_named_and_the_run_can_go_on(tmp_path: Path) -> None:
+    """One sentence each for another form and for a damaged file; deleted, it is trained anew."""
+    cases = [tiny(k) for k in range(6)]
+    options = {"folds": 3, "threads": 1, "folder": tmp_path}
+    whole = cross_validate(cases, CHEAP, **options)
+    first, second, _ = sorted(tmp_path.glob("*.safetensors"))
+    other = SiameseNet((1.0,), "patch")
+    save_model(other, first, load_card(first))
+    with pytest.raises(SpinemetError, match=r"fold-01.* another form \(patch, 1 mm\).*delete it"):
+        cross_validate(cases, CHEAP, **options)
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:1000])
+    with pytest.raises(SpinemetError, match=r"fold-02.* cannot be read; delete it"):
+        cross_validate(cases, CHEAP, **options)
+    second.unlink()
+    assert told(cross_validate(cases, CHEAP, **options))[:3] == told(whole)[:3]
 
 
 def test_each_fold_chooses_its_operating_point_on_its_validation_cases(

@@ -40,6 +40,8 @@ class System:
 
 
 MAIN, SINGLE, PATCH = "three", "one", "patch-form"
+WHOLE_SLICE_MM = 10_000.0
+"""A window beside which a slice is a point."""
 SYSTEMS = (
     System(MAIN, "three resolutions (0.5, 1, 2 mm)", tries_decays=True),
     System(SINGLE, "one resolution (1 mm)", {"resolutions": (1.0,)}),
@@ -55,6 +57,7 @@ SYSTEMS = (
         "one resolution, patches of 119 x 83",
         {"resolutions": (1.0,), "patch_shape": (119, 83)},
     ),
+    System("zscore-slice", "each slice z-scored as a whole", {"zscore_sigma_mm": WHOLE_SLICE_MM}),
     System("blocks-111", "blocks of (1, 1, 1) convolutions", {"blocks": (1, 1, 1)}),
     System(PATCH, "patch form, three resolutions", {"form": "patch", "outputs": 2}),
 )
@@ -72,6 +75,8 @@ class Budget:
     cases, folds : int
     epochs, batches : int or None
         Of each network of the dense form.
+    looks : int
+        How often these are looked at for mistakes.
     patch_epochs, patch_batches : int or None
         Of the patch form.
     weight_decays : tuple of float
@@ -86,6 +91,7 @@ class Budget:
     folds: int
     epochs: int
     batches: int | None
+    looks: int
     patch_epochs: int
     patch_batches: int | None
     weight_decays: tuple[float, ...]
@@ -95,7 +101,7 @@ class Budget:
     def config(self, system: System, *, seed: int = 0, device: str = "auto") -> TrainingConfig:
         """The training of one system."""
         length = (
-            {"epochs": self.epochs, "batches_per_epoch": self.batches}
+            {"epochs": self.epochs, "batches_per_epoch": self.batches, "looks": self.looks}
             if system.dense
             else {"epochs": self.patch_epochs, "batches_per_epoch": self.patch_batches}
         )
@@ -117,6 +123,7 @@ BUDGETS = {
             folds=5,
             epochs=6,
             batches=100,
+            looks=2,
             patch_epochs=6,
             patch_batches=100,
             weight_decays=(0.001, 0.01),
@@ -130,6 +137,7 @@ BUDGETS = {
             folds=10,
             epochs=30,
             batches=200,
+            looks=4,
             patch_epochs=30,
             patch_batches=None,
             weight_decays=(0.001, 0.002, 0.02, 0.2),
@@ -143,6 +151,7 @@ BUDGETS = {
             folds=2,
             epochs=1,
             batches=2,
+            looks=1,
             patch_epochs=1,
             patch_batches=1,
             weight_decays=(0.001, 0.01),

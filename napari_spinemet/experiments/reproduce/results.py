@@ -161,6 +161,7 @@ QUESTIONS = (
     ("0.5, 1, 2 mm against 0.5, 1, 1.5 mm", MAIN, "half"),
     ("79 x 55 against smaller patches, one resolution", SINGLE, "one-small"),
     ("79 x 55 against larger patches, one resolution", SINGLE, "one-large"),
+    ("Local z-score against one of the whole slice", MAIN, "zscore-slice"),
     ("Blocks of (1, 2, 2) against (1, 1, 1) convolutions", MAIN, "blocks-111"),
     ("Dense form against patch form, on the same cases", "three subset", PATCH),
     ("Does the gate help?", f"{MAIN} with gate", MAIN),

@@ -13,6 +13,8 @@ from ...jobs import CancelToken, Deadline, EventCallback
 from ...jobs.events import ignore
 from ...phantom import make_cohort
 from ...storage import write_text
+from ...study import Study
+from ...study.likelihoods import crossval_identity
 from ..crossval_study import cross_validate_study
 from .plan import BUDGETS, COHORT_SEED, SYSTEMS, Budget, System
 
@@ -89,7 +91,7 @@ def reproduce(
     try:
         make_cohort(study, plan.cases, seed=COHORT_SEED, on_event=on_event, cancel=token)
         for system in systems:
-            if _is_done(study, system):
+            if _is_done(study, system, plan):
                 continue
             subset = None if system.dense else patch_subset(plan)
             cross_validate_study(
@@ -108,8 +110,8 @@ def reproduce(
                 on_event=on_event,
                 cancel=token,
             )
-        missing = tuple(s.key for s in systems if not _is_done(study, s))
-        done = tuple(s.key for s in SYSTEMS if _is_done(study, s))
+        done = tuple(s.key for s in SYSTEMS if _is_done(study, s, plan))
+        missing = tuple(s.key for s in systems if s.key not in done)
         from .results import write_results
 
         results = write_results(root, plan, done, on_event=on_event, cancel=token)
@@ -117,7 +119,7 @@ def reproduce(
     except Cancelled:
         if not token.over:
             raise
-    done = tuple(s.key for s in systems if _is_done(study, s))
+    done = tuple(s.key for s in systems if _is_done(study, s, plan))
     return Standing(done, tuple(s.key for s in systems if s.key not in done), None)
 
 
@@ -157,5 +159,10 @@ def _agree(place: Path, budget: Budget, seed: int) -> None:
     write_text(place, json.dumps(told) + "\n")
 
 
-def _is_done(study: Path, system: System) -> bool:
-    return (study / "crossval" / system.key / "report.json").is_file()
+def _is_done(study: Path, system: System, plan: Budget) -> bool:
+    """Whether a system is through: what has gone missing since is made again."""
+    if not (study / "crossval" / system.key / "report.json").is_file():
+        return False
+    here = Study(study)
+    cases = [c for c in here.cases() if system.dense or c.name in patch_subset(plan)]
+    return all(here.likelihood(case, crossval_identity(system.key)) is not None for case in cases)
