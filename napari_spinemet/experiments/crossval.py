@@ -196,7 +196,10 @@ def cross_validate(
         cancel=cancel,
         **where,
     )
-    chosen = {n: min(tried, key=lambda d, n=n: results[n, d].score) for n in plan}
+    chosen = {}
+    for number in plan:
+        scores = [results[number, decay].score for decay in tried]
+        chosen[number] = tried[scores.index(min(scores))]
     points: dict[int, OperatingPoint | None] = {}
     unknown = []
     for number, fold in plan.items():

@@ -13,7 +13,7 @@ from ..study.exchange import read_contours, write_contours
 from ..study.label_files import stem_of
 from ..study.reader_contours import keep_beside
 from .drawing import change
-from .layers import LEVELS_OF
+from .layer_looks import LEVELS_OF
 from .parts import button
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from ..imaging.growing import grow_region
 from ..imaging.interpolation import interpolate_slices
 from ..imaging.levels import from_head_to_feet, numbered_from, relabelled
 from ..imaging.proposal import bodies_between, propose_vertebrae
-from .layers import LEVELS_OF
+from .layer_looks import LEVELS_OF
 
 if TYPE_CHECKING:
     from napari.layers import Labels

@@ -5,79 +5,36 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Points
-from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from ..detection.components import OUTSIDE
 from ..imaging import Annotation, SagittalSeries
+from .layer_looks import (
+    AXES,
+    DETECTION,
+    KIND,
+    LABELLED,
+    LESION,
+    LEVELS_OF,
+    MARK,
+    OTHER,
+    SERIES,
+    VERTEBRA,
+    is_series,
+    one_colour,
+    series_layer,
+    text_style,
+)
 
 if TYPE_CHECKING:
     import napari
 
     from ..detection import DetectionResult
-
-AXES = ("slice", "row", "column")
-SERIES, SOURCE, CONTOURS = "spinemet_series", "spinemet_source", "spinemet_contours"
-"""Metadata of an image layer that may be taken over."""
-KIND = "spinemet_kind"
-"""Metadata of label layers that came with it, beside its series: what they hold."""
-LEVELS_OF = "levels"
-"""Metadata of the layer of vertebrae: what its numbers stand for."""
-LESION, VERTEBRA, DETECTION, OTHER, MARK = "#ff4040", "#4a7dff", "#35c8ff", "#ffd23f", "#7dff8a"
-DIMMED = "#7f99a6"
-"""Of detections outside the spine, which the gate drops."""
-LABELLED = ("lesions", "vertebrae")
-
-
-def series_layer(
-    series: SagittalSeries, source: Path | None = None, annotation: Annotation | None = None
-) -> tuple[Any, dict[str, Any], str]:
-    """Layer data of a series: axis-aligned in mm, its true place kept in the metadata.
-
-    ``source`` and ``annotation`` go along for widgets that take the layer over.
-
-    An oblique affine would make napari slice across the acquired planes and paint beside
-    the cursor, so a layer carries the spacing only.
-    """
-    low, high = np.percentile(series.voxels, (1, 99.7))
-    return (
-        series.voxels,
-        {
-            "name": series.description or "series",
-            "scale": series.spacing_mm,
-            "units": ("mm",) * 3,
-            "axis_labels": AXES,
-            "colormap": "gray",
-            "contrast_limits": (float(low), float(max(high, low + 1))),
-            "metadata": {
-                SERIES: series,
-                SOURCE: source,
-                CONTOURS: annotation,
-                "affine_lps": series.affine,
-            },
-        },
-        "image",
-    )
-
-
-def _is_series(layer: Any) -> bool:
-    return isinstance(layer, Image) and layer.metadata.get(SERIES) is not None
-
-
-def _text(colour: str) -> dict[str, Any]:
-    return {"string": "{text}", "size": 9, "color": colour, "anchor": "center"}
-
-
-def one_colour(colour: str) -> DirectLabelColormap:
-    """Every label in the same colour."""
-    return DirectLabelColormap(color_dict={None: colour, 0: "transparent", OUTSIDE: DIMMED})
 
 
 class ViewerLayers(QObject):
@@ -122,13 +79,13 @@ class ViewerLayers(QObject):
         return self._viewer_ref()
 
     def _on_inserted(self, event: Any) -> None:
-        if _is_series(event.value):
+        if is_series(event.value):
             # Layers must not go while the viewer is still adding them.
             QTimer.singleShot(0, partial(self.series_offered.emit, event.value))
 
     def offered(self) -> Image | None:
         """A series in the viewer that is not ours, if any."""
-        strange = [x for x in self._viewer.layers if _is_series(x)]
+        strange = [x for x in self._viewer.layers if is_series(x)]
         return strange[-1] if strange else None
 
     def take_out(self, layer: Image) -> dict[str, npt.NDArray[Any]]:
@@ -297,14 +254,14 @@ class ViewerLayers(QObject):
         if layer is not None:
             layer.data = np.array(places, dtype=float)
             layer.features = features
-            layer.refresh_text()
+            layer.refreshtext_style()
             return layer
         active = self._viewer.layers.selection.active
         made = self._viewer.add_points(
             np.array(places, dtype=float),
             name=name,
             features=features,
-            text=_text(ink),
+            text=text_style(ink),
             face_color=colour,
             border_width=0,
             size=size,

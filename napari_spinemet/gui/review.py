@@ -19,7 +19,7 @@ from ..network.card import load_card
 from ..study.likelihoods import CROSSVAL, is_crossval
 from .findings_box import FindingsBox
 from .froc_box import FrocBox
-from .layers import LABELLED
+from .layer_looks import LABELLED
 from .operating_point import OperatingPointBox
 from .outlines import REFINE, Outlines
 from .parts import JobBar, button, group, notice, row

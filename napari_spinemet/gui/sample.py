@@ -6,7 +6,7 @@ from typing import Any
 
 from ..phantom.sample import sample_study
 from ..study import Case, Study
-from .layers import AXES, KIND, LESION, SERIES, VERTEBRA, one_colour, series_layer
+from .layer_looks import AXES, KIND, LESION, SERIES, VERTEBRA, one_colour, series_layer
 
 
 def diseased() -> list[tuple[Any, dict[str, Any], str]]:

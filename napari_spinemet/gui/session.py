@@ -19,7 +19,8 @@ from ..study.verdicts import Place, VerdictBook
 from .autosave import Autosave
 from .closing import AskBeforeClosing
 from .history import DrawingHistory
-from .layers import CONTOURS, SERIES, SOURCE, ViewerLayers
+from .layer_looks import CONTOURS, SERIES, SOURCE
+from .layers import ViewerLayers
 from .runner import JobRunner
 
 if TYPE_CHECKING:

@@ -203,7 +203,7 @@ def _draw(
         beyond = np.stack(
             [ndimage.distance_transform_edt(~m, sampling=spacing[1:]) < reach for m in body.mask]
         )
-        beyond &= body.mask.any(axis=(1, 2))[:, None, None]
+        beyond &= np.expand_dims(body.mask.any(axis=(1, 2)), (1, 2))
         allowed |= beyond & (np.abs(body.along) < 0.95) & (body.behind < 0.9)
     seat = rng.uniform(-0.45, 0.45, 2)
     stretch = rng.uniform(0.75, 1.35)

@@ -14,7 +14,7 @@ from napari_spinemet.detection.components import OUTSIDE
 from napari_spinemet.detection.gate import GateRule, SpineCurve
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.errors import Cancelled
-from napari_spinemet.gui.layers import DIMMED
+from napari_spinemet.gui.layer_looks import DIMMED
 from napari_spinemet.imaging import LikelihoodMap, OperatingPoint, SagittalSeries
 from napari_spinemet.imaging.grids import working_affine
 from napari_spinemet.jobs import CancelToken

@@ -1,0 +1,163 @@
+"""What a model finds: on unseen phantoms, on implants in a real scan, and on that scan itself.
+
+Run: ``SPINEMET_REAL_DATA=... python benchmarks/shipped.py [MODEL ...] [--work DIR] [--write]``.
+Every model at the operating point of its own card. 30 phantoms of a seed that nothing was
+trained, tuned or chosen on; 20 copies of the real STIR series with a lesion of moderate contrast
+in each; and the series as it is, where every finding counts as false. Beside the network on the
+phantoms: the two plain detectors, at the network's false positives per scan. Without the real
+data those rows are left out. ``--write`` puts the figures onto the card of the one model given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_spinemet.detection import detect
+from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.dicom import read_series
+from napari_spinemet.evaluation.curve import curve_of
+from napari_spinemet.evaluation.froc import CaseForests, region_centres
+from napari_spinemet.experiments.study_froc import LOWEST, baseline_curves, model_map
+from napari_spinemet.imaging import FrocCase, OperatingPoint
+from napari_spinemet.network import ModelCard, SiameseNet, load_card, load_model
+from napari_spinemet.phantom import make_cohort, make_implants
+from napari_spinemet.study import Study
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTOURS = ROOT / "tests" / "real" / "lspine_vertebrae.zip"
+SEED, CASES, IMPLANTS = 7103, 30, 20
+DISTANCE_MM = 20.0
+
+
+def judged(study: Study, model: SiameseNet, card: ModelCard) -> dict[str, Any]:
+    """Rates at the card's own point, the best TP rates beside it, and false findings."""
+    point = card.operating_point
+    at = np.array([np.float32(point.threshold)])
+    rates, tables, false = [], [], []
+    for case, _, annotation in study.contoured():
+        plain = model_map(study, case, model, card.identity)
+        forests = CaseForests(
+            FrocCase(case.name, ((plain, annotation),)), point.weight, lowest=LOWEST
+        )
+        table = forests.table(min_area_cm2=point.min_area_cm2, gate=point.gate)
+        tables.append(table)
+        rates.append([float(v[0]) for v in table.at(at)])
+        regions = region_centres(annotation, plain.series_spacing_mm)
+        findings = evaluate(plain, point).findings
+        false.append(sum(not _hits(f.detections, regions) for f in findings))
+    tp, mean, total = np.array(rates).T
+    drawn = np.random.default_rng(0).integers(len(tp), size=(20_000, len(tp)))
+    low, high = np.percentile(tp[drawn].mean(axis=1), (2.5, 97.5))
+    curve = curve_of(tables)
+    return {
+        "cases": len(tp),
+        "tp_rate": float(tp.mean()),
+        "tp_rate_95": [float(low), float(high)],
+        "fp_per_scan": float(total.mean()),
+        "fp_per_case_mean_over_slices": float(mean.mean()),
+        "false_findings_per_scan": float(np.mean(false)),
+        "tp_rate_at_1_fp_per_scan": curve.tp_rate_at(1.0),
+        "tp_rate_at_2_fp_per_scan": curve.tp_rate_at(2.0),
+    }
+
+
+def _hits(detections: Sequence[Any], regions: Sequence[np.ndarray]) -> bool:
+    """Whether a finding lies at an annotated region in any of its slices."""
+    for detection in detections:
+        here = regions[detection.slice]
+        if len(here) and (
+            np.hypot(*(here - np.array(detection.centre_working)).T).min() <= DISTANCE_MM
+        ):
+            return True
+    return False
+
+
+def baselines(study: Study, point: OperatingPoint, fp_per_scan: float) -> dict[str, float]:
+    """TP rate of each plain detector at so many false positives, with the area that suits it."""
+    best: dict[str, float] = {}
+    for area in (3.0, 5.0):
+        for system in baseline_curves(study, replace(point, min_area_cm2=area)):
+            reached = system.curve.tp_rate_at(fp_per_scan)
+            best[system.name] = max(best.get(system.name, 0.0), reached)
+    return best
+
+
+def measure(model: str, work: Path) -> tuple[ModelCard, dict[str, Any]]:
+    """All figures of one model."""
+    network, card = load_model(model), load_card(model)
+    phantoms = work / "phantoms"
+    make_cohort(phantoms, CASES, seed=SEED)
+    told: dict[str, Any] = {"unseen_phantoms": judged(Study(phantoms), network, card)}
+    told["unseen_phantoms"]["measured_on"] = f"{CASES} phantoms of seed {SEED}"
+    real = os.environ.get("SPINEMET_REAL_DATA")
+    if real:
+        scan = Path(real) / "lspine_stir_cc0" / "DCMDT"
+        make_implants(work / "implants", scan, CONTOURS, IMPLANTS)
+        told["implants"] = judged(Study(work / "implants"), network, card)
+        told["implants"]["measured_on"] = (
+            f"{IMPLANTS} lesions of contrast 0.35 to 1.0, one each in copies of a real STIR series"
+        )
+        result = detect(read_series(scan), network, card.operating_point)
+        told["real_scan"] = {
+            "findings": len(result.findings),
+            "detections": len(result.detections),
+            "measured_on": "that series as it is, healthy as far as known",
+        }
+    return card, told
+
+
+def main() -> None:
+    """Print a table, and write the card if asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", default=["default"])
+    parser.add_argument("--work", type=Path, default=Path("shipped-benchmark"))
+    parser.add_argument("--write", action="store_true", help="Onto the card of the one model.")
+    options = parser.parse_args()
+    columns = "model, operating point | on | TP rate (95 %) | FP per scan | mean over slices"
+    print(f"| {columns} | false findings per scan | TP rate at 1, 2 FP per scan |")
+    print("|---" * 7 + "|")
+    for name in options.models:
+        card, told = measure(name, options.work)
+        p = card.operating_point
+        words = f"{Path(name).stem}, {p.threshold:.2f}, {p.min_area_cm2:g} cm², {p.weight:.2g}"
+        for key in ("unseen_phantoms", "implants"):
+            if key in told:
+                t = told[key]
+                low, high = t["tp_rate_95"]
+                rate = f"{t['tp_rate']:.3f} ({low:.3f} to {high:.3f})"
+                print(
+                    f"| {words} | {t['measured_on']} | {rate} "
+                    f"| {t['fp_per_scan']:.2f} | {t['fp_per_case_mean_over_slices']:.3f} "
+                    f"| {t['false_findings_per_scan']:.2f} | {t['tp_rate_at_1_fp_per_scan']:.3f}, "
+                    f"{t['tp_rate_at_2_fp_per_scan']:.3f} |",
+                    flush=True,
+                )
+        if "real_scan" in told:
+            print(
+                f"| {words} | the real scan | findings: {told['real_scan']['findings']} | | | | |"
+            )
+        beside = baselines(
+            Study(options.work / "phantoms"), p, told["unseen_phantoms"]["fp_per_scan"]
+        )
+        for system, rate in beside.items():
+            print(f"| {system}, at as many | the phantoms | {rate:.3f} | | | | |", flush=True)
+    if options.write:
+        (name,) = options.models
+        place = ROOT / "napari_spinemet" / "weights" / "default.json" if name == "default" else None
+        place = place or Path(name).with_suffix(".json")
+        held = json.loads(place.read_text(encoding="utf-8"))
+        told["unseen_phantoms"]["baselines_at_as_many_fp_per_scan"] = beside
+        held["metrics"] = {**held["metrics"], **told}
+        place.write_text(json.dumps(held, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

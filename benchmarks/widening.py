@@ -1,0 +1,84 @@
+"""What each widening of the training cohort, and the local z-score, are worth on real anatomy.
+
+Run: ``SPINEMET_REAL_DATA=... python benchmarks/widening.py [--work DIR] [--only NAME ...]``.
+Networks that differ in one thing: the variety of the phantoms they learn from, each drawn wider
+than the one before, or the window of the z-score. The same seeds, cases, batches and validation
+cases for all. Each is judged as the shipped model is (``shipped.py``), by the same phantoms and
+the same implants in the real series. What is trained already is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from shipped import measure
+
+from napari_spinemet.experiments.train_study import train_study
+from napari_spinemet.jobs.memory import keep_freed_memory
+from napari_spinemet.phantom import make_cohort
+from napari_spinemet.training import TrainingConfig
+
+CASES, VALIDATION = 60, 12
+SEED, VALIDATION_SEED = 7201, 7202
+WHOLE_SLICE_MM = 10_000.0
+NETWORKS = {
+    "evaluation": ("evaluation", 20.0),
+    "tissues": ("tissues", 20.0),
+    "tissues-scanner": ("tissues-scanner", 20.0),
+    "training": ("training", 20.0),
+    "training-slice": ("training", WHOLE_SLICE_MM),
+    "training-10mm": ("training", 10.0),
+    "training-40mm": ("training", 40.0),
+}
+
+
+def trained(name: str, work: Path, epochs: int, batches: int) -> Path:
+    """The model of that name, trained unless it is there."""
+    variety, sigma_mm = NETWORKS[name]
+    out = work / f"{name}.safetensors"
+    if not out.is_file():
+        study, validation = work / f"cohort-{variety}", work / "validation"
+        make_cohort(study, CASES, seed=SEED, variety=variety)
+        make_cohort(validation, VALIDATION, seed=VALIDATION_SEED)
+        config = TrainingConfig(
+            epochs=epochs, batches_per_epoch=batches, looks=2, zscore_sigma_mm=sigma_mm
+        )
+        train_study(study, config, name=name, out=out, validation=validation)
+    return out
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("widening-benchmark"))
+    parser.add_argument("--only", nargs="*", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--batches", type=int, default=100)
+    options = parser.parse_args()
+    keep_freed_memory()
+    print(
+        "| network | phantoms: TP rate at 1 FP per scan | at its own point | implants: at 1, 2 FP "
+        "| at its own point | the real scan: findings |"
+    )
+    print("|---" * 6 + "|", flush=True)
+    for name in options.only:
+        path = trained(name, options.work, options.epochs, options.batches)
+        _, told = measure(str(path), options.work)
+        a, b = told["unseen_phantoms"], told.get("implants")
+        cells = [
+            name,
+            f"{a['tp_rate_at_1_fp_per_scan']:.3f}",
+            f"{a['tp_rate']:.3f} at {a['fp_per_scan']:.2f}",
+        ]
+        if b is not None:
+            cells += [
+                f"{b['tp_rate_at_1_fp_per_scan']:.3f}, {b['tp_rate_at_2_fp_per_scan']:.3f}",
+                f"{b['tp_rate']:.3f} at {b['fp_per_scan']:.2f}",
+                str(told["real_scan"]["findings"]),
+            ]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
