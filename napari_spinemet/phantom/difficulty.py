@@ -36,7 +36,7 @@ class Difficulty:
 STANDARD = Difficulty(
     "standard",
     "lesions from plain to barely visible, as many mimics as lesions; noise as measured",
-    contrast=(2.0, 2.2, 0.12, 0.95),
+    contrast=(2.0, 2.2, 0.17, 0.95),
     mimics=1.0,
     noise=(0.025, 0.06),
 )
@@ -53,7 +53,7 @@ DIFFICULTIES = {
         STANDARD,
         Difficulty(
             "hard",
-            "most lesions faint, many mimics, much noise",
+            "most lesions faint, some below what can be seen, many mimics, much noise",
             contrast=(1.6, 3.4, 0.10, 0.75),
             mimics=1.7,
             noise=(0.045, 0.09),

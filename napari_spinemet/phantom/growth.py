@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from .canvas import FloatArray
 
@@ -52,5 +53,13 @@ def grow(
         if wanted < MIN_AREA_CM2 / pixel_cm2:
             return None
         level = np.partition(distance[plane].ravel(), wanted - 1)[wanted - 1]
-        cover[plane] = distance[plane] <= level
+        cover[plane] = main_part(distance[plane] <= level)
     return cover
+
+
+def main_part(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The largest connected part of a plane: nobody contours crumbs beside a lesion."""
+    labels, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    return np.asarray(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))

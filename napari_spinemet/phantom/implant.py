@@ -12,7 +12,7 @@ from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
 from ..imaging.levels import from_head_to_feet
 from .canvas import FloatArray, smooth_noise
-from .growth import MAX_AREA_CM2, MIN_AREA_CM2, grow, wanted_areas
+from .growth import MAX_AREA_CM2, MIN_AREA_CM2, grow, main_part, wanted_areas
 
 MODERATE = (0.35, 1.0)
 """Contrasts of a trial: of the way from the body's marrow to cerebrospinal fluid."""
@@ -227,7 +227,7 @@ def _draw(
     if cover is None:
         return None
     share = cover.reshape(len(distance), _PLANES, *cover.shape[1:]).mean(axis=1, dtype=np.float32)
-    mask = share >= 0.5
+    mask = np.stack([main_part(plane) for plane in share >= 0.5])
     present = mask.sum(axis=(1, 2)) * pixel_cm2
     present = present[present > 0]
     if len(present) < 2 or present.min() < MIN_AREA_CM2 or present.max() > MAX_AREA_CM2:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .canvas import Canvas, FloatArray, smooth_noise
 from .difficulty import STANDARD, Difficulty
-from .growth import MAX_AREA_CM2, MIN_AREA_CM2, grow, wanted_areas
+from .growth import MAX_AREA_CM2, MIN_AREA_CM2, grow, main_part, wanted_areas
 from .spine import LEVELS, Spine, Vertebra
 from .tissues import Tissues
 
@@ -116,7 +116,7 @@ def _draw(
     cover = np.zeros(canvas.values.shape, dtype=np.float32)
     cover[box] = grown
     share = cover.reshape(canvas.slices, sub, *cover.shape[1:]).mean(axis=1)
-    mask = share >= 0.5
+    mask = np.stack([main_part(plane) for plane in share >= 0.5])
     areas = mask.sum(axis=(1, 2)) * pixel_cm2
     present = areas[areas > 0]
     if not MIN_SLICES <= len(present) <= MAX_SLICES:
