@@ -69,5 +69,5 @@ def test_the_gate_drops_head_and_abdomen_and_keeps_lesions(
     outside = {"head": 40, "cerebellum": 8, "in front": 60}
     assert all(found[place] >= least for place, least in outside.items())
     assert {p: dropped[p] / found[p] for p in outside if dropped[p] < 0.8 * found[p]} == {}
-    assert found["true"] >= 60
+    assert found["true"] >= 50
     assert dropped["true"] <= 0.02 * found["true"]

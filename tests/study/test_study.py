@@ -15,7 +15,7 @@ from highdicom.legacy import LegacyConvertedEnhancedMRImage
 from napari_spinemet.dicom import read_series
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, LikelihoodMap
-from napari_spinemet.phantom.sample import sample_study
+from napari_spinemet.phantom.sample import SEED, sample_study
 from napari_spinemet.study import Case, Study
 from napari_spinemet.study.contour_rows import ContourRows
 from napari_spinemet.study.database import APPROVED, CaseRecord
@@ -214,7 +214,7 @@ def test_states_of_five_hundred_cases_are_one_look(tmp_path: Path) -> None:
 
 def test_the_sample_study_is_the_phantom_that_it_says(study: Study) -> None:
     """A study of phantoms knows how it was made; any other says nothing."""
-    assert study.origin["phantom"]["seed"] == 2024
+    assert study.origin["phantom"]["seed"] == SEED
     (study.path / "cohort.json").write_text("[1]")
     assert study.origin == {}
     (study.path / "cohort.json").write_text("{")
