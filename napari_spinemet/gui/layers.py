@@ -254,7 +254,7 @@ class ViewerLayers(QObject):
         if layer is not None:
             layer.data = np.array(places, dtype=float)
             layer.features = features
-            layer.refreshtext_style()
+            layer.refresh_text()
             return layer
         active = self._viewer.layers.selection.active
         made = self._viewer.add_points(
