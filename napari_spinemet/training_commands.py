@@ -117,7 +117,10 @@ def crossval(
     workers: Annotated[int | None, typer.Option(help="Local workers; one a core.")] = None,
     fold: Annotated[
         list[int] | None,
-        typer.Option(help="Only this fold, from 1, as it is among all; may be repeated."),
+        typer.Option(
+            help="Only this fold, from 1, as it is among all; may be repeated. Under a name of its "
+            "own it is trained anew."
+        ),
     ] = None,
     weight_decay: Annotated[
         list[float] | None,
@@ -133,7 +136,8 @@ def crossval(
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate by case: every case is judged by a network that never saw it."""
-    from .experiments.crossval_study import cross_validate_study
+    from .experiments.crossval_study import cross_validate_study, report_path
+    from .study import Study
 
     keep_freed_memory()
     config = _config(
@@ -164,7 +168,7 @@ def crossval(
         print_json(report)
     else:
         console.print_json(json.dumps(report["froc"]))
-        console.print(f"Report: {study / 'crossval' / name / 'report.json'}", soft_wrap=True)
+        console.print(f"Report: {report_path(Study(study), name, fold)}", soft_wrap=True)
 
 
 def _config(preset: str | None, **given: Any) -> Any:

@@ -462,6 +462,15 @@ def test_crossval_of_a_small_study(run: Run, tmp_path: Path) -> None:
     assert validated_point(place, "run") == (None if told is None else OperatingPoint(**told))
     again = run("crossval", study, *options)
     assert json.loads(again[1])["froc"] == report["froc"]
+    # One fold again by itself; its report does not take the place of the whole one's.
+    whole = (study / "crossval" / "run" / "report.json").read_bytes()
+    for name in ("run", "alone"):
+        status, out, err = run("crossval", study, *options, "--fold", 2, "--name", name)
+        assert status == 0, err
+        assert json.loads(out)["folds"] == [report["folds"][1]]
+        assert (study / "crossval" / name / "report-fold-2.json").is_file()
+    assert (study / "crossval" / "run" / "report.json").read_bytes() == whole
+    assert not (study / "crossval" / "alone" / "report.json").exists()
     status, _, err = run("crossval", study, "--folds", 9, "--scheduler", "none")
     assert status == 2
     assert "cannot be split into 9 folds" in err

@@ -142,8 +142,14 @@ def cross_validate_study(
             "aggregation_weight": AGGREGATION,
         },
     }
-    write_text(folder / "report.json", json.dumps(report, indent=1) + "\n")
+    write_text(report_path(here, name, only_folds), json.dumps(report, indent=1) + "\n")
     return report, result
+
+
+def report_path(study: Study, name: str, only_folds: Sequence[int] | None = None) -> Path:
+    """Where the report of a run lies; that of some folds is not taken for that of all."""
+    some = "" if only_folds is None else "-fold-" + "-".join(str(k) for k in sorted({*only_folds}))
+    return Path(study.path) / "crossval" / name / f"report{some}.json"
 
 
 def validated_point(study: Study, name: str) -> OperatingPoint | None:
@@ -151,7 +157,7 @@ def validated_point(study: Study, name: str) -> OperatingPoint | None:
 
     It is known once the run is through, and not of runs by versions before 0.1.
     """
-    place = Path(study.path) / "crossval" / name / "report.json"
+    place = report_path(study, name)
     try:
         held = json.loads(place.read_text(encoding="utf-8"))["operating_point"]
         return None if held is None else OperatingPoint(**held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -83,10 +84,12 @@ def make_implants(
             "vertebrae under Annotate first."
         )
     root = Path(folder)
-    facts = {"cases": cases, "seed": seed, "contrast": [low, high], "series": series.series_uid}
+    # Tells one scan from another, and not which one it is.
+    mark = hashlib.sha256(series.series_uid.encode()).hexdigest()[:16]
+    facts = {"cases": cases, "seed": seed, "contrast": [low, high], "scan": mark}
     _refuse_other(root, facts)
     write_text(root / "cohort.json", json.dumps({"implants": facts}) + "\n")
-    plain = replace(series, description=f"{series.description} + implant".strip())
+    plain = replace(series, description=f"{series.contrast} SAG + implant")
     # Each level meets weak and strong lesions alike: the steps are in an order of their own.
     steps = np.random.default_rng((seed, cases)).permutation(cases)
     paths = []
@@ -105,11 +108,11 @@ def make_implants(
                 "marrow": round(implant.marrow, 1),
                 "fluid": round(implant.fluid, 1),
             }
-            identity = f"implant.{series.series_uid}.{seed}.{number}"
+            identity = f"implant.{mark}.{seed}.{number}"
             write_case(
                 path,
                 changed,
-                _stored(changed),
+                as_stored(changed),
                 drawn,
                 told,
                 identity=identity,
@@ -120,7 +123,7 @@ def make_implants(
     return paths
 
 
-def _stored(series: SagittalSeries) -> npt.NDArray[np.int16]:
+def as_stored(series: SagittalSeries) -> npt.NDArray[np.int16]:
     """Pixels as a scanner stores them; other than 12 bit, scaled to that."""
     voxels = series.voxels
     top = float(np.abs(voxels).max())

@@ -18,6 +18,7 @@ from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.jobs import CancelToken, Event
 from napari_spinemet.phantom import PhantomCase, implant_lesion, make_case, make_implants
+from napari_spinemet.phantom.trial import as_stored
 from napari_spinemet.study import Study
 
 REAL = os.environ.get("SPINEMET_REAL_DATA")
@@ -178,12 +179,28 @@ def test_a_trial_is_a_study(written: tuple[Path, Path], tmp_path: Path) -> None:
         header = pydicom.dcmread(next(iter((case.path / "scan").iterdir())))
         assert "implant" in header.SeriesDescription
         assert header.PatientName == "Implant^Spine"
+        assert len(header.PatientID) <= 64
+    held = b"".join(p.read_bytes() for p in study.path.rglob("*") if p.is_file())
+    assert original.series_uid.encode() not in held
     assert len(uids) == 4
     before = {p: p.read_bytes() for p in (tmp_path / "trial").rglob("*.json")}
     make_implants(tmp_path / "trial", scan, contours, 4, 3)
     assert {p: p.read_bytes() for p in (tmp_path / "trial").rglob("*.json")} == before
     with pytest.raises(SpinemetError, match="another cohort"):
         make_implants(tmp_path / "trial", scan, contours, 4, 4)
+
+
+def test_pixels_beyond_what_a_scanner_stores_are_scaled(healthy: PhantomCase) -> None:
+    """Whole numbers of a scanner stay; rates from 0 to 1, or sums beyond 16 bit, fill 12 bit."""
+    series = healthy.series
+    np.testing.assert_array_equal(as_stored(series), series.voxels)
+    for factor in (1 / 4000, 500):
+        scaled = replace(series, voxels=series.voxels * np.float32(factor))
+        stored = as_stored(scaled)
+        assert stored.dtype == np.int16
+        assert np.abs(stored).max() == 4095
+        both = np.corrcoef(stored.ravel(), series.voxels.ravel())
+        assert both[0, 1] > 0.999
 
 
 def test_a_trial_goes_on_where_it_was_cancelled(written: tuple[Path, Path], tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from ...jobs import CancelToken, EventCallback, Progressed
 from ...storage import write_text
 from ...study import Study
 from ...study.likelihoods import crossval_identity
+from ..crossval_study import report_path
 from ..operating_point import WEIGHTS
 from ..study_froc import LOWEST, baseline_curves
 from .plan import MAIN, PATCH, SINGLE, SYSTEMS, Budget
@@ -50,10 +51,7 @@ def write_results(
     from .run import COHORT, RESULTS
 
     study, out = Study(root / COHORT), root / RESULTS
-    reports = {
-        key: json.loads((study.path / "crossval" / key / "report.json").read_text("utf-8"))
-        for key in done
-    }
+    reports = {key: json.loads(report_path(study, key).read_text("utf-8")) for key in done}
     points = {key: _point(report) for key, report in reports.items()}
     rows: list[Row] = []
     weights: dict[str, Any] = {}

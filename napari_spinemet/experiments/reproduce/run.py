@@ -15,7 +15,7 @@ from ...phantom import make_cohort
 from ...storage import write_text
 from ...study import Study
 from ...study.likelihoods import crossval_identity
-from ..crossval_study import cross_validate_study
+from ..crossval_study import cross_validate_study, report_path
 from .plan import BUDGETS, COHORT_SEED, SYSTEMS, Budget, System
 
 COHORT, PLAN, RESULTS = "cohort", "plan.json", "results"
@@ -161,8 +161,8 @@ def _agree(place: Path, budget: Budget, seed: int) -> None:
 
 def _is_done(study: Path, system: System, plan: Budget) -> bool:
     """Whether a system is through: what has gone missing since is made again."""
-    if not (study / "crossval" / system.key / "report.json").is_file():
-        return False
     here = Study(study)
+    if not report_path(here, system.key).is_file():
+        return False
     cases = [c for c in here.cases() if system.dense or c.name in patch_subset(plan)]
     return all(here.likelihood(case, crossval_identity(system.key)) is not None for case in cases)
