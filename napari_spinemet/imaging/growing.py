@@ -31,7 +31,8 @@ def grow_region(
         (row, column) spacing.
     tolerance : float
         Largest difference from the mean of the 3 x 3 pixels at the seed, as a share of that
-        mean: one noisy pixel under the click must not decide.
+        mean: one noisy pixel under the click must not decide. The differences are those of the
+        median of 3 x 3 pixels, so that grain neither frays the edge nor stops the growth.
     radius_mm : float
         Nothing lies farther from the seed than this.
     within : numpy.ndarray of bool, optional
@@ -58,7 +59,8 @@ def grow_region(
         allowed &= within
     top, left = (max(at - 1, 0) for at in seed)
     level = float(image[top : seed[0] + 2, left : seed[1] + 2].mean())
-    alike = (np.abs(image - level) <= tolerance * abs(level)) & allowed
+    smooth = ndimage.median_filter(image, 3, mode="nearest")
+    alike = (np.abs(smooth - level) <= tolerance * abs(level)) & allowed
     alike[seed] = True
     # By edges only: through corners it would leak along noise.
     grown = ndimage.binary_fill_holes(flood(alike.astype(np.uint8), seed, connectivity=1))

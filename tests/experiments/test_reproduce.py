@@ -147,8 +147,40 @@ def test_what_has_gone_missing_is_made_again(finished: Path, tmp_path: Path) -> 
     (folder / "cohort" / "likelihood" / f"crossval-{SINGLE}" / "case-002.npz").unlink()
     (run / "map-002.npz").unlink()
     shutil.rmtree(folder / "results")
+    shutil.rmtree(folder / "judged")
     reproduce(folder, budget="tiny", only=[SINGLE], threads=1)
     assert (folder / "results" / "results.json").read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_budget")
+def test_what_was_judged_is_enough_to_go_on_elsewhere(finished: Path, tmp_path: Path) -> None:
+    """Without networks and maps: the same results to the byte, and nothing is trained.
+
+    A damaged file, or one of other networks than lie beside it, is made again from the maps.
+    """
+    elsewhere, options = tmp_path / "elsewhere", {"budget": "tiny", "only": [SINGLE], "threads": 1}
+    shutil.copytree(finished / "judged", elsewhere / "judged")
+    shutil.copy(finished / "plan.json", elsewhere)
+    assert reproduce(elsewhere, **options).done == (SINGLE,)
+    assert not list(elsewhere.rglob("*.safetensors"))
+    for name in ("results.json", "curves.json", "systems.csv", "questions.csv", "tables.md"):
+        expected = (finished / "results" / name).read_bytes()
+        assert (elsewhere / "results" / name).read_bytes() == expected
+    here = tmp_path / "here"
+    shutil.copytree(finished, here)
+    place = here / "judged" / f"{SINGLE}.npz"
+    report = here / "cohort" / "crossval" / SINGLE / "report.json"
+    told = json.loads(report.read_text())
+    for spoil in (
+        lambda: place.write_bytes(place.read_bytes()[:-300]),
+        lambda: report.write_text(json.dumps({**told, "note": "of other networks"})),
+    ):
+        spoil()
+        reproduce(here, **options)
+        expected = (finished / "results" / "tables.md").read_bytes()
+        assert (here / "results" / "tables.md").read_bytes() == expected
+    assert reproduce(here, **options).done == (SINGLE,)
 
 
 @pytest.mark.usefixtures("tiny_budget")

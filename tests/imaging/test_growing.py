@@ -20,11 +20,26 @@ def scene() -> np.ndarray:
 
 
 def test_it_takes_the_body_that_was_clicked_with_its_hole() -> None:
-    """And not the other one, which is as bright."""
+    """And not the other one, which is as bright; of the corners the pixel at the tip is lost."""
     grown = grow_region(scene(), (12, 10), (1, 1), tolerance=0.2, radius_mm=60)
     expected = np.zeros((60, 50), bool)
     expected[10:30, 8:24] = True
+    expected[np.ix_((10, 29), (8, 23))] = False
     np.testing.assert_array_equal(grown, expected)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_grain_neither_frays_nor_stops_it(seed: int) -> None:
+    """A disc whose noise deviates by as much as is tolerated: Dice of at least 0.95.
+
+    Taken pixel by pixel it stops in the midst of most such discs.
+    """
+    rows, columns = np.indices((60, 60))
+    disc = np.hypot(rows - 30, columns - 30) <= 14
+    noise = np.random.default_rng(seed).normal(0, 40, disc.shape)
+    image = np.where(disc, 200.0, 100.0) + noise
+    grown = grow_region(image, (30, 30), (1, 1), tolerance=0.2, radius_mm=20)
+    assert 2 * (grown & disc).sum() / (grown.sum() + disc.sum()) >= 0.95
 
 
 def test_it_stays_within_its_distance_in_millimetres() -> None:

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import Cancelled, SpinemetError
+from ...imaging import OperatingPoint
 from ...jobs import CancelToken, Deadline, EventCallback
 from ...jobs.events import ignore
 from ...phantom import make_cohort
 from ...storage import write_text
 from ...study import Study
-from ...study.likelihoods import crossval_identity
 from ..crossval_study import cross_validate_study, report_path
-from .plan import BUDGETS, COHORT_SEED, SYSTEMS, Budget, System
+from .judged import Judged, judge, keep, kept, own_point, usual_point
+from .plan import BUDGETS, COHORT_SEED, MAIN, SYSTEMS, Budget, System
+from .results import write_results
 
-COHORT, PLAN, RESULTS = "cohort", "plan.json", "results"
+COHORT, PLAN, JUDGED, RESULTS = "cohort", "plan.json", "judged", "results"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Standing:
     Attributes
     ----------
     done, missing : tuple of str
-        Keys of the systems whose cross-validation is through, and of the others.
+        Keys of the systems that are judged, and of the others.
     results : Path or None
         Folder of tables and figures, once nothing is missing.
     """
@@ -52,10 +54,11 @@ def reproduce(
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> Standing:
-    """Make the cohort, cross-validate every system, and write tables and figures.
+    """Make the cohort, cross-validate and judge every system, and write tables and figures.
 
     Whatever is finished is kept in the folder: every network, map and fold. The same call goes
-    on from there, however the one before ended.
+    on from there, however the one before ended. Of a system that is judged, the file in
+    ``judged`` is enough: with ``plan.json`` it can be taken elsewhere, without networks and maps.
 
     Parameters
     ----------
@@ -90,8 +93,14 @@ def reproduce(
     study = root / COHORT
     try:
         make_cohort(study, plan.cases, seed=COHORT_SEED, on_event=on_event, cancel=token)
-        for system in systems:
-            if _is_done(study, system, plan):
+        judged: dict[str, Judged] = {}
+        for system in SYSTEMS:
+            place = root / JUDGED / f"{system.key}.npz"
+            main = own_point(judged[MAIN].report) if MAIN in judged else None
+            held = _still_true(kept(place), study, system, main)
+            if held is not None:
+                judged[system.key] = held
+            if held is not None or system not in systems:
                 continue
             subset = None if system.dense else patch_subset(plan)
             cross_validate_study(
@@ -110,16 +119,14 @@ def reproduce(
                 on_event=on_event,
                 cancel=token,
             )
-        done = tuple(s.key for s in SYSTEMS if _is_done(study, s, plan))
-        missing = tuple(s.key for s in systems if s.key not in done)
-        from .results import write_results
-
-        results = write_results(root, plan, done, on_event=on_event, cancel=token)
-        return Standing(done, missing, results)
+            judged[system.key] = judge(Study(study), system, main)
+            keep(judged[system.key], place)
+        write_results(root / RESULTS, Study(study), plan, judged, cancel=token)
+        return Standing(tuple(judged), (), root / RESULTS)
     except Cancelled:
         if not token.over:
             raise
-    done = tuple(s.key for s in systems if _is_done(study, s, plan))
+    done = tuple(s.key for s in SYSTEMS if kept(root / JUDGED / f"{s.key}.npz") is not None)
     return Standing(done, tuple(s.key for s in systems if s.key not in done), None)
 
 
@@ -159,10 +166,13 @@ def _agree(place: Path, budget: Budget, seed: int) -> None:
     write_text(place, json.dumps(told) + "\n")
 
 
-def _is_done(study: Path, system: System, plan: Budget) -> bool:
-    """Whether a system is through: what has gone missing since is made again."""
-    here = Study(study)
-    if not report_path(here, system.key).is_file():
-        return False
-    cases = [c for c in here.cases() if system.dense or c.name in patch_subset(plan)]
-    return all(here.likelihood(case, crossval_identity(system.key)) is not None for case in cases)
+def _still_true(
+    held: Judged | None, study: Path, system: System, main: OperatingPoint | None
+) -> Judged | None:
+    """What was judged, unless there are other networks since, or another point to judge at."""
+    if held is None or held.own != usual_point(system, held.report, main):
+        return None
+    report = report_path(Study(study), system.key)
+    if report.is_file() and json.loads(report.read_text(encoding="utf-8")) != held.report:
+        return None
+    return held
