@@ -1,8 +1,9 @@
-"""What each widening of the training cohort, and the local z-score, are worth on real anatomy.
+"""What each widening of the training cohort, the local z-score and errors are worth on real anatomy.
 
 Run: ``SPINEMET_REAL_DATA=... python benchmarks/widening.py [--work DIR] [--only NAME ...]``.
 Networks that differ in one thing: the variety of the phantoms they learn from, each drawn wider
-than the one before, or the window of the z-score. The same seeds, cases, batches and validation
+than the one before, the window of the z-score, or whether more is drawn of what the network
+gets wrong. The same seeds, cases, batches and validation
 cases for all. Each is judged as the shipped model is (``shipped.py``), by the same phantoms and
 the same implants in the real series. What is trained already is not trained again.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from shipped import measure
 
@@ -22,28 +24,29 @@ from napari_spinemet.training import TrainingConfig
 CASES, VALIDATION = 60, 12
 SEED, VALIDATION_SEED = 7201, 7202
 WHOLE_SLICE_MM = 10_000.0
-NETWORKS = {
-    "evaluation": ("evaluation", 20.0),
-    "tissues": ("tissues", 20.0),
-    "tissues-scanner": ("tissues-scanner", 20.0),
-    "training": ("training", 20.0),
-    "training-slice": ("training", WHOLE_SLICE_MM),
-    "training-10mm": ("training", 10.0),
-    "training-40mm": ("training", 40.0),
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "evaluation": ("evaluation", {}),
+    "tissues": ("tissues", {}),
+    "tissues-scanner": ("tissues-scanner", {}),
+    "training": ("training", {}),
+    "training-slice": ("training", {"zscore_sigma_mm": WHOLE_SLICE_MM}),
+    "training-10mm": ("training", {"zscore_sigma_mm": 10.0}),
+    "training-40mm": ("training", {"zscore_sigma_mm": 40.0}),
+    "training-no-missed": ("training", {"missed_share": 0.0}),
+    "training-no-mistaken": ("training", {"missed_share": 0.0, "mistaken_share": 0.0}),
 }
+"""Variety of the phantoms, and what differs from the default settings."""
 
 
 def trained(name: str, work: Path, epochs: int, batches: int) -> Path:
     """The model of that name, trained unless it is there."""
-    variety, sigma_mm = NETWORKS[name]
+    variety, changes = NETWORKS[name]
     out = work / f"{name}.safetensors"
     if not out.is_file():
         study, validation = work / f"cohort-{variety}", work / "validation"
         make_cohort(study, CASES, seed=SEED, variety=variety)
         make_cohort(validation, VALIDATION, seed=VALIDATION_SEED)
-        config = TrainingConfig(
-            epochs=epochs, batches_per_epoch=batches, looks=2, zscore_sigma_mm=sigma_mm
-        )
+        config = TrainingConfig(epochs=epochs, batches_per_epoch=batches, looks=2, **changes)
         train_study(study, config, name=name, out=out, validation=validation)
     return out
 
