@@ -1,4 +1,4 @@
-"""What each widening of the training cohort, the local z-score and errors are worth on real anatomy.
+"""What widening the training cohort, the local z-score and its errors do on real anatomy.
 
 Run: ``SPINEMET_REAL_DATA=... python benchmarks/widening.py [--work DIR] [--only NAME ...]``.
 Networks that differ in one thing: the variety of the phantoms they learn from, each drawn wider
