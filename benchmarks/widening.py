@@ -1,9 +1,9 @@
-"""What widening the training cohort, the local z-score and its errors do on real anatomy.
+"""What widening the training cohort, the local z-score and its mistakes do on real anatomy.
 
 Run: ``SPINEMET_REAL_DATA=... python benchmarks/widening.py [--work DIR] [--only NAME ...]``.
 Networks that differ in one thing: the variety of the phantoms they learn from, each drawn wider
 than the one before, the window of the z-score, or whether more is drawn of what the network
-gets wrong. The same seeds, cases, batches and validation
+mistakes for a lesion. The same seeds, cases, batches and validation
 cases for all. Each is judged as the shipped model is (``shipped.py``), by the same phantoms and
 the same implants in the real series. What is trained already is not trained again.
 """
@@ -32,8 +32,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "training-slice": ("training", {"zscore_sigma_mm": WHOLE_SLICE_MM}),
     "training-10mm": ("training", {"zscore_sigma_mm": 10.0}),
     "training-40mm": ("training", {"zscore_sigma_mm": 40.0}),
-    "training-no-missed": ("training", {"missed_share": 0.0}),
-    "training-no-mistaken": ("training", {"missed_share": 0.0, "mistaken_share": 0.0}),
+    "training-no-mistakes": ("training", {"mistaken_share": 0.0}),
 }
 """Variety of the phantoms, and what differs from the default settings."""
 

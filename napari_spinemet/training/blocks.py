@@ -9,8 +9,8 @@ that is in proportion to the weight it holds, and its loss is the weighted mean 
 expected loss is that of the sampled windows, except that blocks which would stick out of the
 slice are moved in, so that what lies next to its border counts a little less.
 
-Beside these, a share of the blocks is drawn in the same way where the network was found to take
-healthy tissue for a lesion, and a share around lesions that it missed (:mod:`.mistakes`).
+Beside these, a share of the blocks is drawn in the same way where the network was found to be
+wrong (:mod:`.mistakes`).
 """
 
 from __future__ import annotations
@@ -35,15 +35,12 @@ from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
 from ..network.resident import ResidentPyramid
 from .batches import CPU, Cases, Outcome
-from .mistakes import far_from_lesions, lesion_likelihood, missed_regions
-from .sampling import LESION, PAPER_RULE, SamplingRule, slice_classes
+from .mistakes import far_from_lesions, lesion_likelihood
+from .sampling import PAPER_RULE, SamplingRule, slice_classes
 from .variation import Variation
 
 FloatArray = npt.NDArray[np.float64]
-MISTAKEN, MISSED = "mistaken", "missed"
-"""Kinds of error: healthy tissue that is taken for a lesion, and a lesion that is not."""
 _TRIES = 1000
-_NOTHING = np.zeros(0, dtype=np.float32)
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
 
 
@@ -92,9 +89,9 @@ class BlockBatches:
     size : int
         Blocks in a batch.
     rule : SamplingRule
-    mistaken_share, missed_share : float
-        Shares of the blocks that are drawn where the network took healthy tissue for a lesion,
-        and around lesions that it missed, once it has been looked at, see :meth:`look`.
+    mistaken_share : float
+        Share of the blocks that are drawn where the network was wrong, once it has been
+        looked at, see :meth:`look`.
     side, spacing : int
         A block scores every ``spacing``-th working pixel of a square of ``side`` pixels.
     device : torch.device
@@ -109,7 +106,6 @@ class BlockBatches:
         rule: SamplingRule = PAPER_RULE,
         *,
         mistaken_share: float = 0.0,
-        missed_share: float = 0.0,
         side: int = 32,
         spacing: int = 8,
         device: torch.device = CPU,
@@ -117,10 +113,10 @@ class BlockBatches:
         if model.form != "dense":
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
         self._size, self._poolings, self._spacing = size, len(model.blocks), spacing
-        self._shares = {MISTAKEN: mistaken_share, MISSED: missed_share}
-        # What each point of the lattice of each slice weighs; nothing before a look.
-        self._wrong: dict[str, list[npt.NDArray[np.float32]]] = {}
-        self._wrong_chance: dict[str, FloatArray] = {}
+        self._mistaken_share = mistaken_share
+        # Likelihoods of a lesion on the lattice of each slice, 0 to 255; none before a look.
+        self._mistaken: list[npt.NDArray[np.uint8]] = []
+        self._mistaken_chance = np.zeros(0)
         # Every block must meet the grids of all resolutions in the same phase to share a batch.
         grids = [Fraction(r).limit_denominator(100) for r in model.resolutions]
         self._period = lcm(*(r.numerator for r in grids if (spacing / r).denominator > 1))
@@ -169,15 +165,11 @@ class BlockBatches:
             raise SpinemetError(NOTHING_TO_LEARN)
         reach = min(side, *(n - self._period + 1 for shape in shapes for n in shape))
         self._points = max(1, (reach - 1) // spacing + 1)
-        self._balance()
+        self._balance(1.0)
 
-    def _balance(self) -> None:
-        """Errors take the place of other locations of their side: half of all stays lesion."""
-        normal, lesion = (
-            0.5 - (self._shares[kind] if kind in self._wrong else 0.0)
-            for kind in (MISTAKEN, MISSED)
-        )
-        self._parts = np.array([normal, lesion, normal]).clip(0) / 0.5
+    def _balance(self, normal: float) -> None:
+        """Draw so much of what the rule says of normal locations, and all of lesions."""
+        self._parts = np.array([normal, 1.0, normal])
         mass = np.array([(s.counts * self._parts).sum() for s in self._slices])
         self._chance = mass / mass.sum()
 
@@ -198,16 +190,15 @@ class BlockBatches:
     ) -> tuple[list[Tensor], list[BranchGrid], npt.NDArray[np.int8], FloatArray]:
         """One block: its images and their grids, and the class and weight of each pixel."""
         for _ in range(_TRIES):
-            kind = self._kind(rng)
-            chance = self._chance if kind is None else self._wrong_chance[kind]
-            index = rng.choice(len(self._slices), p=chance)
+            if self._mistaken and rng.random() < self._mistaken_share:
+                index = rng.choice(len(self._slices), p=self._mistaken_chance)
+                known = _squared(self._mistaken[index])
+            else:
+                index, known = rng.choice(len(self._slices), p=self._chance), None
             here = self._slices[index]
-            wrong = None if kind is None else self._wrong[kind][index]
             row, column = (
-                self._sampled(here, rng) if wrong is None else self._lattice_pixel(wrong, rng)
+                self._sampled(here, rng) if known is None else self._mistaken_pixel(known, rng)
             )
-            # A missed lesion is learned as any other, with what lies about it.
-            known = wrong if kind == MISTAKEN else None
             height, width = here.classes.shape
             block = self._place(row, height, rng), self._place(column, width, rng)
             rows, columns = np.arange(height)[block[0]], np.arange(width)[block[1]]
@@ -245,22 +236,10 @@ class BlockBatches:
                     inside, weight = np.flip(inside, axis), np.flip(weight, axis)
         return crops, grids, inside, weight
 
-    def _kind(self, rng: np.random.Generator) -> str | None:
-        """Which error a block is drawn for, or None for what the rule samples."""
-        if not self._wrong:
-            return None
-        place = rng.random()
-        for kind, share in self._shares.items():
-            if kind in self._wrong:
-                if place < share:
-                    return kind
-                place -= share
-        return None
-
     def _at(
         self,
         here: _Slice,
-        known: npt.NDArray[np.float32] | None,
+        known: FloatArray | None,
         rows: npt.NDArray[np.intp],
         columns: npt.NDArray[np.intp],
     ) -> tuple[npt.NDArray[np.int8], FloatArray]:
@@ -285,33 +264,28 @@ class BlockBatches:
         label = rng.choice(3, p=counts / counts.sum())
         return divmod(int(rng.choice(here.pixels[label])), here.width)
 
-    def _lattice_pixel(
-        self, wrong: npt.NDArray[np.float32], rng: np.random.Generator
-    ) -> tuple[int, int]:
-        """A pixel of the lattice, by what its error weighs."""
-        chances = wrong.ravel().astype(float)
-        chosen = int(rng.choice(wrong.size, p=chances / chances.sum()))
-        row, column = divmod(chosen, wrong.shape[1])
+    def _mistaken_pixel(self, known: FloatArray, rng: np.random.Generator) -> tuple[int, int]:
+        """A pixel of the lattice, by the weight of its mistake."""
+        chosen = int(rng.choice(known.size, p=known.ravel() / known.sum()))
+        row, column = divmod(chosen, known.shape[1])
         return self._spacing * row, self._spacing * column
 
     def look(self, model: SiameseNet, device: torch.device, cancel: CancelToken | None) -> None:
-        """Find where the network is wrong, to draw more of it.
+        """Find where the network takes healthy tissue for a lesion, to draw more of it.
 
         By a rule that draws from all slices, cases without a lesion are looked at too: it is
         all that is learned from them.
         """
         folded = model.folded().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        found: dict[str, list[npt.NDArray[np.float32]]] = {MISTAKEN: [], MISSED: []}
+        found = []
         for here in self._slices:
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            lattice = np.s_[:: self._spacing, :: self._spacing]
-            healthy, lesions = here.healthy[lattice], here.classes[lattice] == LESION
-            looked_at = healthy | lesions
-            mistaken, missed = np.zeros((2, *healthy.shape), dtype=np.float32)
-            if looked_at.any():
+            healthy = here.healthy[:: self._spacing, :: self._spacing]
+            mistaken = np.zeros(healthy.shape, dtype=np.uint8)
+            if healthy.any():
                 # Nothing is drawn of the outer columns, so they are not evaluated either.
-                box = ndimage.find_objects(looked_at.astype(np.uint8))[0]
+                box = ndimage.find_objects(healthy.astype(np.uint8))[0]
                 rows, columns = (
                     slice(b.start * self._spacing, (b.stop - 1) * self._spacing + 1, self._spacing)
                     for b in box
@@ -319,40 +293,33 @@ class BlockBatches:
                 likelihood = lesion_likelihood(
                     folded, self._pyramids[here.case], here.position, rows, columns, device
                 )
-                # Many mistakes that are slight shall not outweigh the few that are grave.
-                mistaken[box] = np.where(healthy[box], likelihood, 0) ** 2
-                missed[box] = missed_regions(likelihood, lesions[box])
-            found[MISTAKEN].append(mistaken)
-            found[MISSED].append(missed)
-        for kind, each in found.items():
-            self._keep_wrong(kind, each)
+                mistaken[box] = np.rint(255 * np.where(healthy[box], likelihood, 0))
+            found.append(mistaken)
+        self._keep_mistaken(found)
 
-    def _keep_wrong(self, kind: str, found: list[npt.NDArray[np.float32]]) -> None:
-        mass = np.array([each.sum(dtype=float) for each in found])
-        # A network that is never wrong leaves what was known before.
-        if self._shares[kind] and mass.any():
-            self._wrong[kind], self._wrong_chance[kind] = found, mass / mass.sum()
-            self._balance()
+    def _keep_mistaken(self, found: list[npt.NDArray[np.uint8]]) -> None:
+        mass = np.array([_squared(each).sum() for each in found])
+        if mass.any():  # a network that is never wrong leaves what was known before
+            self._mistaken, self._mistaken_chance = found, mass / mass.sum()
+            # Mistakes take the place of other normal locations: half of all stays lesion.
+            self._balance(max(0.0, 1 - 2 * self._mistaken_share))
 
     def standing(self) -> dict[str, npt.NDArray[np.generic]]:
         """What the network gets wrong; each batch is drawn afresh."""
-        return {
-            kind: np.concatenate([each.ravel() for each in self._wrong.get(kind, ())] or [_NOTHING])
-            for kind in self._shares
-        }
+        flat = [each.ravel() for each in self._mistaken]
+        return {"mistaken": np.concatenate(flat) if flat else np.zeros(0, np.uint8)}
 
     def restore(self, standing: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Go back to where batches stood."""
-        self._wrong, self._wrong_chance = {}, {}
-        self._balance()
-        shapes = [h.healthy[:: self._spacing, :: self._spacing].shape for h in self._slices]
-        ends = np.cumsum([math.prod(shape) for shape in shapes])
-        for kind in self._shares:
-            flat = standing[kind].astype(np.float32)
-            if len(flat):
-                parts = np.split(flat, ends[:-1])
-                shaped = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-                self._keep_wrong(kind, shaped)
+        flat = standing["mistaken"].astype(np.uint8)
+        self._mistaken, self._mistaken_chance = [], np.zeros(0)
+        self._balance(1.0)
+        if len(flat):
+            shapes = [h.healthy[:: self._spacing, :: self._spacing].shape for h in self._slices]
+            ends = np.cumsum([math.prod(shape) for shape in shapes])
+            parts = np.split(flat, ends[:-1])
+            shaped = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+            self._keep_mistaken(shaped)
 
     def _place(self, pixel: int, size: int, rng: np.random.Generator) -> slice:
         """A block in which the pixel has any place of the lattice, within the slice."""
@@ -365,6 +332,12 @@ class BlockBatches:
             start -= self._spacing * math.ceil(max(start - last, 0) / self._spacing)
         start = min(max(start, 0), last) // self._period * self._period
         return slice(start, start + extent, self._spacing)
+
+
+def _squared(likelihood: npt.NDArray[np.uint8]) -> FloatArray:
+    """What a mistake weighs: many that are slight shall not outweigh the few that are grave."""
+    squares: FloatArray = np.square(likelihood.astype(float))
+    return squares
 
 
 def _before_the_end(nearest: npt.NDArray[np.intp], resolution_mm: float) -> int:

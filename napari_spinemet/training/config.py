@@ -32,10 +32,8 @@ class TrainingConfig:
     mistaken_share : float
         Share of the blocks that are drawn where the network takes healthy tissue of the training
         cases for a lesion; 0 to draw none. With windows there are none.
-    missed_share : float
-        Share of the blocks that are drawn at lesions which the network misses; likewise.
     looks : int
-        How often in a run, at equal distances but when an epoch begins, both are found out anew.
+        How often in a run, at equal distances but when an epoch begins, that is found out anew.
     epochs : int
         Validation comes after each.
     batches_per_epoch : int or None
@@ -82,7 +80,6 @@ class TrainingConfig:
     normal_slices: str = "all"
     vertebra_share: float = 0.5
     mistaken_share: float = 0.3
-    missed_share: float = 0.15
     looks: int = 4
     epochs: int = 10
     batches_per_epoch: int | None = 100
@@ -121,10 +118,9 @@ class TrainingConfig:
             raise SpinemetError("The window of the local z-score is at least 1 mm, and finite.")
         if not 0 <= self.variation <= 2:
             raise SpinemetError(f"The variation lies between 0 and 2, not {self.variation}.")
-        if not (0 <= self.mistaken_share < 0.5 and 0 <= self.missed_share < 0.5) or self.looks < 0:
+        if not 0 <= self.mistaken_share < 0.5 or self.looks < 0:
             raise SpinemetError(
-                "The shares of mistaken and of missed locations lie below a half each, and looks "
-                "at least 0."
+                "The share of mistaken locations lies below a half, and looks at least 0."
             )
         method = self.method or ("blocks" if self.form == "dense" else "windows")
         object.__setattr__(self, "method", method)
@@ -134,7 +130,6 @@ class TrainingConfig:
             raise SpinemetError("The patch form is trained on windows; set the method to that.")
         if method == "windows":  # which neither has, so that a card says what was done
             object.__setattr__(self, "mistaken_share", 0.0)
-            object.__setattr__(self, "missed_share", 0.0)
             object.__setattr__(self, "variation", 0.0)
         rate = LEARNING_RATES[method] if self.learning_rate is None else self.learning_rate
         object.__setattr__(self, "learning_rate", rate)

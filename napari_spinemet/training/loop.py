@@ -162,7 +162,6 @@ def train(
             config.batch_blocks,
             config.sampling,
             mistaken_share=config.mistaken_share,
-            missed_share=config.missed_share,
             device=home,
         )
         if config.method == "blocks"
@@ -201,8 +200,7 @@ def train(
             # Shares of epochs do not add up to whole numbers exactly.
             due = math.floor(here.progress * (config.looks + 1) + 1e-9)
             told = f"epoch {here.epoch} of {here.epochs}"
-            looks = config.mistaken_share or config.missed_share
-            if looks and here.batch == 0 and due > here.looks:
+            if config.mistaken_share and here.batch == 0 and due > here.looks:
                 done = (here.epoch - 1) * per_epoch
                 on_event(Progressed(TASK, done, total, f"{told}: looking for what it gets wrong"))
                 with torch.autocast(device.type, torch.bfloat16, enabled=reduced):

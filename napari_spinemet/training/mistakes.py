@@ -1,14 +1,9 @@
-"""What a network gets wrong on the very scans that it learns from.
+"""Where a network calls healthy tissue a lesion on the very scans that it learns from.
 
 Normal locations are drawn blindly, so that what is easily mistaken for a lesion, and rare, is
 hardly ever seen: a bladder, a bright disc, the edge of the body. Once a network has learned
 something, its own mistakes say where to look (bootstrapping: Sung and Poggio, Example-based
 learning for view-based human face detection, IEEE Trans Pattern Anal Mach Intell 1998).
-
-The same holds of lesions: most of their pixels are of large and plain ones, which are learned
-soon, and by the pixel a small or faint one hardly counts. Yet a region counts as one in the
-FROC, however small. So the regions that are missed are drawn more often, each as a whole: by
-the pixel it would be the rims that are drawn, which are uncertain by nature.
 """
 
 from __future__ import annotations
@@ -63,32 +58,6 @@ def lesion_likelihood(
         scores = dense_scores(model, crops, grids)[0].float()
         lesion: npt.NDArray[np.float32] = torch.softmax(scores, 0)[LESION].cpu().numpy()
     return lesion
-
-
-def missed_regions(
-    likelihood: npt.NDArray[np.float32], lesions: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float32]:
-    """How much of each lesion region in a slice is missed.
-
-    Parameters
-    ----------
-    likelihood : numpy.ndarray
-        Of a lesion, on a lattice of the slice.
-    lesions : numpy.ndarray
-        On the same lattice.
-
-    Returns
-    -------
-    numpy.ndarray
-        1 minus the mean likelihood of the region, squared, shared out evenly over its points; 0
-        elsewhere. Points that touch, corners included, are one region.
-    """
-    regions, count = ndimage.label(lesions, np.ones((3, 3)))
-    missed = np.zeros(lesions.shape, dtype=np.float32)
-    for number in range(1, count + 1):
-        here = regions == number
-        missed[here] = (1 - likelihood[here].mean()) ** 2 / here.sum()
-    return missed
 
 
 def far_from_lesions(lesions: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
