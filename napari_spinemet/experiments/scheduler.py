@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import SpinemetError
 from ..jobs import CancelToken, Event, EventCallback, Progressed
 from ..jobs.events import ignore
+from ..jobs.memory import KEEPING
 
 LOCAL = "local"
 _ATTEMPTS = 4
@@ -147,6 +148,7 @@ def _call(function: Task, shared: Sequence[Any], given: tuple[Any, ...]) -> Any:
 @contextmanager
 def _client(scheduler: str, workers: int | None) -> Iterator[Any]:
     """A connection; a cluster of our own ends with it."""
+    import dask
     from distributed import Client, LocalCluster
 
     # Losing a worker is foreseen, and told where it matters.
@@ -155,13 +157,16 @@ def _client(scheduler: str, workers: int | None) -> Iterator[Any]:
     cluster = None
     try:
         if scheduler == LOCAL:
-            cluster = LocalCluster(
-                n_workers=workers or os.cpu_count() or 1,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                host="127.0.0.1",
-            )
+            # By itself dask lets workers give back all that they free.
+            kept = {f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in KEEPING.items()}
+            with dask.config.set(kept):
+                cluster = LocalCluster(
+                    n_workers=workers or os.cpu_count() or 1,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    host="127.0.0.1",
+                )
         try:
             client = Client(cluster or scheduler, timeout="15s", set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:

@@ -6,9 +6,15 @@ import ctypes
 import sys
 from typing import Any
 
-# Parameters of mallopt, from glibc's malloc.h.
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
-_PAD_BYTES = 256 * 2**20
+# Parameters of mallopt, from glibc's malloc.h, and what a process yet to begin is told them by.
+_KEPT = (
+    (-4, "MALLOC_MMAP_MAX_", 0),
+    (-1, "MALLOC_TRIM_THRESHOLD_", 2**31 - 1),
+    (-2, "MALLOC_TOP_PAD_", 256 * 2**20),
+    (-8, "MALLOC_ARENA_MAX", 1),
+)
+KEEPING = {name: str(value) for _, name, value in _KEPT}
+"""Environment of a process that is to keep what it frees, see :func:`keep_freed_memory`."""
 
 
 def keep_freed_memory() -> None:
@@ -21,12 +27,7 @@ def keep_freed_memory() -> None:
     """
     library = _glibc("mallopt")
     if library is not None:
-        for parameter, value in (
-            (_MMAP_MAX, 0),
-            (_TRIM_THRESHOLD, 2**31 - 1),
-            (_TOP_PAD, _PAD_BYTES),
-            (_ARENA_MAX, 1),
-        ):
+        for parameter, _, value in _KEPT:
             library.mallopt(parameter, value)
 
 
