@@ -196,6 +196,10 @@ def reproduce(
     only: Annotated[
         list[str] | None, typer.Option(help="Only this kind of network; may be repeated.")
     ] = None,
+    fold: Annotated[
+        list[int] | None,
+        typer.Option(help="Only this fold, from 1, to compare its report; may be repeated."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the split and of the networks.")] = 0,
     scheduler: Annotated[
         str, typer.Option(help="'local' workers, 'none', or the address of a dask scheduler.")
@@ -218,6 +222,7 @@ def reproduce(
             seed=seed,
             minutes=minutes,
             only=only,
+            only_folds=fold,
             scheduler=None if scheduler == "none" else scheduler,
             workers=workers,
             threads=1 if scheduler != "none" and device in ("auto", "cpu") else None,
@@ -233,6 +238,8 @@ def reproduce(
                 "results": None if standing.results is None else str(standing.results),
             }
         )
+    elif fold is not None:
+        console.print(f"Reports: {folder / 'cohort' / 'crossval'}", soft_wrap=True)
     elif standing.results is None:
         console.print(
             f"Done: {', '.join(standing.done) or 'nothing yet'}; still to come: "

@@ -183,6 +183,20 @@ def test_what_was_judged_is_enough_to_go_on_elsewhere(finished: Path, tmp_path: 
     assert reproduce(here, **options).done == (SINGLE,)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_budget")
+def test_a_fold_alone_gives_the_same_numbers(finished: Path, tmp_path: Path) -> None:
+    """Elsewhere, by the seed, cases and lambda of its number; and nothing is judged."""
+    reproduce(tmp_path, budget="tiny", only=[SINGLE], only_folds=[2], threads=1)
+    alone = json.loads(
+        (tmp_path / "cohort" / "crossval" / SINGLE / "report-fold-2.json").read_text()
+    )
+    whole = json.loads((finished / "cohort" / "crossval" / SINGLE / "report.json").read_text())
+    assert alone["folds"] == whole["folds"][1:]
+    assert not (tmp_path / "judged").exists()
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.usefixtures("tiny_budget")
 def test_wrong_use_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No such budget, no such network, another reproduction's folder, more folds than cases."""

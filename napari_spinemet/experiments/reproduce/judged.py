@@ -71,6 +71,12 @@ def usual_point(
     return usual if system.dense else replace(usual, gate=False)  # it has no third output
 
 
+def report_of(study: Study, system: System) -> dict[str, Any]:
+    """What a system's cross-validation reported, without the folder in which it was run."""
+    told: dict[str, Any] = json.loads(report_path(study, system.key).read_text("utf-8"))
+    return {key: value for key, value in told.items() if key != "study"}
+
+
 def judge(study: Study, system: System, main: OperatingPoint | None) -> Judged:
     """Judge the maps of a system whose cross-validation is through.
 
@@ -82,7 +88,7 @@ def judge(study: Study, system: System, main: OperatingPoint | None) -> Judged:
     main : OperatingPoint or None
         Of the main system.
     """
-    report = json.loads(report_path(study, system.key).read_text("utf-8"))
+    report = report_of(study, system)
     own = usual_point(system, report, main)
     cases = _cases(study, system.key)
     chosen = any(fold["operating_point"] for fold in report["folds"])

@@ -16,7 +16,7 @@ from ...phantom import make_cohort
 from ...storage import write_text
 from ...study import Study
 from ..crossval_study import cross_validate_study, report_path
-from .judged import Judged, judge, keep, kept, own_point, usual_point
+from .judged import Judged, judge, keep, kept, own_point, report_of, usual_point
 from .plan import BUDGETS, COHORT_SEED, MAIN, SYSTEMS, Budget, System
 from .results import write_results
 
@@ -47,6 +47,7 @@ def reproduce(
     seed: int = 0,
     minutes: float | None = None,
     only: Sequence[str] | None = None,
+    only_folds: Sequence[int] | None = None,
     scheduler: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
@@ -71,6 +72,9 @@ def reproduce(
         Stop after so long, to go on another time.
     only : sequence of str, optional
         Keys of systems; the comparisons that need others are left out. All by default.
+    only_folds : sequence of int, optional
+        Only these folds, from 1, to see that alone they give the same numbers. Nothing is judged;
+        each system's report of them lies at :func:`.report_path`.
     scheduler, workers, threads
         See :func:`.cross_validate`.
     device : str
@@ -100,7 +104,7 @@ def reproduce(
             held = _still_true(kept(place), study, system, main)
             if held is not None:
                 judged[system.key] = held
-            if held is not None or system not in systems:
+            if system not in systems or (held is not None and only_folds is None):
                 continue
             subset = None if system.dense else patch_subset(plan)
             cross_validate_study(
@@ -116,13 +120,16 @@ def reproduce(
                 stride=1 if system.dense else plan.patch_stride,
                 mapped=subset,
                 choose=system.dense,
+                only_folds=only_folds,
                 on_event=on_event,
                 cancel=token,
             )
-            judged[system.key] = judge(Study(study), system, main)
-            keep(judged[system.key], place)
-        write_results(root / RESULTS, Study(study), plan, judged, cancel=token)
-        return Standing(tuple(judged), (), root / RESULTS)
+            if only_folds is None:
+                judged[system.key] = judge(Study(study), system, main)
+                keep(judged[system.key], place)
+        if only_folds is None:
+            write_results(root / RESULTS, Study(study), plan, judged, cancel=token)
+            return Standing(tuple(judged), (), root / RESULTS)
     except Cancelled:
         if not token.over:
             raise
@@ -172,7 +179,6 @@ def _still_true(
     """What was judged, unless there are other networks since, or another point to judge at."""
     if held is None or held.own != usual_point(system, held.report, main):
         return None
-    report = report_path(Study(study), system.key)
-    if report.is_file() and json.loads(report.read_text(encoding="utf-8")) != held.report:
-        return None
+    if report_path(Study(study), system.key).is_file():
+        return held if report_of(Study(study), system) == held.report else None
     return held
