@@ -1,0 +1,106 @@
+"""Where aggregation over neighbouring slices helps and where it does not.
+
+Run: ``python benchmarks/aggregation.py DIR`` with the folder of a reproduction that has its maps.
+Of the three-resolution network's out-of-fold maps, without aggregation and with the paper's weight
+of 0.4, each at the threshold at which it finds nine tenths of the regions, by the paper's minimum
+area and without a gate, and by the validated settings: the false positives, how many of them go on
+in a neighbouring slice, where an average keeps them, and how many lie in vertebral bodies; and the
+regions found at the ends of a lesion, where one neighbour at least has none, and between.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.evaluation.froc import region_centres
+from napari_spinemet.experiments.reproduce.judged import kept
+from napari_spinemet.experiments.reproduce.plan import MAIN
+from napari_spinemet.experiments.reproduce.run import COHORT, JUDGED
+from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint
+from napari_spinemet.imaging.grids import resample_labels
+from napari_spinemet.study import Study
+from napari_spinemet.study.likelihoods import crossval_identity
+
+TP_RATE, DISTANCE_MM = 0.9, 20.0
+
+
+def counted(plain: LikelihoodMap, annotation: Annotation, point: OperatingPoint) -> Counter[str]:
+    """Of one case: false positives and regions by kind."""
+    found: Counter[str] = Counter()
+    regions = region_centres(annotation, plain.series_spacing_mm)
+    in_plane = plain.series_spacing_mm[1], plain.series_spacing_mm[2]
+    bodies = resample_labels(annotation.vertebrae, in_plane) > 0
+    centres: list[list[np.ndarray]] = [[] for _ in regions]
+    for detection in evaluate(plain, point).detections:
+        centres[detection.slice].append(np.array(detection.centre_working))
+    false: list[list[np.ndarray]] = []
+    for here, known in zip(centres, regions, strict=True):
+        false.append([c for c in here if not _near(c, known)])
+    for number, here in enumerate(false):
+        beside = [c for k in (number - 1, number + 1) if 0 <= k < len(false) for c in false[k]]
+        for centre in here:
+            found["false"] += 1
+            found["going on"] += _near(centre, beside, 10.0)
+            row, column = np.rint(centre).astype(int)
+            found["in a body"] += bool(bodies[number, row, column])
+    for number, known in enumerate(regions):
+        for region in known:
+            sides = [regions[k] for k in (number - 1, number + 1) if 0 <= k < len(regions)]
+            goes_on = len(sides) == 2 and all(_near(region, each) for each in sides)
+            kind = "middle" if goes_on else "end"
+            found[kind] += 1
+            found[f"{kind} found"] += _near(region, centres[number])
+    return found
+
+
+def _near(centre: np.ndarray, others: object, limit: float = DISTANCE_MM) -> bool:
+    points = np.array(others, dtype=float).reshape(-1, 2)
+    return bool(len(points) and np.hypot(*(points - centre).T).min() <= limit)
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    judged = kept(folder / JUDGED / f"{MAIN}.npz")
+    if judged is None:
+        raise SystemExit("That folder has no judged network of three resolutions.")
+    study = Study(folder / COHORT)
+    columns = "settings | aggregation | threshold | false positives per scan"
+    print(f"| {columns} | of them going on in a neighbouring slice | in a vertebral body ", end="")
+    print("| regions found at the ends of lesions | between |")
+    print("|---" * 8 + "|")
+    for row in judged.rows:
+        if row.key not in (MAIN, f"{MAIN} plain"):
+            continue
+        chosen = row.curve.cheapest_at(TP_RATE)
+        if chosen is None:
+            continue
+        point = replace(row.point, threshold=row.curve.threshold_of(chosen))
+        total: Counter[str] = Counter()
+        cases = 0
+        for case, _, annotation in study.contoured():
+            plain = study.likelihood(case, crossval_identity(MAIN))
+            if plain is not None:
+                total += counted(plain, annotation, point)
+                cases += 1
+        weight = "none" if point.weight is None else f"{point.weight:.2g}"
+        false = total["false"]
+        print(
+            f"| {row.settings} | {weight} | {point.threshold:.3f} | {false / cases:.2f} "
+            f"| {total['going on'] / false:.2f} | {total['in a body'] / false:.2f} "
+            f"| {total['end found']} of {total['end']} "
+            f"| {total['middle found']} of {total['middle']} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
