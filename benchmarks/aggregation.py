@@ -1,11 +1,11 @@
 """Where aggregation over neighbouring slices helps and where it does not.
 
 Run: ``python benchmarks/aggregation.py DIR`` with the folder of a reproduction that has its maps.
-Of the three-resolution network's out-of-fold maps, without aggregation and with the paper's weight
-of 0.4, each at the threshold at which it finds nine tenths of the regions, by the paper's minimum
-area and without a gate, and by the validated settings: the false positives, how many of them go on
-in a neighbouring slice, where an average keeps them, and how many lie in vertebral bodies; and the
-regions found at the ends of a lesion, where one neighbour at least has none, and between.
+Of the three-resolution network's out-of-fold maps, with and without aggregation, at the paper's
+settings and at the validated ones, each at the threshold at which it finds nine tenths of the
+regions: the false positives, how many of them have another one within 10 mm in a neighbouring
+slice, so that an average keeps them, and how many lie in vertebral bodies; and the regions found
+at the ends of a lesion, where one neighbour at least has none, and between.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from napari_spinemet.imaging.grids import resample_labels
 from napari_spinemet.study import Study
 from napari_spinemet.study.likelihoods import crossval_identity
 
-TP_RATE, DISTANCE_MM = 0.9, 20.0
+TP_RATE, DISTANCE_MM, GOES_ON_MM = 0.9, 20.0, 10.0
 
 
 def counted(plain: LikelihoodMap, annotation: Annotation, point: OperatingPoint) -> Counter[str]:
@@ -46,7 +46,7 @@ def counted(plain: LikelihoodMap, annotation: Annotation, point: OperatingPoint)
         beside = [c for k in (number - 1, number + 1) if 0 <= k < len(false) for c in false[k]]
         for centre in here:
             found["false"] += 1
-            found["going on"] += _near(centre, beside, 10.0)
+            found["going on"] += _near(centre, beside, GOES_ON_MM)
             row, column = np.rint(centre).astype(int)
             found["in a body"] += bool(bodies[number, row, column])
     for number, known in enumerate(regions):

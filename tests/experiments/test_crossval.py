@@ -261,7 +261,7 @@ def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
     """Killed once three folds are done: its fold is run again, and all numbers are the same.
 
     Workers keep the memory that they free, those that take the place of another too: given back
-    at each step, it made a step take more than twice its time.
+    at each step, it made a step take nearly twice its time.
     """
     cases = [tiny(k) for k in range(12)]
     torch.set_num_threads(1)

@@ -1,8 +1,8 @@
 """What the out-of-fold maps of each system say, kept so that maps need not be.
 
 A file for each system: the report of its cross-validation, and for each of its rows every
-case's table of rates by threshold, from which all statistics are made. It is a hundredth of the
-maps' size, so a reproduction that goes on elsewhere takes these files along.
+case's table of rates by threshold, from which all statistics are made. It is hundreds of times
+smaller than the maps, so a reproduction that goes on elsewhere takes these files along.
 """
 
 from __future__ import annotations

@@ -107,6 +107,11 @@ class Budget:
         )
         return TrainingConfig(**{**length, **system.changes, "seed": seed, "device": device})
 
+    @property
+    def patch_subset(self) -> list[str]:
+        """The cases whose maps the patch form makes: the first ones."""
+        return [f"case-{number + 1:03d}" for number in range(self.patch_cases)]
+
     def decays(self, system: System) -> tuple[float, ...]:
         """Weight decays to try; none for the default alone."""
         return self.weight_decays if system.tries_decays else ()

@@ -90,9 +90,7 @@ def write_results(
 
 def _of_subset(main: Judged, budget: Budget) -> list[Row]:
     """The dense form on the cases that the patch form has maps of, without a gate, as it is."""
-    from .run import patch_subset
-
-    names = patch_subset(budget)
+    names = budget.patch_subset
     title = f"dense form, three resolutions, the first {len(names)} cases"
     return [
         on_some_cases(row, names, "three subset", title)

@@ -106,7 +106,7 @@ def reproduce(
                 judged[system.key] = held
             if system not in systems or (held is not None and only_folds is None):
                 continue
-            subset = None if system.dense else patch_subset(plan)
+            subset = None if system.dense else plan.patch_subset
             cross_validate_study(
                 study,
                 plan.config(system, seed=seed, device=device),
@@ -135,11 +135,6 @@ def reproduce(
             raise
     done = tuple(s.key for s in SYSTEMS if kept(root / JUDGED / f"{s.key}.npz") is not None)
     return Standing(done, tuple(s.key for s in systems if s.key not in done), None)
-
-
-def patch_subset(budget: Budget) -> list[str]:
-    """The cases whose maps the patch form makes: the first ones."""
-    return [f"case-{number + 1:03d}" for number in range(budget.patch_cases)]
 
 
 def _budget(name: str) -> Budget:
