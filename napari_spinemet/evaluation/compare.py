@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -190,6 +192,15 @@ def _chunks(count: int, thresholds: int) -> Iterator[slice]:
         yield slice(start, min(start + size, count))
 
 
+def _in_parts(values: Callable[[slice], FloatArray], count: int, thresholds: int) -> FloatArray:
+    """Values of so many resamples, by parts that fit the cache, one on each core at a time.
+
+    numpy lets go of the interpreter while it sorts and multiplies, so threads are enough.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.concatenate(list(pool.map(values, _chunks(count, thresholds))))
+
+
 def compare_froc(
     a: FrocCurve,
     b: FrocCurve,
@@ -337,11 +348,10 @@ def _compared(
     rng = np.random.default_rng(seed)
     one, other = (float(statistic(t, np.ones((1, count)))[0]) for t in tables)
     weights = rng.multinomial(count, np.full(count, 1 / count), n_resamples).astype(float)
-    differences = np.concatenate(
-        [
-            statistic(tables[0], weights[part]) - statistic(tables[1], weights[part])
-            for part in _chunks(n_resamples, max(map(len, thresholds)))
-        ]
+    differences = _in_parts(
+        lambda part: statistic(tables[0], weights[part]) - statistic(tables[1], weights[part]),
+        n_resamples,
+        max(map(len, thresholds)),
     )
     exact = count <= EXACT_UP_TO
     flips = (
@@ -381,9 +391,8 @@ def _flipped_differences(
     )
     kept = np.concatenate([~flips, flips], axis=1).astype(float)
     exchanged = np.concatenate([flips, ~flips], axis=1).astype(float)
-    return np.concatenate(
-        [
-            statistic(both, kept[part]) - statistic(both, exchanged[part])
-            for part in _chunks(len(flips), len(thresholds))
-        ]
+    return _in_parts(
+        lambda part: statistic(both, kept[part]) - statistic(both, exchanged[part]),
+        len(flips),
+        len(thresholds),
     )

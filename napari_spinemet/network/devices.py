@@ -56,7 +56,9 @@ def reduced_precision(precision: str, device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Without matrix units or AVX-512 BF16 the processor emulates it, at a third of the speed.
-    return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())
+    return device.type == "cpu" and bool(
+        torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    )
 
 
 def detection_dtype(precision: str, device: torch.device) -> torch.dtype:

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +224,12 @@ def test_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app([*command, "--json"], standalone_mode=False) in (None, 0)
     told = json.loads(capsys.readouterr().out)
     assert told == {"done": [], "missing": [s.key for s in SYSTEMS], "results": None}
+
+
+def test_pieces_of_unlike_processors_compare() -> None:
+    """No network is trained in whatever precision its machine is fast at."""
+    for budget, system in product(BUDGETS.values(), SYSTEMS):
+        assert budget.config(system).precision == "float32"
 
 
 def test_every_comparison_of_the_paper_has_its_networks() -> None:

@@ -99,13 +99,14 @@ class Budget:
     patch_cases: int
 
     def config(self, system: System, *, seed: int = 0, device: str = "auto") -> TrainingConfig:
-        """The training of one system."""
+        """The training of one system, in float32: its pieces may run on unlike processors."""
         length = (
             {"epochs": self.epochs, "batches_per_epoch": self.batches, "looks": self.looks}
             if system.dense
             else {"epochs": self.patch_epochs, "batches_per_epoch": self.patch_batches}
         )
-        return TrainingConfig(**{**length, **system.changes, "seed": seed, "device": device})
+        machine = {"seed": seed, "device": device, "precision": "float32"}
+        return TrainingConfig(**{**length, **system.changes, **machine})
 
     @property
     def patch_subset(self) -> list[str]:
