@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -20,18 +21,26 @@ class ResidentPyramid:
     ----------
     pyramid : Pyramid
     device : torch.device
+    dtype : torch.dtype
+        In which they are kept: float16 halves the memory of normalised images.
 
     Attributes
     ----------
     pyramid : Pyramid
-        Where windows lie.
+        Where windows lie; without images.
     images : tuple of torch.Tensor
-        ``(slice, row, column)`` float32, padded; on a processor the pyramid's own memory.
+        ``(slice, row, column)``, padded; float32 on a processor is the memory that the pyramid had.
     """
 
-    def __init__(self, pyramid: Pyramid, device: torch.device) -> None:
-        self.pyramid = pyramid
-        self.images = tuple(torch.from_numpy(image).to(device) for image in pyramid.images)
+    def __init__(
+        self, pyramid: Pyramid, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.pyramid = replace(pyramid, images=())
+        self.images = tuple(torch.from_numpy(image).to(device, dtype) for image in pyramid.images)
+
+    def plane(self, position: int) -> list[Tensor]:
+        """One slice at each resolution, padded: ``(row, column)`` float32."""
+        return [image[position].float() for image in self.images]
 
     def windows(self, slices: IndexArray, rows: IndexArray, columns: IndexArray) -> Tensor:
         """Cut the windows of many working-grid locations, as :meth:`.Pyramid.windows` does.
@@ -56,7 +65,10 @@ class ResidentPyramid:
 
 
 def home_of_images(
-    cohort: Sequence[SagittalSeries], model: SiameseNet, device: torch.device
+    cohort: Sequence[SagittalSeries],
+    model: SiameseNet,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
 ) -> torch.device:
     """Where the pyramids of a cohort lie while it is trained on: on the card, if they fit.
 
@@ -65,17 +77,19 @@ def home_of_images(
     if device.type != "cuda":
         return torch.device("cpu")
     free, _ = torch.cuda.mem_get_info(device)
-    return device if 2 * pyramid_bytes(cohort, model) <= free else torch.device("cpu")
+    return device if 2 * pyramid_bytes(cohort, model, dtype) <= free else torch.device("cpu")
 
 
-def pyramid_bytes(cohort: Sequence[SagittalSeries], model: SiameseNet) -> int:
+def pyramid_bytes(
+    cohort: Sequence[SagittalSeries], model: SiameseNet, dtype: torch.dtype = torch.float32
+) -> int:
     """What the pyramids of a cohort take, to a row of pixels of each image."""
     total = 0.0
     for series in cohort:
         extent = [n * mm for n, mm in zip(series.shape[1:], series.spacing_mm[1:], strict=True)]
         for resolution in model.resolutions:
             sides = [mm / resolution + w for mm, w in zip(extent, model.window, strict=True)]
-            total += 4 * series.shape[0] * math.prod(sides)
+            total += dtype.itemsize * series.shape[0] * math.prod(sides)
     return math.ceil(total)
 
 

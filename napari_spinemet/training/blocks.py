@@ -41,6 +41,9 @@ from .variation import Variation
 
 FloatArray = npt.NDArray[np.float64]
 _TRIES = 1000
+KEPT = torch.float16
+"""How the images of all cases are kept. They are z-scores: three digits say more than their noise,
+and memory holds nearly twice as many cases as in float32."""
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
 
 
@@ -51,7 +54,7 @@ class _Slice:
     case: int
     position: int
     width: int
-    pixels: tuple[npt.NDArray[np.intp], ...]
+    pixels: tuple[npt.NDArray[np.int32], ...]
     classes: npt.NDArray[np.int8]
     weights: FloatArray
     counts: FloatArray
@@ -96,6 +99,8 @@ class BlockBatches:
         A block scores every ``spacing``-th working pixel of a square of ``side`` pixels.
     device : torch.device
         Where the images of all cases lie.
+    kept : torch.dtype
+        As what they lie there; blocks are float32.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class BlockBatches:
         side: int = 32,
         spacing: int = 8,
         device: torch.device = CPU,
+        kept: torch.dtype = KEPT,
     ) -> None:
         if model.form != "dense":
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
@@ -131,7 +137,7 @@ class BlockBatches:
             pyramid = build_pyramid(
                 series, model.resolutions, model.window, model.normalisation, chosen
             )
-            self._pyramids[number] = ResidentPyramid(pyramid, device)
+            self._pyramids[number] = ResidentPyramid(pyramid, device, kept)
             shape = pyramid.working_shape[1:]
             within = [
                 min(_before_the_end(p, r) for p, r in zip(axis, model.resolutions, strict=True))
@@ -153,7 +159,7 @@ class BlockBatches:
                         number,
                         position,
                         shape[1],
-                        kinds.pixels,
+                        tuple(p.astype(np.int32) for p in kinds.pixels),
                         labels,
                         weights,
                         counts,
@@ -220,7 +226,7 @@ class BlockBatches:
             )
         pyramid = self._pyramids[here.case]
         grids = branch_grids(pyramid.pyramid, self._poolings, *block)
-        slices = [image[here.position] for image in pyramid.images]
+        slices = pyramid.plane(here.position)
         if varied is not None:
             border = pyramid.pyramid.window[0] // 2, pyramid.pyramid.window[1] // 2
             crops = [

@@ -22,7 +22,7 @@ from ..network import ModelCard, SiameseNet, save_model
 from ..network.devices import choose_device, failure_of, reduced_precision
 from ..network.resident import home_of_images
 from .batches import Batch, Batches, WindowBatches
-from .blocks import BlockBatches
+from .blocks import KEPT, BlockBatches
 from .checkpoint import Standing, fingerprint_of
 from .config import TrainingConfig
 from .judge import Judge, weighted_loss
@@ -154,7 +154,8 @@ def train(
             )
         model.load_state_dict(start.state_dict())
     rng = np.random.default_rng(config.seed)
-    home = home_of_images([series for series, _ in cases], model, device)
+    kept = KEPT if config.method == "blocks" else torch.float32
+    home = home_of_images([series for series, _ in cases], model, device, kept)
     batches: Batches = (
         BlockBatches(
             cases,

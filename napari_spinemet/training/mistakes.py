@@ -51,8 +51,8 @@ def lesion_likelihood(
     """
     grids = branch_grids(pyramid.pyramid, len(model.blocks), rows, columns)
     crops = [
-        grid.crop(image[position])[None].to(device)
-        for grid, image in zip(grids, pyramid.images, strict=True)
+        grid.crop(image)[None].to(device)
+        for grid, image in zip(grids, pyramid.plane(position), strict=True)
     ]
     with torch.inference_mode():
         scores = dense_scores(model, crops, grids)[0].float()

@@ -80,7 +80,7 @@ def test_each_pixel_of_a_block_has_the_label_of_its_place(
     annotation = _annotation(*size)
     model = SiameseNet(resolutions, "dense", normalisation=Raw(), **TINY)  # type: ignore[arg-type]
     cases = [(_coded(make_series, annotation), annotation)]
-    source = BlockBatches(cases, model, 6, spacing=spacing)
+    source = BlockBatches(cases, model, 6, spacing=spacing, kept=torch.float32)
     rng = np.random.default_rng(0)
     mirrored = set()
     for _ in range(8):
@@ -105,7 +105,7 @@ def test_flips_are_alike_on_all_resolutions(make_series: MakeSeries, flips: bool
     rows, columns = np.indices((75, 83))
     for ramp in (rows, columns):
         series = make_series(np.broadcast_to(ramp, (3, 75, 83)))
-        source = BlockBatches([(series, annotation)], model, 6, spacing=4)
+        source = BlockBatches([(series, annotation)], model, 6, spacing=4, kept=torch.float32)
         rng = np.random.default_rng(1)
         for _ in range(4):
             batch = source.draw(rng, flips)
@@ -126,7 +126,7 @@ def test_block_scores_are_the_window_scores_of_their_places(
     torch.manual_seed(0)
     model = SiameseNet(resolutions, "dense", normalisation=Raw(), **TINY).eval()  # type: ignore[arg-type]
     series = _coded(make_series, annotation)
-    batch = BlockBatches([(series, annotation)], model, 3, spacing=4).draw(
+    batch = BlockBatches([(series, annotation)], model, 3, spacing=4, kept=torch.float32).draw(
         np.random.default_rng(2), False
     )
     codes = _codes(model, batch)[batch.weights > 0]
@@ -153,7 +153,7 @@ def test_blocks_weigh_the_classes_as_the_sampled_windows_do(make_series: MakeSer
     model = SiameseNet((1.0,), "dense", **TINY)  # type: ignore[arg-type]
     labels = draw_samples([case], np.random.default_rng(0)).labels
     wanted = np.bincount(labels, minlength=3) / len(labels)
-    source = BlockBatches([case], model, 60, spacing=4)
+    source = BlockBatches([case], model, 60, spacing=4, kept=torch.float32)
     assert source.samples == len(labels)
     rng = np.random.default_rng(3)
     got = np.zeros(3)
@@ -177,7 +177,7 @@ def test_lattices_meet_every_pixel_alike(make_series: MakeSeries) -> None:
     for seed in range(20):
         drawn = draw_samples(cases, np.random.default_rng(seed)).locations
         np.add.at(wanted, (drawn[:, 2] % 4, drawn[:, 3] % 4), 1 / len(drawn) / 20)
-    source = BlockBatches(cases, model, 60, spacing=4)
+    source = BlockBatches(cases, model, 60, spacing=4, kept=torch.float32)
     rng = np.random.default_rng(6)
     for _ in range(100):
         batch = source.draw(rng, True)
@@ -194,7 +194,7 @@ def test_slices_are_drawn_by_what_they_hold(make_series: MakeSeries) -> None:
     series = _coded(make_series, annotation)
     samples = draw_samples([(series, annotation)], np.random.default_rng(0))
     wanted = (samples.locations[:, 1] == 1).mean()
-    source = BlockBatches([(series, annotation)], model, 90, spacing=4)
+    source = BlockBatches([(series, annotation)], model, 90, spacing=4, kept=torch.float32)
     rng = np.random.default_rng(4)
     first = [_codes(model, source.draw(rng, False))[:, 0, 0] // 90_000 == 1 for _ in range(10)]
     assert np.mean(first) == pytest.approx(wanted, abs=0.04)
@@ -211,7 +211,9 @@ def test_a_lesion_in_a_corner_still_gives_numbers(
     lesions[0, 30, 33] = 2
     annotation = Annotation(lesions, np.zeros_like(lesions))
     model = SiameseNet(form="dense", **TINY)  # type: ignore[arg-type]
-    source = BlockBatches([(make_series(shape=(1, *size)), annotation)], model, 4, spacing=4)
+    source = BlockBatches(
+        [(make_series(shape=(1, *size)), annotation)], model, 4, spacing=4, kept=torch.float32
+    )
     rng = np.random.default_rng(5)
     for _ in range(10):
         batch = source.draw(rng, True)
@@ -229,6 +231,27 @@ def test_a_case_without_a_lesion_is_passed_over(
     BlockBatches([healthy, small_case], model, 2, spacing=4).draw(np.random.default_rng(0), True)
     with pytest.raises(SpinemetError, match="nothing to learn"):
         BlockBatches([healthy], model, 2, spacing=4)
+
+
+@pytest.mark.parametrize("variation", [0.0, 1.0])
+def test_images_are_kept_in_half_and_drawn_in_full(
+    small_case: tuple[SagittalSeries, Annotation], variation: float
+) -> None:
+    """The same blocks as of float32 images, to the rounding of their z-scores."""
+    torch.manual_seed(0)
+    model = SiameseNet(form="dense", **TINY)  # type: ignore[arg-type]
+    full, half = (
+        BlockBatches([small_case], model, 6, spacing=4, kept=kept).draw(
+            np.random.default_rng(7), True, variation
+        )
+        for kept in (torch.float32, torch.float16)
+    )
+    np.testing.assert_array_equal(full.classes, half.classes)
+    np.testing.assert_array_equal(full.weights, half.weights)
+    for one, other in zip(full.images, half.images, strict=True):
+        assert other.dtype == torch.float32
+        # A cubic weighs sixteen neighbours, some of them below zero.
+        assert (one - other).abs().max() < 2 * one.abs().max() * 2.0**-11
 
 
 def test_the_patch_form_has_no_blocks(small_case: tuple[SagittalSeries, Annotation]) -> None:

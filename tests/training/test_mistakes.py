@@ -62,7 +62,13 @@ def test_mistakes_are_the_likelihood_far_from_lesions(
     """
     model, case = _model(outputs), _case(make_series)
     source = BlockBatches(
-        [case, _healthy(case)], model, 2, EVERYWHERE, mistaken_share=0.5, spacing=SPACING
+        [case, _healthy(case)],
+        model,
+        2,
+        EVERYWHERE,
+        mistaken_share=0.5,
+        spacing=SPACING,
+        kept=torch.float32,
     )
     assert source.standing()["mistaken"].size == 0
     source.look(model, CPU, None)

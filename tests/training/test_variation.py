@@ -60,7 +60,9 @@ def test_images_and_labels_are_turned_alike(
     model = SiameseNet(resolutions, "dense", normalisation=Raw(), **TINY)  # type: ignore[arg-type]
     found = {}
     for name, code in zip(("slice", "row", "column"), np.indices((3, *SIZE))):
-        source = BlockBatches([(make_series(code), annotation)], model, 60, spacing=4)
+        source = BlockBatches(
+            [(make_series(code), annotation)], model, 60, spacing=4, kept=torch.float32
+        )
         batch = source.draw(np.random.default_rng(7), flips, 1.0)
         found[name] = {mm: _centres(model, batch, mm, 1) for mm in resolutions}
         labels = batch.classes
@@ -113,7 +115,9 @@ def test_a_lesion_in_a_corner_is_not_lost(make_series: MakeSeries, corner: tuple
     lesions[0, corner[0], corner[1]] = 1
     annotation = Annotation(lesions, np.zeros_like(lesions))
     model = SiameseNet(form="dense", **TINY)  # type: ignore[arg-type]
-    source = BlockBatches([(make_series(shape=(1, 65, 67)), annotation)], model, 40, spacing=4)
+    source = BlockBatches(
+        [(make_series(shape=(1, 65, 67)), annotation)], model, 40, spacing=4, kept=torch.float32
+    )
     batch = source.draw(np.random.default_rng(5), True, 1.0)
     assert np.isfinite(batch.weights).all()
     assert all(torch.isfinite(image).all() for image in batch.images)
