@@ -22,6 +22,9 @@ def phantom(
     difficulty: Annotated[
         str, typer.Option(help="easy, standard or hard; of the evaluation variety.")
     ] = "standard",
+    lesions: Annotated[
+        int, typer.Option(help="Most diseased segments of a case; more than 2 to train on.")
+    ] = 2,
     sample: Annotated[bool, typer.Option(help="The sample study instead.")] = False,
 ) -> None:
     """Make a cohort of synthetic cases: DICOM scans with contours."""
@@ -42,6 +45,7 @@ def phantom(
                 seed,
                 variety=variety,
                 difficulty=difficulty,
+                lesions=lesions,
                 on_event=on_event,
                 cancel=token,
             )

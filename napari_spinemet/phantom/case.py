@@ -11,7 +11,7 @@ from ..imaging import Annotation, SagittalSeries
 from .anatomy import paint_patient
 from .canvas import Canvas
 from .difficulty import STANDARD, difficulty_of
-from .lesions import Lesion, paint_lesions, paint_mimics
+from .lesions import AS_IN_THE_PAPER, Lesion, paint_lesions, paint_mimics
 from .scanner import scan
 from .spine import Spine, make_spine
 from .tissues import Tissues
@@ -62,6 +62,7 @@ def make_case(
     variety: str = "evaluation",
     difficulty: str = STANDARD.name,
     pixel_mm: float | None = None,
+    lesions: int = AS_IN_THE_PAPER,
 ) -> PhantomCase:
     """Make one case.
 
@@ -79,6 +80,9 @@ def make_case(
     pixel_mm : float, optional
         In-plane pixel; drawn if not given, from 0.88, 0.94 and 1.13 mm, in training from 0.65
         to 1.25 mm.
+    lesions : int
+        Diseased segments, at most; any number from 1 is as likely. More than the paper's two
+        are for training, to which each teaches something else.
     """
     if variety not in VARIETIES:
         raise ValueError(f"variety is one of {tuple(VARIETIES)}, not {variety!r}.")
@@ -98,19 +102,21 @@ def make_case(
     paint_patient(canvas, spine, tissues, rng, region)
     affine = _affine(canvas, thickness, rng)
     paint_mimics(canvas, spine, tissues, for_mimics, anatomy, hardness)
-    lesions = []
-    if diseased:
-        lesions = paint_lesions(canvas, spine, tissues, for_lesions, anatomy, hardness)
+    painted = (
+        paint_lesions(canvas, spine, tissues, for_lesions, anatomy, hardness, lesions)
+        if diseased
+        else []
+    )
     stored = scan(canvas, for_scanner, scanner, hardness)
     series = SagittalSeries(
         stored.astype(np.float32), affine, description="STIR SAG", contrast="STIR"
     )
     vertebrae, levels = _vertebrae(canvas, spine)
     labels = np.zeros(stored.shape, dtype=np.uint16)
-    for number, lesion in enumerate(lesions, 1):
+    for number, lesion in enumerate(painted, 1):
         labels[lesion.mask] = number
     annotation = Annotation(labels, vertebrae, levels, reader="phantom")
-    return PhantomCase(series, annotation, tuple(lesions), region, stored)
+    return PhantomCase(series, annotation, tuple(painted), region, stored)
 
 
 def _vertebrae(canvas: Canvas, spine: Spine) -> tuple[npt.NDArray[np.uint16], dict[int, str]]:

@@ -13,6 +13,7 @@ from ..jobs.events import ignore
 from ..storage import write_text
 from .case import PhantomCase, make_case
 from .difficulty import STANDARD, difficulty_of
+from .lesions import AS_IN_THE_PAPER
 from .writing import write_case
 
 
@@ -25,6 +26,7 @@ def make_cohort(
     variety: str = "evaluation",
     difficulty: str = STANDARD.name,
     pixel_mm: float | None = None,
+    lesions: int = AS_IN_THE_PAPER,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> list[Path]:
@@ -46,6 +48,8 @@ def make_cohort(
         Of the evaluation variety, see :mod:`.difficulty`.
     pixel_mm : float, optional
         In-plane pixel of every case; drawn if not given.
+    lesions : int
+        Diseased segments of a case, at most.
 
     Returns
     -------
@@ -59,6 +63,8 @@ def make_cohort(
     """
     if cases < 0 or normals < 0 or cases + normals == 0:
         raise SpinemetError("A cohort needs at least one case; ask for 1 or more.")
+    if lesions < 1:
+        raise SpinemetError(f"A case with lesions has at least one of them, not {lesions}.")
     root = Path(folder)
     paths = []
     facts = {"cases": cases, "normals": normals, "seed": seed, "variety": variety}
@@ -67,6 +73,8 @@ def make_cohort(
         facts["difficulty"] = difficulty
     if pixel_mm is not None:
         facts["pixel_mm"] = pixel_mm
+    if lesions != AS_IN_THE_PAPER:
+        facts["lesions"] = lesions
     _refuse_other(root, facts)
     # First, so that a cohort that was cut short also knows its settings.
     write_text(root / "cohort.json", json.dumps({"phantom": facts}) + "\n")
@@ -83,10 +91,13 @@ def make_cohort(
                 variety=variety,
                 difficulty=difficulty,
                 pixel_mm=pixel_mm,
+                lesions=lesions,
             )
             identity = f"{seed}.{number}.{variety}"
             if difficulty != STANDARD.name:
                 identity += f".{difficulty}"
+            if lesions != AS_IN_THE_PAPER:
+                identity += f".{lesions}"
             write_case(
                 path,
                 case.series,
@@ -108,7 +119,7 @@ def _refuse_other(root: Path, facts: Mapping[str, object]) -> None:
     except (OSError, ValueError, TypeError, KeyError):
         return
     # Normal cases are numbered, and seeded, after the diseased ones.
-    decisive = ["seed", "variety", "difficulty", "pixel_mm"] + (
+    decisive = ["seed", "variety", "difficulty", "pixel_mm", "lesions"] + (
         ["cases"] if held.get("normals") else []
     )
     if any(held.get(key) != facts.get(key) for key in decisive):

@@ -14,6 +14,8 @@ from .spine import LEVELS, Spine, Vertebra
 from .tissues import Tissues
 
 MIN_SLICES, MAX_SLICES = 3, 7
+AS_IN_THE_PAPER = 2
+"""Diseased segments of a case, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +44,12 @@ def paint_lesions(
     rng: np.random.Generator,
     wide: bool,
     difficulty: Difficulty = STANDARD,
+    most: int = AS_IN_THE_PAPER,
 ) -> list[Lesion]:
-    """Paint lesions into one or two segments, and return their masks.
+    """Paint lesions into one segment or more, ``most`` of them at most, and return their masks.
 
-    Every lesion covers 1.65 to 9.54 cm² in each slice that carries it, and a case has 3 to
-    7 such slices (paper, section 3.1).
+    Every lesion covers 1.65 to 9.54 cm² in each slice that carries it, and lies in 3 to 7
+    slices; so do both of a case with two (paper, section 3.1). More than two lie anywhere.
     """
     seats = [
         v
@@ -57,25 +60,40 @@ def paint_lesions(
     # Larger bodies are more often the seat, as in life, where the lumbar spine leads.
     weights = np.array([v.half[0] * v.half[1] for v in seats]) ** 2
     while True:
-        count = min(len(seats), 1 + int(rng.random() < 0.5))
+        count = min(len(seats), most, 1 + int(most * (1 - rng.random())))
         chosen = rng.choice(len(seats), count, replace=False, p=weights / weights.sum())
         # In training also at the sides, so that no slice is free of lesions by its place alone.
         lowest = 0 if wide else 1
-        first = rng.integers(lowest, canvas.slices - MAX_SLICES + 1 - lowest)
-        drawn = [_draw(canvas, seats[k], int(first), rng) for k in chosen]
-        lesions = [lesion for lesion in drawn if lesion is not None]
-        if len(lesions) < count:
-            continue
-        slices = np.unique(np.concatenate([np.flatnonzero(m.any((1, 2))) for _, m in lesions]))
-        overlap = count == 2 and (lesions[0][1] & lesions[1][1]).any()
-        if MIN_SLICES <= len(slices) <= MAX_SLICES and not overlap:
+        starts = lowest, canvas.slices - MAX_SLICES + 1 - lowest
+        many = most > AS_IN_THE_PAPER
+        firsts = rng.integers(*starts, count) if many else np.repeat(rng.integers(*starts), count)
+        drawn = {
+            int(k): _draw(canvas, seats[k], int(first), rng)
+            for k, first in zip(chosen, firsts, strict=True)
+        }
+        lesions = _apart({k: lesion for k, lesion in drawn.items() if lesion is not None})
+        slices = {s for _, mask in lesions.values() for s in np.flatnonzero(mask.any((1, 2)))}
+        if lesions and (many or (len(lesions) == count and len(slices) <= MAX_SLICES)):
             break
     result = []
-    for k, (cover, mask) in zip(chosen, lesions, strict=True):
+    for k, (cover, mask) in lesions.items():
         contrast = float(rng.uniform(0.12, 1.0)) if wide else _contrast(difficulty, rng)
         _blend(canvas, cover, tissues, contrast, rng)
         result.append(Lesion(seats[k].level, mask, contrast))
     return result
+
+
+_Shape = tuple[FloatArray, npt.NDArray[np.bool_]]
+"""Cover (plane, row, column) and mask (slice, row, column) of a lesion."""
+
+
+def _apart(lesions: dict[int, _Shape]) -> dict[int, _Shape]:
+    """Those that share no voxel with one before them."""
+    kept: dict[int, _Shape] = {}
+    for seat, (cover, mask) in lesions.items():
+        if not any((mask & other).any() for _, other in kept.values()):
+            kept[seat] = cover, mask
+    return kept
 
 
 def _contrast(difficulty: Difficulty, rng: np.random.Generator) -> float:
@@ -85,8 +103,8 @@ def _contrast(difficulty: Difficulty, rng: np.random.Generator) -> float:
 
 def _draw(
     canvas: Canvas, vertebra: Vertebra, first: int, rng: np.random.Generator
-) -> tuple[FloatArray, npt.NDArray[np.bool_]] | None:
-    """Cover (plane, row, column) and mask (slice, row, column), or None if it does not fit."""
+) -> _Shape | None:
+    """A lesion, or None if it does not fit."""
     box = canvas.region(*vertebra.box(8))
     x, z, y = canvas.axes(box)
     body = vertebra.body(x, z, y)

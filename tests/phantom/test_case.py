@@ -85,6 +85,26 @@ def test_training_variety_is_wider_and_as_well_formed() -> None:
         make_case(0, variety="wild")
 
 
+@pytest.mark.parametrize("variety", ["evaluation", "training"])
+def test_more_lesions_are_as_well_formed(variety: str) -> None:
+    """One to five, each in its own body, in one part a slice, and of the paper's extent."""
+    counts = set()
+    for number in range(4):
+        case = make_case((78, number), variety=variety, lesions=5, pixel_mm=1.13)
+        counts.add(len(case.lesions))
+        assert len({lesion.level for lesion in case.lesions}) == len(case.lesions)
+        np.testing.assert_array_equal(
+            sum(lesion.mask.astype(int) for lesion in case.lesions), case.annotation.lesions > 0
+        )
+        for lesion in case.lesions:
+            carried = [plane for plane in lesion.mask if plane.any()]
+            assert 3 <= len(carried) <= 7
+            for plane in carried:
+                assert 1.65 <= plane.sum() * 0.113**2 <= 9.54
+                assert ndimage.label(plane)[1] == 1
+    assert 2 < max(counts) <= 5
+
+
 def test_difficulty_changes_lesions_mimics_and_noise_and_nothing_else() -> None:
     """The same spine, organs and seats of lesions; fainter ones, and more of what is like them."""
     easy, standard, hard = (

@@ -120,7 +120,8 @@ def test_a_cohort_is_resumed(cohort: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    "changes", [{"seed": 4}, {"variety": "training"}, {"pixel_mm": None}, {"cases": 2}]
+    "changes",
+    [{"seed": 4}, {"variety": "training"}, {"pixel_mm": None}, {"cases": 2}, {"lesions": 5}],
 )
 def test_a_folder_holds_one_cohort(cohort: Path, changes: dict[str, object]) -> None:
     """Cases made with other settings are not passed off as those that were asked for."""
@@ -169,6 +170,8 @@ def test_an_empty_cohort_is_refused(tmp_path: Path) -> None:
     for cases, normals in ((0, 0), (-1, 2), (2, -1)):
         with pytest.raises(SpinemetError, match="at least one case"):
             make_cohort(tmp_path / "none", cases=cases, normals=normals)
+    with pytest.raises(SpinemetError, match="at least one of them, not 0"):
+        make_cohort(tmp_path / "none", cases=1, lesions=0)
     assert not (tmp_path / "none").exists()
 
 
