@@ -81,7 +81,7 @@ def make_case(
         In-plane pixel; drawn if not given, from 0.88, 0.94 and 1.13 mm, in training from 0.65
         to 1.25 mm.
     lesions : int
-        Diseased segments, at most; any number from 1 is as likely. More than the paper's two
+        Diseased segments, at most; fewer are as likely. More than the paper's two
         are for training, to which each teaches something else.
     """
     if variety not in VARIETIES:
