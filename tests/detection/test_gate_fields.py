@@ -1,20 +1,25 @@
-"""The gate against the phantom's truth: what it drops in head and abdomen, and what it costs."""
+"""The gate against the phantom's truth: what of head and abdomen it leaves, what it costs."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from napari_spinemet.detection.gate import spine_curve
 from napari_spinemet.network import load_model
 
-THRESHOLD = 0.05
+LOW = 0.2
 CASES = {"cervical": (5, 35, 41), "lumbar": (0, 1, 12, 15, 17, 20, 24)}
 """Of the benchmark's cases, those in which an earlier model had most in head or abdomen."""
+PASSED = {"head": 0.1, "cerebellum": 0.01, "in front": 0.15}
+"""The largest share of each place that the gate may let pass: a narrow rim beside the spine."""
 
 
 @pytest.fixture(scope="module")
@@ -34,41 +39,47 @@ def bench() -> ModuleType:
 
 
 @pytest.mark.slow
-def test_the_gate_drops_head_and_abdomen_and_keeps_lesions(
+def test_the_gate_leaves_out_head_and_abdomen_and_keeps_bodies_and_lesions(
     bench: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At least 80 % of the detections in head, cerebellum and abdomen, at most 2 % of the true.
+    """Whatever is called lesion there: the share of the area, since a good model errs seldom.
 
-    By the shipped model, at the card's minimum area and weight; the threshold is very low,
-    since the model hardly finds anything there, even at a third of the card's.
-    Every fourth pixel is evaluated: half the time for nearly the same regions.
+    By the vertebra map of the shipped model, in each field all bodies within the gate but for
+    1 % of their area; and of the true detections at a low threshold at most 2 % dropped, at the
+    card's minimum area and weight. Every fourth pixel is evaluated, for half the time.
     """
-    point = replace(bench.operating_points()[0], threshold=THRESHOLD)
+    point = replace(bench.operating_points()[0], threshold=LOW)
     model, tally = load_model(), bench.Tally()
+    area, passed = Counter[str](), Counter[str]()
     for region, numbers in CASES.items():
         for number in numbers:
             field = bench.make_field(number, model, stride=4)
             assert field.case.region == region
             tally.add(field, [point])
-    places = {
-        "head": "cervical",
-        "cerebellum": "cervical",
-        "in front": "lumbar",
-        "true": None,
-        "faint": None,
-        "moderate": None,
-        "clear": None,
-    }
-    found, dropped = {}, {}
-    for place, only in places.items():
-        fields = [only] if only else list(CASES)
-        found[place] = sum(tally.found[region, point, place] for region in fields)
-        dropped[place] = sum(tally.dropped[region, point, place] for region in fields)
+            curve = spine_curve(field.plain)
+            assert curve is not None
+            row, column = np.indices(field.away_mm.shape)
+            first, end = field.plain.columns
+            held, seen = curve.holds(row, column), (column >= first) & (column < end)
+            bodies = field.away_mm == 0
+            assert held[bodies].mean() >= 0.99
+            head = seen & (region == "cervical") & (row < field.top)
+            front = (field.away_mm > bench.MARGIN_MM) & (column < field.front[row])
+            places = {
+                "head": head,
+                "cerebellum": field.cerebellum & head,
+                "in front": seen & front & ~head,
+            }
+            for place, mask in places.items():
+                area[place] += int(mask.sum())
+                passed[place] += int((mask & held).sum())
+    found, dropped = (
+        sum(of[region, point, "true"] for region in CASES) for of in (tally.found, tally.dropped)
+    )
     with capsys.disabled():
-        print("\ndropped/found:", ", ".join(f"{k} {dropped[k]}/{n}" for k, n in found.items()))
-    assert not tally.without_curve.total()
-    outside = ("head", "cerebellum", "in front")
-    assert sum(found[place] for place in outside) >= 10
-    assert sum(dropped[p] for p in outside) >= 0.8 * sum(found[p] for p in outside)
-    assert found["true"] >= 50
-    assert dropped["true"] <= 0.02 * found["true"]
+        shares = (f"{place} {passed[place] / area[place]:.3f}" for place in PASSED)
+        print(f"\nlet pass: {', '.join(shares)}; true ones dropped: {dropped} of {found}")
+    for place, most in PASSED.items():
+        assert passed[place] <= most * area[place]
+    assert found >= 50
+    assert dropped <= 0.02 * found
