@@ -130,6 +130,14 @@ def print_froc(name: str, report: Mapping[str, Any]) -> None:
             ]
         table.add_row(title, *cells)
     _results().print(table)
+    at = report["at_operating_point"]
+    weight = "no aggregation" if at["weight"] is None else f"weight {at['weight']:g}"
+    _results().print(
+        f"At its operating point (threshold {at['threshold']:.2f}, {at['min_area_cm2']:g} cm², "
+        f"{weight}, {'gate' if at['gate'] else 'no gate'}): TP rate {at['tp_rate']:.3f} at "
+        f"{at['fp_per_scan']:.2f} false positives per scan, {at['fp_mean_over_slices']:.3f} as "
+        "mean over slices."
+    )
 
 
 def print_scans(folder: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -315,6 +315,8 @@ def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> N
     status, out, stderr = run("froc", cohort, "--model", model)
     assert (status, stderr.strip()) == (0, "")
     assert "network" in out
+    at = report["at_operating_point"]
+    assert f"(threshold {at['threshold']:.2f}, {at['min_area_cm2']:g} cm²" in out
     points = report["systems"]["network"]["points"]
     assert points["threshold"] == sorted(points["threshold"], reverse=True)
 

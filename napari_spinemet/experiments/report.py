@@ -15,12 +15,17 @@ def froc_report(systems: Sequence[SystemCurve], model: str) -> dict[str, Any]:
     A false positive rate that is never reached is ``None``, since JSON knows no infinity. A point
     holds from its threshold down to the next one; thresholds are float32 numbers, as the
     likelihoods are, so another threshold must be rounded to float32 before it is looked up.
+    ``at_operating_point`` is of the first system, the model: what the plain detectors beside it
+    are thresholded by is no likelihood.
     """
     first = systems[0].curve
+    rates = first.at(systems[0].point.threshold)
+    at = dict(zip(("tp_rate", "fp_mean_over_slices", "fp_per_scan"), rates, strict=True))
     return {
         "model": model,
         "cases": len(first.cases),
         "cases_with_lesions": sum(c.has_regions for c in first.cases),
+        "at_operating_point": {**systems[0].point.to_dict(), **at},
         "systems": {
             s.name: {
                 "operating_point": s.point.to_dict(),

@@ -124,8 +124,9 @@ class DetectWidget(QWidget):
 
     def _describe(self) -> None:
         """Say what the model's card says."""
+        self.session.chosen = self.model.currentData() or "default"
         try:
-            card = load_card(self.model.currentData() or "default")
+            card = load_card(self.session.chosen)
         except SpinemetError as error:
             self.card.setText(str(error))
             return

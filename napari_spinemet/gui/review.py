@@ -26,7 +26,6 @@ from .parts import JobBar, button, group, notice, row
 from .recall import Recall
 from .runner import leave_a_core_to_the_interface
 from .session import THIS_SCAN, ShownCurve, session_of
-from .settings import preference
 from .sign_row import SignRow
 
 if TYPE_CHECKING:
@@ -355,7 +354,7 @@ class ReviewWidget(QWidget):
         if study is None:
             session.warn("Open a study under Load first.")
             return
-        model = session.model or preference("detection", "model")
+        model = session.model or session.chosen
         folds, distance = self.source.currentData(), self.distance.value()
         try:
             card = None if folds else load_card(model)

@@ -22,6 +22,7 @@ from .history import DrawingHistory
 from .layer_looks import CONTOURS, SERIES, SOURCE
 from .layers import ViewerLayers
 from .runner import JobRunner
+from .settings import preference
 
 if TYPE_CHECKING:
     import napari
@@ -108,6 +109,9 @@ class Session(QObject):
         self.result: DetectionResult | None = None
         self.shown: ShownCurve | None = None
         self.model = ""
+        """That made the map on the screen."""
+        self.chosen: str = preference("detection", "model")
+        """That the next detection will use."""
         self.ranking: dict[str, CaseUncertainty] = {}
         """Cases without contours, the most doubtful first, as far as they were ranked."""
         self._verdicts: dict[str, VerdictBook] = {}

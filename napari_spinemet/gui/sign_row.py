@@ -22,7 +22,6 @@ from ..study.database import SIGNED
 from ..study.likelihoods import is_crossval
 from .parts import JobBar, button, row, text
 from .runner import leave_a_core_to_the_interface
-from .settings import preference
 
 if TYPE_CHECKING:
     from ..detection import DetectionResult
@@ -137,7 +136,7 @@ class SignRow(QWidget):
         """The card of the model that made the map."""
         session = self._session
         files = map(str, session.study.model_files()) if session.study is not None else ()
-        for name in (session.model, preference("detection", "model"), "default", *files):
+        for name in (session.model, session.chosen, "default", *files):
             try:
                 card = load_card(name)
             except SpinemetError:
@@ -190,7 +189,7 @@ class SignRow(QWidget):
         if folder is None:
             return
         shown = self._of_study()
-        file = session.model or preference("detection", "model")
+        file = session.model or session.chosen
         point, distance = self._point(), 20.0
         try:
             identity = load_card(file).identity if shown is None else shown.model

@@ -19,7 +19,6 @@ from .models_box import ModelsBox
 from .parts import JobBar, button, group, notice, row, text
 from .runner import leave_a_core_to_the_interface
 from .session import session_of
-from .settings import preference
 from .training_cases import TrainingCases
 from .training_form import TrainingForm
 from .training_plots import TrainingPlots
@@ -243,11 +242,11 @@ class TrainWidget(QWidget):
     # What to contour next ------------------------------------------------------------------
 
     def rank(self) -> None:
-        """Let the model that detection would use rank the cases without contours."""
+        """Let the model that is chosen under Detect rank the cases without contours."""
         session, study = self.session, self.session.study
         if study is None:
             return
-        model = session.model or preference("detection", "model")
+        model = session.chosen
 
         def work(on_event: EventCallback, cancel: CancelToken) -> Any:
             from ..experiments.uncertainty import rank_cases

@@ -382,6 +382,9 @@ def test_live_curve_command_and_count_agree(
     assert len(thresholds) == 500
     shown = [curve.at(t) for t in thresholds]
     assert shown == read_off(system["points"], thresholds)
+    at = report["at_operating_point"]
+    own = read_off(system["points"], [setting.point.threshold])
+    assert [tuple(at[key] for key in RATES)] == own
     # Each has every point of the other, and none where the slider cannot go.
     points = np.array([system["points"][key] for key in ("threshold", *RATES)]).T
     np.testing.assert_array_equal(points_of(curve), points)

@@ -24,6 +24,7 @@ from napari_spinemet.experiments import train_study as train_study_module
 from napari_spinemet.experiments.uncertainty import CaseUncertainty
 from napari_spinemet.network import load_card
 from napari_spinemet.study import Study
+from napari_spinemet.study.likelihoods import file_name
 from napari_spinemet.training import loop
 
 STARTS = int(os.environ.get("SPINEMET_STARTS", "12"))
@@ -287,16 +288,17 @@ def test_closing_amid_a_job_asks_once(
 def test_the_most_doubtful_scan_is_shown_in_train_and_load(
     workspace: Any, wait_idle: Callable, study_copy: Path, quick_model: Path
 ) -> None:
-    """Scans without contours come after the others, ranked, and one is named to be next."""
+    """By the model chosen under Detect: they come after the others, and one is named to be next."""
     for name in ("bare-1", "bare-2"):
         shutil.copytree(study_copy / "normal-001" / "scan", study_copy / name / "scan")
     workspace.load.open_study(study_copy)
     train, session = workspace.train, workspace.session
     assert train.cases.rank_button.isEnabled()
-    session.model = str(quick_model)
+    workspace.detect._select(str(quick_model))
     train.cases.rank_button.click()
     wait_idle(workspace)
     assert set(session.ranking) == {"bare-1", "bare-2"}
+    assert session.study.likelihood_sets() == [file_name(load_card(quick_model).identity)]
     session.rank(
         {"bare-2": CaseUncertainty("bare-2", 0.25), "bare-1": CaseUncertainty("bare-1", 0.1)}
     )
