@@ -1,11 +1,13 @@
 """What a model finds: on unseen phantoms, on implants in a real scan, and on that scan itself.
 
 Run: ``SPINEMET_REAL_DATA=... python benchmarks/shipped.py [MODEL ...] [--work DIR] [--write]``.
-Every model at the operating point of its own card. 30 phantoms of a seed that nothing was
-trained, tuned or chosen on; 20 copies of the real STIR series with a lesion of moderate contrast
-in each; and the series as it is, where every finding counts as false. Beside the network on the
-phantoms: the two plain detectors, at the network's false positives per scan. Without the real
-data those rows are left out. ``--write`` puts the figures onto the card of the one model given.
+Every model at the operating point of its own card. 30 phantoms of a seed that was drawn for the
+figures and looked at by nobody before the model was settled (``--seed 7103`` are those that
+models before it were judged by); 20 copies of the real STIR series with a lesion of moderate
+contrast in each; and the series as it is, where every finding counts as false. Beside the
+network on the phantoms: the two plain detectors, at the network's false positives per scan.
+Without the real data those rows are left out. ``--write`` puts the figures onto the card of the
+one model given.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from napari_spinemet.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTOURS = ROOT / "tests" / "real" / "lspine_vertebrae.zip"
-SEED, CASES, IMPLANTS = 7103, 30, 20
+SEED, CASES, IMPLANTS = 7131, 30, 20
 DISTANCE_MM = 20.0
 
 
@@ -90,18 +92,25 @@ def baselines(study: Study, point: OperatingPoint, fp_per_scan: float) -> dict[s
     return best
 
 
-def measure(model: str, work: Path) -> tuple[ModelCard, dict[str, Any]]:
+def phantoms_of(work: Path, seed: int) -> Path:
+    """Where the phantoms of a seed lie."""
+    return work / f"phantoms-{seed}"
+
+
+def measure(model: str, work: Path, seed: int = SEED) -> tuple[ModelCard, dict[str, Any]]:
     """All figures of one model."""
     network, card = load_model(model), load_card(model)
-    phantoms = work / "phantoms"
-    make_cohort(phantoms, CASES, seed=SEED)
+    phantoms = phantoms_of(work, seed)
+    make_cohort(phantoms, CASES, seed=seed)
     told: dict[str, Any] = {"unseen_phantoms": judged(Study(phantoms), network, card)}
-    told["unseen_phantoms"]["measured_on"] = f"{CASES} phantoms of seed {SEED}"
+    told["unseen_phantoms"]["measured_on"] = f"{CASES} phantoms of seed {seed}"
     real = os.environ.get("SPINEMET_REAL_DATA")
     if real:
         scan = Path(real) / "lspine_stir_cc0" / "DCMDT"
         make_implants(work / "implants", scan, CONTOURS, IMPLANTS)
         told["implants"] = judged(Study(work / "implants"), network, card)
+        # Copies of one scan: drawing them again says nothing about other patients.
+        del told["implants"]["tp_rate_95"]
         told["implants"]["measured_on"] = (
             f"{IMPLANTS} lesions of contrast 0.35 to 1.0, one each in copies of a real STIR series"
         )
@@ -119,20 +128,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=["default"])
     parser.add_argument("--work", type=Path, default=Path("shipped-benchmark"))
+    parser.add_argument("--seed", type=int, default=SEED, help="Of the phantoms.")
     parser.add_argument("--write", action="store_true", help="Onto the card of the one model.")
     options = parser.parse_args()
     columns = "model, operating point | on | TP rate (95 %) | FP per scan | mean over slices"
     print(f"| {columns} | false findings per scan | TP rate at 1, 2 FP per scan |")
     print("|---" * 7 + "|")
     for name in options.models:
-        card, told = measure(name, options.work)
+        card, told = measure(name, options.work, options.seed)
         p = card.operating_point
         words = f"{Path(name).stem}, {p.threshold:.2f}, {p.min_area_cm2:g} cm², {p.weight:.2g}"
         for key in ("unseen_phantoms", "implants"):
             if key in told:
                 t = told[key]
-                low, high = t["tp_rate_95"]
-                rate = f"{t['tp_rate']:.3f} ({low:.3f} to {high:.3f})"
+                rate = f"{t['tp_rate']:.3f}"
+                if "tp_rate_95" in t:
+                    rate += " ({:.3f} to {:.3f})".format(*t["tp_rate_95"])
                 print(
                     f"| {words} | {t['measured_on']} | {rate} "
                     f"| {t['fp_per_scan']:.2f} | {t['fp_per_case_mean_over_slices']:.3f} "
@@ -144,9 +155,8 @@ def main() -> None:
             print(
                 f"| {words} | the real scan | findings: {told['real_scan']['findings']} | | | | |"
             )
-        beside = baselines(
-            Study(options.work / "phantoms"), p, told["unseen_phantoms"]["fp_per_scan"]
-        )
+        study = Study(phantoms_of(options.work, options.seed))
+        beside = baselines(study, p, told["unseen_phantoms"]["fp_per_scan"])
         for system, rate in beside.items():
             print(f"| {system}, at as many | the phantoms | {rate:.3f} | | | | |", flush=True)
     if options.write:

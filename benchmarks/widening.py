@@ -4,8 +4,8 @@ Run: ``SPINEMET_REAL_DATA=... python benchmarks/widening.py [--work DIR] [--only
 Networks that differ in one thing: the variety of the phantoms they learn from, each drawn wider
 than the one before, the window of the z-score, or whether more is drawn of what the network
 mistakes for a lesion. The same seeds, cases, batches and validation
-cases for all. Each is judged as the shipped model is (``shipped.py``), by the same phantoms and
-the same implants in the real series. What is trained already is not trained again.
+cases for all. Each is judged as the shipped model is (``shipped.py``), by phantoms of a seed of
+their own and the same implants in the real series. What is trained already is not trained again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from napari_spinemet.phantom import make_cohort
 from napari_spinemet.training import TrainingConfig
 
 CASES, VALIDATION = 60, 12
-SEED, VALIDATION_SEED = 7201, 7202
+SEED, VALIDATION_SEED, TEST_SEED = 7201, 7202, 7203
 WHOLE_SLICE_MM = 10_000.0
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "evaluation": ("evaluation", {}),
@@ -38,9 +38,9 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def trained(name: str, work: Path, epochs: int, batches: int) -> Path:
-    """The model of that name, trained unless it is there."""
+    """The model of that name and length, trained unless it is there."""
     variety, changes = NETWORKS[name]
-    out = work / f"{name}.safetensors"
+    out = work / f"{name}-{epochs}x{batches}.safetensors"
     if not out.is_file():
         study, validation = work / f"cohort-{variety}", work / "validation"
         make_cohort(study, CASES, seed=SEED, variety=variety)
@@ -66,7 +66,7 @@ def main() -> None:
     print("|---" * 6 + "|", flush=True)
     for name in options.only:
         path = trained(name, options.work, options.epochs, options.batches)
-        _, told = measure(str(path), options.work)
+        _, told = measure(str(path), options.work, TEST_SEED)
         a, b = told["unseen_phantoms"], told.get("implants")
         cells = [
             name,

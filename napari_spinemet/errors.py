@@ -1,4 +1,4 @@
-"""The one kind of error that a person can mend."""
+"""The one kind of error that a person can mend, and a check that many share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ class SpinemetError(Exception):
     The command line prints the sentence and ends with status 2, the GUI shows it as a
     notification. Anything else that is raised is a fault of the program.
     """
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that random generators cannot take.
+
+    Raises
+    ------
+    SpinemetError
+        If it is below 0.
+    """
+    if seed < 0:
+        raise SpinemetError(f"A seed is 0 or more, not {seed}.")
 
 
 class OutOfMemory(SpinemetError):

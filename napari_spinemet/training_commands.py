@@ -167,7 +167,10 @@ def crossval(
     if as_json:
         print_json(report)
     else:
-        console.print_json(json.dumps(report["froc"]))
+        if report["froc"] is None:
+            console.print("No lesion is among the cases of these folds, so there is no FROC.")
+        else:
+            console.print_json(json.dumps(report["froc"]))
         console.print(f"Report: {report_path(Study(study), name, fold)}", soft_wrap=True)
 
 

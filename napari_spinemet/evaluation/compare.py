@@ -13,9 +13,9 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SpinemetError
+from ..errors import SpinemetError, check_seed
 from .counting import LevelArray
-from .curve import MEAN, SUM, FrocCurve
+from .curve import MEAN, SUM, FrocCurve, check_range
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -228,7 +228,13 @@ def compare_froc(
     Returns
     -------
     FrocComparison
+
+    Raises
+    ------
+    SpinemetError
+        If the cases differ, or the range, the reading or the number of resamples makes no sense.
     """
+    check_range(fp_range)
     statistic = partial(weighted_areas, fp_range=fp_range)
     (area_a, area_b), difference, tested, exact = _compared(
         a, b, statistic, reading, n_resamples, seed
@@ -295,7 +301,15 @@ def compare_fp_at(
         either curve goes to.
     n_resamples, seed, reading
         See :func:`compare_froc`.
+
+    Raises
+    ------
+    SpinemetError
+        If the cases differ, or the rate, the reading or the number of resamples makes no sense.
     """
+    _check(reading, n_resamples, seed)
+    if not 0 < tp_rate <= 1:
+        raise SpinemetError(f"A TP rate lies above 0 and is at most 1, not {tp_rate}.")
     if limit is None:
         limit = max(float(c.false_positives(reading).max(initial=0.0)) for c in (a, b))
     statistic = partial(_saving, tp_rate=tp_rate, limit=limit)
@@ -328,6 +342,12 @@ class _Tested(TypedDict):
     p_sign_flip_two_sided: float
 
 
+def _check(reading: str, n_resamples: int, seed: int) -> None:
+    if reading not in (MEAN, SUM) or n_resamples < 1:
+        raise SpinemetError("The reading is 'mean' or 'sum', and resamples are at least 1.")
+    check_seed(seed)
+
+
 def _compared(
     a: FrocCurve,
     b: FrocCurve,
@@ -340,8 +360,7 @@ def _compared(
     names = [[case.case_id for case in curve.cases] for curve in (a, b)]
     if names[0] != names[1]:
         raise SpinemetError("Two systems can be compared only on the same cases in the same order.")
-    if reading not in (MEAN, SUM) or n_resamples < 1:
-        raise SpinemetError("The reading is 'mean' or 'sum', and resamples are at least 1.")
+    _check(reading, n_resamples, seed)
     thresholds = [c.thresholds for c in (a, b)]
     tables = [_table(c, t, reading) for c, t in zip((a, b), thresholds, strict=True)]
     count = len(names[0])

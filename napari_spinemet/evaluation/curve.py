@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -120,15 +121,29 @@ def running_maximum(fp: FloatArray, tp: FloatArray) -> tuple[FloatArray, FloatAr
     return np.r_[0.0, fp[order]], rising
 
 
+def check_range(fp_range: tuple[float, float]) -> None:
+    """Refuse what is no range of false positives.
+
+    Raises
+    ------
+    SpinemetError
+        If it does not rise, from 0 or more to a finite number.
+    """
+    low, high = fp_range
+    if not 0 <= low < high < math.inf:
+        raise SpinemetError(
+            f"A range of false positives rises from 0 or more to a finite number, not {fp_range}."
+        )
+
+
 def partial_area(fp: FloatArray, tp: FloatArray, fp_range: tuple[float, float]) -> float:
     """Mean height of the curve over a range of false positives, trapezoidal.
 
     From (0, 0) linearly to the first point, then linearly; a step at equal false positives
     counts as vertical; beyond the last point the curve goes on level.
     """
+    check_range(fp_range)
     low, high = fp_range
-    if not 0 <= low < high:
-        raise SpinemetError(f"A range of false positives rises from 0 or more, not {fp_range}.")
     x, y = running_maximum(fp, tp)
     # np.interp takes the last of equal x, which is the top of a vertical step.
     inside = (x > low) & (x < high)

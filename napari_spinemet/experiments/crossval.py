@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..detection import likelihood_map
-from ..errors import Cancelled, SpinemetError
+from ..errors import Cancelled, SpinemetError, check_seed
 from ..imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint, SagittalSeries
 from ..jobs import CancelToken, EventCallback
 from ..jobs.events import ignore
@@ -101,6 +101,7 @@ def cross_validate(
     mapped: Sequence[int] | None = None,
     only_folds: Sequence[int] | None = None,
     choose: bool = True,
+    usual: OperatingPoint | None = None,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> CrossValidationResult:
@@ -134,6 +135,8 @@ def cross_validate(
         have among all. All by default.
     choose : bool
         Whether each fold chooses its operating point, for which it maps its validation cases.
+    usual : OperatingPoint, optional
+        See :func:`.choose_operating_point`.
     on_event, cancel
         See :mod:`~napari_spinemet.jobs`.
 
@@ -148,6 +151,7 @@ def cross_validate(
         or if the folder holds another run.
     """
     config = config or TrainingConfig()
+    check_seed(seed)
     split = split_folds(len(cases), folds, seed)
     wanted_folds = _chosen_folds(only_folds, folds)
     plan = {number: split[number] for number in wanted_folds}
@@ -168,6 +172,8 @@ def cross_validate(
     facts = {**config.to_dict(), "folds": folds, "split": seed, "tried": tried, "threads": threads}
     if stride != 1:
         facts["stride"] = stride
+    if usual is not None:
+        facts["usual"] = usual.to_dict()
     chosen_cases = range(len(cases)) if mapped is None else sorted(set(mapped))
     kept.agree(fingerprint_of(facts, cases), [vars(fold) for fold in split])
     results: dict[tuple[int, float], TrainingResult] = {}
@@ -209,7 +215,7 @@ def cross_validate(
             points[number] = kept.point(number)
         else:
             model = results[number, chosen[number]].model
-            unknown.append((number, fold, model, config.device, threads))
+            unknown.append((number, fold, model, config.device, threads, usual))
 
     def judged(task: int, point: OperatingPoint | None) -> None:
         points[unknown[task][0]] = point
@@ -297,6 +303,7 @@ def _choose_point(
     model: Any,
     device: str,
     threads: int | None,
+    usual: OperatingPoint | None,
     *,
     on_event: EventCallback,
     cancel: CancelToken | None,
@@ -311,7 +318,7 @@ def _choose_point(
         made = likelihood_map(series, model, device=device, cancel=cancel)
         found.append(FrocCase(f"case-{k + 1:03d}", ((made, annotation),)))
     try:
-        return choose_operating_point(found, cancel=cancel).point
+        return choose_operating_point(found, usual=usual, cancel=cancel).point
     except Cancelled:
         raise
     except SpinemetError:  # no setting has few enough false positives

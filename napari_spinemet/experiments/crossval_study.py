@@ -40,6 +40,7 @@ def cross_validate_study(
     mapped: Sequence[str] | None = None,
     only_folds: Sequence[int] | None = None,
     choose: bool = True,
+    usual: OperatingPoint | None = None,
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
 ) -> tuple[dict[str, Any], CrossValidationResult]:
@@ -54,7 +55,7 @@ def cross_validate_study(
         that was interrupted goes on.
     only : sequence of str, optional
         Names of the cases; all contoured ones by default.
-    folds, seed, weight_decays, scheduler, workers, threads, stride, only_folds, choose
+    folds, seed, weight_decays, scheduler, workers, threads, stride, only_folds, choose, usual
         See :func:`.cross_validate`.
     mapped : sequence of str, optional
         Names of the cases that are mapped, and judged in the report; all by default.
@@ -94,6 +95,7 @@ def cross_validate_study(
         mapped=None if mapped is None else [k for k, c in enumerate(cases) if c.name in mapped],
         only_folds=only_folds,
         choose=choose,
+        usual=usual,
         on_event=on_event,
         cancel=cancel,
     )
@@ -135,12 +137,7 @@ def cross_validate_study(
             )
         ],
         "operating_point": _told(joint_point(chosen) if chosen else None),
-        "froc": {
-            "aggregated": _figures(froc(named, min_area_cm2=_AREA_CM2, weight=AGGREGATION)),
-            "plain": _figures(froc(named, min_area_cm2=_AREA_CM2)),
-            "min_area_cm2": _AREA_CM2,
-            "aggregation_weight": AGGREGATION,
-        },
+        "froc": _curves(named),
     }
     write_text(report_path(here, name, only_folds), json.dumps(report, indent=1) + "\n")
     return report, result
@@ -178,6 +175,18 @@ _AREA_CM2 = 2.0
 
 def _told(point: OperatingPoint | None) -> dict[str, Any] | None:
     return None if point is None else point.to_dict()
+
+
+def _curves(named: list[FrocCase]) -> dict[str, Any] | None:
+    """None where no lesion is among the cases, as it may be with some folds alone."""
+    if not any(annotation.lesions.any() for case in named for _, annotation in case.sequences):
+        return None
+    return {
+        "aggregated": _figures(froc(named, min_area_cm2=_AREA_CM2, weight=AGGREGATION)),
+        "plain": _figures(froc(named, min_area_cm2=_AREA_CM2)),
+        "min_area_cm2": _AREA_CM2,
+        "aggregation_weight": AGGREGATION,
+    }
 
 
 def _figures(curve: FrocCurve) -> dict[str, float | None]:

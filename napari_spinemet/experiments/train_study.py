@@ -108,6 +108,7 @@ def train_study(
     known = scans_trained_on(former_training)
     if validation is not None:
         training, held_out = cases, _read(Study(validation), on_event, cancel)
+        _refuse_overlap(training, held_out)
     else:
         training, held_out = split_cases(cases, config.seed, known)
     tried = tuple(weight_decays) or (config.weight_decay,)
@@ -210,6 +211,22 @@ def _of_grid(on_event: EventCallback, number: int, tried: tuple[float, ...]) -> 
     return tell
 
 
+def _on_both_sides(training: list[Named], held_out: list[Named]) -> list[str]:
+    """Cases held back whose scan is learned from as well."""
+    learned = {scan_mark(series) for _, series, _ in training}
+    return [name for name, series, _ in held_out if scan_mark(series) in learned]
+
+
+def _refuse_overlap(training: list[Named], held_out: list[Named]) -> None:
+    """What is learned from must not say how good the model is."""
+    both = _on_both_sides(training, held_out)
+    if both:
+        raise SpinemetError(
+            f"{_listed(both)} of the validation study {'is' if len(both) == 1 else 'are'} also "
+            "among the scans to train on; take them out of one of the two."
+        )
+
+
 def _notes(training: list[Named], held_out: list[Named], known: frozenset[str]) -> list[str]:
     """What a reader of the card should know, a sentence each."""
     notes = []
@@ -234,6 +251,12 @@ def _notes(training: list[Named], held_out: list[Named], known: frozenset[str]) 
         notes.append(
             f"The model that it started from had learned from {_listed(told)}, so what is measured "
             "on them is better than what can be expected."
+        )
+    both = _on_both_sides(training, held_out)
+    if both:
+        notes.append(
+            f"The same scan as that of {_listed(both)}, which was held back, was also trained on, "
+            "so what is measured on it is better than what can be expected."
         )
     return notes
 

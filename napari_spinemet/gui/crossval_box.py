@@ -115,8 +115,8 @@ class CrossvalBox(QWidget):
         session.trainer.start(TASK, work, self._on_done)
 
     def _on_done(self, report: dict[str, Any]) -> None:
-        figures = report["froc"]["aggregated"]
-        known = figures["tp_rate_at_1_fp_per_scan"]
+        # All folds were run, so some case has a lesion and there is a curve.
+        known = report["froc"]["aggregated"]["tp_rate_at_1_fp_per_scan"]
         self.outcome.setText(
             f"{len(report['folds'])} folds: TP rate {known:.2f} at 1 false positive per scan, over "
             "all cases, each judged by a network that never saw it. Review draws its curve from "

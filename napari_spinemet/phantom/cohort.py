@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import SpinemetError
+from ..errors import SpinemetError, check_seed
 from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
 from ..storage import write_text
@@ -15,6 +15,9 @@ from .case import PhantomCase, make_case
 from .difficulty import STANDARD, difficulty_of
 from .lesions import AS_IN_THE_PAPER
 from .writing import write_case
+
+GENERATOR = 2
+"""Raised when a seed comes to give other patients than before (1: until they were calibrated)."""
 
 
 def make_cohort(
@@ -37,7 +40,7 @@ def make_cohort(
     folder : path-like
         Receives one folder a case, each with ``scan/`` (DICOM MR images), ``contours/`` (one
         DICOM SEG of lesions and vertebrae) and ``case.json``, and ``cohort.json`` with the
-        settings. Cases that are there already are left as they are.
+        settings and the generator's version. Cases that are there already are left as they are.
     cases, normals : int
         Number of cases with lesions and without.
     seed : int
@@ -59,15 +62,22 @@ def make_cohort(
     Raises
     ------
     SpinemetError
-        If the folder holds a cohort that was made with other settings.
+        If the folder holds a cohort that was made with other settings or by another generator.
     """
+    check_seed(seed)
     if cases < 0 or normals < 0 or cases + normals == 0:
         raise SpinemetError("A cohort needs at least one case; ask for 1 or more.")
     if lesions < 1:
         raise SpinemetError(f"A case with lesions has at least one of them, not {lesions}.")
     root = Path(folder)
     paths = []
-    facts = {"cases": cases, "normals": normals, "seed": seed, "variety": variety}
+    facts = {
+        "cases": cases,
+        "normals": normals,
+        "seed": seed,
+        "variety": variety,
+        "generator": GENERATOR,
+    }
     difficulty_of(difficulty)
     if difficulty != STANDARD.name:
         facts["difficulty"] = difficulty
@@ -119,13 +129,13 @@ def _refuse_other(root: Path, facts: Mapping[str, object]) -> None:
     except (OSError, ValueError, TypeError, KeyError):
         return
     # Normal cases are numbered, and seeded, after the diseased ones.
-    decisive = ["seed", "variety", "difficulty", "pixel_mm", "lesions"] + (
+    decisive = ["seed", "variety", "difficulty", "pixel_mm", "lesions", "generator"] + (
         ["cases"] if held.get("normals") else []
     )
     if any(held.get(key) != facts.get(key) for key in decisive):
         raise SpinemetError(
-            f"{root} holds a cohort made with other settings ({json.dumps(held)}); "
-            "choose another folder."
+            f"{root} holds a cohort made with other settings, or by another version of the "
+            f"generator ({json.dumps(held)}); choose another folder."
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..dicom import read_annotation, read_series
-from ..errors import SpinemetError
+from ..errors import SpinemetError, check_seed
 from ..imaging import SagittalSeries
 from ..imaging.levels import from_head_to_feet
 from ..jobs import CancelToken, EventCallback, Progressed
@@ -70,6 +70,7 @@ def make_implants(
         If no vertebra is contoured or one has no room for a lesion, or if the folder holds
         something else.
     """
+    check_seed(seed)
     low, high = contrast
     if cases < 1 or not 0 < low <= high <= 1.5:
         raise SpinemetError(
@@ -86,7 +87,14 @@ def make_implants(
     root = Path(folder)
     # Tells one scan from another, and not which one it is.
     mark = hashlib.sha256(series.series_uid.encode()).hexdigest()[:16]
-    facts = {"cases": cases, "seed": seed, "contrast": [low, high], "scan": mark}
+    drawn_as = hashlib.sha256(annotation.vertebrae.tobytes()).hexdigest()[:16]
+    facts: dict[str, object] = {
+        "cases": cases,
+        "seed": seed,
+        "contrast": [low, high],
+        "scan": mark,
+        "vertebrae": drawn_as,
+    }
     _refuse_other(root, facts)
     write_text(root / "cohort.json", json.dumps({"implants": facts}) + "\n")
     plain = replace(series, description=f"{series.contrast} SAG + implant")

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..errors import SpinemetError
+from ..errors import SpinemetError, check_seed
 from .sampling import PAPER_RULE, SamplingRule
 
 LEARNING_RATES = {"windows": 0.03, "blocks": 0.02}
@@ -124,6 +124,7 @@ class TrainingConfig:
             )
         method = self.method or ("blocks" if self.form == "dense" else "windows")
         object.__setattr__(self, "method", method)
+        check_seed(self.seed)
         if method not in LEARNING_RATES:
             raise SpinemetError(f"The method is 'blocks' or 'windows', not '{method}'.")
         if method == "blocks" and self.form != "dense":

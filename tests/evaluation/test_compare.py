@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import product
 from pathlib import Path
 
@@ -117,6 +118,31 @@ def test_other_cases_are_refused() -> None:
     fewer = froc_from_detections([[(s["lesions"], s["A"]) for s in DATA["cases"][0]]])
     with pytest.raises(SpinemetError, match="same cases"):
         compare_froc(a, fewer)
+
+
+@pytest.mark.parametrize("fp_range", [(0, 0), (0.5, 0), (-1, 0.5), (0, math.nan), (0, math.inf)])
+def test_what_is_no_range_is_refused(fp_range: tuple[float, float]) -> None:
+    """Rather than compared to a difference that is not one."""
+    a, b = systems()
+    with pytest.raises(SpinemetError, match="rises from 0 or more to a finite number"):
+        compare_froc(a, b, fp_range=fp_range, n_resamples=20)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"tp_rate": 90}, "at most 1, not 90"),
+        ({"tp_rate": 0}, "lies above 0"),
+        ({"reading": "median"}, "'mean' or 'sum'"),
+        ({"n_resamples": 0}, "at least 1"),
+        ({"seed": -1}, "0 or more, not -1"),
+    ],
+)
+def test_wrong_settings_of_a_comparison_are_refused(wrong: dict, told: str) -> None:
+    """One sentence for each."""
+    a, b = systems()
+    with pytest.raises(SpinemetError, match=told):
+        compare_fp_at(a, b, **wrong)
 
 
 def scattered(seed: int) -> list[list[tuple[list, list]]]:

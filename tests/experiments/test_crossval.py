@@ -17,12 +17,14 @@ from napari_spinemet.evaluation.baselines import blob_map, intensity_map
 from napari_spinemet.experiments import cross_validate, split_folds
 from napari_spinemet.experiments import crossval as module
 from napari_spinemet.experiments.crossval import CrossValidationResult
+from napari_spinemet.experiments.crossval_study import cross_validate_study, report_path
 from napari_spinemet.experiments.operating_point import OperatingPointChoice, joint_point
 from napari_spinemet.imaging import Annotation, FrocCase, OperatingPoint, SagittalSeries
 from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.jobs.memory import KEEPING
 from napari_spinemet.network import SiameseNet, load_card, save_model
 from napari_spinemet.phantom import make_case
+from napari_spinemet.study import Study
 from napari_spinemet.training import TrainingConfig
 
 
@@ -246,6 +248,35 @@ def test_a_fold_without_lesions_is_refused_before_anything_is_trained() -> None:
     bare = (series, Annotation(0 * annotation.lesions, annotation.vertebrae))
     with pytest.raises(SpinemetError, match="no lesion among the cases that it trains on"):
         cross_validate([tiny(1), bare, bare, bare], CHEAP, folds=4)
+
+
+def test_folds_whose_test_cases_have_no_lesion_are_reported_without_a_curve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a fold alone may be: its networks are trained, and its report is written."""
+    cases = [tiny(k) for k in range(4)]
+    alone = split_folds(4, 2, 0)[0].test
+    for k in alone:
+        series, annotation = cases[k]
+        cases[k] = series, Annotation(0 * annotation.lesions, annotation.vertebrae)
+    for number in range(4):
+        (tmp_path / f"case-{number}" / "scan").mkdir(parents=True)
+    held = list(zip(Study(tmp_path).cases(), *zip(*cases, strict=True), strict=True))
+    monkeypatch.setattr(Study, "contoured", lambda *_: iter(held))
+    report, _ = cross_validate_study(
+        tmp_path, CHEAP, name="n", folds=2, only_folds=[1], threads=1, choose=False
+    )
+    assert report["froc"] is None
+    assert len(report["folds"]) == 1
+    assert report_path(Study(tmp_path), "n", [1]).is_file()
+
+
+def test_a_negative_seed_is_refused_before_anything_is_trained() -> None:
+    """Of the split and of the networks; one sentence."""
+    with pytest.raises(SpinemetError, match="A seed is 0 or more, not -2"):
+        cross_validate([tiny(k) for k in range(4)], CHEAP, folds=2, seed=-2)
+    with pytest.raises(SpinemetError, match="A seed is 0 or more, not -1"):
+        TrainingConfig(seed=-1)
 
 
 def test_an_address_without_a_scheduler_is_told() -> None:

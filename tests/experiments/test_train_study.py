@@ -39,7 +39,10 @@ def study(
     for name in ("case-001", "case-002"):
         (tmp_path / name / "scan").mkdir(parents=True)
     series, annotation = small_case
-    held = [(case, series, annotation) for case in Study(tmp_path).cases()]
+    held = [
+        (case, dataclasses.replace(series, series_uid=f"1.{number}"), annotation)
+        for number, case in enumerate(Study(tmp_path).cases())
+    ]
     monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(held))
     return tmp_path
 
@@ -196,14 +199,27 @@ def test_contours_that_change_meanwhile_are_told(
     assert card.training["notes"] == []
 
 
-def test_what_a_model_started_from_has_seen_is_not_forgotten(study: Path) -> None:
+def test_what_a_model_started_from_has_seen_is_not_forgotten(
+    study: Path, small_case: tuple[SagittalSeries, Annotation], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its scans stay on the card, and a measurement on one of them is told to be too good."""
+    held = [(case, *small_case) for case in Study(study).cases()]
+    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(held))
     path, first = train_study(study, CONFIG, name="first")
     # Both cases of this study are the same scan, so what validates was learned from.
     _, second = train_study(study, CONFIG, name="second", start=path)
     assert second.training["seen"]["training"] == first.training["seen"]["training"]
-    assert "better than what can be expected" in " ".join(second.training["notes"])
-    assert "better than what" not in " ".join(first.training["notes"])
+    assert "The model that it started from had learned from" in " ".join(second.training["notes"])
+    (note,) = first.training["notes"]
+    assert note.startswith("The same scan as that of case-00")
+    assert "better than what can be expected" in note
+
+
+def test_what_is_learned_from_does_not_validate(study: Path) -> None:
+    """A study of validation cases that shares a scan with the others is refused."""
+    with pytest.raises(SpinemetError, match=r"case-001 and case-002 .* among the scans to train"):
+        train_study(study, CONFIG, name="mine", validation=study)
+    assert not (study / "models").exists()
 
 
 def test_cases_that_were_learned_from_before_do_not_validate(

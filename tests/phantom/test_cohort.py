@@ -132,6 +132,17 @@ def test_a_folder_holds_one_cohort(cohort: Path, changes: dict[str, object]) -> 
     assert _files(cohort) == before
 
 
+def test_a_folder_of_another_generator_is_refused(
+    cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seed is the same, the patients are not; also where the generator left no word."""
+    from napari_spinemet.phantom import cohort as module
+
+    monkeypatch.setattr(module, "GENERATOR", module.GENERATOR + 1)
+    with pytest.raises(SpinemetError, match="another version of the generator"):
+        make_cohort(cohort, cases=1, normals=1, seed=3, pixel_mm=1.13)
+
+
 def test_diseased_cases_can_be_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cohort without normal cases grows: its first cases do not depend on their number."""
     from napari_spinemet.phantom import cohort as module
@@ -170,13 +181,18 @@ def test_an_empty_cohort_is_refused(tmp_path: Path) -> None:
     for cases, normals in ((0, 0), (-1, 2), (2, -1)):
         with pytest.raises(SpinemetError, match="at least one case"):
             make_cohort(tmp_path / "none", cases=cases, normals=normals)
+    with pytest.raises(SpinemetError, match="A seed is 0 or more, not -1"):
+        make_cohort(tmp_path / "none", cases=1, seed=-1)
     with pytest.raises(SpinemetError, match="at least one of them, not 0"):
         make_cohort(tmp_path / "none", cases=1, lesions=0)
     assert not (tmp_path / "none").exists()
 
 
 def test_the_sample_study_is_made_by_this_program(tmp_path: Path) -> None:
-    """The files that come with a checkout are those that the generator makes, byte for byte."""
+    """The files that come with a checkout are those that the generator makes, byte for byte.
+
+    Where they are not because the generator has changed, its ``GENERATOR`` is raised too.
+    """
     expected = _files(sample_study())
     made = _files(make_sample_study(tmp_path / "sample"))
     for name, content in made.items():

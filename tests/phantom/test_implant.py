@@ -13,7 +13,7 @@ import pytest
 from scipy import ndimage
 
 from napari_spinemet.cli import app
-from napari_spinemet.dicom import read_annotation, read_series
+from napari_spinemet.dicom import read_annotation, read_series, write_annotation
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.jobs import CancelToken, Event
@@ -188,6 +188,16 @@ def test_a_trial_is_a_study(written: tuple[Path, Path], tmp_path: Path) -> None:
     assert {p: p.read_bytes() for p in (tmp_path / "trial").rglob("*.json")} == before
     with pytest.raises(SpinemetError, match="another cohort"):
         make_implants(tmp_path / "trial", scan, contours, 4, 4)
+    with pytest.raises(SpinemetError, match="A seed is 0 or more, not -1"):
+        make_implants(tmp_path / "trial", scan, contours, 4, -1)
+    held = read_annotation(contours, original)
+    less = held.vertebrae.copy()
+    less[tuple(np.argwhere(less)[0])] = 0
+    corrected = replace(held, vertebrae=less)
+    images = [pydicom.dcmread(p) for p in scan.iterdir()]
+    other = write_annotation(corrected, original, images, tmp_path / "corrected" / "one.dcm")
+    with pytest.raises(SpinemetError, match="another cohort"):
+        make_implants(tmp_path / "trial", scan, other, 4, 3)
 
 
 def test_pixels_beyond_what_a_scanner_stores_are_scaled(healthy: PhantomCase) -> None:
@@ -225,7 +235,6 @@ def test_a_trial_needs_vertebrae_and_a_sensible_range(
     written: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """One sentence each."""
-    from napari_spinemet.dicom import write_annotation
     from napari_spinemet.dicom.reading import source_images
 
     scan, contours = written

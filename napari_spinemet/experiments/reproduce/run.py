@@ -17,7 +17,7 @@ from ...storage import write_text
 from ...study import Study
 from ..crossval_study import cross_validate_study, report_path
 from .judged import Judged, judge, keep, kept, own_point, report_of, usual_point
-from .plan import BUDGETS, COHORT_SEED, MAIN, SYSTEMS, Budget, System
+from .plan import BUDGETS, COHORT_SEED, MAIN, SYSTEMS, USUAL_POINT, Budget, System
 from .results import write_results
 
 COHORT, PLAN, JUDGED, RESULTS = "cohort", "plan.json", "judged", "results"
@@ -30,7 +30,7 @@ class Standing:
     Attributes
     ----------
     done, missing : tuple of str
-        Keys of the systems that are judged, and of the others.
+        Keys of the systems that are judged, and of those asked for that are not.
     results : Path or None
         Folder of tables and figures, once nothing is missing.
     """
@@ -120,6 +120,7 @@ def reproduce(
                 stride=1 if system.dense else plan.patch_stride,
                 mapped=subset,
                 choose=system.dense,
+                usual=USUAL_POINT,
                 only_folds=only_folds,
                 on_event=on_event,
                 cancel=token,
