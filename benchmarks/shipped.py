@@ -35,7 +35,7 @@ from napari_spinemet.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTOURS = ROOT / "tests" / "real" / "lspine_vertebrae.zip"
-SEED, CASES, IMPLANTS = 7131, 30, 20
+SEED, CASES, IMPLANTS = 7141, 30, 20
 DISTANCE_MM = 20.0
 
 
