@@ -47,6 +47,9 @@ class GateRule:
         Detections whose centre lies farther in front of the curve, or behind it, are outside.
     above_mm, below_mm : float
         How far beyond the first and last supported row the spine may go on.
+    sacral_slope : float
+        How much farther behind it may lie there with each mm below the last supported row: where
+        the sacrum is not called vertebra for certain, it goes on backwards all the same.
     min_rows : int
         Fewer supported rows give no curve.
     border_mm : float
@@ -66,7 +69,8 @@ class GateRule:
     front_mm: float = 22.0
     behind_mm: float = 28.0
     above_mm: float = 8.0
-    below_mm: float = 25.0
+    below_mm: float = 45.0
+    sacral_slope: float = 1.5
     min_rows: int = 30
     border_mm: float = 30.0
 
@@ -98,7 +102,8 @@ class SpineCurve:
         """Whether working-grid points lie within the gate."""
         row, column = np.asarray(row), np.asarray(column)
         behind = column - self.column(row)
-        near = (behind >= -self.rule.front_mm) & (behind <= self.rule.behind_mm)
+        farther = self.rule.sacral_slope * np.maximum(row - self.last_row, 0)
+        near = (behind >= -self.rule.front_mm) & (behind <= self.rule.behind_mm + farther)
         height = (row >= self.first_row - self.rule.above_mm) & (
             row <= self.last_row + self.rule.below_mm
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -298,6 +299,7 @@ def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
     torch.set_num_threads(1)
     whole = cross_validate(cases, CHEAP, folds=10, threads=1, choose=False)
     before = {p.pid for p in psutil.Process().children(recursive=True)}
+    environment = dict(os.environ)
     killed: list[int] = []
     workers: dict[int, dict[str, str]] = {}
 
@@ -328,6 +330,7 @@ def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
     assert killed
     assert len(workers) == 3
     assert all(its.items() >= KEEPING.items() for its in workers.values())
+    assert dict(os.environ) == environment
     assert told(shared) == told(whole)
     for fold in shared.folds:
         assert not set(fold.training) & set(fold.test)

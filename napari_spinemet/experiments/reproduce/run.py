@@ -17,7 +17,7 @@ from ...storage import write_text
 from ...study import Study
 from ..crossval_study import cross_validate_study, report_path
 from .judged import Judged, judge, keep, kept, own_point, report_of, usual_point
-from .plan import BUDGETS, COHORT_SEED, MAIN, SYSTEMS, USUAL_POINT, Budget, System
+from .plan import BUDGETS, COHORT_SEED, MAIN, REVISION, SYSTEMS, USUAL_POINT, Budget, System
 from .results import write_results
 
 COHORT, PLAN, JUDGED, RESULTS = "cohort", "plan.json", "judged", "results"
@@ -154,7 +154,12 @@ def _systems(only: Sequence[str] | None) -> list[System]:
 
 def _agree(place: Path, budget: Budget, seed: int) -> None:
     """Refuse the folder of another reproduction; else leave word of this one."""
-    told = {"budget": budget.name, "seed": seed, "cohort_seed": COHORT_SEED}
+    told = {
+        "budget": budget.name,
+        "seed": seed,
+        "cohort_seed": COHORT_SEED,
+        "revision": REVISION,
+    }
     if place.is_file():
         try:
             held = json.loads(place.read_text(encoding="utf-8"))
