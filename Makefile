@@ -4,6 +4,8 @@ BIN := .venv/bin
 PROGRAM := .venv/.program
 TOOLS := .venv/.tools
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Each worker has a virtual screen of its own (pytest-xvfb).
+BOTH_CORES := -n 2 --dist loadfile
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24 -nolisten tcp"
 
 .PHONY: demo test bench lint clean
@@ -16,9 +18,9 @@ demo:
 test:
 	.ci/system-libraries --display
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/gui
-	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(SCREEN) $(BIN)/python -m pytest tests/gui
-	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest tests/gui
+	$(BIN)/python -m pytest $(BOTH_CORES) --no-xvfb --ignore tests/gui
+	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(BIN)/python -m pytest $(BOTH_CORES) tests/gui
+	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(BIN)/python -m pytest $(BOTH_CORES) tests/gui
 
 # About forty minutes on two cores; what training learns is benchmarks/training.py --learn.
 bench: $(PROGRAM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,17 +21,6 @@ from napari_spinemet.phantom.sample import sample_study
 def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep preferences and cache apart, so that tests neither see nor change the user's."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    from napari_spinemet.gui import (
-        crossval_box,
-        detect,
-        load,
-        operating_point,
-        review,
-        settings,
-        train,
-        training_form,
-    )
-
     kept = {
         ("places", "scan"): "",
         ("places", "study"): "",
@@ -62,16 +52,11 @@ def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert (group, key) in kept
             kept[(group, key)] = value
 
-    for module in (
-        settings,
-        load,
-        train,
-        training_form,
-        crossval_box,
-        detect,
-        review,
-        operating_point,
-    ):
+    # Every module of the program that has taken either by its name.
+    import napari_spinemet.gui.application  # noqa: F401
+
+    ours = [m for name, m in sys.modules.items() if name.startswith("napari_spinemet.gui.")]
+    for module in ours:
         for name, value in (("preference", preference), ("keep", keep)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
