@@ -6,8 +6,14 @@ Run under a display, with the binding that napari does not remark upon:
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from pathlib import Path
+
+# As on a fresh machine: a study comes back as it was left, and so do preferences.
+for place in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+    os.environ[place] = tempfile.mkdtemp()
 
 import napari
 from qtpy.QtWidgets import QApplication
