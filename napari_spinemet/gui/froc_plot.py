@@ -92,7 +92,7 @@ class FrocPlot(QWidget):
         take_what_is_left(self.plot, 170)
         self.plot.setToolTip("Click on the curve, or drag along it, to set the threshold.")
         self.plot.showGrid(x=True, y=True, alpha=0.25)
-        self.plot.setYRange(0, 1.02, padding=0)
+        self.plot.setYRange(0, 1.06, padding=0)
         self.plot.setMouseEnabled(x=True, y=False)
         self.plot.getPlotItem().hideButtons()
         self.legend = self.plot.addLegend(offset=(-8, -8), labelTextSize="8pt")
