@@ -156,12 +156,12 @@ def _client(scheduler: str, workers: int | None) -> Iterator[Any]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     cluster = None
     # What dask wants its workers to find it sets here, and leaves here, for all our later children.
-    theirs = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **KEEPING}
-    before = {name: os.environ.get(name) for name in theirs}
+    before = dict(os.environ)
     try:
         if scheduler == LOCAL:
             # By itself dask lets workers give back all that they free.
-            with dask.config.set({"distributed.nanny.pre-spawn-environ": theirs}):
+            kept = {f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in KEEPING.items()}
+            with dask.config.set(kept):
                 cluster = LocalCluster(
                     n_workers=workers or os.cpu_count() or 1,
                     threads_per_worker=1,
@@ -183,8 +183,6 @@ def _client(scheduler: str, workers: int | None) -> Iterator[Any]:
     finally:
         if cluster is not None:
             cluster.close(timeout=10)
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+            for name in os.environ.keys() - before.keys():
+                del os.environ[name]
+            os.environ.update(before)
