@@ -19,13 +19,9 @@ from .curve import MEAN, SUM, FrocCurve, check_range
 
 FloatArray = npt.NDArray[np.float64]
 
-BAND_POINTS = 400
-"""Of a curve that is drawn again from resampled cases: more would not be seen."""
 EXACT_UP_TO = 14
 """Cases up to which all sign flips are enumerated."""
 _CHUNK_BYTES = 2**20  # of each array on the way: more would leave the processor's cache
-
-
 _ROUNDING = 1e-12
 
 
@@ -65,7 +61,7 @@ class FrocComparison:
 
 
 @dataclass(frozen=True, eq=False)
-class _Table:
+class RateTable:
     """Per-case rates of one system: ``(case, threshold)``; TP rates 0 where undefined."""
 
     tp: FloatArray
@@ -73,27 +69,30 @@ class _Table:
     has_regions: FloatArray
 
 
-Statistic = Callable[[_Table, FloatArray], FloatArray]
+Statistic = Callable[[RateTable, FloatArray], FloatArray]
 """Of resamples, given the weight ``(resample, case)`` of each case; more is better."""
 
 
-def _table(curve: FrocCurve, thresholds: LevelArray, reading: str) -> _Table:
+def rate_table(curve: FrocCurve, thresholds: LevelArray, reading: str) -> RateTable:
+    """Each case's rates at falling thresholds, with the false positives of a reading."""
     rows = [case.at(thresholds) for case in curve.cases]
     tp = np.array([r[0] for r in rows])
-    return _Table(
+    return RateTable(
         np.nan_to_num(tp, nan=0.0),
         np.array([r[1] if reading == MEAN else r[2] for r in rows]),
         np.array([float(c.has_regions) for c in curve.cases]),
     )
 
 
-def weighted_areas(table: _Table, weights: FloatArray, fp_range: tuple[float, float]) -> FloatArray:
+def weighted_areas(
+    table: RateTable, weights: FloatArray, fp_range: tuple[float, float]
+) -> FloatArray:
     """Partial areas of resamples, given the weight ``(resample, case)`` of each case.
 
     The same rule as :func:`~napari_spinemet.evaluation.curve.partial_area`, for all at once.
     """
     low, high = fp_range
-    x, y = _resampled(table, weights)
+    x, y = resampled_curves(table, weights)
     # Level beyond the last point: one more point far out, so that the range always ends inside.
     x[:, -1] = np.maximum(x[:, -2], high) + 1
     width, rise = np.diff(x), np.diff(y)
@@ -106,7 +105,7 @@ def weighted_areas(table: _Table, weights: FloatArray, fp_range: tuple[float, fl
     return areas
 
 
-def _resampled(table: _Table, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+def resampled_curves(table: RateTable, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Curves of resamples ``(resample, point)`` from (0, 0), false positives rising.
 
     There is room for one more point at the end, as high as the one before.
@@ -123,67 +122,6 @@ def _resampled(table: _Table, weights: FloatArray) -> tuple[FloatArray, FloatArr
     y = np.concatenate([zero, np.take_along_axis(tp, order, 1), zero], axis=1)
     np.maximum.accumulate(y, axis=1, out=y)
     return x, y
-
-
-def froc_band(
-    curve: FrocCurve,
-    false_positives: npt.ArrayLike,
-    *,
-    reading: str = SUM,
-    n_resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[FloatArray, FloatArray]:
-    """Between which TP rates the curve lies when the cases are drawn again.
-
-    Parameters
-    ----------
-    curve : FrocCurve
-    false_positives : array-like
-        Where to give the rates, rising.
-    reading : {"mean", "sum"}
-        Of these false positives.
-    n_resamples : int
-        Bootstrap resamples of the cases.
-    level : float
-        Share of the resamples between the two rates, at each place for itself.
-    seed : int
-
-    Returns
-    -------
-    low, high : numpy.ndarray
-        One rate for each place. Resamples without any region are left out. The curve is
-        followed at :data:`BAND_POINTS` of its own thresholds.
-    """
-    places = np.asarray(false_positives, dtype=float)
-    count = len(curve.cases)
-    chosen = np.unique(np.linspace(0, max(len(curve.thresholds) - 1, 0), BAND_POINTS).astype(int))
-    table = _table(curve, curve.thresholds[chosen], reading)
-    weights = (
-        np.random.default_rng(seed)
-        .multinomial(count, np.full(count, 1 / count), n_resamples)
-        .astype(float)
-    )
-    weights = weights[weights @ table.has_regions > 0]
-    x, y = _resampled(table, weights)
-    x[:, -1] = np.maximum(x[:, -2], places.max(initial=0)) + 1
-    rates = np.stack([np.interp(places, *one) for one in zip(x, y, strict=True)])
-    tails = (50 * (1 - level), 50 * (1 + level))
-    low, high = np.percentile(rates, tails, axis=0)
-    return low, high
-
-
-Bands = dict[str, tuple[FloatArray, FloatArray, FloatArray]]
-"""For each reading: false positives, and the lower and upper TP rate there."""
-
-
-def froc_bands(curve: FrocCurve, limits: tuple[float, float] = (0.5, 5.0)) -> Bands:
-    """The bands of both readings from nothing to a limit of each, mean and sum."""
-    bands = {}
-    for reading, limit in zip((MEAN, SUM), limits, strict=True):
-        places = np.linspace(0, limit, 101)
-        bands[reading] = (places, *froc_band(curve, places, reading=reading))
-    return bands
 
 
 def _chunks(count: int, thresholds: int) -> Iterator[slice]:
@@ -319,9 +257,9 @@ def compare_fp_at(
     )
 
 
-def _saving(table: _Table, weights: FloatArray, tp_rate: float, limit: float) -> FloatArray:
+def _saving(table: RateTable, weights: FloatArray, tp_rate: float, limit: float) -> FloatArray:
     """False positives of resamples at a TP rate, negative, so that more is better."""
-    x, y = _resampled(table, weights)
+    x, y = resampled_curves(table, weights)
     x, y = x[:, :-1], y[:, :-1]  # without the room for one more point
     reached = y >= tp_rate - 1e-12
     k = reached.argmax(axis=1)
@@ -362,7 +300,7 @@ def _compared(
         raise SpinemetError("Two systems can be compared only on the same cases in the same order.")
     _check(reading, n_resamples, seed)
     thresholds = [c.thresholds for c in (a, b)]
-    tables = [_table(c, t, reading) for c, t in zip((a, b), thresholds, strict=True)]
+    tables = [rate_table(c, t, reading) for c, t in zip((a, b), thresholds, strict=True)]
     count = len(names[0])
     rng = np.random.default_rng(seed)
     one, other = (float(statistic(t, np.ones((1, count)))[0]) for t in tables)
@@ -402,8 +340,8 @@ def _flipped_differences(
 ) -> FloatArray:
     """Difference of a statistic with the systems exchanged in some of the cases."""
     thresholds = np.unique(np.concatenate([a.thresholds, b.thresholds]))[::-1]
-    first, second = (_table(c, thresholds, reading) for c in (a, b))
-    both = _Table(
+    first, second = (rate_table(c, thresholds, reading) for c in (a, b))
+    both = RateTable(
         np.concatenate([first.tp, second.tp]),
         np.concatenate([first.fp, second.fp]),
         np.concatenate([first.has_regions, second.has_regions]),

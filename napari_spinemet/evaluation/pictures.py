@@ -19,7 +19,7 @@ from ..detection import DetectionResult
 from ..imaging import Annotation, Detection, Finding, SagittalSeries
 from ..notice import NOTICE
 from ..storage import replace_atomically
-from .compare import Bands
+from .bands import Bands
 from .curve import MEAN, SUM, FrocCurve
 
 DETECTION_COLOUR, CONTOUR_COLOUR = "#3fa7ff", "#ff4040"

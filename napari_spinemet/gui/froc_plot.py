@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
-from ..evaluation.compare import Bands
+from ..evaluation.bands import Bands
 from ..evaluation.curve import MEAN, SUM
 from ..evaluation.published import Points
 from .parts import take_what_is_left, text

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QVBoxLayout, QWidget
 
 from ..detection.findings import level_of
 from ..errors import SpinemetError
-from ..evaluation.compare import Bands, froc_bands
+from ..evaluation.bands import Bands, froc_bands
 from ..imaging import Finding, OperatingPoint
 from ..jobs import CancelToken, EventCallback
 from ..network.card import load_card

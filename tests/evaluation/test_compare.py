@@ -12,12 +12,11 @@ import pytest
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import compare_froc, froc_from_detections
+from napari_spinemet.evaluation.bands import BAND_POINTS, froc_band
 from napari_spinemet.evaluation.compare import (
-    BAND_POINTS,
     _saving,
-    _table,
     compare_fp_at,
-    froc_band,
+    rate_table,
     weighted_areas,
 )
 from napari_spinemet.evaluation.curve import MEAN, SUM, partial_area
@@ -52,7 +51,7 @@ def test_enumerated_resamples_are_exact() -> None:
     weights = np.array([np.bincount(d, minlength=5) for d in draws], dtype=float)
     differences = np.subtract(
         *(
-            weighted_areas(_table(curve, curve.thresholds, MEAN), weights, (0, 0.5))
+            weighted_areas(rate_table(curve, curve.thresholds, MEAN), weights, (0, 0.5))
             for curve in systems()
         )
     )
@@ -76,7 +75,7 @@ def test_resampled_area_is_the_area_of_the_resampled_cases() -> None:
     """Weights count cases: drawing case 2 twice is a cohort that holds it twice."""
     cases = [[(s["lesions"], s["B"]) for s in slices] for slices in DATA["cases"]]
     curve = froc_from_detections(cases)
-    table = _table(curve, curve.thresholds, MEAN)
+    table = rate_table(curve, curve.thresholds, MEAN)
     rng = np.random.default_rng(0)
     for _ in range(25):
         draw = rng.integers(0, 5, 5)
@@ -168,7 +167,7 @@ def test_false_positives_at_a_rate_are_those_of_cohorts_drawn_again(reading: str
     curve = froc_from_detections(cases)
     rng = np.random.default_rng(0)
     weights = rng.multinomial(8, np.full(8, 1 / 8), 300).astype(float)
-    table = _table(curve, curve.thresholds, reading)
+    table = rate_table(curve, curve.thresholds, reading)
     reached = 0
     for rate, limit in ((0.5, 9.0), (0.9, 9.0), (0.9, 0.8)):
         told = -_saving(table, weights, rate, limit)

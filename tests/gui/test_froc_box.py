@@ -10,7 +10,7 @@ import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 
 from napari_spinemet.evaluation import FrocCurve, froc_from_detections
-from napari_spinemet.evaluation.compare import froc_bands
+from napari_spinemet.evaluation.bands import froc_bands
 from napari_spinemet.evaluation.curve import MEAN, SUM
 from napari_spinemet.gui.session import ShownCurve
 

@@ -12,8 +12,8 @@ import numpy as np
 from ...detection.pipeline import evaluate
 from ...errors import SpinemetError
 from ...evaluation import FrocCurve
+from ...evaluation.bands import froc_bands
 from ...evaluation.case_level import Proportion, called_diseased, case_level
-from ...evaluation.compare import froc_bands
 from ...evaluation.pictures import case_figure, froc_figure
 from ...imaging import OperatingPoint
 from ...jobs import CancelToken, EventCallback, Progressed
