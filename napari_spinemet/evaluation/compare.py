@@ -92,7 +92,13 @@ def weighted_areas(
     The same rule as :func:`~napari_spinemet.evaluation.curve.partial_area`, for all at once.
     """
     low, high = fp_range
-    x, y = resampled_curves(table, weights)
+    tp, fp = _rates(table, weights)
+    # Sorting is dear and most thresholds lie beyond the range; of these, a curve needs the
+    # points that it leaves the range towards.
+    inside = fp <= high
+    nearest = np.where(inside, np.inf, fp).min(axis=1, keepdims=True, initial=np.inf)
+    needed = (inside | (fp == nearest)).any(axis=0)
+    x, y = _curves(tp[:, needed], fp[:, needed])
     # Level beyond the last point: one more point far out, so that the range always ends inside.
     x[:, -1] = np.maximum(x[:, -2], high) + 1
     width, rise = np.diff(x), np.diff(y)
@@ -110,14 +116,23 @@ def resampled_curves(table: RateTable, weights: FloatArray) -> tuple[FloatArray,
 
     There is room for one more point at the end, as high as the one before.
     """
+    return _curves(*_rates(table, weights))
+
+
+def _rates(table: RateTable, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """TP rates and false positives of resamples, each ``(resample, threshold)``."""
     with np.errstate(invalid="ignore", divide="ignore"):
         tp = weights @ table.tp / (weights @ table.has_regions)[:, None]
         fp = weights @ table.fp / weights.sum(axis=1)[:, None]
-    tp = np.nan_to_num(tp, nan=0.0)
-    # Points with equal false positives form a vertical step, in whatever order: only its top
-    # goes on, and its width is 0.
-    order = np.argsort(fp, axis=1, kind="stable")
-    zero = np.zeros((len(weights), 1))
+    # Means of the same counts differ in their last digits, by the order of their sums.
+    return np.nan_to_num(tp, nan=0.0), np.round(fp, 12)
+
+
+def _curves(tp: FloatArray, fp: FloatArray) -> tuple[FloatArray, FloatArray]:
+    # Points with equal false positives form a vertical step: the curve comes to its lowest
+    # point and goes on from its top.
+    order = np.lexsort((tp, fp))
+    zero = np.zeros((len(fp), 1))
     x = np.concatenate([zero, np.take_along_axis(fp, order, 1), zero], axis=1)
     y = np.concatenate([zero, np.take_along_axis(tp, order, 1), zero], axis=1)
     np.maximum.accumulate(y, axis=1, out=y)
@@ -259,9 +274,14 @@ def compare_fp_at(
 
 def _saving(table: RateTable, weights: FloatArray, tp_rate: float, limit: float) -> FloatArray:
     """False positives of resamples at a TP rate, negative, so that more is better."""
-    x, y = resampled_curves(table, weights)
+    tp, fp = _rates(table, weights)
+    rate = tp_rate - _ROUNDING
+    # No curve is followed beyond where it reaches the rate, nor at all if it never does.
+    last = np.where(tp >= rate, fp, np.inf).min(axis=1, initial=np.inf)
+    needed = (fp <= np.where(np.isinf(last), -1, last)[:, None]).any(axis=0)
+    x, y = _curves(tp[:, needed], fp[:, needed])
     x, y = x[:, :-1], y[:, :-1]  # without the room for one more point
-    reached = y >= tp_rate - 1e-12
+    reached = y >= rate
     k = reached.argmax(axis=1)
     row = np.arange(len(y))
     before = np.maximum(k - 1, 0)

@@ -145,9 +145,12 @@ def partial_area(fp: FloatArray, tp: FloatArray, fp_range: tuple[float, float]) 
     check_range(fp_range)
     low, high = fp_range
     x, y = running_maximum(fp, tp)
-    # np.interp takes the last of equal x, which is the top of a vertical step.
+    # Of equal x, np.interp takes the last, the top of a vertical step: with a step at the lower
+    # end the area begins there, with one at the upper end it ends at its foot.
     inside = (x > low) & (x < high)
-    left, right = np.interp([low, high], x, y)
+    left = np.interp(low, x, y)
+    foot = np.searchsorted(x, high) + 1
+    right = np.interp(high, x[:foot], y[:foot])
     xs = np.r_[low, x[inside], high]
     ys = np.r_[left, y[inside], right]
     return float(np.trapezoid(ys, xs) / (high - low))

@@ -14,6 +14,7 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import compare_froc, froc_from_detections
 from napari_spinemet.evaluation.bands import BAND_POINTS, froc_band
 from napari_spinemet.evaluation.compare import (
+    RateTable,
     _saving,
     compare_fp_at,
     rate_table,
@@ -71,6 +72,20 @@ def test_sampled_bootstrap_approaches_the_enumeration() -> None:
     assert result == again or result.interval == again.interval
 
 
+@pytest.mark.parametrize(
+    ("fp_range", "area"),
+    [((0, 0.5), 0.2), ((0.5, 1), 0.9), ((0, 1), 0.55), ((0.25, 0.5), 0.3), ((0.5, 3), 0.98)],
+)
+def test_a_step_at_an_end_of_the_range_is_vertical(
+    fp_range: tuple[float, float], area: float
+) -> None:
+    """Below it, the area ends at its foot; above it, it begins at its top (areas by hand)."""
+    fp, tp = np.array([0.25, 0.5, 0.5, 0.5, 1.0]), np.array([0.2, 0.6, 0.4, 0.8, 1.0])
+    assert partial_area(fp, tp, fp_range) == pytest.approx(area, abs=1e-12)
+    table = RateTable(tp[None], fp[None], np.ones(1))
+    assert weighted_areas(table, np.ones((1, 1)), fp_range)[0] == pytest.approx(area, abs=1e-12)
+
+
 def test_resampled_area_is_the_area_of_the_resampled_cases() -> None:
     """Weights count cases: drawing case 2 twice is a cohort that holds it twice."""
     cases = [[(s["lesions"], s["B"]) for s in slices] for slices in DATA["cases"]]
@@ -83,6 +98,19 @@ def test_resampled_area_is_the_area_of_the_resampled_cases() -> None:
         twin = froc_from_detections([cases[k] for k in draw])
         expected = partial_area(twin.fp_mean, twin.tp_rate, (0, 0.5))
         assert weighted_areas(table, weights, (0, 0.5))[0] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("fp_range", [(0, 0.05), (0, 0.5), (0.3, 1.1), (0, 50)])
+def test_many_resampled_areas_at_once_are_those_of_each(fp_range: tuple[float, float]) -> None:
+    """Whatever part of the curves the range takes in, and wherever each one leaves it."""
+    cases = scattered(3)
+    curve = froc_from_detections(cases)
+    weights = np.random.default_rng(1).multinomial(8, np.full(8, 1 / 8), 200).astype(float)
+    areas = weighted_areas(rate_table(curve, curve.thresholds, MEAN), weights, fp_range)
+    for row, area in zip(weights.astype(int), areas, strict=True):
+        drawn = froc_from_detections([cases[k] for k in np.repeat(np.arange(8), row)])
+        expected = partial_area(drawn.fp_mean, drawn.tp_rate, fp_range)
+        assert area == pytest.approx(expected, abs=1e-12)
 
 
 def test_band_is_that_of_cohorts_drawn_again() -> None:
