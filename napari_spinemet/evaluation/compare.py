@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..errors import SpinemetError, check_seed
 from .counting import LevelArray
-from .curve import MEAN, SUM, FrocCurve, check_range
+from .curve import DIGITS, MEAN, SUM, FrocCurve, check_range
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -124,8 +124,7 @@ def _rates(table: RateTable, weights: FloatArray) -> tuple[FloatArray, FloatArra
     with np.errstate(invalid="ignore", divide="ignore"):
         tp = weights @ table.tp / (weights @ table.has_regions)[:, None]
         fp = weights @ table.fp / weights.sum(axis=1)[:, None]
-    # Means of the same counts differ in their last digits, by the order of their sums.
-    return np.nan_to_num(tp, nan=0.0), np.round(fp, 12)
+    return np.nan_to_num(tp, nan=0.0), np.round(fp, DIGITS)
 
 
 def _curves(tp: FloatArray, fp: FloatArray) -> tuple[FloatArray, FloatArray]:

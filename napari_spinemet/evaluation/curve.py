@@ -13,6 +13,9 @@ from .counting import CaseTable, FloatArray, LevelArray
 
 MEAN, SUM = "mean", "sum"
 """Readings of false positives per case: mean over slices, and per scan (sum over slices)."""
+DIGITS = 12
+"""Means of the same counts differ in the digits beyond, by the order of their sums; where false
+positives are equal, a curve rises vertically."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +119,7 @@ class FrocCurve:
 
 def running_maximum(fp: FloatArray, tp: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Sort raw points by false positives, and let the TP rate never fall; starts at (0, 0)."""
+    fp = np.round(fp, DIGITS)
     order = np.lexsort((tp, fp))
     rising = np.maximum.accumulate(np.r_[0.0, tp[order]])
     return np.r_[0.0, fp[order]], rising

@@ -99,8 +99,12 @@ def test_the_table_is_the_froc_of_the_maps(finished: Path) -> None:
         (drawn,) = (c for c in curves if (c["key"], c["settings"]) == (row["key"], row["settings"]))
         for reading in ("mean", "sum"):
             fp, tp = curve.envelope(reading)
-            for x, y in zip(drawn[reading]["fp"], drawn[reading]["tp_rate"], strict=True):
-                assert y == pytest.approx(tp[fp <= x + 1e-6].max(), abs=1e-6)
+            places, rates = drawn[reading]["fp"], drawn[reading]["tp_rate"]
+            known = np.unique(fp[fp <= places[-1]])
+            between = ((known[1:] + known[:-1]) / 2)[np.diff(known) > 1e-5]
+            np.testing.assert_allclose(
+                np.interp(between, places, rates), np.interp(between, fp, tp), atol=1e-4
+            )
 
 
 @pytest.mark.slow

@@ -98,16 +98,20 @@ def flat(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def curves_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rising part of each curve, which is what figures show; raw points stay with the maps."""
+    """Each curve as figures show it, where it begins and ends to rise.
+
+    Straight lines between these points are the curve; raw points stay with the maps.
+    """
     told = []
     for row in rows:
         curves = {}
         for reading, limit in ((MEAN, 0.8), (SUM, 10.4)):
             fp, tp = row.curve.envelope(reading)
-            steps = np.r_[True, np.diff(tp) > 0] & (fp <= limit)
+            rises = np.diff(tp) > 0
+            told_of = (np.r_[True, rises] | np.r_[rises, True]) & (fp <= limit)
             curves[reading] = {
-                "fp": np.round(fp[steps], 6).tolist(),
-                "tp_rate": np.round(tp[steps], 6).tolist(),
+                "fp": np.round(fp[told_of], 6).tolist(),
+                "tp_rate": np.round(tp[told_of], 6).tolist(),
             }
         told.append({"key": row.key, "settings": row.settings, "title": row.title, **curves})
     return told
@@ -169,11 +173,11 @@ def markdown(rows: Sequence[Row], questions: Sequence[Question], told: Mapping[s
         lines.append(
             f"| {q.asked} | {q.settings} | {a.n_cases} | {a.area_a:.3f}, {a.area_b:.3f} | "
             f"{a.difference:+.3f} ({a.interval[0]:+.3f} to {a.interval[1]:+.3f}) | "
-            f"{a.p_one_sided:.4f}, {a.p_two_sided:.4f} | "
-            f"{a.p_sign_flip_one_sided:.4f}, {a.p_sign_flip_two_sided:.4f} | "
+            f"{_p(a.p_one_sided)}, {_p(a.p_two_sided)} | "
+            f"{_p(a.p_sign_flip_one_sided)}, {_p(a.p_sign_flip_two_sided)} | "
             f"{_at(f.fp_a, f.limit)}, {_at(f.fp_b, f.limit)} | "
             f"{f.saved:+.3f} ({f.interval[0]:+.3f} to {f.interval[1]:+.3f}) | "
-            f"{f.p_two_sided:.4f}, {f.p_sign_flip_two_sided:.4f} |"
+            f"{_p(f.p_two_sided)}, {_p(f.p_sign_flip_two_sided)} |"
         )
     lines += ["", *_heading(("system", "at the points of its folds, on their test cases"))]
     for key, at in told["at_the_folds_own_points"].items():
@@ -186,6 +190,11 @@ def markdown(rows: Sequence[Row], questions: Sequence[Question], told: Mapping[s
 
 def _fp(value: float) -> str:
     return f"{value:.3f}" if math.isfinite(value) else "never"
+
+
+def _p(value: float) -> str:
+    """A share of resamples: none of 20,000 is less than one in ten thousand, not nothing."""
+    return f"{value:.4f}" if value >= 1e-4 else "< 0.0001"
 
 
 def _at(value: float, limit: float) -> str:
