@@ -41,6 +41,7 @@ from .variation import Variation
 
 FloatArray = npt.NDArray[np.float64]
 _TRIES = 1000
+POINTS, LEAST_SPACING = 4, 8
 KEPT = torch.float16
 """How the images of all cases are kept. They are z-scores: three digits say more than their noise,
 and memory holds nearly twice as many cases as in float32."""
@@ -95,8 +96,9 @@ class BlockBatches:
     mistaken_share : float
         Share of the blocks that are drawn where the network was wrong, once it has been
         looked at, see :meth:`look`.
-    side, spacing : int
-        A block scores every ``spacing``-th working pixel of a square of ``side`` pixels.
+    points, spacing : int
+        A block scores ``points`` times ``points`` working pixels, so many apart; by default
+        what :func:`lattice_spacing` finds.
     device : torch.device
         Where the images of all cases lie.
     kept : torch.dtype
@@ -111,14 +113,15 @@ class BlockBatches:
         rule: SamplingRule = PAPER_RULE,
         *,
         mistaken_share: float = 0.0,
-        side: int = 32,
-        spacing: int = 8,
+        points: int = POINTS,
+        spacing: int | None = None,
         device: torch.device = CPU,
         kept: torch.dtype = KEPT,
     ) -> None:
         if model.form != "dense":
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
-        self._size, self._poolings, self._spacing = size, len(model.blocks), spacing
+        self._size, self._poolings = size, len(model.blocks)
+        self._spacing = spacing = lattice_spacing(model) if spacing is None else spacing
         self._mistaken_share = mistaken_share
         # Likelihoods of a lesion on the lattice of each slice, 0 to 255; none before a look.
         self._mistaken: list[npt.NDArray[np.uint8]] = []
@@ -169,7 +172,8 @@ class BlockBatches:
         self.samples = int(sum(s.counts.sum() for s in self._slices))
         if not self.samples:
             raise SpinemetError(NOTHING_TO_LEARN)
-        reach = min(side, *(n - self._period + 1 for shape in shapes for n in shape))
+        extent = (points - 1) * spacing + 1
+        reach = min(extent, *(n - self._period + 1 for shape in shapes for n in shape))
         self._points = max(1, (reach - 1) // spacing + 1)
         self._balance(1.0)
 
@@ -338,6 +342,29 @@ class BlockBatches:
             start -= self._spacing * math.ceil(max(start - last, 0) / self._spacing)
         start = min(max(start, 0), last) // self._period * self._period
         return slice(start, start + extent, self._spacing)
+
+
+def lattice_spacing(model: SiameseNet) -> int:
+    """Working pixels between the scored ones with which a block costs least.
+
+    The least is 8, see the module. With others than powers of two among the resolutions another
+    is cheaper: what lies no whole number of a resolution's pixels apart needs every window
+    between, and every convolution at full size. For 0.5, 1 and 1.5 mm 12 is cheapest.
+    """
+
+    def multiplications(spacing: int) -> float:
+        total = 0.0
+        for resolution in model.resolutions:
+            step = spacing / Fraction(resolution).limit_denominator(100)
+            whole = int(step) if step.denominator == 1 else 1
+            pixels = math.prod(float(step) * (POINTS - 1) + side for side in model.window)
+            for k, block in enumerate(model.blocks):
+                kept = math.gcd(whole, 2**k)  # poolings before this block that keep their stride
+                weights = sum(p.numel() for p in block.parameters() if p.ndim == 4)
+                total += pixels * weights / kept**2
+        return total
+
+    return min(range(LEAST_SPACING, 2 * LEAST_SPACING + 1), key=multiplications)
 
 
 def _squared(likelihood: npt.NDArray[np.uint8]) -> FloatArray:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.imaging.patches import LocalZScore, build_pyramid
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.training.batches import WindowBatches
-from napari_spinemet.training.blocks import BlockBatch, BlockBatches
+from napari_spinemet.training.blocks import BlockBatch, BlockBatches, lattice_spacing
 from napari_spinemet.training.sampling import LESION, NORMAL, VERTEBRA, draw_samples
 
 MakeSeries = Callable[..., SagittalSeries]
@@ -118,19 +119,19 @@ def test_flips_are_alike_on_all_resolutions(make_series: MakeSeries, flips: bool
 
 
 @pytest.mark.parametrize("resolutions", RESOLUTIONS)
+@pytest.mark.parametrize("spacing", [4, None])
 def test_block_scores_are_the_window_scores_of_their_places(
-    make_series: MakeSeries, resolutions: tuple[float, ...]
+    make_series: MakeSeries, resolutions: tuple[float, ...], spacing: int | None
 ) -> None:
     """Evaluating a batch of blocks gives what the network says of each window by itself."""
     annotation = _annotation(75, 83)
     torch.manual_seed(0)
     model = SiameseNet(resolutions, "dense", normalisation=Raw(), **TINY).eval()  # type: ignore[arg-type]
     series = _coded(make_series, annotation)
-    batch = BlockBatches([(series, annotation)], model, 3, spacing=4, kept=torch.float32).draw(
-        np.random.default_rng(2), False
-    )
-    codes = _codes(model, batch)[batch.weights > 0]
-    # Of some hundred pixels every third will do.
+    source = BlockBatches([(series, annotation)], model, 3, spacing=spacing, kept=torch.float32)
+    batch = source.draw(np.random.default_rng(2), False)
+    codes = _codes(model, batch, spacing or lattice_spacing(model))[batch.weights > 0]
+    # Of so many pixels every third will do.
     at = [v[::3] for v in (codes // 90_000, codes % 90_000 // 300, codes % 300)]
     windows = build_pyramid(series, resolutions, model.window).windows(*at)
     with torch.inference_mode():
@@ -141,6 +142,28 @@ def test_block_scores_are_the_window_scores_of_their_places(
     truth = [int(_expected(annotation, k)[r, c]) for k, r, c in zip(*at)]
     assert outcome.labels[::3].tolist() == truth
     assert float(outcome.weights.sum()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("resolutions", "spacing"),
+    [((0.5, 1, 2), 8), ((1,), 8), ((0.25, 1, 1.25), 10), ((0.5, 1, 1.5), 12)],
+)
+def test_blocks_are_spaced_as_costs_least(
+    make_series: MakeSeries, resolutions: tuple[float, ...], spacing: int
+) -> None:
+    """Of all distances from 8 to 16, by what torch counts; 8 for powers of two."""
+    annotation = _annotation(150, 150)
+    model = SiameseNet(resolutions, "dense", normalisation=Raw())
+    cases = [(_coded(make_series, annotation), annotation)]
+
+    def operations(spacing: int | None) -> int:
+        batch = BlockBatches(cases, model, 1, spacing=spacing).draw(np.random.default_rng(0), False)
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            batch.evaluate(model, CPU)
+        return counter.get_total_flops()
+
+    assert lattice_spacing(model) == spacing
+    assert operations(None) == min(map(operations, range(8, 17)))
 
 
 def test_blocks_weigh_the_classes_as_the_sampled_windows_do(make_series: MakeSeries) -> None:
