@@ -2,10 +2,11 @@
 
 Run: ``SPINEMET_REAL_DATA=... python benchmarks/widening.py [--work DIR] [--only NAME ...]``.
 Networks that differ in one thing: the variety of the phantoms they learn from, each drawn wider
-than the one before, the window of the z-score, or whether more is drawn of what the network
-mistakes for a lesion. The same seeds, cases, batches and validation
-cases for all. Each is judged as the shipped model is (``shipped.py``), by phantoms of a seed of
-their own and the same implants in the real series. What is trained already is not trained again.
+than the one before, or half as in life and half the widest; the window of the z-score; or whether
+more is drawn of what the network mistakes for a lesion. The same seeds, number of cases, batches
+and validation cases for all. Each is judged as the shipped model is (``shipped.py``), by phantoms
+of a seed of their own and the same implants in the real series. What is trained already is not
+trained again.
 """
 
 from __future__ import annotations
@@ -24,29 +25,34 @@ from napari_spinemet.training import TrainingConfig
 CASES, VALIDATION = 60, 12
 SEED, VALIDATION_SEED, TEST_SEED = 7201, 7202, 7203
 WHOLE_SLICE_MM = 10_000.0
-NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "evaluation": ("evaluation", {}),
-    "tissues": ("tissues", {}),
-    "tissues-scanner": ("tissues-scanner", {}),
-    "training": ("training", {}),
-    "training-slice": ("training", {"zscore_sigma_mm": WHOLE_SLICE_MM}),
-    "training-10mm": ("training", {"zscore_sigma_mm": 10.0}),
-    "training-40mm": ("training", {"zscore_sigma_mm": 40.0}),
-    "training-no-mistakes": ("training", {"mistaken_share": 0.0}),
+NETWORKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "evaluation": (("evaluation",), {}),
+    "tissues": (("tissues",), {}),
+    "tissues-scanner": (("tissues-scanner",), {}),
+    "training": (("training",), {}),
+    "mixed": (("evaluation", "training"), {}),
+    "training-slice": (("training",), {"zscore_sigma_mm": WHOLE_SLICE_MM}),
+    "training-10mm": (("training",), {"zscore_sigma_mm": 10.0}),
+    "training-40mm": (("training",), {"zscore_sigma_mm": 40.0}),
+    "training-no-mistakes": (("training",), {"mistaken_share": 0.0}),
 }
-"""Variety of the phantoms, and what differs from the default settings."""
+"""Varieties of the phantoms, with as many cases of each, and what differs from the defaults."""
 
 
 def trained(name: str, work: Path, epochs: int, batches: int) -> Path:
     """The model of that name and length, trained unless it is there."""
-    variety, changes = NETWORKS[name]
+    varieties, changes = NETWORKS[name]
     out = work / f"{name}-{epochs}x{batches}.safetensors"
     if not out.is_file():
-        study, validation = work / f"cohort-{variety}", work / "validation"
-        make_cohort(study, CASES, seed=SEED, variety=variety)
+        share = CASES // len(varieties)
+        studies = [work / f"cohort-{variety}-{share}" for variety in varieties]
+        for number, (study, variety) in enumerate(zip(studies, varieties, strict=True)):
+            # Half a cohort of each variety: not the same patients twice.
+            make_cohort(study, share, seed=SEED + 10 * number, variety=variety)
+        validation = work / "validation"
         make_cohort(validation, VALIDATION, seed=VALIDATION_SEED)
         config = TrainingConfig(epochs=epochs, batches_per_epoch=batches, looks=2, **changes)
-        train_study(study, config, name=name, out=out, validation=validation)
+        train_study(studies[0], config, also=studies[1:], name=name, out=out, validation=validation)
     return out
 
 
