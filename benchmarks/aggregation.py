@@ -19,13 +19,13 @@ import numpy as np
 
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.evaluation.froc import region_centres
-from napari_spinemet.experiments.reproduce.judged import kept
-from napari_spinemet.experiments.reproduce.plan import MAIN
-from napari_spinemet.experiments.reproduce.run import COHORT, JUDGED
+from napari_spinemet.experiments.reproduction.plan import MAIN
+from napari_spinemet.experiments.reproduction.run import COHORT, JUDGED
+from napari_spinemet.experiments.reproduction.system_results import kept
 from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint
 from napari_spinemet.imaging.grids import resample_labels
 from napari_spinemet.study import Study
-from napari_spinemet.study.likelihoods import crossval_identity
+from napari_spinemet.study.likelihood_maps import crossval_identity
 
 TP_RATE, DISTANCE_MM, GOES_ON_MM = 0.9, 20.0, 10.0
 

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from napari_spinemet.dicom import read_annotation, read_series
+from napari_spinemet.dicom import read_series
+from napari_spinemet.exchange import read_annotation
 from napari_spinemet.imaging import Annotation, SagittalSeries
-from napari_spinemet.imaging.levels import from_head_to_feet
+from napari_spinemet.imaging.vertebra_levels import from_head_to_feet
 from napari_spinemet.phantom import make_case
 from napari_spinemet.phantom.implant import body_frame, canal_fluid, healthy_marrow
 

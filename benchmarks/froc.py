@@ -25,11 +25,11 @@ from machine import describe_machine, median_seconds
 
 from napari_spinemet.detection import ComponentForest, aggregate
 from napari_spinemet.evaluation import FrocCurve, compare_froc, froc
-from napari_spinemet.evaluation.counting import CaseTable
+from napari_spinemet.evaluation.case_tables import CaseTable
 from napari_spinemet.evaluation.curve import curve_of
 from napari_spinemet.evaluation.froc import CohortForests, region_centres
-from napari_spinemet.experiments.study_froc import LOWEST
 from napari_spinemet.imaging import FrocCase
+from napari_spinemet.workflows.study_froc import LOWEST
 
 WEIGHT, THRESHOLDS = 0.4, np.linspace(0.0025, 0.9975, 201, dtype=np.float32)
 MIN_PIXELS, MAX_DISTANCE_MM, EIGHT = 500, 20.0, np.ones((3, 3), int)

@@ -21,29 +21,209 @@ from statistics import median
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-IRREGULAR = """
-begun bent bought brought built caught chosen come cut dealt done drawn drawn_on driven fallen felt
-forgotten found given gone got grown heard held hidden hung kept known laid learnt left lent let
-lost made meant met mistaken paid put read rung risen said seen sent set_ shown shut sold spent
-spoken spread stood sought sunk taken taught thought told torn told_of understood wanted won worn
-written thrown
-""".split()
-ADVERBS = """
-about above again ahead alike alone along apart around aside away back before behind below beside
-besides between beyond down else enough ever evenly far forth here hence how in_front instead later
-least left_over less more most near nearly never next now off often on_top once only otherwise out
-over rather same since so some soon still then there therefore thereby thus together too under up
-very well when where while yet after afterwards already also always almost beforehand clearly
-elsewhere except first_of how_far long longer newly mostly
-place
-""".split()
-REGULAR_NOUNS = """
-seed need feed speed weed breed bed red hundred embed shed sled exceed proceed deed reed creed
-""".split()
-PRESENT = """
-standing missing looking waiting leaving running lasting remaining holding following preceding
-resting growing coming going beginning ending keeping making meaning_of knowing
-""".split()
+IRREGULAR = [
+    "begun",
+    "bent",
+    "bought",
+    "brought",
+    "built",
+    "caught",
+    "chosen",
+    "come",
+    "cut",
+    "dealt",
+    "done",
+    "drawn",
+    "drawn_on",
+    "driven",
+    "fallen",
+    "felt",
+    "forgotten",
+    "found",
+    "given",
+    "gone",
+    "got",
+    "grown",
+    "heard",
+    "held",
+    "hidden",
+    "hung",
+    "kept",
+    "known",
+    "laid",
+    "learnt",
+    "left",
+    "lent",
+    "let",
+    "lost",
+    "made",
+    "meant",
+    "met",
+    "mistaken",
+    "paid",
+    "put",
+    "read",
+    "rung",
+    "risen",
+    "said",
+    "seen",
+    "sent",
+    "set_",
+    "shown",
+    "shut",
+    "sold",
+    "spent",
+    "spoken",
+    "spread",
+    "stood",
+    "sought",
+    "sunk",
+    "taken",
+    "taught",
+    "thought",
+    "told",
+    "torn",
+    "told_of",
+    "understood",
+    "wanted",
+    "won",
+    "worn",
+    "written",
+    "thrown",
+]
+ADVERBS = [
+    "about",
+    "above",
+    "again",
+    "ahead",
+    "alike",
+    "alone",
+    "along",
+    "apart",
+    "around",
+    "aside",
+    "away",
+    "back",
+    "before",
+    "behind",
+    "below",
+    "beside",
+    "besides",
+    "between",
+    "beyond",
+    "down",
+    "else",
+    "enough",
+    "ever",
+    "evenly",
+    "far",
+    "forth",
+    "here",
+    "hence",
+    "how",
+    "in_front",
+    "instead",
+    "later",
+    "least",
+    "left_over",
+    "less",
+    "more",
+    "most",
+    "near",
+    "nearly",
+    "never",
+    "next",
+    "now",
+    "off",
+    "often",
+    "on_top",
+    "once",
+    "only",
+    "otherwise",
+    "out",
+    "over",
+    "rather",
+    "same",
+    "since",
+    "so",
+    "some",
+    "soon",
+    "still",
+    "then",
+    "there",
+    "therefore",
+    "thereby",
+    "thus",
+    "together",
+    "too",
+    "under",
+    "up",
+    "very",
+    "well",
+    "when",
+    "where",
+    "while",
+    "yet",
+    "after",
+    "afterwards",
+    "already",
+    "also",
+    "always",
+    "almost",
+    "beforehand",
+    "clearly",
+    "elsewhere",
+    "except",
+    "first_of",
+    "how_far",
+    "long",
+    "longer",
+    "newly",
+    "mostly",
+    "place",
+]
+REGULAR_NOUNS = [
+    "seed",
+    "need",
+    "feed",
+    "speed",
+    "weed",
+    "breed",
+    "bed",
+    "red",
+    "hundred",
+    "embed",
+    "shed",
+    "sled",
+    "exceed",
+    "proceed",
+    "deed",
+    "reed",
+    "creed",
+]
+PRESENT = [
+    "standing",
+    "missing",
+    "looking",
+    "waiting",
+    "leaving",
+    "running",
+    "lasting",
+    "remaining",
+    "holding",
+    "following",
+    "preceding",
+    "resting",
+    "growing",
+    "coming",
+    "going",
+    "beginning",
+    "ending",
+    "keeping",
+    "making",
+    "meaning_of",
+    "knowing",
+]
 
 
 def is_bare(name: str) -> bool:
@@ -65,9 +245,9 @@ def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.attr, node.lineno
         elif isinstance(node, ast.arg):
             yield node.arg, node.lineno
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield node.name, node.lineno
-        elif isinstance(node, ast.ExceptHandler) and node.name:
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or (
+            isinstance(node, ast.ExceptHandler) and node.name
+        ):
             yield node.name, node.lineno
 
 

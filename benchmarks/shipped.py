@@ -27,11 +27,11 @@ from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.dicom import read_series
 from napari_spinemet.evaluation.curve import curve_of
 from napari_spinemet.evaluation.froc import CaseForests, region_centres
-from napari_spinemet.experiments.study_froc import LOWEST, baseline_curves, model_map
 from napari_spinemet.imaging import FrocCase, OperatingPoint
 from napari_spinemet.network import ModelCard, SiameseNet, load_card, load_model
 from napari_spinemet.phantom import make_cohort, make_implants
 from napari_spinemet.study import Study
+from napari_spinemet.workflows.study_froc import LOWEST, baseline_curves, model_map
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTOURS = ROOT / "tests" / "real" / "lspine_vertebrae.zip"

@@ -29,7 +29,7 @@ from scipy import ndimage
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.evaluation.froc import CohortForests
 from napari_spinemet.gui.application import open_workspace
-from napari_spinemet.gui.session import ShownCurve
+from napari_spinemet.gui.viewer.session import ShownCurve
 from napari_spinemet.gui.workspace import Workspace
 from napari_spinemet.imaging import OperatingPoint, SagittalSeries
 

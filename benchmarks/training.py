@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from machine import describe_machine
 
-from napari_spinemet.jobs.memory import keep_freed_memory
+from napari_spinemet.jobs.allocator import keep_freed_memory
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.phantom.case import make_case
 from napari_spinemet.training import TrainingConfig, train

@@ -18,12 +18,12 @@ from typing import Any
 
 from shipped import judged, measure
 
-from napari_spinemet.experiments.train_study import train_study
-from napari_spinemet.jobs.memory import keep_freed_memory
+from napari_spinemet.jobs.allocator import keep_freed_memory
 from napari_spinemet.network import load_card, load_model
 from napari_spinemet.phantom import make_cohort
 from napari_spinemet.study import Study
 from napari_spinemet.training import TrainingConfig
+from napari_spinemet.workflows.study_training import train_study
 
 CASES, VALIDATION = 60, 12
 SEED, VALIDATION_SEED, TEST_SEED = 7201, 7202, 7203

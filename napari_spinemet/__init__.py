@@ -17,10 +17,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .detection import ComponentForest, aggregate, detect, likelihood_map
-    from .dicom import list_series, read_annotation, read_series
+    from .dicom import list_series, read_series
     from .errors import SpinemetError
     from .evaluation import compare_froc, froc, froc_from_detections
-    from .experiments import cross_validate
+    from .exchange import read_annotation
     from .imaging import (
         Annotation,
         Detection,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .network import SiameseNet, load_model, save_model
     from .phantom import make_cohort
     from .training import TrainingConfig, train
+    from .workflows import cross_validate
+    from .workflows import cross_validate
 
 _HOME = {
     "Annotation": "imaging",
@@ -50,7 +52,7 @@ _HOME = {
     "TrainingConfig": "training",
     "aggregate": "detection",
     "compare_froc": "evaluation",
-    "cross_validate": "experiments",
+    "cross_validate": "workflows",
     "detect": "detection",
     "froc": "evaluation",
     "froc_from_detections": "evaluation",
@@ -58,7 +60,7 @@ _HOME = {
     "list_series": "dicom",
     "load_model": "network",
     "make_cohort": "phantom",
-    "read_annotation": "dicom",
+    "read_annotation": "exchange",
     "read_series": "dicom",
     "save_model": "network",
     "train": "training",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from dicom_builder import Truth, make_truth
 
+from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, OperatingPoint, SagittalSeries
+
+Refused = Callable[..., object]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -110,3 +116,33 @@ def run(
         return status, out, err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def truth() -> Truth:
+    """A series of 9 slices of 32 x 24, oblique by 12 and 7 degrees."""
+    return make_truth()
+
+
+@pytest.fixture
+def refused() -> Refused:
+    """Expect one sentence that matches a pattern, and no other kind of error."""
+
+    @contextmanager
+    def expect(pattern: str = ".") -> Iterator[None]:
+        with pytest.raises(SpinemetError, match=pattern) as caught:
+            yield
+        sentence = str(caught.value)
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
+        assert not re.search(r"[a-z)]\. [A-Z]", sentence), sentence
+
+    return expect
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    """An empty folder for a scan."""
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    return folder

@@ -27,9 +27,9 @@ from ..jobs import CancelToken, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
+from ..network.device_pyramid import ResidentPyramid, zscored
 from ..network.devices import choose_device, detection_dtype, failure_of
-from ..network.resident import ResidentPyramid, zscored
-from ..network.spectral import SpectralNet
+from ..network.fft_inference import SpectralNet
 
 TASK = "detect"
 CPU_BATCH, GPU_BATCH = 16, 512

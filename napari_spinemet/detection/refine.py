@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..imaging import Detection, LikelihoodMap, SagittalSeries
-from ..imaging.edge import fit_to_edge
+from ..imaging.edge_fitting import fit_to_edge
 from ..imaging.geometry import index_to_mm
 from ..imaging.grids import resample_image
 from ..jobs import CancelToken

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpinemetError, check_seed
-from .counting import LevelArray
+from .case_tables import LevelArray
 from .curve import DIGITS, MEAN, SUM, FrocCurve, check_range
 
 FloatArray = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import SpinemetError
-from .counting import CaseTable, FloatArray, LevelArray
+from .case_tables import CaseTable, FloatArray, LevelArray
 
 MEAN, SUM = "mean", "sum"
 """Readings of false positives per case: mean over slices, and per scan (sum over slices)."""

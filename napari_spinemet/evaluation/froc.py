@@ -23,9 +23,9 @@ from ..detection.gate import SpineCurve, spine_curve
 from ..errors import SpinemetError
 from ..imaging import Annotation, FrocCase, LikelihoodMap
 from ..imaging.grids import resample_labels
-from .counting import CaseTable, FloatArray, Marks, case_table, slice_steps
+from .case_tables import CaseTable, FloatArray, Marks, case_table, slice_steps
 from .curve import FrocCurve, curve_of
-from .flooding import Nodes, flood
+from .fast_max_tree import Nodes, flood
 
 
 def region_centres(

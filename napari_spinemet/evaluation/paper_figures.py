@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from ..disclaimer import NOTICE
 from ..imaging import Detection
-from ..notice import NOTICE
 from .figure_marks import MaskArray, bare, contour, line, name_false, patch_letters
 from .pictures import CONTOUR_COLOUR, DETECTION_COLOUR, _letters
 

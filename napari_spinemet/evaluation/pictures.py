@@ -15,10 +15,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from ..atomic_files import replace_atomically
 from ..detection import DetectionResult
+from ..disclaimer import NOTICE
 from ..imaging import Annotation, Detection, Finding, SagittalSeries
-from ..notice import NOTICE
-from ..storage import replace_atomically
 from .bands import Bands
 from .curve import MEAN, SUM, FrocCurve
 

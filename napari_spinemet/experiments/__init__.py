@@ -1,16 +1,1 @@
-"""Whole cohorts: operating points, cross-validation, the comparisons of the paper."""
-
-from .crossval import CrossValidationResult, cross_validate, split_folds
-from .operating_point import OperatingPointChoice, choose_operating_point
-from .study_froc import SystemCurve, baseline_curves, study_curve
-
-__all__ = [
-    "CrossValidationResult",
-    "OperatingPointChoice",
-    "SystemCurve",
-    "baseline_curves",
-    "choose_operating_point",
-    "cross_validate",
-    "split_folds",
-    "study_curve",
-]
+"""The paper, run again: its comparisons on a synthetic cohort, and its figures from a study."""

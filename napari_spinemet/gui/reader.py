@@ -59,7 +59,7 @@ def _dicom_or_zip(place: Path) -> bool:
 def read_scan(path: Any) -> list[LayerData]:
     """Read the one detectable series of a place as an image layer."""
     from ..dicom import read_series
-    from .layer_looks import series_layer
+    from .viewer.layer_style import series_layer
 
     place = _place(path)
     try:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QScrollArea, QStyle, QTabWidget, QVBoxLayout, QWidget
 
-from .annotate import AnnotateWidget
-from .detect import DetectWidget
-from .load import LoadWidget
-from .review import ReviewWidget
-from .screen import ScreenMemory
-from .session import session_of
-from .train import TrainWidget
+from .annotate.annotate_widget import AnnotateWidget
+from .detect.detect_widget import DetectWidget
+from .load.load_widget import LoadWidget
+from .review.review_widget import ReviewWidget
+from .train.train_widget import TrainWidget
+from .view_state import ScreenMemory
+from .viewer.session import session_of
 
 if TYPE_CHECKING:
     import napari

@@ -1,7 +1,7 @@
 """What every long computation speaks: a cancel token and typed events."""
 
+from .cancellation import CancelToken, Deadline
 from .events import Charted, Evaluated, Event, EventCallback, Finished, Progressed, Started
-from .token import CancelToken, Deadline
 
 __all__ = [
     "CancelToken",

@@ -20,9 +20,9 @@ from importlib import import_module
 from typing import IO, Any
 
 from ..errors import Cancelled, SpinemetError
+from .allocator import keep_freed_memory
+from .cancellation import CancelToken
 from .events import EventCallback, ignore
-from .memory import keep_freed_memory
-from .token import CancelToken
 
 _POLL_S = 0.05
 _GRACE_S = 20.0

@@ -11,8 +11,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
+from ..atomic_files import replace_atomically, write_text
 from ..errors import SpinemetError
-from ..storage import replace_atomically, write_text
 from .card import DEFAULT, ModelCard, load_card, model_names, weights_path
 from .siamese import SiameseNet
 

@@ -3,6 +3,6 @@
 from .case import PhantomCase, make_case
 from .cohort import make_cohort
 from .implant import Implant, implant_lesion
-from .trial import make_implants
+from .implant_cohort import make_implants
 
 __all__ = ["Implant", "PhantomCase", "implant_lesion", "make_case", "make_cohort", "make_implants"]

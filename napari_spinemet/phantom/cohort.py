@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..atomic_files import write_text
 from ..errors import SpinemetError, check_seed
 from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
-from ..storage import write_text
 from .case import PhantomCase, make_case
 from .difficulty import STANDARD, difficulty_of
 from .lesions import AS_IN_THE_PAPER

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
-from ..imaging.levels import from_head_to_feet
+from ..imaging.vertebra_levels import from_head_to_feet
 from .canvas import FloatArray, smooth_noise
 from .growth import MAX_AREA_CM2, MIN_AREA_CM2, grow, main_part, wanted_areas
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..imaging.levels import LEVELS as ALL_LEVELS
+from ..imaging.vertebra_levels import LEVELS as ALL_LEVELS
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from ..dicom import read_series, write_annotation
+from ..atomic_files import replace_atomically, write_text
+from ..dicom import read_series
+from ..exchange import write_annotation
 from ..imaging import Annotation, SagittalSeries
-from ..storage import replace_atomically, write_text
 
 _DATE = "20170101"
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dicom import list_series, read_annotation, read_series
+from ..dicom import list_series, read_series
 from ..dicom.reading import content_hash
 from ..errors import SpinemetError
+from ..exchange import read_annotation
 from ..imaging import Annotation, Finding, SagittalSeries
 from ..imaging.annotation import LAYERS
 from .contour_rows import LabelArray

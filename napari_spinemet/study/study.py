@@ -30,7 +30,7 @@ from ..errors import SpinemetError
 from ..imaging import Annotation, LikelihoodMap, SagittalSeries
 from .case import Case, CaseState
 from .database import CaseRecord, StudyDatabase
-from .likelihoods import file_name, load_likelihood, save_likelihood
+from .likelihood_maps import file_name, load_likelihood, save_likelihood
 from .store import FILE
 
 

@@ -15,7 +15,7 @@ from ..imaging import Annotation, SagittalSeries
 from ..imaging.patches import build_pyramid
 from ..jobs import CancelToken
 from ..network import SiameseNet
-from ..network.resident import ResidentPyramid, zscored
+from ..network.device_pyramid import ResidentPyramid, zscored
 from .sampling import PAPER_RULE, SamplingRule, draw_samples
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]

@@ -33,9 +33,9 @@ from ..imaging.patches import build_pyramid
 from ..jobs import CancelToken
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
-from ..network.resident import ResidentPyramid
+from ..network.device_pyramid import ResidentPyramid
 from .batches import CPU, Cases, Outcome
-from .mistakes import far_from_lesions, lesion_likelihood
+from .hard_negatives import far_from_lesions, lesion_likelihood
 from .sampling import PAPER_RULE, SamplingRule, slice_classes
 from .variation import Variation
 

@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..atomic_files import replace_atomically
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
-from ..storage import replace_atomically
 
 _KEY = "napari-spinemet training"
 

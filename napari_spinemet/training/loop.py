@@ -19,15 +19,15 @@ from ..imaging.patches import LocalZScore
 from ..jobs import CancelToken, Evaluated, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
 from ..network import ModelCard, SiameseNet, save_model
+from ..network.device_pyramid import home_of_images
 from ..network.devices import choose_device, failure_of, reduced_precision
-from ..network.resident import home_of_images
 from .batches import Batch, Batches, WindowBatches
 from .blocks import KEPT, BlockBatches
 from .checkpoint import Standing, fingerprint_of
 from .config import TrainingConfig
-from .judge import Judge, weighted_loss
-from .plan import epochs_in, one_cycle
-from .run import Run
+from .schedule import epochs_in, one_cycle
+from .training_run import Run
+from .validation_error import Judge, weighted_loss
 
 TASK = "train"
 Cases = Sequence[tuple[SagittalSeries, Annotation]]

@@ -10,6 +10,21 @@ import gdcm
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_builder import (
+    SPACING_MM,
+    Truth,
+    assert_exact,
+    corners,
+    enhanced_truth,
+    make_enhanced,
+    make_series,
+    make_truth,
+    nothing_said,
+    pixels_of,
+    save,
+    set_pixels,
+    write,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset, FileDataset
@@ -27,21 +42,6 @@ from pydicom.uid import (
 
 from napari_spinemet.dicom import list_series, read_series
 from napari_spinemet.imaging.geometry import orientation_codes
-
-from .builder import (
-    SPACING_MM,
-    Truth,
-    corners,
-    enhanced_truth,
-    make_enhanced,
-    make_series,
-    make_truth,
-    pixels_of,
-    save,
-    set_pixels,
-    write,
-)
-from .conftest import assert_exact, nothing_said
 
 Images = list[FileDataset]
 Fault = Callable[[Path, Images, Truth], Truth | None]

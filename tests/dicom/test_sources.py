@@ -8,15 +8,13 @@ import zlib
 from pathlib import Path
 
 import pytest
+from dicom_builder import Truth, assert_exact, make_enhanced, make_series, save, write
 from pydicom.fileset import FileSet
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from napari_spinemet.dicom import list_series, read_series, sources
 from napari_spinemet.dicom.sources import scan as scan_place
 from napari_spinemet.dicom.sources import zipfile as used_zipfile
-
-from .builder import Truth, make_enhanced, make_series, save, write
-from .conftest import assert_exact
 
 
 def zipped(archive: Path, folder: Path, prefix: str = "") -> Path:

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_builder import make_series, make_truth, rotation
 from pydicom.dataset import Dataset, FileDataset
 
 from napari_spinemet.dicom.headers import contrast_of, facts_of, numbers, plane_of
 from napari_spinemet.dicom.sources import Source
 from napari_spinemet.dicom.stacks import Stack, belongs, split
-
-from .builder import make_series, make_truth, rotation
 
 CONTRASTS = {
     "STIR, 1.5 T": ({"seq": ["SE", "IR"], "ti": 160, "te": 60, "tr": 4000}, "STIR"),

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from napari_spinemet.disclaimer import NOTICE
 from napari_spinemet.evaluation import FrocCurve, froc
 from napari_spinemet.evaluation.curve import MEAN, SUM
 from napari_spinemet.evaluation.paper_figures import (
@@ -28,7 +29,6 @@ from napari_spinemet.evaluation.pictures import (
     rendered,
 )
 from napari_spinemet.imaging import Annotation, Detection, FrocCase, LikelihoodMap
-from napari_spinemet.notice import NOTICE
 
 SPACING_MM = (1.25, 0.8)
 

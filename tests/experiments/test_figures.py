@@ -15,21 +15,18 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from scipy import ndimage
 
-from napari_spinemet import storage
+from napari_spinemet import atomic_files as storage
 from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.disclaimer import NOTICE
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.evaluation import froc
 from napari_spinemet.evaluation.froc import CaseForests
 from napari_spinemet.evaluation.paper_figures import FLIPS
-from napari_spinemet.evaluation.published import points_of, read_points
-from napari_spinemet.experiments.figures import FIGURES, MapSource, export, export_figures
-from napari_spinemet.experiments.figures.choice import (
-    judge,
-    lesion_places,
-)
+from napari_spinemet.evaluation.published_curves import points_of, read_points
+from napari_spinemet.experiments.figures import FIGURES, export, export_figures
+from napari_spinemet.experiments.figures.choice import judge, lesion_places
 from napari_spinemet.experiments.figures.patches import lesion_patches
 from napari_spinemet.experiments.figures.survey import AGGREGATED, PLAIN, survey
-from napari_spinemet.experiments.study_froc import redrawn
 from napari_spinemet.imaging import (
     Annotation,
     FrocCase,
@@ -40,9 +37,10 @@ from napari_spinemet.imaging import (
 from napari_spinemet.imaging.grids import working_affine, working_shape
 from napari_spinemet.jobs import CancelToken
 from napari_spinemet.network import ModelCard, SiameseNet, save_model
-from napari_spinemet.notice import NOTICE
 from napari_spinemet.study import Case, Study
 from napari_spinemet.training.batches import WindowBatches
+from napari_spinemet.workflows.map_source import MapSource
+from napari_spinemet.workflows.study_froc import redrawn
 
 Held = tuple[Study, dict[str, tuple[SagittalSeries, Annotation]]]
 POINT = OperatingPoint(0.6, 0.5, 0.4)

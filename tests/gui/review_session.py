@@ -45,7 +45,7 @@ def main() -> None:
     from qtpy.QtWidgets import QApplication
 
     from napari_spinemet.gui.application import open_workspace
-    from napari_spinemet.gui.findings_box import VERDICT
+    from napari_spinemet.gui.review.findings_panel import VERDICT
 
     path, model, rng = Path(sys.argv[1]), sys.argv[2], random.Random(int(sys.argv[3]))
     viewer = napari.Viewer()

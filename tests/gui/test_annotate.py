@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom.builder import Truth, make_series, make_truth, write
+from dicom_builder import Truth, make_series, make_truth, write
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from qtpy.QtCore import Qt
@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.study import Case, Study
-from napari_spinemet.study.reader_contours import take_contours
+from napari_spinemet.study.import_contours import take_contours
 
 from .mouse import canvas_of, click, click_place, picture, stroke
 from .test_widgets import open_case, said
@@ -106,7 +106,7 @@ def test_a_click_on_what_is_seen_paints_what_lies_there_in_the_patient(
     qtbot.waitUntil(lambda: not session.autosave.pending)
     import SimpleITK as sitk
 
-    from napari_spinemet.study.exchange import write_contours
+    from napari_spinemet.exchange.annotation_files import write_contours
 
     case = Study(tmp_path / "study").cases()[0]
     stored = case.annotation(case.series())

@@ -11,7 +11,7 @@ import pytest
 
 import napari_spinemet
 from napari_spinemet.gui.reader import get_reader
-from napari_spinemet.gui.session import session_of
+from napari_spinemet.gui.viewer.session import session_of
 from napari_spinemet.phantom.sample import sample_study
 
 

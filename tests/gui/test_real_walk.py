@@ -10,7 +10,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton, QApplication, QFileDialog, QScrollArea, QWidget
 
-from napari_spinemet.gui import sign_row
+from napari_spinemet.gui.review import sign_off as sign_row
 
 from .conftest import grabbed
 

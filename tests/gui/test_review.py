@@ -14,7 +14,7 @@ from napari_spinemet.detection.components import OUTSIDE
 from napari_spinemet.detection.gate import GateRule, SpineCurve
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.errors import Cancelled
-from napari_spinemet.gui.layer_looks import DIMMED
+from napari_spinemet.gui.viewer.layer_style import DIMMED
 from napari_spinemet.imaging import LikelihoodMap, OperatingPoint, SagittalSeries
 from napari_spinemet.imaging.grids import working_affine
 from napari_spinemet.jobs import CancelToken
@@ -248,7 +248,7 @@ def test_every_tick_shows_one_threshold(review: object, qtbot: object) -> None:
 def test_a_scan_without_contours_has_no_truth(review: object, qtbot: object) -> None:
     """Said beside the curve of a study, on which the threshold's point stands; not once drawn."""
     from napari_spinemet.evaluation import froc_from_detections
-    from napari_spinemet.gui.session import ShownCurve
+    from napari_spinemet.gui.viewer.session import ShownCurve
 
     session, truth = review.session, review.froc_box.truth
     assert truth.isHidden()

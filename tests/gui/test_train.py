@@ -20,12 +20,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 
-from napari_spinemet.experiments import train_study as train_study_module
-from napari_spinemet.experiments.uncertainty import CaseUncertainty
 from napari_spinemet.network import load_card
 from napari_spinemet.study import Study
-from napari_spinemet.study.likelihoods import file_name
+from napari_spinemet.study.likelihood_maps import file_name
 from napari_spinemet.training import loop
+from napari_spinemet.workflows import study_training as train_study_module
+from napari_spinemet.workflows.uncertainty import CaseUncertainty
 
 STARTS = int(os.environ.get("SPINEMET_STARTS", "12"))
 

@@ -10,8 +10,8 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_spinemet.detection import link_findings
-from napari_spinemet.gui.findings_box import HEADINGS, VERDICT
-from napari_spinemet.gui.session import ShownCurve
+from napari_spinemet.gui.review.findings_panel import HEADINGS, VERDICT
+from napari_spinemet.gui.viewer.session import ShownCurve
 
 from .conftest import grabbed
 

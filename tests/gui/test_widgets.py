@@ -12,7 +12,7 @@ import pytest
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 
-from napari_spinemet.gui.runner import JobRunner
+from napari_spinemet.gui.viewer.job_runner import JobRunner
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
 

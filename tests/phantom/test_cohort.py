@@ -11,8 +11,9 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from napari_spinemet.dicom import read_annotation, read_series
+from napari_spinemet.dicom import read_series
 from napari_spinemet.errors import Cancelled, SpinemetError
+from napari_spinemet.exchange import read_annotation
 from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.phantom import make_case, make_cohort
 from napari_spinemet.phantom import sample as sample_module

@@ -12,13 +12,14 @@ import pydicom
 import pytest
 from scipy import ndimage
 
-from napari_spinemet.cli import app
-from napari_spinemet.dicom import read_annotation, read_series, write_annotation
+from napari_spinemet.cli.app import app
+from napari_spinemet.dicom import read_series
 from napari_spinemet.errors import Cancelled, SpinemetError
+from napari_spinemet.exchange import read_annotation, write_annotation
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.jobs import CancelToken, Event
 from napari_spinemet.phantom import PhantomCase, implant_lesion, make_case, make_implants
-from napari_spinemet.phantom.trial import as_stored
+from napari_spinemet.phantom.implant_cohort import as_stored
 from napari_spinemet.study import Study
 
 REAL = os.environ.get("SPINEMET_REAL_DATA")

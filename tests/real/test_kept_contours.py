@@ -15,12 +15,13 @@ import highdicom as hd
 import numpy as np
 import pytest
 
+from napari_spinemet.contouring.vertebra_proposal import propose_vertebrae
 from napari_spinemet.detection import likelihood_map
 from napari_spinemet.detection.gate import spine_curve
-from napari_spinemet.dicom import read_annotation, read_series
+from napari_spinemet.dicom import read_series
+from napari_spinemet.exchange import read_annotation
 from napari_spinemet.imaging.geometry import index_to_mm
-from napari_spinemet.imaging.levels import from_head_to_feet
-from napari_spinemet.imaging.proposal import propose_vertebrae
+from napari_spinemet.imaging.vertebra_levels import from_head_to_feet
 from napari_spinemet.network import load_model
 
 KEPT = Path(__file__).with_name("lspine_vertebrae.zip")

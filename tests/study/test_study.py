@@ -19,7 +19,7 @@ from napari_spinemet.phantom.sample import SEED, sample_study
 from napari_spinemet.study import Case, Study
 from napari_spinemet.study.contour_rows import ContourRows
 from napari_spinemet.study.database import APPROVED, CaseRecord
-from napari_spinemet.study.reader_contours import keep_beside, take_contours
+from napari_spinemet.study.import_contours import keep_beside, take_contours
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ import torch
 
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.jobs import Progressed
-from napari_spinemet.training import TrainingConfig, run, train
+from napari_spinemet.training import TrainingConfig, train
+from napari_spinemet.training import training_run as run
 
 
 def main() -> None:

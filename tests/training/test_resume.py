@@ -21,7 +21,8 @@ from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.network import SiameseNet
-from napari_spinemet.training import run, train
+from napari_spinemet.training import train
+from napari_spinemet.training import training_run as run
 
 KILLS = int(os.environ.get("SPINEMET_TRAINING_KILLS", "6"))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...evaluation import FrocCurve
 from ...evaluation.pictures import froc_figure
-from .ground import FROC, Ground, Made, settings_of
+from .figure_context import FROC, Ground, Made, settings_of
 from .survey import AGGREGATED, PLAIN
 
 SINGLE = "one-resolution"

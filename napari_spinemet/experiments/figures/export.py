@@ -9,23 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...atomic_files import replace_atomically
+from ...disclaimer import NOTICE
 from ...errors import SpinemetError
 from ...evaluation.pictures import rendered
 from ...imaging import OperatingPoint
 from ...jobs import CancelToken, EventCallback
 from ...jobs.events import ignore
-from ...notice import NOTICE
-from ...storage import replace_atomically
 from ...study import Study
-from .choice import (
-    CaseFacts,
-    choose_false_positive,
-    choose_lesions,
-    choose_slice,
-    choose_slices,
-)
+from ...workflows.map_source import MapSource
+from .choice import CaseFacts, choose_false_positive, choose_lesions, choose_slice, choose_slices
 from .curves import make_froc
-from .ground import (
+from .figure_context import (
     CONTOURS,
     FALSE_POSITIVE,
     FIGURES,
@@ -38,7 +33,6 @@ from .ground import (
 )
 from .patches import make_patches
 from .slices import make_contours, make_maps
-from .sources import MapSource
 from .survey import Survey, survey
 
 INDEX = "figures.json"

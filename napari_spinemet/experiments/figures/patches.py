@@ -13,7 +13,7 @@ from ...imaging.grids import resample_labels
 from ...imaging.patches import build_pyramid, zscore
 from ...network import SiameseNet
 from .choice import LesionPlace
-from .ground import PATCHES, Ground, Made
+from .figure_context import PATCHES, Ground, Made
 
 
 def make_patches(ground: Ground, places: Sequence[LesionPlace]) -> Made:

@@ -9,7 +9,7 @@ from ...detection.pipeline import evaluate
 from ...evaluation.paper_figures import ShownSlice, contours_figure, likelihood_figure
 from ...imaging import Annotation, SagittalSeries
 from .choice import SliceVerdict, Window, judge
-from .ground import CONTOURS, FALSE_POSITIVE, PLAIN_MAPS, Ground, Made, settings_of
+from .figure_context import CONTOURS, FALSE_POSITIVE, PLAIN_MAPS, Ground, Made, settings_of
 
 
 def make_contours(ground: Ground, window: Window) -> Made:

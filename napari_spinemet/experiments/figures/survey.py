@@ -13,9 +13,9 @@ from ...imaging import PAPER_OPERATING_POINT, Annotation, FrocCase, LikelihoodMa
 from ...jobs import CancelToken, EventCallback, Progressed
 from ...jobs.events import ignore
 from ...study import Case, Study
-from ..study_froc import LOWEST
+from ...workflows.map_source import MapSource, single_resolution_sets
+from ...workflows.study_froc import LOWEST
 from .choice import MAX_DISTANCE_MM, CaseFacts, facts_of
-from .sources import MapSource, single_resolution_sets
 
 TASK = "figures"
 AGGREGATED, PLAIN = "with-aggregation", "without-aggregation"

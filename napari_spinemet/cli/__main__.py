@@ -1,0 +1,5 @@
+"""``python -m napari_spinemet.cli``."""
+
+from . import main
+
+main()

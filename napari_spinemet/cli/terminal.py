@@ -1,0 +1,191 @@
+"""What the command writes: results to stdout, messages and progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..jobs import CancelToken, Evaluated, Progressed
+
+if TYPE_CHECKING:
+    from ..detection import DetectionResult
+    from ..imaging import SeriesSummary
+    from ..jobs import Event, EventCallback
+
+# What a scanner wrote is text, whatever brackets it has.
+console = Console(stderr=True, markup=False, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One object to stdout."""
+    print(json.dumps(value, indent=1))
+
+
+def _results() -> Console:
+    # Made when used: stdout may have been replaced since.
+    return Console(markup=False, highlight=False)
+
+
+@contextmanager
+def progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
+    """A progress bar on stderr fed by events, and a token that Ctrl-C raises."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    token = CancelToken()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    former = signal.getsignal(signal.SIGINT)
+
+    def interrupted(*_: object) -> None:
+        # Once asks to stop within a batch; twice stops whatever does not listen.
+        if token.cancelled:
+            raise KeyboardInterrupt
+        token.cancel()
+
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        with Progress(*columns, console=console, transient=True) as bar:
+            line = bar.add_task(task, total=None, note="")
+
+            def on_event(event: Event) -> None:
+                if isinstance(event, Progressed):
+                    values = " ".join(f"{k} {v:.3f}" for k, v in event.values.items())
+                    bar.update(
+                        line,
+                        completed=event.done,
+                        total=event.total,
+                        note=f"{event.message} {values}",
+                    )
+                elif isinstance(event, Evaluated):
+                    values = ", ".join(f"{k} {v:.4f}" for k, v in event.values.items())
+                    bar.console.print(f"{task} {event.step}: {values}")
+
+            yield on_event, token
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def print_series(summaries: Sequence[SeriesSummary]) -> None:
+    """What a place holds, three lines a series."""
+    out = _results()
+    for s in summaries:
+        spacing = " x ".join(f"{v:.3g}" for v in s.spacing_mm) if s.spacing_mm else "?"
+        facts = f"{s.plane}, {s.contrast}, {s.slices} slices, {spacing} mm"
+        out.print(f"{s.description or 'no description'}: {facts}", style="bold", soft_wrap=True)
+        out.print(f"  {s.series_uid}", soft_wrap=True)
+        verdict = "can be detected on" if s.detectable else f"cannot be detected on: {s.reason}"
+        out.print(f"  {verdict}", soft_wrap=True)
+
+
+def print_findings(name: str, result: DetectionResult) -> None:
+    """A table of findings."""
+    table = Table(title=f"{name}: {len(result.findings)} findings")
+    for heading in ("slices", "volume cm³", "largest area cm²", "peak", "centre mm (LPS)"):
+        table.add_column(heading)
+    for finding in result.findings:
+        first, last = finding.slices
+        table.add_row(
+            f"{first + 1}-{last + 1}",
+            f"{finding.volume_cm3:.1f}",
+            f"{finding.largest.area_cm2:.1f}",
+            f"{finding.peak:.2f}",
+            ", ".join(f"{v:.0f}" for v in finding.centre_mm),
+        )
+    _results().print(table)
+
+
+def print_froc(name: str, report: Mapping[str, Any]) -> None:
+    """A table of the systems of a FROC report."""
+    table = Table(
+        title=f"{name}: {report['cases']} cases, {report['cases_with_lesions']} with lesions"
+    )
+    table.add_column("system")
+    for reading in ("mean over slices", "per scan"):
+        for figure in ("TP rate at 0.20 FP", "TP rate at 1 FP", "FP at 90 % TP rate"):
+            table.add_column(f"{figure}, {reading}", justify="right")
+    for title, system in report["systems"].items():
+        cells = []
+        for reading in ("mean_over_slices", "per_scan"):
+            cells += [
+                f"{system[f'tp_rate_at_0.20_fp_{reading}']:.3f}",
+                f"{system[f'tp_rate_at_1_fp_{reading}']:.3f}",
+                _or_never(system[f"fp_at_90_percent_{reading}"]),
+            ]
+        table.add_row(title, *cells)
+    _results().print(table)
+    at = report["at_operating_point"]
+    weight = "no aggregation" if at["weight"] is None else f"weight {at['weight']:g}"
+    _results().print(
+        f"At its operating point (threshold {at['threshold']:.2f}, {at['min_area_cm2']:g} cm², "
+        f"{weight}, {'gate' if at['gate'] else 'no gate'}): TP rate {at['tp_rate']:.3f} at "
+        f"{at['fp_per_scan']:.2f} false positives per scan, {at['fp_mean_over_slices']:.3f} as "
+        "mean over slices."
+    )
+
+
+def print_scans(folder: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table of what was found in many scans."""
+    table = Table(title=f"{folder}: {len(rows)} series")
+    for heading in ("scan", "series", "status", "findings", "largest cm²", "peak", "s"):
+        table.add_column(heading)
+    for row in rows:
+        figures = (
+            [f"{row['findings']}", f"{row['largest_cm2']:.1f}", f"{row['peak']:.2f}"]
+            if row["status"] == "done"
+            else [row["reason"], "", ""]
+        )
+        table.add_row(row["scan"], row["series"], row["status"], *figures, f"{row['seconds']:.1f}")
+    _results().print(table)
+
+
+def print_cases(study: str, cases: Sequence[Mapping[str, Any]]) -> None:
+    """A table of the cases of a study."""
+    table = Table(title=f"{study}: {len(cases)} case{'s' if len(cases) != 1 else ''}")
+    for name in ("case", "state", "by", "at"):
+        table.add_column(name)
+    for row in cases:
+        table.add_row(*(row[name] for name in ("case", "state", "by", "at")))
+    _results().print(table)
+
+
+def print_speed(device: str, measured: Sequence[Mapping[str, Any]]) -> None:
+    """A table of timings, each scaled to a whole case or epoch."""
+    table = Table(title=device)
+    for name, justify in (
+        ("what", "left"),
+        ("done", "right"),
+        ("s", "right"),
+        ("a second", "right"),
+        ("whole case or epoch, s", "right"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in measured:
+        table.add_row(
+            row["name"],
+            f"{row['amount']}",
+            f"{row['seconds']:.2f}",
+            f"{row['rate']:.0f}",
+            f"{row['whole_seconds']:.1f}",
+        )
+    _results().print(table)
+
+
+def _or_never(value: float | None) -> str:
+    return "never" if value is None else f"{value:.3g}"

@@ -1,0 +1,1 @@
+"""Annotate: contours of lesions and vertebrae as label layers."""

@@ -1,0 +1,348 @@
+"""Annotate: contours of lesions and vertebrae as label layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
+
+from ...errors import SpinemetError
+from ..viewer.common_widgets import button, group, notice, row
+from ..viewer.drawing import Drawing
+from ..viewer.session import session_of
+from ..viewer.shortcuts import Key, KeyHelp, bind
+from .contour_files import ContourFiles
+from .contour_status import CaseStateBox
+from .vertebra_panel import MARK, NAME, VertebraBox
+
+if TYPE_CHECKING:
+    import napari
+
+GROW = "grow"
+"""A tool that napari does not have: a click that is no drag. So are MARK and NAME."""
+TOOLS = (
+    ("Look", "pan_zoom", "A", "Move and zoom the picture."),
+    ("Polygon", "polygon", "P", "Click the corners of an outline; double click closes it."),
+    ("Brush", "paint", "D", "Paint; what begins inside an outline belongs to that one."),
+    ("Eraser", "erase", "E", "Take paint away."),
+    ("Fill", "fill", "F", "Fill a closed outline."),
+    ("Grow", GROW, "G", "Click into a lesion or a body: what is alike and near is added."),
+)
+
+
+class AnnotateWidget(QWidget):
+    """Draw lesions (red) and vertebral bodies (blue, one label each), slice by slice."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.session = session_of(napari_viewer)
+        self.drawing = Drawing(self.session)
+        self._tool = "pan_zoom"
+        self.keys: list[Key] = []
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._create_target_box())
+        layout.addWidget(self._create_tool_box())
+        self.vertebrae = VertebraBox(self.session, self.drawing, self.tools)
+        self.vertebrae.level.currentTextChanged.connect(lambda _: self._choose_level())
+        layout.addWidget(self.vertebrae)
+        layout.addWidget(self._create_slice_box())
+        self.state = CaseStateBox(self.session)
+        layout.addWidget(self.state)
+        self.files = ContourFiles(self.session)
+        keys = button("Shortcuts…", "The keys of all tools (F1).", self.show_keys)
+        layout.addWidget(row(self.files, keys))
+        layout.addStretch(1)
+        layout.addWidget(notice())
+        self._bind_keys()
+        for made in self.findChildren(QPushButton):
+            # A click on a tool must not take the keys away from the picture.
+            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        # A stroke changes several layer properties; one look at the end is enough.
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(60)
+        self._later.timeout.connect(self.refresh)
+        session = self.session
+        session.contours_changed.connect(self._later.start)
+        session.series_changed.connect(self._on_series)
+        session.study_changed.connect(self.refresh)
+        session.drawing_wanted.connect(self._on_wanted)
+        session.layers.contours_shown.connect(self._later.start)  # after undo, too
+        session.viewer.dims.events.current_step.connect(self._on_step)
+        session.viewer.layers.selection.events.active.connect(self._on_step)
+        self._on_series()
+
+    def _create_target_box(self) -> QWidget:
+        box, layout = group("What to draw")
+        self.lesion_button = QPushButton("Lesion (red)")
+        self.vertebra_button = QPushButton("Vertebra (blue)")
+        targets = QButtonGroup(self)
+        for target in (self.lesion_button, self.vertebra_button):
+            target.setCheckable(True)
+            targets.addButton(target)
+        self.lesion_button.setChecked(True)
+        self.lesion_button.setToolTip("Draw on the layer of lesions (L).")
+        self.vertebra_button.setToolTip("Draw on the layer of vertebral bodies (B).")
+        self.lesion_button.toggled.connect(lambda _: self._on_target())
+        self.new_button = button(
+            "New lesion", "The next stroke starts another lesion (N).", self.new_label
+        )
+        layout.addWidget(row(self.lesion_button, self.vertebra_button, self.new_button))
+        return box
+
+    def _create_tool_box(self) -> QWidget:
+        box, layout = group("Tool")
+        grid = QGridLayout()
+        self.tools = QButtonGroup(self)
+        for number, (name, mode, key, help_text) in enumerate(TOOLS):
+            tool = QPushButton(name)
+            tool.setCheckable(True)
+            tool.setToolTip(f"{help_text} ({key})")
+            tool.setProperty("mode", mode)
+            self.tools.addButton(tool)
+            grid.addWidget(tool, number // 3, number % 3)
+        self.tools.buttons()[0].setChecked(True)
+        self.tools.buttonClicked.connect(lambda tool: self.use(tool.property("mode")))
+        layout.addLayout(grid)
+        self.alike = QSpinBox()
+        self.alike.setRange(1, 100)
+        self.alike.setValue(25)
+        self.alike.setPrefix("alike to ")
+        self.alike.setSuffix(" %")
+        self.alike.setToolTip("Grow takes what differs by no more than this from the click.")
+        self.near = QSpinBox()
+        self.near.setRange(1, 100)
+        self.near.setValue(20)
+        self.near.setPrefix("within ")
+        self.near.setSuffix(" mm")
+        self.near.setToolTip("Grow goes no farther than this from the click.")
+        layout.addWidget(row(self.alike, self.near))
+        self.fit_button = button(
+            "Fit to edge",
+            "Move the lesion outlines of this slice to the nearest edge of the picture (T).",
+            self.fit,
+        )
+        undo = button("Undo", "Take the last step back, whatever it was (Ctrl+Z).", self.undo)
+        redo = button("Redo", "Make the step again (Ctrl+Shift+Z).", self.redo)
+        layout.addWidget(row(self.fit_button, undo, redo))
+        return box
+
+    def _create_slice_box(self) -> QWidget:
+        box, layout = group("Neighbouring slices")
+        layout.addWidget(
+            row(
+                button(
+                    "Copy to previous",
+                    "Copy this slice's outlines of the chosen kind to the slice before (Shift+C).",
+                    lambda: self.copy_slice(-1),
+                ),
+                button(
+                    "Copy to next",
+                    "Copy this slice's outlines of the chosen kind to the slice after (C).",
+                    lambda: self.copy_slice(1),
+                ),
+            )
+        )
+        layout.addWidget(
+            button(
+                "Fill the slices between",
+                "Interpolate the outlines of the chosen kind where slices between contoured "
+                "ones are empty (I). One step for Undo.",
+                self.interpolate,
+            )
+        )
+        return box
+
+    def _bind_keys(self) -> None:
+        tools = [Key(key, help_text, partial(self.use, mode)) for _, mode, key, help_text in TOOLS]
+        self.keys = [
+            Key("L", "Draw lesions.", self.lesion_button.click),
+            Key("B", "Draw vertebral bodies.", self.vertebra_button.click),
+            Key("N", "Start another lesion.", self.new_label),
+            *tools,
+            Key("T", "Fit the lesion outlines of this slice to the edge.", self.fit),
+            Key("W", "Mark vertebral bodies by clicks.", partial(self.use, MARK)),
+            Key("R", "Propose outlines for the marked bodies.", self.vertebrae.propose),
+            Key("X", "Name a vertebra by a click, and number the others.", partial(self.use, NAME)),
+            Key("Shift+C", "Copy this slice's outlines to the slice before.", self._copy(-1)),
+            Key("C", "Copy this slice's outlines to the slice after.", self._copy(1)),
+            Key("I", "Fill the slices between contoured ones.", self.interpolate),
+            Key(",", "Show the slice before.", self._step(-1)),
+            Key(".", "Show the slice after.", self._step(1)),
+            Key("Ctrl+Z", "Undo the last step, on either layer.", self.undo),
+            Key("Ctrl+Shift+Z", "Redo it.", self.redo),
+            Key("Ctrl+Return", "Approve the contours.", self.state.approve),
+            Key("F1", "This list.", self.show_keys),
+        ]
+        bind(self, self.keys)
+
+    def _copy(self, step: int) -> Callable[[], None]:
+        return lambda: self.copy_slice(step)
+
+    def _step(self, step: int) -> Callable[[], None]:
+        layers = self.session.layers
+        return lambda: layers.go_to(layers.current_slice + step)
+
+    def show_keys(self) -> None:
+        """Show the list of shortcuts."""
+        self.help = KeyHelp(self.keys, self)
+        self.help.show()
+
+    @property
+    def target(self) -> Labels | None:
+        """The layer that is drawn on."""
+        layers = self.session.layers
+        return layers.lesions if self.lesion_button.isChecked() else layers.vertebrae
+
+    def _on_series(self) -> None:
+        self._on_target()
+        self.refresh()
+
+    def _on_target(self) -> None:
+        lesion = self.lesion_button.isChecked()
+        self.new_button.setEnabled(lesion)
+        self.fit_button.setEnabled(lesion)
+        layer = self.target
+        if layer is None:
+            return
+        if lesion:
+            layer.selected_label = max(1, layer.selected_label)
+        else:
+            self._choose_level()
+        only_vertebrae = self._tool in (MARK, NAME)
+        self.use("pan_zoom" if lesion and only_vertebrae else self._tool)
+
+    def use(self, mode: str) -> None:
+        """Take a tool, on the layer that is drawn on."""
+        session = self.session
+        if mode in (MARK, NAME) and self.lesion_button.isChecked():
+            self._tool = mode
+            self.vertebra_button.setChecked(True)  # comes back here
+            return
+        layer = self.target
+        if layer is None:
+            session.warn(
+                "The layer to draw on was removed; press 'Restore the removed layer'."
+                if session.series is not None
+                else "Open a scan first."
+            )
+            return
+        session.viewer.layers.selection.active = layer
+        for other in (session.layers.lesions, session.layers.vertebrae):
+            if other is not None and other is not layer:
+                other.mode = "pan_zoom"
+        self._tool = mode
+        layer.mode = "pan_zoom" if mode in (GROW, MARK, NAME) else mode
+        if self._on_press not in layer.mouse_drag_callbacks:
+            layer.mouse_drag_callbacks.insert(0, self._on_press)  # before napari paints
+        for tool in self.tools.buttons():
+            tool.setChecked(tool.property("mode") == mode)
+
+    def _on_wanted(self, label: int) -> None:
+        """Take up a lesion that somebody wants to change, or a new one."""
+        self.lesion_button.setChecked(True)
+        layer = self.session.layers.lesions
+        if label and layer is not None:
+            layer.selected_label = label
+        else:
+            self.new_label()
+        self.use("paint" if label else "polygon")
+
+    def new_label(self) -> None:
+        """Start another lesion."""
+        layer = self.session.layers.lesions
+        if layer is not None:
+            layer.selected_label = int(layer.data.max()) + 1
+
+    def _choose_level(self) -> None:
+        """Draw with the label that stands for the chosen level."""
+        layer = self.session.layers.vertebrae
+        if layer is not None and not self.lesion_button.isChecked():
+            layer.selected_label = self.drawing.number_for(self.vertebrae.level.currentText())
+
+    def _on_press(self, layer: Labels, event: Any) -> Iterator[None]:
+        """A click with one of our own tools; a drag moves the picture as ever."""
+        if self._tool == "paint" and layer is self.target and event.button == 1:
+            self._go_on_with(layer, event.position)
+        target, ours = self.target, self._tool in (GROW, MARK, NAME)
+        if target is None or layer is not target or not ours or event.button != 1:
+            return
+        dragged, place = False, event.position
+        yield
+        while event.type == "mouse_move":
+            dragged = True
+            yield
+        if not dragged:
+            self.click_at(*(round(v) for v in layer.world_to_data(place)))
+
+    def _go_on_with(self, layer: Labels, position: Any) -> None:
+        """A stroke that begins inside an outline belongs to that one."""
+        place = tuple(round(v) for v in layer.world_to_data(position))
+        inside = all(0 <= v < n for v, n in zip(place, layer.data.shape, strict=True))
+        label = int(layer.data[place]) if inside else 0
+        if not label:
+            return
+        layer.selected_label = label
+        level = self.drawing.levels().get(label, "")
+        if layer is self.session.layers.vertebrae and level:
+            self.vertebrae.level.setCurrentText(level)
+
+    def click_at(self, index: int, at_row: int, at_column: int) -> None:
+        """Use the tool in hand on a pixel."""
+        place = (index, at_row, at_column)
+        if self._tool == GROW:
+            radius, tolerance = self.near.value(), self.alike.value() / 100
+            self._do(lambda: self.drawing.grow(self.target, place, tolerance, radius))
+        elif self._tool == MARK:
+            self.vertebrae.mark(place)
+        elif self._tool == NAME:
+            self._do(lambda: self.vertebrae.name_at(place))
+
+    def _do(self, step: Callable[[], Any]) -> Any:
+        """Run a step on the contours; where it cannot be made, say why."""
+        try:
+            return step()
+        except SpinemetError as error:
+            self.session.warn(str(error))
+            return None
+        finally:
+            self._later.start()
+
+    def undo(self) -> None:
+        """Take the last step back, on whichever layer."""
+        if not self.session.history.undo():
+            self.session.warn("There is nothing to take back.")
+        self._later.start()
+
+    def redo(self) -> None:
+        """Make the step again that was taken back."""
+        if not self.session.history.redo():
+            self.session.warn("There is nothing to make again.")
+        self._later.start()
+
+    def copy_slice(self, step: int) -> None:
+        """Copy the outlines of this slice to a neighbour."""
+        self._do(lambda: self.drawing.copy_slice(self.target, step))
+
+    def fit(self) -> None:
+        """Move the lesion outlines of this slice to the edge."""
+        self._do(lambda: self.drawing.fit(self.session.layers.lesions))
+
+    def interpolate(self) -> None:
+        """Fill empty slices between contoured ones."""
+        filled = self._do(lambda: self.drawing.interpolate(self.target))
+        if filled:
+            numbers = ", ".join(str(index + 1) for index in filled)
+            self.session.say(f"Filled slice {numbers}; look at each, and mend what does not fit.")
+
+    def _on_step(self, event: Any = None) -> None:
+        self._later.start()
+
+    def refresh(self) -> None:
+        """Tell how far the case is."""
+        self.state.refresh()
+        self.vertebrae.refresh(self.state.bodies)

@@ -1,0 +1,150 @@
+"""Contours from and to files: DICOM SEG, NIfTI, TIFF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QWidget
+
+from ...dicom.reading import source_images
+from ...errors import SpinemetError
+from ...exchange.annotation_files import read_contours, write_contours
+from ...exchange.label_files import stem_of
+from ...study.import_contours import keep_beside
+from ..viewer.common_widgets import button
+from ..viewer.drawing import change
+from ..viewer.layer_style import LEVELS_OF
+
+if TYPE_CHECKING:
+    from ...imaging import Annotation
+    from ..viewer.session import Session
+
+FILTERS = {
+    "DICOM Segmentation (*.dcm)": "seg",
+    "NIfTI (*.nii.gz)": "nifti",
+    "TIFF labels (*.tif)": "tiff",
+}
+_ALL = "Contours (*.dcm *.nii *.nii.gz *.tif *.tiff *.zip);;All files (*)"
+
+
+class ContourFiles(QWidget):
+    """Two buttons: read contours of the open scan, and write those on the screen."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.import_button = button(
+            "Import contours…",
+            "Read contours of this scan from a DICOM Segmentation, NIfTI or TIFF file.",
+            self._choose,
+        )
+        self.export_button = button(
+            "Export contours…",
+            "Write the contours on the screen as DICOM Segmentation, NIfTI or TIFF.",
+            self._choose_target,
+        )
+        layout.addWidget(self.import_button)
+        layout.addWidget(self.export_button)
+        session.series_changed.connect(self._update_buttons)
+        self._update_buttons()
+
+    def _update_buttons(self) -> None:
+        for made in (self.import_button, self.export_button):
+            made.setEnabled(self._session.series is not None)
+
+    def _choose(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Contours of this scan", "", _ALL)
+        if chosen:
+            self.read(Path(chosen))
+
+    def read(self, path: Path) -> None:
+        """Read contours onto layers that are empty, else beside them as another reader's."""
+        session = self._session
+        series = session.series
+        if series is None:
+            session.warn("Open a scan first.")
+            return
+
+        def done(found: list[Annotation]) -> None:
+            if session.series is not series:
+                return
+            for annotation in found:
+                for warning in annotation.warnings:
+                    session.warn(warning)
+            now = session.contours()
+            if (
+                len(found) == 1
+                and now is not None
+                and not any(getattr(now, layer).any() for layer in found[0].holds)
+            ):
+                self._show(found[0])
+                session.say(f"The contours of {path.name} are on the screen.")
+            else:
+                self._keep_beside(found, path)
+
+        session.desk.start("import", lambda *_: read_contours(path, series), done)
+
+    def _show(self, annotation: Annotation) -> None:
+        layers = self._session.layers
+        if layers.vertebrae is not None and "vertebrae" in annotation.holds:
+            layers.vertebrae.metadata[LEVELS_OF] = dict(annotation.levels)
+            change(layers.vertebrae, dict(enumerate(annotation.vertebrae)))
+        if layers.lesions is not None and "lesions" in annotation.holds:
+            change(layers.lesions, dict(enumerate(annotation.lesions)))
+
+    def _keep_beside(self, found: list[Annotation], path: Path) -> None:
+        """Contours that would overwrite those on the screen become another reader's."""
+        session = self._session
+        case, series = session.recorded, session.series
+        if case is None or series is None:
+            session.warn(
+                "There are contours on the screen already, so these were not read; add the scan "
+                "to a study, then both are kept."
+            )
+            return
+
+        def done(readers: list[str]) -> None:
+            session.study_changed.emit()
+            session.say(
+                f"Kept beside those on the screen, as contours by {', '.join(readers)}; choose "
+                "them under 'Compare with'."
+            )
+
+        def work(*_: object) -> list[str]:
+            return [keep_beside(case, a, series, a.reader or stem_of(path)) for a in found]
+
+        session.desk.start("import", work, done)
+
+    def _choose_target(self) -> None:
+        name = self._session.case.name if self._session.case is not None else "contours"
+        chosen, kind = QFileDialog.getSaveFileName(
+            self, "Write contours", f"{name}.dcm", ";;".join(FILTERS)
+        )
+        if chosen:
+            self.write(Path(chosen), FILTERS[kind])
+
+    def write(self, path: Path, as_format: str) -> None:
+        """Write the contours on the screen; the suffix of the name is the format's own."""
+        session = self._session
+        series, contours, source = session.series, session.contours(), session.source
+        if series is None or contours is None:
+            session.warn("Open a scan first.")
+            return
+        stem = path.name
+        for suffix in (".gz", ".nii", ".dcm", ".tif", ".tiff"):
+            stem = stem.removesuffix(suffix)
+        place = session.case.scan if session.case is not None else source
+
+        def work(*_: object) -> list[Path]:
+            if as_format == "seg" and place is None:
+                raise SpinemetError("A DICOM Segmentation needs the files of the scan; open it.")
+            images = source_images(place, series.series_uid) if as_format == "seg" else ()  # type: ignore[arg-type]
+            return write_contours(contours, series, path.parent, stem, as_format, images)
+
+        def done(written: list[Path]) -> None:
+            session.say(f"Written: {', '.join(str(p) for p in written)}.")
+
+        session.desk.start("export", work, done)

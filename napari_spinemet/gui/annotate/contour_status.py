@@ -1,0 +1,210 @@
+"""How far the contours of the open case are: areas, what is missing, what is saved, agreement."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QVBoxLayout
+
+from ...contouring.label_counts import SliceTally
+from ...errors import SpinemetError
+from ...evaluation.agreement import Agreement, compare_readers
+from ...study.database import APPROVED
+from ..viewer.common_widgets import button, row, text
+
+if TYPE_CHECKING:
+    from ...study import Case
+    from ..viewer.session import Session
+
+NOBODY = "nobody"
+_DRAWING_MODES = ("paint", "erase", "fill", "polygon")
+
+
+class CaseStateBox(QGroupBox):
+    """The state of the case, and the button that approves it."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__("State")
+        self._session = session
+        self.lesions, self.bodies = SliceTally(), SliceTally()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        self.area, self.missing, self.saved = text(), text(), text()
+        for told in (self.area, self.missing, self.saved):
+            layout.addWidget(told)
+        self.restore_button = button(
+            "Restore the removed layer",
+            "Show the removed layer again, with its contours.",
+            self.restore,
+        )
+        layout.addWidget(self.restore_button)
+        self.reader = QComboBox()
+        self.reader.setToolTip("Another reader's contours of this case, shown in yellow.")
+        self.reader.currentIndexChanged.connect(lambda _: self.compare())
+        self.compare_row = row(QLabel("Compare with"), self.reader)
+        layout.addWidget(self.compare_row)
+        self.agreement = text()
+        self.agreement.hide()
+        layout.addWidget(self.agreement)
+        self.approve_button = button(
+            "Approve contours",
+            "Say that the contours of this case are right; another stroke takes that back "
+            "(Ctrl+Return).",
+            self.approve,
+        )
+        layout.addWidget(self.approve_button)
+        session.autosave.changed.connect(self._tell_saved)
+        self._approved = False
+        self._looked_at: Case | None = None
+        session.series_changed.connect(self._on_case)
+        session.study_changed.connect(self._on_case)
+        self._on_case()
+
+    def refresh(self) -> None:
+        """Tell areas, and what is missing before a model can learn from the case."""
+        session = self._session
+        self._tell_saved()
+        deleted = session.layers.deleted
+        self.restore_button.setVisible(bool(deleted))
+        if session.series is None:
+            self.area.setText("No scan is open.")
+            self.missing.setText("")
+            return
+        _, row_mm, column_mm = session.series.spacing_mm
+        index = session.layers.current_slice
+        for kind, tally in (("lesions", self.lesions), ("vertebrae", self.bodies)):
+            tally.look(session.layers.shown(kind, session.series, session.annotation))
+        here, slices = self.lesions.pixels(index), self.lesions.slices
+        count, bodies = len(self.lesions.labels), self.bodies.slices
+        self.area.setText(
+            f"Lesion in this slice: {here * row_mm * column_mm / 100:.2f} cm². "
+            f"{count} lesion{'s' if count != 1 else ''} on {len(slices)} slices, "
+            f"{len(self.bodies.labels)} vertebrae."
+        )
+        wanted = []
+        if not bodies:
+            wanted.append("vertebrae")
+        bare = [k + 1 for k in slices if k not in bodies]
+        if bodies and bare:
+            wanted.append(f"vertebrae on slice {', '.join(map(str, bare))}")
+        unnamed = self.bodies.labels - set(session.layers.levels(session.annotation))
+        if unnamed:
+            wanted.append(f"the level of {len(unnamed)} vertebra{'e' if len(unnamed) > 1 else ''}")
+        if session.case is None:
+            wanted.append("a place in a study (Load: Add open scan to study)")
+        note = "" if slices else " Without a lesion the case counts as normal."
+        self.missing.setText(
+            (f"Missing before training: {'; '.join(wanted)}." if wanted else "Ready for training.")
+            + note
+        )
+
+    def approve(self) -> None:
+        """Approve the contours of the open case, once all of them are on the disk."""
+        session = self._session
+        case, series = session.case, session.series
+        if case is None or series is None or not session.autosave.active:
+            session.warn("Open a case of a study first, then approve its contours.")
+            return
+        session.autosave.save()
+
+        def done(_: object) -> None:
+            session.study_changed.emit()
+            session.say(f"The contours of {case.name} are approved.")
+
+        session.desk.start("approve", lambda *_: case.approve(series), done)
+
+    def restore(self) -> None:
+        """Show layers that were removed again: what the study holds, else what they held."""
+        session = self._session
+        autosave = session.autosave
+        stored = autosave.active and not autosave.pending
+        session.layers.restore(session.annotation if stored else None)
+        self.refresh()
+
+    def _tell_saved(self) -> None:
+        """Say what of the drawing is on the disk."""
+        session, autosave = self._session, self._session.autosave
+        approved = self._approved and not autosave.pending
+        self.approve_button.setText("Approved" if approved else "Approve contours")
+        self.approve_button.setEnabled(
+            autosave.active and not autosave.failure and not self._approved
+        )
+        active = session.viewer.layers.selection.active if session.viewer is not None else None
+        strange = (
+            isinstance(active, Labels)
+            and active not in (session.layers.lesions, session.layers.vertebrae)
+            and str(active.mode) in _DRAWING_MODES
+            and str(active.name)
+        )
+        if session.series is None:
+            self.saved.setText("")
+        elif strange:
+            self.saved.setText(
+                f"Not saved: '{strange}' is not one of the two layers of contours; choose "
+                "Lesion or Vertebra above to draw on those."
+            )
+        elif not autosave.active:
+            self.saved.setText(
+                session.study.notice
+                if session.study is not None and session.study.notice and session.case is not None
+                else "Not saved: this scan is in no study yet (Load: Add open scan to study)."
+            )
+        elif autosave.failure:
+            self.saved.setText(f"Not saved: {autosave.failure}")
+        elif autosave.pending:
+            self.saved.setText("Saving.")
+        elif autosave.saved_at:
+            self.saved.setText(f"All strokes are saved, the last at {autosave.saved_at}.")
+        else:
+            self.saved.setText("Every stroke is saved as it is drawn.")
+
+    # Readers -----------------------------------------------------------------------------
+
+    def _on_case(self) -> None:
+        """Look at what the study says of the case."""
+        case = self._session.case
+        self._approved = case is not None and case.state.contours == APPROVED
+        self._tell_saved()
+        readers = case.readers() if case is not None else []
+        another, self._looked_at = case != self._looked_at, case
+        if another or readers != [self.reader.itemText(k) for k in range(1, self.reader.count())]:
+            self.reader.blockSignals(True)
+            self.reader.clear()
+            self.reader.addItems([NOBODY, *readers])
+            self.reader.blockSignals(False)
+            self.compare()
+        self.compare_row.setVisible(bool(readers))
+
+    def compare(self) -> None:
+        """Show another reader's contours and how far they agree with those on the screen."""
+        session = self._session
+        case, series, chosen = session.case, session.series, self.reader.currentText()
+        contours = session.contours()
+        if case is None or series is None or contours is None or self.reader.currentIndex() < 1:
+            session.layers.show_other(None)
+            self.agreement.setText("")
+            self.agreement.hide()
+            return
+        try:
+            other = case.annotation(series, chosen)
+        except SpinemetError as error:
+            session.warn(str(error))
+            return
+        session.layers.show_other(other)
+        agreed: dict[str, Any] = compare_readers(contours, other, series)
+        self.agreement.setText(" ".join(_told(kind, a) for kind, a in agreed.items()))
+        self.agreement.show()
+
+
+def _told(kind: str, agreement: Agreement) -> str:
+    """Agreement on one kind of contour in a sentence."""
+    if isnan(agreement.dice):
+        return f"No {kind} by either."
+    alone = len(agreement.only_one) + len(agreement.only_other)
+    centres = (
+        "" if isnan(agreement.distance_mm) else f", centres {agreement.distance_mm:.1f} mm apart"
+    )
+    rest = f", {alone} by one reader only" if alone else ""
+    return f"{kind.capitalize()}: Dice {agreement.dice:.2f}{centres}{rest}."

@@ -1,0 +1,1 @@
+"""Detect: run a model on the open series into image layers."""

@@ -1,0 +1,347 @@
+"""Load: choose a scan, see what is in it, open it, keep it in a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...dicom import list_series, read_series
+from ...errors import SpinemetError
+from ...imaging import Annotation, SagittalSeries, SeriesSummary
+from ...phantom.sample import sample_study
+from ...study import Case, Study
+from ..train.training_cases import words_of
+from ..viewer.common_widgets import JobBar, Table, button, group, notice, row, text
+from ..viewer.preferences import keep, preference
+from ..viewer.session import same_contours, session_of
+
+if TYPE_CHECKING:
+    import napari
+
+TASK = "load"
+
+
+class LoadWidget(QWidget):
+    """Choose or drop a folder, file or zip; open one of its series; work on a study."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.session = session_of(napari_viewer)
+        self.summaries: list[SeriesSummary] = []
+        self.cases: list[Case] = []
+        self.setAcceptDrops(True)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._create_scan_box())
+        layout.addWidget(self._create_study_box(), 1)
+        self.status = text()
+        layout.addWidget(self.status)
+        self.progress = JobBar(self.session.desk, TASK)
+        layout.addWidget(self.progress)
+        layout.addWidget(notice())
+        self.session.study_changed.connect(self.refresh_cases)
+        self.session.series_changed.connect(self.refresh_cases)
+        self.session.ranking_changed.connect(self.refresh_cases)
+        self.session.message.connect(self.status.setText)
+        self.session.case_wanted.connect(self._on_wanted)
+        self._update_buttons()
+
+    def _create_scan_box(self) -> QWidget:
+        box, layout = group("Scan")
+        self.path = QLineEdit(str(preference("places", "scan")))
+        self.path.setPlaceholderText("Folder, DICOM file or zip; or drop it here")
+        self.path.setToolTip("The scan: a folder of DICOM files, one file, a zip or a CD.")
+        self.path.returnPressed.connect(self.look)
+        layout.addWidget(self.path)
+        layout.addWidget(
+            row(
+                button("Folder…", "Choose a folder of DICOM files.", self._choose_folder),
+                button("File or zip…", "Choose a DICOM file or a zip.", self._choose_file),
+                button("Look", "List the series that are there.", self.look),
+            )
+        )
+        self.table = Table(
+            ("Series", "Plane", "Contrast", "Slices", "Usable"),
+            "The series found. One that cannot be used says why.",
+            stretch=4,
+        )
+        self.table.itemSelectionChanged.connect(self._update_buttons)
+        self.table.cellDoubleClicked.connect(lambda *_: self.open())
+        self.table.setMinimumHeight(120)
+        layout.addWidget(self.table)
+        self.reason = text(muted=True)
+        layout.addWidget(self.reason)
+        self.open_button = button("Open series", "Show the chosen series.", self.open)
+        layout.addWidget(self.open_button)
+        return box
+
+    def _create_study_box(self) -> QWidget:
+        box, layout = group("Study")
+        self.study_label = QLabel("no study open")
+        self.study_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout.addWidget(self.study_label)
+        self.study_choose_button = button(
+            "Study…", "Open the folder of a study, or make one.", self._choose_study
+        )
+        layout.addWidget(
+            row(
+                self.study_choose_button,
+                button("Sample study", "Open the synthetic study to try things.", self.open_sample),
+            )
+        )
+        self.case_table = Table(
+            ("Case", "State", "Doubt"),
+            "Cases of the study; double click opens one. Doubt is how unsure a model is of a scan "
+            "without contours, once it has ranked them under Train.",
+            stretch=0,
+        )
+        self.case_table.setColumnHidden(2, True)
+        self.case_table.cellDoubleClicked.connect(lambda *_: self.open_case())
+        self.case_table.itemSelectionChanged.connect(self._update_buttons)
+        layout.addWidget(self.case_table)
+        self.open_case_button = button(
+            "Open case", "Show the chosen case with its contours.", self.open_case
+        )
+        self.import_button = button(
+            "Add open scan to study", "Copy the open scan into the study.", self.import_scan
+        )
+        layout.addWidget(row(self.open_case_button, self.import_button))
+        self.refer = QCheckBox("leave its files where they are")
+        self.refer.setToolTip(
+            "The study then remembers their place and a hash of their content instead of a copy."
+        )
+        layout.addWidget(self.refer, alignment=Qt.AlignmentFlag.AlignRight)
+        return box
+
+    def _update_buttons(self) -> None:
+        chosen = self.table.chosen
+        summary = self.summaries[chosen] if 0 <= chosen < len(self.summaries) else None
+        self.open_button.setEnabled(summary is not None)
+        self.reason.setText(
+            "" if summary is None or summary.detectable else f"Not usable: {summary.reason}."
+        )
+        self.open_case_button.setEnabled(self.case_table.chosen >= 0)
+        session = self.session
+        self.import_button.setEnabled(
+            session.series is not None and session.study is not None and session.case is None
+        )
+
+    # Scans -------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """List the series at the path."""
+        place = self.path.text().strip()
+        if not place:
+            self.session.warn("Choose a folder, file or zip first.")
+            return
+        self._run(lambda *_: list_series(place), self._on_listed)
+
+    def _on_listed(self, summaries: list[SeriesSummary]) -> None:
+        self.summaries = summaries
+        keep("places", scan=self.path.text().strip())
+        self.table.fill(
+            [
+                (
+                    s.description or s.series_uid,
+                    s.plane,
+                    s.contrast,
+                    str(s.slices),
+                    "yes" if s.detectable else f"no: {s.reason}",
+                )
+                for s in summaries
+            ]
+        )
+        usable = [k for k, s in enumerate(summaries) if s.detectable]
+        if usable:
+            self.table.selectRow(usable[0])
+        self.status.setText(f"{len(summaries)} series, {len(usable)} of them usable for detection.")
+
+    def open(self) -> None:
+        """Open the chosen series."""
+        chosen = self.table.chosen
+        if not 0 <= chosen < len(self.summaries):
+            self.session.warn("Choose a series in the table first.")
+            return
+        place, uid = Path(self.path.text().strip()), self.summaries[chosen].series_uid
+        self._open(lambda: (read_series(place, uid), None), place, None)
+
+    def _open(
+        self,
+        read: Callable[[], tuple[SagittalSeries, Annotation | None]],
+        place: Path,
+        case: Case | None,
+    ) -> None:
+        """Read a scan in the background and show it, once unsaved contours are settled."""
+        session = self.session
+        settle = self._settle_contours()
+        if settle is None:
+            return
+        then, seen = session.series, session.contours()
+
+        def work(*_: Any) -> tuple[SagittalSeries, Annotation | None]:
+            settle()
+            return read()
+
+        def done(got: tuple[SagittalSeries, Annotation | None]) -> None:
+            if session.series is then and not same_contours(session.contours(), seen):
+                session.warn("The contours were changed meanwhile, so they stay; open it again.")
+                return
+            if case is not None and session.case == case and session.series is not then:
+                return  # asked for twice: it is there, and perhaps drawn on already
+            series, annotation = got
+            session.open_series(series, place, case, annotation)
+
+        self._run(work, done)
+
+    def _choose_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder of the scan", self.path.text())
+        if chosen:
+            self.path.setText(chosen)
+            self.look()
+
+    def _choose_file(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "DICOM file or zip", self.path.text())
+        if chosen:
+            self.path.setText(chosen)
+            self.look()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """List what was dropped."""
+        paths = [u.toLocalFile() for u in event.mimeData().urls() if u.isLocalFile()]
+        if paths:
+            self.path.setText(paths[0])
+            self.look()
+
+    # Study -------------------------------------------------------------------------------
+
+    def _choose_study(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(
+            self, "Folder of the study", str(preference("places", "study"))
+        )
+        if chosen:
+            self.open_study(Path(chosen))
+
+    def open_study(self, path: Path) -> None:
+        """Open the study in a folder."""
+        open_now = self.session.study
+        if open_now is not None and open_now.path.resolve() == path.resolve():
+            self.refresh_cases()
+            return
+        try:
+            self.session.open_study(Study(path, write=True))
+        except SpinemetError as error:
+            self.session.warn(str(error))
+            return
+        keep("places", study=str(path))
+
+    def open_sample(self) -> None:
+        """Open the sample study; an installed program makes it first."""
+        self._run(lambda *_: sample_study(writable=True), self.open_study)
+
+    def refresh_cases(self) -> None:
+        """List the cases of the open study."""
+        study = self.session.study
+        chosen = self.case_table.chosen
+        former = self.cases[chosen] if 0 <= chosen < len(self.cases) else None
+        states = study.states() if study is not None else []
+        self.cases = [case for case, _ in states]
+        self.study_label.setText(str(study.path) if study is not None else "no study open")
+        ranking = self.session.ranking
+        self.case_table.fill(
+            [(case.name, str(state), words_of(ranking.get(case.name))) for case, state in states]
+        )
+        self.case_table.setColumnHidden(2, not ranking)
+        if self.cases:
+            # The case on the screen, else the one that was chosen, else the first.
+            known = [c for c in (self.session.case, former) if c in self.cases]
+            self.case_table.selectRow(self.cases.index(known[0]) if known else 0)
+        self._update_buttons()
+
+    def _on_wanted(self, name: str) -> None:
+        """Open a case that was chosen under another tab."""
+        names = [case.name for case in self.cases]
+        if name not in names:
+            self.session.warn(f"{name} is not in the study that is open; open its study first.")
+            return
+        self.case_table.choose(names.index(name))
+        self.open_case()
+
+    def open_case(self) -> None:
+        """Open the chosen case with its contours."""
+        chosen = self.case_table.chosen
+        if not 0 <= chosen < len(self.cases):
+            self.session.warn("Choose a case in the table first.")
+            return
+        case = self.cases[chosen]
+
+        def read() -> tuple[SagittalSeries, Annotation | None]:
+            series = case.series()
+            return series, case.annotation(series) if case.contoured else None
+
+        self._open(read, case.path, case)
+
+    def _settle_contours(self) -> Callable[[], object] | None:
+        """Ask what becomes of unsaved contours; gives what to do first, None to stay."""
+        session = self.session
+        if not session.unsaved():
+            return lambda: None
+        contours, series, case = session.contours(), session.series, session.case
+        if session.autosave.active and not session.autosave.failure and None not in (case, series):
+            # Should it fail, the other scan is not opened, and nothing is lost.
+            return lambda: case.save_annotation(contours, series)  # type: ignore[union-attr,arg-type]
+        answers = QMessageBox.StandardButton
+        question = (
+            f"The contours of {case.name} have changed. Save them first?"
+            if case is not None
+            else "The contours of this scan are in no study and will be lost. Open another scan?"
+        )
+        offered = answers.Discard | answers.Cancel
+        if case is not None:
+            offered |= answers.Save
+        answer = QMessageBox.question(self, "Unsaved contours", question, offered, answers.Cancel)
+        if answer == answers.Discard:
+            return lambda: None
+        if answer == answers.Save and None not in (case, contours, series):
+            return lambda: case.save_annotation(contours, series)  # type: ignore[union-attr,arg-type]
+        return None
+
+    def import_scan(self) -> None:
+        """Copy the open scan into the study."""
+        session = self.session
+        study, series, source = session.study, session.series, session.source
+        if study is None or series is None or source is None:
+            session.warn("Open a scan and a study first.")
+            return
+
+        def done(case: Case) -> None:
+            if case.contoured:
+                # Its contours are not the ones on the screen, and must not be saved over.
+                session.warn(f"This scan is in the study as {case.name}; open it there.")
+                return
+            if session.series is series:
+                session.case = case
+            session.study_changed.emit()
+            self.status.setText(f"The scan is in the study as {case.name}.")
+
+        copy = not self.refer.isChecked()
+        self._run(lambda *_: study.import_scan(source, series, copy=copy), done)
+
+    def _run(self, work: Any, done: Any) -> None:
+        self.session.desk.start(TASK, work, done)

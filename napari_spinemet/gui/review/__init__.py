@@ -1,0 +1,1 @@
+"""Review: the threshold, the outlines, the findings with their verdicts, the live FROC."""

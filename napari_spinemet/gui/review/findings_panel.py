@@ -1,0 +1,231 @@
+"""Review's findings: the table, the way through it, and the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QHeaderView, QVBoxLayout, QWidget
+
+from ...errors import SpinemetError
+from ...imaging import Finding
+from ..viewer.common_widgets import Table, button, group, row, text
+from ..viewer.drawing import Drawing
+from ..viewer.shortcuts import Key, KeyHelp, bind
+
+if TYPE_CHECKING:
+    from ..viewer.session import Session
+
+HEADINGS = (
+    ("Level", "The vertebra that most of it lies in, where vertebrae are contoured."),
+    ("Verdict", "What was decided."),
+    ("Slices", "First and last slice, from 1."),
+    ("cm²", "Area in the slice in which it is largest."),
+    ("cm³", "Areas times the distance of the slices."),
+    ("Peak, mean", "Largest likelihood, and the mean in the slice in which it is largest."),
+    ("Centre mm", "Left, posterior, superior of the scanner's centre, in mm."),
+)
+WIDTHS = 52, 72, 52, 46, 46, 82
+VERDICT = 1
+VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure", "unsure", "U"))
+
+
+class FindingsBox(QWidget):
+    """Fly from finding to finding and judge each; a verdict can be undone.
+
+    An outline that does not fit, or a lesion that was missed, is drawn under Annotate.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.findings: list[Finding] = []
+        self._chosen_key: tuple[int, int, int] | None = None
+        box, inner = group("Findings")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(box)
+        self.count = text()
+        self._inner = inner
+        inner.addWidget(self.count)
+        self.table = Table(
+            tuple(name for name, _ in HEADINGS),
+            "Findings across slices; a click shows one, a click on a heading sorts.",
+            stretch=len(HEADINGS) - 1,
+            sortable=True,
+        )
+        for column, (_, meaning) in enumerate(HEADINGS):
+            self.table.horizontalHeaderItem(column).setToolTip(meaning)
+        # By content, each heading would keep room for a sort mark, and the last be cut off.
+        header = self.table.horizontalHeader()
+        header.setStyleSheet("QHeaderView::section { padding: 1px; font-size: 8pt; }")
+        for column, width in enumerate(WIDTHS):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+            header.resizeSection(column, width)
+        self.table.setMinimumHeight(96)
+        self.table.setMaximumHeight(150)
+        self.table.itemSelectionChanged.connect(self._on_chosen)
+        inner.addWidget(self.table)
+        self.verdict_buttons = [
+            button(
+                name, f"Mark the chosen finding as {verdict} ({key}).", partial(self.judge, verdict)
+            )
+            for name, verdict, key in VERDICTS
+        ]
+        self.undo_button = button("Undo", "Take the last verdict back (Ctrl+Z).", self.undo)
+        self.previous_button = button("◀", "Previous finding (Shift+N).", partial(self.go, -1))
+        self.next_button = button("▶", "Next finding (N).", partial(self.go, 1))
+        inner.addWidget(row(*self.verdict_buttons, self.undo_button))
+        self.edit_button = button(
+            "Edit outline",
+            "Make the chosen finding a lesion contour, and change it (E).",
+            self.edit,
+        )
+        self.missed_button = button(
+            "Draw missed", "Contour a lesion that was not found (M).", self.draw_missed
+        )
+        inner.addWidget(
+            row(self.previous_button, self.next_button, self.edit_button, self.missed_button)
+        )
+        self.keys = [
+            Key("N", "Next finding, in the order of the table.", partial(self.go, 1)),
+            Key("Shift+N", "Previous finding.", partial(self.go, -1)),
+            *(
+                Key(
+                    key,
+                    f"The chosen finding is {verdict}; again: it is not.",
+                    partial(self.judge, verdict),
+                )
+                for _, verdict, key in VERDICTS
+            ),
+            Key("Ctrl+Z", "Take the last verdict back.", self.undo),
+            Key("E", "Edit the outline of the chosen finding, as a contour.", self.edit),
+            Key("M", "Draw a lesion that was missed.", self.draw_missed),
+            Key("F1", "This list.", self.show_keys),
+        ]
+        bind(self, self.keys)
+        self.update_buttons()
+
+    def add(self, widget: QWidget) -> None:
+        """Put something below the verdicts."""
+        self._inner.addWidget(widget)
+
+    def fill(self, findings: Sequence[Finding], said: str) -> None:
+        """Show findings; the one that was chosen stays chosen where it has gone to."""
+        self.findings = list(findings)
+        self.count.setText(said)
+        self._fill()
+
+    def judge(self, verdict: str) -> None:
+        """Mark the chosen finding; the same again takes the mark away."""
+        chosen = self.table.chosen
+        if not 0 <= chosen < len(self.findings):
+            self._session.warn("Choose a finding in the table first.")
+            return
+        new = "" if self._verdicts()[chosen] == verdict else verdict
+        self._session.judge(self.findings, chosen, new)
+        self._fill()
+
+    def undo(self) -> None:
+        """Take the last verdict on this scan back."""
+        if not self._session.undo_verdict(self.findings):
+            self._session.say("There is no verdict to take back.")
+        self._fill()
+
+    def edit(self) -> None:
+        """Turn the chosen finding into a contour, for the tools of Annotate."""
+        chosen = self.table.chosen
+        if not 0 <= chosen < len(self.findings):
+            self._session.warn("Choose a finding in the table first.")
+            return
+        try:
+            label, new = Drawing(self._session).add_finding(self.findings[chosen])
+        except SpinemetError as error:
+            self._session.warn(str(error))
+            return
+        self._session.say(
+            f"The outline is lesion {label} now: paint or erase, Ctrl+Z takes it back."
+            if new
+            else f"Lesion {label} is contoured there already, and stays as it was drawn: paint or "
+            "erase to change it."
+        )
+        self._session.drawing_wanted.emit(label)
+
+    def draw_missed(self) -> None:
+        """Go to where a lesion is drawn."""
+        if self._session.series is None:
+            self._session.warn("Open a scan first.")
+            return
+        self._session.say("Click the corners of the missed lesion; a double click closes it.")
+        self._session.drawing_wanted.emit(0)
+
+    def go(self, step: int) -> None:
+        """Choose the next or previous finding, as the table is sorted; beyond an end, the other."""
+        order = self.table.rows_as_shown()
+        if not order:
+            return
+        chosen = self.table.chosen
+        place = order.index(chosen) + step if chosen in order else (0 if step > 0 else -1)
+        self.table.choose(order[place % len(order)])
+
+    def update_buttons(self) -> None:
+        """Offer what can be done now."""
+        one = 0 <= self.table.chosen < len(self.findings)
+        for made in (*self.verdict_buttons, self.edit_button):
+            made.setEnabled(one)
+        self.missed_button.setEnabled(self._session.series is not None)
+        for made in (self.previous_button, self.next_button):
+            made.setEnabled(bool(self.findings))
+        self.undo_button.setEnabled(self._session.can_undo_verdict)
+
+    def _fill(self) -> None:
+        self.table.blockSignals(True)
+        self.table.fill(
+            [
+                (
+                    f.level or "–",
+                    verdict,
+                    _range(*f.slices),
+                    f"{f.largest.area_cm2:.1f}",
+                    f"{f.volume_cm3:.1f}",
+                    f"{f.peak:.2f}, {f.largest.mean:.2f}",
+                    " ".join(f"{v:.0f}" for v in f.centre_mm),
+                )
+                for f, verdict in zip(self.findings, self._verdicts(), strict=True)
+            ]
+        )
+        # Another finding never takes the place of the chosen one.
+        rows = [k for k, f in enumerate(self.findings) if _key(f) == self._chosen_key]
+        if rows:
+            self.table.choose(rows[0])
+        else:
+            self.table.clearSelection()
+        self.table.blockSignals(False)
+        self.update_buttons()
+
+    def _on_chosen(self) -> None:
+        self.update_buttons()
+        chosen = self.table.chosen
+        if 0 <= chosen < len(self.findings):
+            self._chosen_key = _key(self.findings[chosen])
+            largest = self.findings[chosen].largest
+            self._session.layers.centre_on(largest.slice, *largest.centre_working)
+
+    def _verdicts(self) -> list[str]:
+        return self._session.verdicts().of([f.centre_mm for f in self.findings])
+
+    def show_keys(self) -> None:
+        """Show the list of shortcuts."""
+        self.help = KeyHelp(self.keys, self)
+        self.help.show()
+
+
+def _range(first: int, last: int) -> str:
+    return str(first + 1) if first == last else f"{first + 1}–{last + 1}"
+
+
+def _key(finding: Finding) -> tuple[int, int, int]:
+    """Where a finding is, so that it stays chosen when the threshold moves a little."""
+    x, y, z = (round(v / 10) for v in finding.centre_mm)
+    return x, y, z

@@ -1,0 +1,142 @@
+"""The controls of an operating point."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGroupBox, QVBoxLayout
+from superqt import QLabeledDoubleSlider
+
+from ...errors import SpinemetError
+from ...imaging import PAPER_OPERATING_POINT, OperatingPoint
+from ...network.card import load_card
+from ..viewer.common_widgets import button, form, row
+from ..viewer.preferences import preference
+
+
+class OperatingPointBox(QGroupBox):
+    """Threshold, minimum area, aggregation weight and gate, and how outlines are drawn.
+
+    Signals
+    -------
+    threshold_changed(float)
+        Emitted while the slider moves.
+    changed()
+        Emitted after any other of them, and after all of them were set.
+    refined_changed(bool)
+        Emitted when outlines shall be fitted to the picture, or no more.
+    """
+
+    threshold_changed = Signal(float)
+    changed = Signal()
+    refined_changed = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__("Operating point")
+        self.own = last_used_point()
+        """What the button of the model gives."""
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        holder, fields = form()
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold.setRange(0.001, 1.0)
+        self.threshold.setSingleStep(0.01)
+        self.threshold.setDecimals(3)
+        self.threshold.setToolTip("Likelihood from which a pixel belongs to a detection.")
+        self.threshold.valueChanged.connect(self.threshold_changed)
+        fields.addRow("Threshold", self.threshold)
+        self.min_area = _spin(0, 50, 0.5, " cm²", "Smaller detections are dropped.")
+        self.weight = _spin(0, 1, 0.05, "", "Weight of the slice itself among its neighbours.")
+        self.aggregated = QCheckBox("neighbouring slices")
+        self.aggregated.setToolTip("Average the likelihood over the slices on either side.")
+        self.gate = QCheckBox("only within the spine")
+        self.gate.setToolTip(
+            "Drop detections away from the spine that the model recognised; they are shown dimmed."
+        )
+        fields.addRow("Minimum area", self.min_area)
+        fields.addRow("Aggregate", row(self.aggregated, self.weight))
+        fields.addRow("Gate", self.gate)
+        self.refined = QCheckBox("fitted to the picture")
+        self.refined.setToolTip(
+            "Move each outline to the edge next to it, by 3 mm at most, where the picture is clear "
+            "about it; areas and volumes follow. It is done once the threshold rests."
+        )
+        self.refined.toggled.connect(self.refined_changed)
+        fields.addRow("Outlines", self.refined)
+        layout.addWidget(holder)
+        for signal in (
+            self.min_area.valueChanged,
+            self.weight.valueChanged,
+            self.aggregated.toggled,
+            self.gate.toggled,
+        ):
+            signal.connect(lambda _: self._on_changed())
+        layout.addWidget(
+            row(
+                button("Model's own", "The operating point of the model's card.", self.use_own),
+                button("Paper", "0.6, 5 cm², weight 0.4, no gate.", self.use_paper),
+            )
+        )
+        self.set_point(self.own)
+
+    def point(self) -> OperatingPoint:
+        """What the controls say."""
+        weight, own = self.weight.value(), self.own.weight
+        if own is not None and abs(weight - own) < 1e-3:
+            weight = own  # one third has more digits than the box
+        return OperatingPoint(
+            threshold=self.threshold.value(),
+            min_area_cm2=self.min_area.value(),
+            weight=weight if self.aggregated.isChecked() else None,
+            gate=self.gate.isChecked(),
+        )
+
+    def set_point(self, point: OperatingPoint) -> None:
+        """Set all controls, and tell of it once."""
+        former = self.blockSignals(True)
+        self.threshold.setValue(point.threshold)
+        self.min_area.setValue(point.min_area_cm2)
+        self.aggregated.setChecked(point.weight is not None)
+        self.weight.setValue(0.4 if point.weight is None else point.weight)
+        self.gate.setChecked(point.gate)
+        self.blockSignals(former)
+        self._on_changed()
+
+    def use_own(self) -> None:
+        """Take the operating point of the model that made the map."""
+        self.set_point(self.own)
+
+    def use_paper(self) -> None:
+        """Take the paper's operating point."""
+        self.set_point(PAPER_OPERATING_POINT)
+
+    def allow_gate(self, recognised: bool) -> None:
+        """Offer the gate only where the model recognised enough of the spine."""
+        self.gate.setEnabled(recognised)
+        self.gate.setText(
+            "only within the spine" if recognised else "no: too little of the spine recognised"
+        )
+
+    def _on_changed(self) -> None:
+        self.weight.setEnabled(self.aggregated.isChecked())
+        self.changed.emit()
+
+
+def last_used_point() -> OperatingPoint:
+    """The operating point of the model that was used last, or of the shipped one."""
+    for name in (preference("detection", "model"), "default"):
+        try:
+            return load_card(name).operating_point
+        except SpinemetError:
+            continue
+    return PAPER_OPERATING_POINT
+
+
+def _spin(low: float, high: float, step: float, suffix: str, tip: str) -> QDoubleSpinBox:
+    spin = QDoubleSpinBox()
+    spin.setRange(low, high)
+    spin.setSingleStep(step)
+    spin.setDecimals(2 if suffix else 3)
+    spin.setSuffix(suffix)
+    spin.setToolTip(tip)
+    spin.setKeyboardTracking(False)
+    return spin

@@ -1,0 +1,1 @@
+"""Train: from the contoured cases of a study to a model."""

@@ -1,0 +1,263 @@
+"""Train: from the study's contoured cases to a model, in the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from ...errors import OutOfMemory, SpinemetError
+from ...jobs import CancelToken, Event, EventCallback
+from ...jobs.process import run_in_process
+from ...network.card import ModelCard, load_card, model_names
+from ...study.training_state import is_unfinished
+from ..viewer.common_widgets import JobBar, button, group, notice, row, text
+from ..viewer.job_runner import leave_a_core_to_the_interface
+from ..viewer.session import session_of
+from .cross_validation_panel import CrossvalBox
+from .models_panel import ModelsBox
+from .training_cases import TrainingCases
+from .training_form import TrainingForm
+from .training_plots import TrainingPlots
+
+if TYPE_CHECKING:
+    import napari
+
+    from ...workflows.uncertainty import CaseUncertainty
+
+TASK, RANK = "training", "ranking"
+
+
+class TrainWidget(QWidget):
+    """Train on the open study; loss, validation error and FROC are drawn as they come."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.session = session_of(napari_viewer)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._create_cases_box())
+        layout.addWidget(self._create_run_box())
+        self.crossval = CrossvalBox(self.session, self.form, self.cases.chosen)
+        self.models = ModelsBox(self.session)
+        for title, tip, part in (
+            ("Cross-validation", "How good such a model is on cases it never saw.", self.crossval),
+            ("Models of the study", "Choose the default, compare two.", self.models),
+        ):
+            fold = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+            fold.setToolTip(tip)
+            fold.addWidget(part)
+            layout.addWidget(fold)
+        layout.addStretch(1)
+        layout.addWidget(notice())
+        session = self.session
+        session.study_changed.connect(self.refresh)
+        session.ranking_changed.connect(self.refresh)
+        trainer = session.trainer
+        trainer.reported.connect(self._on_reported)
+        for signal in (trainer.queued, trainer.started, session.runner.started):
+            signal.connect(lambda _: self._update())
+        for runner in (trainer, session.runner):
+            runner.idle.connect(self._update)
+        trainer.started.connect(self._on_started)
+        trainer.failed.connect(self._on_failed)
+        trainer.cancelled.connect(self._on_cancelled)
+        self.form.changed.connect(self._update)
+        self.cases.changed.connect(self._update)
+        self._asked_for_devices = False
+        self.refresh()
+
+    def _create_cases_box(self) -> QWidget:
+        box, layout = group("Cases")
+        self.cases = TrainingCases()
+        self.cases.rank_wanted.connect(self.rank)
+        layout.addWidget(self.cases)
+        layout.addWidget(JobBar(self.session.runner, RANK))
+        return box
+
+    def _create_run_box(self) -> QWidget:
+        box, layout = group("Training")
+        self.form = TrainingForm()
+        layout.addWidget(self.form)
+        self.start_button = button("Start training", "Train in the background.", self.start)
+        self.resume_button = button(
+            "Resume",
+            "Go on with the run of this name that was cancelled or cut short, as if nothing had "
+            "stopped it.",
+            lambda: self.start(resume=True),
+        )
+        layout.addWidget(row(self.start_button, self.resume_button))
+        self.progress = JobBar(self.session.trainer, TASK)
+        layout.addWidget(self.progress)
+        self.status = text("The finished model is kept in the study, with its card.")
+        layout.addWidget(self.status)
+        self.smaller_button = button(
+            "Again with half the batch", "Start again with fewer samples a batch.", self._smaller
+        )
+        self.processor_button = button(
+            "Again on the processor", "Start again without the graphics card.", self._on_processor
+        )
+        self.again = row(self.smaller_button, self.processor_button)
+        self.again.hide()
+        layout.addWidget(self.again)
+        self.plots = TrainingPlots()
+        layout.addWidget(self.plots)
+        return box
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask once what the computer has: that takes torch a second."""
+        super().showEvent(event)
+        if not self._asked_for_devices:
+            self._asked_for_devices = True
+
+            def work(*_: Any) -> Any:
+                from ...network.devices import offered_devices
+
+                return offered_devices()
+
+            self.session.desk.start("devices", work, self.form.offer_devices)
+
+    def refresh(self) -> None:
+        """Show the cases of the study."""
+        study = self.session.study
+        self.form.offer_models(
+            [
+                (f"{card.name} ({'shipped' if place in model_names() else 'study'})", place)
+                for place, card in self.models.models
+            ]
+        )
+        self.cases.show_cases(study.states() if study is not None else [], self.session.ranking)
+        self._update()
+
+    def _update(self) -> None:
+        session, study = self.session, self.session.study
+        if study is None:
+            self.cases.summary.setText("No study is open; open one under Load.")
+        idle = study is not None and not session.trainer.has(TASK)
+        self.start_button.setEnabled(idle and bool(self.cases.chosen()))
+        self.resume_button.setEnabled(idle and is_unfinished(self._target(study)))
+        if study is None or session.runner.has(RANK):
+            self.cases.rank_button.setEnabled(False)
+
+    def _target(self, study: Any) -> Path:
+        return study.models / f"{self.form.values()['name']}.safetensors"
+
+    # Training ------------------------------------------------------------------------------
+
+    def start(self, resume: bool = False) -> None:
+        """Start a training run, or go on with one that was cut short."""
+        study = self.session.study
+        if study is None:
+            self.session.warn("Open a study under Load first.")
+            return
+        try:
+            config, decays = self.form.config()
+        except SpinemetError as error:
+            self.session.warn(str(error))
+            return
+        self.form.keep()
+        values = self.form.values()
+        arguments = {
+            "study": str(study.path),
+            "config": config,
+            "only": self.cases.chosen(),
+            "weight_decays": decays,
+            "name": values["name"],
+            "start": values["start"] or None,
+            "minutes": self.form.minutes,
+            "resume": resume,
+            "command": "the Train widget",
+        }
+
+        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
+            if values["process"]:
+                return run_in_process(
+                    "napari_spinemet.workflows.study_training:train_study",
+                    arguments,
+                    on_event=on_event,
+                    cancel=cancel,
+                )
+            from ...workflows.study_training import train_study
+
+            leave_a_core_to_the_interface()
+            return train_study(**arguments, on_event=on_event, cancel=cancel)
+
+        self.again.hide()
+        self.session.trainer.start(TASK, work, self._on_trained)
+
+    def _on_started(self, task: str) -> None:
+        if task == TASK:
+            self.plots.clear()
+            self.status.setText("Reading the cases.")
+
+    def _on_reported(self, task: str, event: Event) -> None:
+        if task == TASK:
+            self.plots.take(event)
+            if self.plots.losses and self.status.text() == "Reading the cases.":
+                self.status.setText("The former model stays as it is until this one is finished.")
+
+    def _on_trained(self, made: tuple[Path, ModelCard]) -> None:
+        path, card = made
+        self.plots.rest()
+        found = card.metrics["validation"]
+        said = f"The model '{card.name}' is in the study."
+        if found.get("tp_rate") is not None:
+            said += (
+                f" On the validation cases it finds {found['tp_rate']:.0%} at "
+                f"{found['fp_per_scan']:.1f} false positives per scan."
+            )
+        self.status.setText(" ".join([said, *card.training["notes"]]))
+        session, study = self.session, self.session.study
+        if study is not None and path.parent == study.models and not study.notice:
+            facts = (card.identity, card.name, card.to_json())
+            session.desk.start("model", lambda *_: study.keep_model(*facts))
+        session.study_changed.emit()
+        session.say(f"Training is finished; '{card.name}' can be chosen under Detect.")
+
+    def _on_failed(self, task: str, sentence: str) -> None:
+        if task == TASK:
+            self.plots.rest()
+            self.status.setText(f"{sentence} The former model is as it was.")
+            self.again.setVisible(isinstance(self.session.trainer.failure, OutOfMemory))
+            self.processor_button.setVisible(self.form.values()["device"] != "cpu")
+            self.smaller_button.setEnabled(self.form.values()["batch_size"] > 8)
+
+    def _on_cancelled(self, task: str) -> None:
+        if task == TASK:
+            self.plots.rest()
+            self.status.setText(
+                "Training was cancelled; the former model is as it was. Resume goes on from here."
+            )
+
+    def _smaller(self) -> None:
+        self.form.set(batch_size=max(8, self.form.values()["batch_size"] // 2))
+        self.start()
+
+    def _on_processor(self) -> None:
+        self.form.set(device="cpu")
+        self.start()
+
+    # What to contour next ------------------------------------------------------------------
+
+    def rank(self) -> None:
+        """Let the model that is chosen under Detect rank the cases without contours."""
+        session, study = self.session, self.session.study
+        if study is None:
+            return
+        model = session.chosen
+
+        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
+            from ...network import load_model
+            from ...workflows.uncertainty import rank_cases
+
+            leave_a_core_to_the_interface()
+            identity = load_card(model).identity
+            return rank_cases(study, load_model(model), identity, on_event=on_event, cancel=cancel)
+
+        def done(ranked: list[CaseUncertainty]) -> None:
+            if session.study is study:
+                session.rank({u.case: u for u in ranked})
+
+        session.runner.start(RANK, work, done)

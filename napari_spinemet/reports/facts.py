@@ -1,0 +1,147 @@
+"""What every report says of inputs, model and settings."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import __version__
+from ..evaluation import FrocCurve
+from ..imaging import Annotation, OperatingPoint, SagittalSeries
+from ..network.card import ModelCard
+from ..study.store import user
+from .page import Block, Facts, Paragraph, Section, Table
+
+
+def voxel_hash(series: SagittalSeries) -> str:
+    """SHA-256 of the intensities and the place of a series in the patient, wherever it lies."""
+    return _hash_of(series.voxels, series.affine)
+
+
+def contour_hash(annotation: Annotation) -> str:
+    """SHA-256 of the labels of an annotation."""
+    return _hash_of(annotation.lesions, annotation.vertebrae)
+
+
+def _hash_of(*arrays: np.ndarray) -> str:
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(repr(array.shape).encode())
+        found.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+    return found.hexdigest()
+
+
+def count_of(things: Sequence[object], name: str) -> str:
+    """So many of them, in words."""
+    return f"{len(things)} {name}{'s' if len(things) != 1 else ''}"
+
+
+def curve_table(curves: Sequence[tuple[str, FrocCurve]]) -> Table:
+    """Every point of some curves, in full precision."""
+    rows = [
+        (name, *(repr(float(value)) for value in point))
+        for name, curve in curves
+        for point in zip(curve.thresholds, curve.tp_rate, curve.fp_mean, curve.fp_sum, strict=True)
+    ]
+    columns = ("Curve", "Threshold", "TP rate", "FP, mean over slices", "FP per scan")
+    return Table("froc", columns, rows)
+
+
+def when(at: str) -> str:
+    """A time of the study's tables for a reader."""
+    return f"{at[:16].replace('T', ' ')} UTC" if at else "–"
+
+
+def making_section(now: datetime.datetime | None = None) -> Section:
+    """Who made the report, when, and with what."""
+    now = now or datetime.datetime.now(datetime.UTC)
+    rows = [
+        ("Made", f"{now:%Y-%m-%d %H:%M} UTC by {user()}"),
+        ("Program", f"napari-spinemet {__version__}"),
+        (
+            "Method",
+            (
+                "Siamese network at three resolutions, after Wang, Fang, Lang, Yuan, Su and Baldi "
+                "(Computers in Biology and Medicine 84, 2017)"
+            ),
+        ),
+    ]
+    return Section("This report", [Facts(rows)])
+
+
+def settings_rows(point: OperatingPoint, *, refined: bool = False) -> list[tuple[str, str]]:
+    """The operating point in words."""
+    return [
+        ("Threshold", f"{point.threshold:.3f}"),
+        ("Minimum area", f"{point.min_area_cm2:g} cm²"),
+        (
+            "Aggregation",
+            "none"
+            if point.weight is None
+            else f"over neighbouring slices, weight {point.weight:.3g} of the slice itself",
+        ),
+        ("Gate", "only within the recognised spine" if point.gate else "none"),
+        (
+            "Outlines",
+            "fitted to the picture, by 3 mm at most"
+            if refined
+            else "where the threshold is passed",
+        ),
+    ]
+
+
+def model_section(identity: str, card: ModelCard | None) -> Section:
+    """The model's card."""
+    if card is None:
+        return Section(
+            "Model",
+            [Facts([("Identity", identity)]), Paragraph("Its card is not at hand.", warning=True)],
+        )
+    configuration, training, point = card.configuration, card.training, card.operating_point
+    resolutions = configuration.get("resolutions", ())
+    rows = [
+        ("Identity", identity),
+        ("SHA-256 of the weights", card.sha256 or "unknown"),
+        (
+            "Network",
+            (
+                f"{configuration.get('form', '?')} form, resolutions "
+                f"{', '.join(f'{r:g}' for r in resolutions)} mm, "
+                f"{configuration.get('outputs', '?')} outputs"
+            ),
+        ),
+        ("Trained on", f"{training.get('cases', '?')} cases, {training.get('date', '?')}"),
+        (
+            "Its own operating point",
+            (
+                f"threshold {point.threshold:.3f}, from {point.min_area_cm2:g} cm², "
+                f"weight {'none' if point.weight is None else f'{point.weight:.3g}'}, "
+                f"{'gate' if point.gate else 'no gate'}"
+            ),
+        ),
+    ]
+    blocks: list[Block] = [Facts([*rows, *_metrics(card)])]
+    return Section("Model", blocks)
+
+
+def _metrics(card: ModelCard) -> list[tuple[str, str]]:
+    """Figures of merit, each with what it was measured on; not the history of the training."""
+    rows = []
+    for name, value in card.metrics.items():
+        values = value if isinstance(value, dict) else {"": value}
+        told = [
+            f"{_words(key)} {part:.3g}" if isinstance(part, float) else f"{_words(key)} {part}"
+            for key, part in values.items()
+            if isinstance(part, int | float | str)
+        ]
+        if told:
+            heading = _words(name)
+            rows.append((heading[:1].upper() + heading[1:], ", ".join(told).strip()))
+    return rows
+
+
+def _words(name: str) -> str:
+    return " ".join({"tp": "TP", "fp": "FP"}.get(w, w) for w in name.split("_"))

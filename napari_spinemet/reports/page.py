@@ -1,0 +1,161 @@
+"""A report as one file that needs nothing else: text, tables and pictures.
+
+What a table says in the page it says in a CSV file beside it, and each figure is there as PNG and
+SVG. The page names no address, so a browser has nothing to ask for.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from ..atomic_files import replace_atomically, write_text
+from ..disclaimer import NOTICE
+from ..evaluation.pictures import rendered
+
+PAGE, TABLES, FIGURES = "report.html", "tables", "figures"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, below each other."""
+
+    kind: ClassVar[str] = "facts"
+    rows: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph; one that is a warning stands out."""
+
+    kind: ClassVar[str] = "paragraph"
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, which is also written as ``tables/NAME.csv``.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, without an ending.
+    columns : sequence of str
+    rows : sequence of sequence of str
+    caption : str
+    """
+
+    kind: ClassVar[str] = "table"
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+
+    def to_csv(self) -> str:
+        """The same content, quoted as RFC 4180 says."""
+        out = io.StringIO()
+        csv.writer(out).writerows([self.columns, *self.rows])
+        return out.getvalue()
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure, which is also written as ``figures/NAME.png`` and ``.svg``.
+
+    Attributes
+    ----------
+    name : str
+        Of the files, without an ending.
+    figure : matplotlib.figure.Figure
+    caption : str
+        What is to be seen; it is also what a page reader says.
+    drawn : bool
+        Whether it is made of lines, and the page shows the SVG; else it shows pixels.
+    data : Table, optional
+        What is drawn, which is written as a CSV file only.
+    """
+
+    kind: ClassVar[str] = "picture"
+    name: str
+    figure: Figure
+    caption: str
+    drawn: bool = False
+    data: Table | None = None
+
+
+Block = Facts | Paragraph | Table | Picture
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A heading and what stands below it."""
+
+    heading: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A report.
+
+    Attributes
+    ----------
+    title, subtitle : str
+    sections : sequence of Section
+    """
+
+    title: str
+    subtitle: str
+    sections: Sequence[Section] = field(default_factory=tuple)
+
+
+def write_page(page: Page, folder: Path) -> Path:
+    """Write a report with its tables and figures; gives the file of the page.
+
+    The page is written last: where it is, all it speaks of is. In place of a former report
+    nothing of that is left.
+
+    Raises
+    ------
+    SpinemetError
+        If the folder cannot be written to.
+    """
+    if (folder / PAGE).is_file():
+        (folder / PAGE).unlink()
+        for place, ending in ((TABLES, "csv"), (FIGURES, "png"), (FIGURES, "svg")):
+            for former in (folder / place).glob(f"*.{ending}"):
+                former.unlink()
+    shown: dict[str, Markup] = {}
+    for block in (b for section in page.sections for b in section.blocks):
+        table = block if isinstance(block, Table) else getattr(block, "data", None)
+        if table is not None:
+            with replace_atomically(folder / TABLES / f"{table.name}.csv") as temporary:
+                # With its mark a spreadsheet reads UTF-8 as such.
+                temporary.write_text(table.to_csv(), encoding="utf-8-sig", newline="")
+        if isinstance(block, Picture):
+            drawn = rendered(block.figure)
+            for ending, content in drawn.items():
+                target = folder / FIGURES / f"{block.name}.{ending}"
+                with replace_atomically(target) as temporary:
+                    temporary.write_bytes(content)
+            kind = "svg" if block.drawn else "png"
+            mime = {"svg": "svg+xml"}.get(kind, kind)
+            code = base64.b64encode(drawn[kind]).decode("ascii")
+            # A picture of its own each, in which names of parts cannot meet those of another.
+            shown[block.name] = Markup(f"data:image/{mime};base64,{code}")
+    environment = Environment(
+        loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined
+    )
+    text = environment.get_template("page.html.jinja").render(page=page, notice=NOTICE, shown=shown)
+    write_text(folder / PAGE, text)
+    return folder / PAGE
