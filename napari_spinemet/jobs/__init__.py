@@ -1,9 +1,12 @@
 """What every long computation speaks: a cancel token and typed events."""
 
-from .cancellation import CancelToken, Deadline
+from .cancellation import NEVER_CANCELLED, CancelToken, Deadline
+from .context import UNATTENDED, JobContext
 from .events import Charted, Evaluated, Event, EventCallback, Finished, Progressed, Started
 
 __all__ = [
+    "NEVER_CANCELLED",
+    "UNATTENDED",
     "CancelToken",
     "Charted",
     "Deadline",
@@ -11,6 +14,7 @@ __all__ = [
     "Event",
     "EventCallback",
     "Finished",
+    "JobContext",
     "Progressed",
     "Started",
 ]

@@ -34,6 +34,18 @@ class CancelToken:
             raise Cancelled("The run was cancelled; what was there before is as it was.")
 
 
+class _NeverCancelled(CancelToken):
+    """The token of a computation that nobody can stop."""
+
+    def cancel(self) -> None:
+        """Refuse: many computations share this token."""
+        raise RuntimeError("This token is shared and cannot be raised; make one of your own.")
+
+
+NEVER_CANCELLED = _NeverCancelled()
+"""In place of None: code that polls a token need not ask whether there is one."""
+
+
 class Deadline(CancelToken):
     """A token that is raised by itself after some time, or with another one.
 
