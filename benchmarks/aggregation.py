@@ -86,7 +86,7 @@ def main() -> None:
         point = replace(row.point, threshold=row.curve.threshold_of(chosen))
         total: Counter[str] = Counter()
         cases = 0
-        for case, _, annotation in study.contoured():
+        for case, _, annotation in study.contoured_cases():
             plain = study.likelihood(case, crossval_identity(MAIN))
             if plain is not None:
                 total += counted(plain, annotation, point)

@@ -44,7 +44,7 @@ def judged(study: Study, model: SiameseNet, card: ModelCard) -> dict[str, Any]:
     point = card.operating_point
     at = np.array([np.float32(point.threshold)])
     rates, tables, false = [], [], []
-    for case, _, annotation in study.contoured():
+    for case, _, annotation in study.contoured_cases():
         plain = model_map(study, case, model, card.identity)
         forests = CaseForests(
             FrocCase(case.name, ((plain, annotation),)), point.weight, lowest=LOWEST

@@ -29,7 +29,7 @@ from scipy import ndimage
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.evaluation.froc import CohortForests
 from napari_spinemet.gui.application import open_workspace
-from napari_spinemet.gui.viewer.session import ShownCurve
+from napari_spinemet.gui.viewer.session import DisplayedFroc
 from napari_spinemet.gui.workspace import Workspace
 from napari_spinemet.imaging import OperatingPoint, SagittalSeries
 
@@ -52,7 +52,7 @@ def prepare(viewer: napari.Viewer) -> Workspace:
     session.open_series(series, annotation=annotation)
     session.set_result(evaluate(plain, point), "default")
     curve = CohortForests(cases, point.weight).curve(min_area_cm2=point.min_area_cm2)
-    session.show_curve(ShownCurve(curve, "a cohort", point, "default"))
+    session.show_curve(DisplayedFroc(curve, "a cohort", point, "default"))
     workspace.show_tab("Review")
     return workspace
 

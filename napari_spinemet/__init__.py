@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from .phantom import make_cohort
     from .training import TrainingConfig, train
     from .workflows import cross_validate
-    from .workflows import cross_validate
 
 _HOME = {
     "Annotation": "imaging",

@@ -1,3 +1,3 @@
 """What every window, report and picture says."""
 
-NOTICE = "Research use only. Not for clinical diagnosis."
+DISCLAIMER = "Research use only. Not for clinical diagnosis."

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
-from ..disclaimer import NOTICE
+from ..disclaimer import DISCLAIMER
 from ..errors import Cancelled, SpinemetError
 from .cohort import implant, phantom
 from .export import export_commands
@@ -47,7 +47,7 @@ _INTERRUPTED = 130
 """What Typer gives for Ctrl-C."""
 
 app = typer.Typer(
-    help=f"Detect spinal metastases on MRI. {NOTICE}",
+    help=f"Detect spinal metastases on MRI. {DISCLAIMER}",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -112,7 +112,7 @@ def demo(
             f"contoured regions, {case['seconds']:.1f} s"
         )
     console.print(f"Pictures and report: {out}")
-    console.print(NOTICE)
+    console.print(DISCLAIMER)
 
 
 def _has_display() -> bool:
@@ -234,14 +234,16 @@ def detect(
         from ..evaluation.pictures import detection_picture
 
         detection_picture(scan, result, out / "detections.png")
-        write_text(out / "report.json", json.dumps({**report, "notice": NOTICE}, indent=1) + "\n")
+        write_text(
+            out / "report.json", json.dumps({**report, "notice": DISCLAIMER}, indent=1) + "\n"
+        )
     for warning in result.warnings:
         console.print(f"Note: {warning}")
     if as_json:
         print_json(report)
         return
     print_findings(scan.description, result)
-    console.print(NOTICE)
+    console.print(DISCLAIMER)
 
 
 @app.command()

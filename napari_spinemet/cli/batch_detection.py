@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..disclaimer import NOTICE
+from ..disclaimer import DISCLAIMER
 from ..errors import SpinemetError
 from .terminal import console, print_json, print_scans, progress
 
@@ -59,7 +59,7 @@ def run_many(
     else:
         print_scans(str(folder), told)
         console.print(f"Reports, pictures and table.csv: {out}", soft_wrap=True)
-        console.print(NOTICE)
+        console.print(DISCLAIMER)
     failed = [row for row in rows if row.status == FAILED]
     if failed:
         raise SpinemetError(

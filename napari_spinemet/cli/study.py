@@ -131,7 +131,7 @@ def export_contours(
         raise SpinemetError(f"The format is one of {', '.join(FORMATS)}, not '{as_format}'.")
     place = Study(study)
     cases = [place.case(name) for name in case] if case else place.cases()
-    drawn = [c for c in cases if (reader in c.readers() if reader else c.contoured)]
+    drawn = [c for c in cases if (reader in c.readers() if reader else c.has_contours)]
     if not drawn or (case is not None and len(drawn) < len(cases)):
         bare = ", ".join(c.name for c in cases if c not in drawn) or str(study)
         raise SpinemetError(f"There are no contours{f' by {reader}' * bool(reader)} in {bare}.")
@@ -156,7 +156,7 @@ def verify(study: StudyArgument, as_json: JsonOption = False) -> None:
 
     place = Study(study)
     wrong = place.verify()
-    changes = place.memory.revision if place.memory is not None else 0
+    changes = place.database.revision if place.database is not None else 0
     if as_json:
         print_json({"study": str(study), "changes": changes, "wrong": wrong})
     else:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..imaging.series import SagittalSeries
-from .centreline import FloatArray, SpineCurve
+from .centreline import Centreline, FloatArray
 from .spine_edges import CORTEX_MM, SpineEdges, best_paths, leaving
 
 # A body takes this share of the way from one body to the next, the disc takes the rest, and
@@ -99,7 +99,7 @@ def fit_boxes(series: SagittalSeries, points_mm: FloatArray) -> tuple[SpineEdges
     height, depth = HEIGHT_SHARE * pitch, DEPTH_SHARE * pitch
     knots, stiffness, tight = points_mm, _CLICK_STIFFNESS, (1.0, 1.0)
     for number in range(_ROUNDS):
-        curve = SpineCurve(knots, stiffness=stiffness, margin_mm=1.2 * max(pitch[0], pitch[-1]))
+        curve = Centreline(knots, stiffness=stiffness, margin_mm=1.2 * max(pitch[0], pitch[-1]))
         at = curve.at_mm.reshape(len(pitch), -1).mean(axis=1)
         s = np.arange(curve.start_mm, curve.end_mm, _STEP_MM)
         t = np.arange(-_REACH_MM, _REACH_MM + _STEP_MM / 2, _STEP_MM)
@@ -137,7 +137,7 @@ def pitch_of(points_mm: FloatArray) -> FloatArray:
     return np.concatenate([even[:1], (even[1:] + even[:-1]) / 2, even[-1:]])
 
 
-def _axes(curve: SpineCurve, boxes: Boxes) -> FloatArray:
+def _axes(curve: Centreline, boxes: Boxes) -> FloatArray:
     """``(2 * body, 3)`` middles of the endplates, for a curve that leans as the walls do."""
     along = boxes.offset_mm[:, :2]
     lean = _LEAN_SHARE * boxes.slope[:, 2:].mean(axis=1) * boxes.height_mm / 2

@@ -11,7 +11,7 @@ from scipy import ndimage
 from ..errors import SpinemetError
 from ..imaging.series import SagittalSeries
 from .body_boxes import DEPTH_SHARE, HEIGHT_SHARE
-from .centreline import Click, FloatArray, SpineCurve, points_of
+from .centreline import Centreline, Click, FloatArray, points_of
 from .spine_edges import EdgeArray, SpineEdges, leaving
 
 _MARGIN_MM = 25.0
@@ -66,10 +66,10 @@ def bodies_between(series: SagittalSeries, first: Click, last: Click) -> list[Cl
     clicks = points_of(series, [first, last])
     points, half, stiffness = clicks, np.empty(0), _CHORD_STIFFNESS
     for aside, following in _ROUNDS:
-        curve = SpineCurve(points, stiffness=stiffness, margin_mm=_MARGIN_MM)
+        curve = Centreline(points, stiffness=stiffness, margin_mm=_MARGIN_MM)
         points, half = _follow(series, curve, clicks, aside, half)
         stiffness = following
-    curve = SpineCurve(points, stiffness=_COUNT_STIFFNESS, margin_mm=_MARGIN_MM)
+    curve = Centreline(points, stiffness=_COUNT_STIFFNESS, margin_mm=_MARGIN_MM)
     depth = 2 / _NARROW * ndimage.median_filter(half, 7, mode="nearest")
     centres = curve.centre(_count(series, curve, clicks, depth)) / series.spacing_mm
     return [(float(a), float(b), float(c)) for a, b, c in centres]
@@ -77,7 +77,7 @@ def bodies_between(series: SagittalSeries, first: Click, last: Click) -> list[Cl
 
 def _follow(
     series: SagittalSeries,
-    curve: SpineCurve,
+    curve: Centreline,
     clicks: FloatArray,
     aside_mm: float,
     half: FloatArray,
@@ -173,7 +173,7 @@ def _best_ribbon(score: EdgeArray) -> tuple[npt.NDArray[np.intp], npt.NDArray[np
 
 
 def _count(
-    series: SagittalSeries, curve: SpineCurve, clicks: FloatArray, depth: FloatArray
+    series: SagittalSeries, curve: Centreline, clicks: FloatArray, depth: FloatArray
 ) -> FloatArray:
     """Distances along the curve of the middles of the bodies."""
     ends, _ = curve.project(clicks[:, 1:], np.arange(curve.start_mm, curve.end_mm, 0.25))

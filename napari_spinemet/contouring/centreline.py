@@ -60,7 +60,7 @@ def points_of(series: SagittalSeries, clicks: Sequence[Click]) -> FloatArray:
     return points
 
 
-class SpineCurve:
+class Centreline:
     """A smooth curve near points along the spine, straight on beyond its ends.
 
     Each coordinate minimises the squared distances to the points plus ``stiffness`` times

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-class SliceTally:
+class LabelCounts:
     """Pixels by label of each slice of a label array that changes.
 
     Only slices that differ from what was seen last are counted anew: finding them in 13

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..imaging.series import SagittalSeries
-from .centreline import FloatArray, SpineCurve
+from .centreline import Centreline, FloatArray
 
 EdgeArray = npt.NDArray[np.float32]
 
@@ -31,7 +31,7 @@ class SpineEdges:
     Parameters
     ----------
     series : SagittalSeries
-    curve : SpineCurve
+    curve : Centreline
     s_mm, t_mm : numpy.ndarray
         Distances along the curve and behind it, both evenly spaced by ``step_mm``.
     tube_mm : numpy.ndarray
@@ -48,7 +48,7 @@ class SpineEdges:
     def __init__(
         self,
         series: SagittalSeries,
-        curve: SpineCurve,
+        curve: Centreline,
         s_mm: FloatArray,
         t_mm: FloatArray,
         tube_mm: FloatArray,

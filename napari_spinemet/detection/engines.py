@@ -27,9 +27,9 @@ from ..jobs import CancelToken, EventCallback, Finished, Progressed, Started
 from ..jobs.events import ignore
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
-from ..network.device_pyramid import ResidentPyramid, zscored
+from ..network.device_pyramid import DevicePyramid, zscored
 from ..network.devices import choose_device, detection_dtype, failure_of
-from ..network.fft_inference import SpectralNet
+from ..network.fft_inference import FftNetwork
 
 TASK = "detect"
 CPU_BATCH, GPU_BATCH = 16, 512
@@ -128,7 +128,7 @@ def likelihood_map(
             _dense_lattice, _by_convolutions(_folded(model, where)), poolings, stride
         )
     elif where.type == "cpu" and not reduced:
-        evaluate = partial(_dense_slice, SpectralNet(model).scores, poolings)
+        evaluate = partial(_dense_slice, FftNetwork(model).scores, poolings)
     else:
         evaluate = partial(_dense_slice, _by_convolutions(_folded(model, where)), poolings)
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
@@ -142,7 +142,7 @@ def likelihood_map(
                 pyramid = build_pyramid(
                     series, model.resolutions, model.window, normalisation, [index]
                 )
-                coarse = evaluate(ResidentPyramid(pyramid, where), row_picks, column_picks, cancel)
+                coarse = evaluate(DevicePyramid(pyramid, where), row_picks, column_picks, cancel)
                 probabilities[:, index, :, first:last] = _fill(
                     coarse, row_picks, column_picks - first, (rows, last - first)
                 )
@@ -187,7 +187,7 @@ def _by_convolutions(model: SiameseNet) -> BlockScores:
 def _patch_slice(
     model: SiameseNet,
     size: int,
-    pyramid: ResidentPyramid,
+    pyramid: DevicePyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
     cancel: CancelToken | None,
@@ -209,7 +209,7 @@ def _patch_slice(
 def _dense_slice(
     evaluate: BlockScores,
     poolings: int,
-    pyramid: ResidentPyramid,
+    pyramid: DevicePyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
     cancel: CancelToken | None,
@@ -230,7 +230,7 @@ def _dense_slice(
 
 
 def _block(
-    evaluate: BlockScores, poolings: int, pyramid: ResidentPyramid, rows: slice, columns: slice
+    evaluate: BlockScores, poolings: int, pyramid: DevicePyramid, rows: slice, columns: slice
 ) -> FloatArray:
     """Probabilities ``(outputs, rows, columns)`` of a block of the pyramid's only slice."""
     grids = branch_grids(pyramid.pyramid, poolings, rows, columns)
@@ -243,7 +243,7 @@ def _dense_lattice(
     evaluate: BlockScores,
     poolings: int,
     stride: int,
-    pyramid: ResidentPyramid,
+    pyramid: DevicePyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
     cancel: CancelToken | None,

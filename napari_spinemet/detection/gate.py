@@ -76,7 +76,7 @@ class GateRule:
 
 
 @dataclass(frozen=True, eq=False)
-class SpineCurve:
+class Spine:
     """The course of the spine on the working grid.
 
     Attributes
@@ -120,7 +120,7 @@ class SpineCurve:
         return bool(course.min() < columns[0] + margin or course.max() > columns[1] - 1 - margin)
 
 
-def spine_curve(likelihood: LikelihoodMap, rule: GateRule | None = None) -> SpineCurve | None:
+def spine_curve(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spine | None:
     """Fit the course of the spine to the vertebra likelihood.
 
     Parameters
@@ -131,7 +131,7 @@ def spine_curve(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spin
 
     Returns
     -------
-    SpineCurve or None
+    Spine or None
         None where too few rows show a vertebra.
     """
     rule = rule or GateRule()
@@ -170,7 +170,7 @@ def spine_curve(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spin
 
     solution = optimize.least_squares(residuals, guess, loss="soft_l1", f_scale=4.0)
     polynomial = np.polynomial.Polynomial(solution.x, fitted.domain, fitted.window)
-    return SpineCurve(first, last, polynomial, rule)
+    return Spine(first, last, polynomial, rule)
 
 
 def _spine_of(support: MaskArray, rule: GateRule) -> MaskArray:

@@ -9,11 +9,11 @@ from typing import Any, Unpack
 from ..imaging import Detection, Finding, LikelihoodMap, OperatingPoint, SagittalSeries
 from ..jobs import CancelToken
 from ..network import SiameseNet
-from .aggregation import aggregate
+from ..imaging.aggregation import aggregate
 from .components import ComponentForest
 from .engines import MapSettings, likelihood_map
 from .findings import link_findings
-from .gate import SpineCurve, spine_curve
+from .gate import Spine, spine_curve
 from .refine import refine_detections
 
 
@@ -27,7 +27,7 @@ class DetectionResult:
         As the network gave it, and as thresholded (aggregated if the operating point says so).
     forest : ComponentForest
         Of ``likelihood``.
-    curve : SpineCurve or None
+    curve : Spine or None
         The predicted spine, where the network has a third output and sees enough of it.
     operating_point : OperatingPoint
     detections : list of Detection
@@ -39,7 +39,7 @@ class DetectionResult:
     plain: LikelihoodMap
     likelihood: LikelihoodMap
     forest: ComponentForest
-    curve: SpineCurve | None
+    curve: Spine | None
     operating_point: OperatingPoint
     detections: list[Detection]
     findings: list[Finding]

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ..detection.aggregation import mixed, refuse_aggregated
+from ..imaging.aggregation import mixed, refuse_aggregated
 from ..detection.components import min_pixels
-from ..detection.gate import SpineCurve, spine_curve
+from ..detection.gate import Spine, spine_curve
 from ..errors import SpinemetError
 from ..imaging import Annotation, FrocCase, LikelihoodMap
 from ..imaging.grids import resample_labels
@@ -61,14 +61,14 @@ class _Sequence:
         Of a map that has been aggregated.
     regions : list of numpy.ndarray
         Centres for each slice.
-    curve : SpineCurve or None
+    curve : Spine or None
     """
 
     plain: npt.NDArray[np.float32]
     first_column: int
     weight: float | None
     regions: list[FloatArray]
-    curve: SpineCurve | None
+    curve: Spine | None
 
     @classmethod
     def of(cls, case_id: str, likelihood: LikelihoodMap, annotation: Annotation) -> _Sequence:
@@ -94,9 +94,7 @@ class _Sequence:
         return found
 
 
-def _marks(
-    nodes: Nodes, regions: FloatArray, min_area_cm2: float, curve: SpineCurve | None
-) -> Marks:
+def _marks(nodes: Nodes, regions: FloatArray, min_area_cm2: float, curve: Spine | None) -> Marks:
     """The components of a slice that are large enough and within the spine."""
     chosen = np.flatnonzero(nodes.area >= min_pixels(min_area_cm2))
     centres = nodes.centres[chosen]

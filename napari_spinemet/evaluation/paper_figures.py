@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from ..disclaimer import NOTICE
+from ..disclaimer import DISCLAIMER
 from ..imaging import Detection
 from .figure_marks import MaskArray, bare, contour, line, name_false, patch_letters
 from .pictures import CONTOUR_COLOUR, DETECTION_COLOUR, _letters
@@ -119,7 +119,7 @@ def patches_figure(groups: Sequence[PatchGroup], mirrored: bool = True) -> Figur
                 patch_letters(ax, flip)
         for ax, resolution in zip(axes[:, 0], group.resolutions, strict=True):
             ax.set_ylabel(f"{resolution:g} mm/pixel", fontsize=8)
-    figure.supxlabel(NOTICE, fontsize=8)
+    figure.supxlabel(DISCLAIMER, fontsize=8)
     return figure
 
 
@@ -140,7 +140,7 @@ def contours_figure(shown: ShownSlice) -> Figure:
         lines.append(line("vertebra", DETECTION_COLOUR))
     above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.1}
     ax.legend(handles=lines, ncols=2, fontsize=8, frameon=False, **above)
-    figure.supxlabel(NOTICE, fontsize=8)
+    figure.supxlabel(DISCLAIMER, fontsize=8)
     return figure
 
 
@@ -196,7 +196,7 @@ def likelihood_figure(
         lines.append(line("detection", DETECTION_COLOUR))
     below = {"loc": "upper left", "bbox_to_anchor": (0, 0), "borderaxespad": 0.1}
     axes[1, 0].legend(handles=lines, ncols=2, fontsize=8, frameon=False, **below)
-    figure.supxlabel(NOTICE, fontsize=8)
+    figure.supxlabel(DISCLAIMER, fontsize=8)
     return figure
 
 

@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 
 from ..atomic_files import replace_atomically
 from ..detection import DetectionResult
-from ..disclaimer import NOTICE
+from ..disclaimer import DISCLAIMER
 from ..imaging import Annotation, Detection, Finding, SagittalSeries
 from .bands import Bands
 from .curve import MEAN, SUM, FrocCurve
@@ -64,7 +64,7 @@ def detection_picture(
         "likelihood below)",
         fontsize=9,
     )
-    figure.supxlabel(NOTICE, fontsize=8)
+    figure.supxlabel(DISCLAIMER, fontsize=8)
     return save(figure, path)
 
 
@@ -124,7 +124,7 @@ def _three(index: int, series: SagittalSeries) -> tuple[Figure, Sequence[Any]]:
     for ax in axes:
         ax.set_facecolor("black")  # beyond the border of the scan
     axes[0].set_title(f"slice {index + 1} of {series.shape[0]}", fontsize=9)
-    figure.supxlabel(NOTICE, fontsize=7)
+    figure.supxlabel(DISCLAIMER, fontsize=7)
     return figure, axes
 
 
@@ -239,7 +239,7 @@ def froc_figure(
         dot = Line2D([], [], marker="o", linestyle="", color="0.4", markersize=5, label=name)
         handles.append(dot)
     axes[1].legend(handles=handles, loc="lower right", fontsize=8)
-    figure.supxlabel(NOTICE, fontsize=8)
+    figure.supxlabel(DISCLAIMER, fontsize=8)
     return figure
 
 

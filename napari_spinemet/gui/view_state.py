@@ -21,7 +21,7 @@ FILE = "screen.json"
 
 
 @dataclass(frozen=True)
-class Screen:
+class ViewState:
     """The open case and how it is looked at.
 
     Attributes
@@ -47,7 +47,7 @@ class Screen:
         return json.dumps(asdict(self)) + "\n"
 
     @classmethod
-    def read(cls, path: Path) -> Screen | None:
+    def read(cls, path: Path) -> ViewState | None:
         """What was written; None if there is nothing, or nothing that can be used."""
         try:
             held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -63,7 +63,7 @@ class Screen:
             return None
 
 
-class ScreenMemory(QObject):
+class ViewStateStore(QObject):
     """Write down what is on the screen once it rests, and bring it back with its study.
 
     It is a convenience: where it cannot be written, nobody is told.
@@ -73,7 +73,7 @@ class ScreenMemory(QObject):
         super().__init__(workspace)
         self._workspace = workspace
         self._study: Study | None = None
-        self._awaited: Screen | None = None
+        self._awaited: ViewState | None = None
         """What is being brought back; until it is there, nothing is written."""
         self._written = ""
         self._soon = QTimer(self)
@@ -102,7 +102,7 @@ class ScreenMemory(QObject):
         if study is self._study:
             return
         self._study, self._written = study, ""
-        self._awaited = Screen.read(study.path / FILE) if study is not None else None
+        self._awaited = ViewState.read(study.path / FILE) if study is not None else None
         if self._awaited is not None:
             # Once all who hear of the study have heard of it.
             QTimer.singleShot(0, self._ask)
@@ -138,7 +138,7 @@ class ScreenMemory(QObject):
         case = session.recorded
         if self._awaited is not None or case is None or study is None or session.study is not study:
             return
-        screen = Screen(
+        screen = ViewState(
             case=case.name,
             slice=session.layers.current_slice,
             tab=workspace.tabs.tabText(workspace.tabs.currentIndex()),

@@ -12,7 +12,7 @@ from .detect.detect_widget import DetectWidget
 from .load.load_widget import LoadWidget
 from .review.review_widget import ReviewWidget
 from .train.train_widget import TrainWidget
-from .view_state import ScreenMemory
+from .view_state import ViewStateStore
 from .viewer.session import session_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Workspace(QWidget):
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(self.tabs)
         self._keep_wide_enough()
-        self.screen = ScreenMemory(self)
+        self.screen = ViewStateStore(self)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the viewer's style, which has its own margins and letters."""

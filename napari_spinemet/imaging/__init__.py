@@ -1,12 +1,15 @@
 """The types that flow through the system, their geometry, resolutions and patches."""
 
 from .annotation import Annotation
-from .findings import PAPER_OPERATING_POINT, Detection, Finding, FrocCase, OperatingPoint
+from .aggregation import Aggregation, aggregate
+from .findings import Detection, Finding, FrocCase
 from .likelihood import LikelihoodMap
+from .operating_point import PAPER_OPERATING_POINT, OperatingPoint
 from .series import SagittalSeries, SeriesSummary
 
 __all__ = [
     "PAPER_OPERATING_POINT",
+    "Aggregation",
     "Annotation",
     "Detection",
     "Finding",
@@ -15,4 +18,5 @@ __all__ = [
     "OperatingPoint",
     "SagittalSeries",
     "SeriesSummary",
+    "aggregate",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .card import ModelCard, load_card, model_names, scan_mark, scans_trained_on
+from .card import ModelCard, load_card, model_names, scan_fingerprint, scans_trained_on
 
 if TYPE_CHECKING:
     from .siamese import SiameseNet
@@ -23,7 +23,7 @@ __all__ = [
     "load_model",
     "model_names",
     "save_model",
-    "scan_mark",
+    "scan_fingerprint",
     "scans_trained_on",
 ]
 

@@ -57,7 +57,7 @@ class ModelCard:
         return json.dumps(asdict(self), indent=2) + "\n"
 
 
-def scan_mark(series: SagittalSeries) -> str:
+def scan_fingerprint(series: SagittalSeries) -> str:
     """What a card knows a scan by that a network has seen, without telling which it is."""
     return hashlib.sha256(series.series_uid.encode()).hexdigest()[:16]
 

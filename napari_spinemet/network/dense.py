@@ -153,7 +153,7 @@ def _features(
         missing = [n - have for n, have in zip(needed, image.shape[1:], strict=True)]
         parts.append(F.pad(image[:, None], (0, missing[1], 0, missing[0])))
     for k, block in enumerate(model.blocks):
-        parts = cast(Block, block).together(parts)
+        parts = cast(Block, block).transaction(parts)
         for branch, grid in enumerate(grids):
             if k < grid.kept:
                 parts[branch] = F.max_pool2d(parts[branch], 3, 2)

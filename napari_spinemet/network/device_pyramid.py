@@ -14,7 +14,7 @@ from ..imaging.patches import IndexArray, Pyramid
 from .siamese import SiameseNet
 
 
-class ResidentPyramid:
+class DevicePyramid:
     """The images of a pyramid as tensors on a device.
 
     Parameters

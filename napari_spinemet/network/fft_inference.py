@@ -33,7 +33,7 @@ TILE = (24, 24)
 """Most outputs (rows, columns) of one transform."""
 
 
-class SpectralNet:
+class FftNetwork:
     """A network of the dense form, made ready to be evaluated on whole slices.
 
     Parameters

@@ -53,7 +53,7 @@ class Block(nn.Module):
         features: Tensor = self.layers(x)
         return features
 
-    def together(self, images: Sequence[Tensor]) -> list[Tensor]:
+    def transaction(self, images: Sequence[Tensor]) -> list[Tensor]:
         """The same of images of several sizes, which share one batch's statistics."""
         if len(images) == 1 or not self.training:
             return [self(x) for x in images]

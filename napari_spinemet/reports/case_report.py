@@ -94,7 +94,7 @@ def report_case(
         columns = str(run.settings.get("columns", columns))
         refine = refine or bool(run.settings.get("refined", False))
     series = case.series()
-    annotation = case.annotation(series) if case.contoured else None
+    annotation = case.annotation(series) if case.has_contours else None
     if columns == "centre":
         plain = source.map_of(study, case, device=device, cancel=cancel)
     else:

@@ -93,14 +93,14 @@ def case_evidence(
     **more
         Further attributes of :class:`CaseEvidence`.
     """
-    record, memory = case.record, case.memory
+    record, database = case.record, case.database
     given: Sequence[VerdictRecord] = ()
     signed = trail = ""
-    if record is not None and memory is not None:
-        given = memory.results.verdicts(case.name)
+    if record is not None and database is not None:
+        given = database.results.verdicts(case.name)
         if record.findings == "signed":
             signed = f"by {record.findings_by} on {when(record.findings_at)}"
-        trail = memory.trail_end
+        trail = database.trail_end
     return CaseEvidence(
         name=case.name,
         series=series,
@@ -111,7 +111,7 @@ def case_evidence(
         study=study.path.resolve().name,
         state=str(case.state),
         signed=signed,
-        scan_hash=record.content if record is not None else "",
+        scan_hash=record.content_hash if record is not None else "",
         trail=trail,
         **more,  # type: ignore[arg-type]
     )

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ..atomic_files import replace_atomically, write_text
-from ..disclaimer import NOTICE
+from ..disclaimer import DISCLAIMER
 from ..evaluation.pictures import rendered
 
 PAGE, TABLES, FIGURES = "report.html", "tables", "figures"
@@ -156,6 +156,8 @@ def write_page(page: Page, folder: Path) -> Path:
     environment = Environment(
         loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined
     )
-    text = environment.get_template("page.html.jinja").render(page=page, notice=NOTICE, shown=shown)
+    text = environment.get_template("page.html.jinja").render(
+        page=page, notice=DISCLAIMER, shown=shown
+    )
     write_text(folder / PAGE, text)
     return folder / PAGE

@@ -131,7 +131,7 @@ def _lines(
     """Verdicts and a picture of each case of the curve."""
     names = [table.case_id for table in system.curve.cases]
     lines = []
-    for number, (case, series, annotation) in enumerate(study.contoured(names), 1):
+    for number, (case, series, annotation) in enumerate(study.contoured_cases(names), 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
         plain = study.likelihood(case, identity)
@@ -282,10 +282,10 @@ def _inputs(study: Study) -> Section:
     rows = []
     for case, state in study.states():
         record = case.record
-        rows.append((case.name, str(state), record.content if record is not None else "–"))
+        rows.append((case.name, str(state), record.content_hash if record is not None else "–"))
     blocks: list[Block] = [Table("inputs", ("Case", "State", "SHA-256 of the scan's files"), rows)]
-    if study.memory is not None and study.memory.trail_end:
-        blocks.insert(0, Facts([("Audit trail", study.memory.trail_end)]))
+    if study.database is not None and study.database.trail_end:
+        blocks.insert(0, Facts([("Audit trail", study.database.trail_end)]))
     wrong = study.verify()
     blocks += [Paragraph(sentence, warning=True) for sentence in wrong]
     if not wrong:

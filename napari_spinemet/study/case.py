@@ -46,7 +46,7 @@ class CaseState:
     findings: str = ""
 
     @property
-    def contoured(self) -> bool:
+    def has_contours(self) -> bool:
         """Whether there are contours to learn from or to measure against."""
         return self.contours in (CONTOURED, APPROVED)
 
@@ -64,12 +64,12 @@ class Case:
     ----------
     path : Path
         Its folder; one whose scan lies elsewhere has none.
-    memory : StudyDatabase or None
+    database : StudyDatabase or None
         Of its study, where there is one.
     """
 
     path: Path
-    memory: StudyDatabase | None = field(default=None, compare=False, repr=False)
+    database: StudyDatabase | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -79,12 +79,12 @@ class Case:
     @property
     def record(self) -> CaseRecord | None:
         """What the study remembers of it; None before anything was saved."""
-        return self.memory.case(self.name) if self.memory is not None else None
+        return self.database.case(self.name) if self.database is not None else None
 
     @property
-    def contoured(self) -> bool:
+    def has_contours(self) -> bool:
         """Whether there are contours."""
-        return self.state.contoured
+        return self.state.has_contours
 
     @property
     def state(self) -> CaseState:
@@ -94,12 +94,12 @@ class Case:
     def state_in(self, record: CaseRecord | None) -> CaseState:
         """The state, with the record at hand."""
         contours = record.state if record is not None else NEW
-        if contours == NEW and self.brought:
+        if contours == NEW and self.has_contour_files:
             contours = CONTOURED
         return CaseState(contours, record.findings if record is not None else "")
 
     @property
-    def brought(self) -> bool:
+    def has_contour_files(self) -> bool:
         """Whether the case came with contours."""
         folder = self.path / "contours"
         return folder.is_dir() and any(folder.iterdir())
@@ -110,9 +110,9 @@ class Case:
         return self._scan(self.record)
 
     def _scan(self, record: CaseRecord | None) -> Path:
-        if record is None or record.copied:
+        if record is None or record.is_copy:
             return self.path / "scan"
-        return Path(record.place)
+        return Path(record.scan_location)
 
     def series(self) -> SagittalSeries:
         """Read the scan: the only series that is there, or the one that can be detected on.
@@ -124,13 +124,13 @@ class Case:
         """
         record = self.record
         place = self._scan(record)
-        if record is not None and not record.copied:
+        if record is not None and not record.is_copy:
             if not place.exists():
                 raise SpinemetError(
                     f"The scan of {self.name} is no longer at {place}; put it back there, or "
                     "connect the disk that holds it."
                 )
-            if content_hash(place, record.series_uid) != record.content:
+            if content_hash(place, record.series_uid) != record.content_hash:
                 raise SpinemetError(
                     f"The scan of {self.name} at {place} was changed since it was added to the "
                     "study, so its contours may not fit; add it again as another case."
@@ -148,20 +148,20 @@ class Case:
         try:
             now = (
                 hash_of_files([p for p in place.rglob("*") if p.is_file()])
-                if record.copied
+                if record.is_copy
                 else content_hash(place, record.series_uid)
             )
         except (OSError, SpinemetError):
             now = ""
-        if now == record.content:
+        if now == record.content_hash:
             return ""
         return f"The scan of {self.name} at {place} is missing or was changed."
 
     def readers(self) -> list[str]:
         """Who else has contours of this case, by name."""
-        if self.memory is None or self.record is None:
+        if self.database is None or self.record is None:
             return []
-        return [reader for reader in self.memory.contours.readers(self.name) if reader]
+        return [reader for reader in self.database.contours.readers(self.name) if reader]
 
     def annotation(self, series: SagittalSeries, reader: str = "") -> Annotation:
         """The contours on the grid of the scan: as last saved, or as they came.
@@ -177,12 +177,12 @@ class Case:
         SpinemetError
             If there are none, or they are of another scan.
         """
-        memory, record = self.memory, self.record
+        database, record = self.database, self.record
         if reader and reader not in self.readers():
             raise SpinemetError(f"The case {self.name} has no contours by {reader}.")
-        if not reader and not self.state_in(record).contoured:
+        if not reader and not self.state_in(record).has_contours:
             raise SpinemetError(f"The case {self.name} has no contours yet; draw them first.")
-        if record is None or memory is None or not (reader or record.stored):
+        if record is None or database is None or not (reader or record.has_stored_contours):
             return read_annotation(self.path / "contours", series)
         if record.shape != series.shape:
             raise SpinemetError(
@@ -192,29 +192,29 @@ class Case:
         layers = {}
         for layer in LAYERS:
             layers[layer] = np.zeros(series.shape, dtype=np.uint16)
-            for index, labels in memory.contours.slices(self.name, layer, reader=reader).items():
+            for index, labels in database.contours.slices(self.name, layer, reader=reader).items():
                 layers[layer][index] = labels
-        levels = memory.contours.levels(self.name, reader=reader)
+        levels = database.contours.levels(self.name, reader=reader)
         return Annotation(
             layers["lesions"], layers["vertebrae"], levels, series.series_uid, reader=reader
         )
 
-    def remember(self, series: SagittalSeries) -> CaseRecord:
+    def ensure_record(self, series: SagittalSeries) -> CaseRecord:
         """Make sure that the study knows the case; gives what it remembers."""
-        memory, record = self.writable(), self.record
+        database, record = self.writable(), self.record
         if record is not None:
             return record
         scan = self.path / "scan"
         made = CaseRecord(
             name=self.name,
             series_uid=series.series_uid,
-            place=f"{self.name}/scan",
-            copied=True,
-            content=hash_of_files([p for p in scan.rglob("*") if p.is_file()]),
+            scan_location=f"{self.name}/scan",
+            is_copy=True,
+            content_hash=hash_of_files([p for p in scan.rglob("*") if p.is_file()]),
             shape=series.shape,
             state=self.state_in(None).contours,
         )
-        memory.add_case(made)
+        database.add_case(made)
         return made
 
     def save_slices(
@@ -230,20 +230,20 @@ class Case:
         The first time all slices with contours must come, since what the case came with is
         not looked at from then on.
         """
-        memory = self.writable()
+        database = self.writable()
         # A case that is known without its contours would have lost those it came with.
-        with memory.together():
-            record = self.remember(series)
-            named = dict(levels) != memory.contours.levels(self.name, reader=reader)
-            altered = any(changed.values()) or (named and record.stored)
+        with database.transaction():
+            record = self.ensure_record(series)
+            named = dict(levels) != database.contours.levels(self.name, reader=reader)
+            altered = any(changed.values()) or (named and record.has_stored_contours)
             if not reader and altered and record.state != CONTOURED:
                 # What was approved were other contours.
-                memory.set_state(self.name, CONTOURED)
+                database.set_state(self.name, CONTOURED)
             for layer, slices in changed.items():
                 if slices:
-                    memory.contours.save(self.name, layer, slices, reader=reader)
+                    database.contours.save(self.name, layer, slices, reader=reader)
             if named:
-                memory.contours.save_levels(self.name, levels, reader=reader)
+                database.contours.save_levels(self.name, levels, reader=reader)
 
     def save_annotation(
         self, annotation: Annotation, series: SagittalSeries, *, reader: str = ""
@@ -252,20 +252,24 @@ class Case:
 
         What the annotation does not speak of stays as it is.
         """
-        memory, record = self.writable(), self.record
+        database, record = self.writable(), self.record
         known = record is not None
         if annotation.lesions.shape != series.shape:
             raise SpinemetError(
                 f"These contours have the shape {annotation.lesions.shape} and the scan of "
                 f"{self.name} has {series.shape}; they are of another series."
             )
-        if not reader and not (record is not None and record.stored) and self.brought:
+        if (
+            not reader
+            and not (record is not None and record.has_stored_contours)
+            and self.has_contour_files
+        ):
             # From the first row on what the case came with is not looked at any more.
             annotation = annotation.over(read_annotation(self.path / "contours", series))
         changed: dict[str, dict[int, LabelArray]] = {}
         for layer in annotation.holds:
             labels = getattr(annotation, layer)
-            former = memory.contours.slices(self.name, layer, reader=reader) if known else {}
+            former = database.contours.slices(self.name, layer, reader=reader) if known else {}
             changed[layer] = {
                 index: image
                 for index, image in enumerate(labels)
@@ -274,16 +278,18 @@ class Case:
             }
         levels = annotation.levels
         if "vertebrae" not in annotation.holds and known:
-            levels = memory.contours.levels(self.name, reader=reader)
+            levels = database.contours.levels(self.name, reader=reader)
         self.save_slices(changed, levels, series, reader=reader)
 
     def approve(self, series: SagittalSeries) -> None:
         """Say that the contours are right as they are; another stroke takes that back."""
-        memory, record = self.writable(), self.record
-        with memory.together():
-            if record is None or not record.stored:  # they came as DICOM and were never touched
+        database, record = self.writable(), self.record
+        with database.transaction():
+            if (
+                record is None or not record.has_stored_contours
+            ):  # they came as DICOM and were never touched
                 self.save_annotation(self.annotation(series), series)
-            memory.set_state(self.name, APPROVED)
+            database.set_state(self.name, APPROVED)
 
     def save_run(
         self,
@@ -307,20 +313,22 @@ class Case:
         seconds : float
             How long it took.
         """
-        memory = self.writable()
+        database = self.writable()
         identity, name, card = model
-        with memory.together():
-            self.remember(series)
-            memory.results.save_model(identity, name, card)
-            run = memory.results.save_run(self.name, identity, settings, findings, seconds=seconds)
-            memory.set_findings(self.name, DETECTED)
+        with database.transaction():
+            self.ensure_record(series)
+            database.results.save_model(identity, name, card)
+            run = database.results.save_run(
+                self.name, identity, settings, findings, seconds=seconds
+            )
+            database.set_findings(self.name, DETECTED)
         return run
 
     def verdicts(self) -> VerdictBook:
         """What has been said of its findings."""
-        if self.memory is None or self.record is None:
+        if self.database is None or self.record is None:
             return VerdictBook()
-        return VerdictBook(self.memory.results.verdicts(self.name))
+        return VerdictBook(self.database.results.verdicts(self.name))
 
     def judge(
         self,
@@ -335,22 +343,22 @@ class Case:
 
         ``model`` is the identity of the one that found it. What was signed is so no more.
         """
-        memory = self.writable()
-        with memory.together():
-            record = self.remember(series)
-            runs = [r for r in memory.results.runs(self.name) if r.model == model]
+        database = self.writable()
+        with database.transaction():
+            record = self.ensure_record(series)
+            runs = [r for r in database.results.runs(self.name) if r.model == model]
             run = runs[-1].number if runs else None
-            memory.results.save_verdict(self.name, place, verdict, run=run)
+            database.results.save_verdict(self.name, place, verdict, run=run)
             state = REVIEWED if all_judged else DETECTED
             if record.findings != state:
-                memory.set_findings(self.name, state)
+                database.set_findings(self.name, state)
 
     @property
     def last_run(self) -> RunRecord | None:
         """What was detected last."""
-        if self.memory is None or self.record is None:
+        if self.database is None or self.record is None:
             return None
-        runs = self.memory.results.runs(self.name)
+        runs = self.database.results.runs(self.name)
         return runs[-1] if runs else None
 
     def sign(
@@ -370,9 +378,9 @@ class Case:
         SpinemetError
             If one of the findings has no verdict.
         """
-        memory = self.writable()
-        with memory.together():
-            self.remember(series)
+        database = self.writable()
+        with database.transaction():
+            self.ensure_record(series)
             said = self.verdicts().of([f.centre_mm for f in findings])
             if not all(said):
                 raise SpinemetError(
@@ -380,7 +388,7 @@ class Case:
                     "yet; judge them, then sign."
                 )
             self.save_run(series, model, {**settings, "signed": True}, findings, 0.0)
-            memory.set_findings(self.name, SIGNED)
+            database.set_findings(self.name, SIGNED)
 
     def writable(self) -> StudyDatabase:
         """The memory of its study, to change it.
@@ -390,7 +398,7 @@ class Case:
         SpinemetError
             If nothing can be saved there.
         """
-        if self.memory is None or not self.memory.writable:
-            notice = self.memory.notice if self.memory else "The study was opened for reading."
+        if self.database is None or not self.database.writable:
+            notice = self.database.notice if self.database else "The study was opened for reading."
             raise SpinemetError(f"The contours of {self.name} cannot be saved. {notice}")
-        return self.memory
+        return self.database

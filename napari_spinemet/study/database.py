@@ -30,10 +30,10 @@ class CaseRecord:
     Attributes
     ----------
     name, series_uid : str
-    place : str
+    scan_location : str
         Of the scan: relative to the study if it was copied, else an absolute path.
-    copied : bool
-    content : str
+    is_copy : bool
+    content_hash : str
         Hash of the scan's files.
     shape : tuple of int
         (slices, rows, columns) of the series.
@@ -43,15 +43,15 @@ class CaseRecord:
         Who brought it there, and when (ISO 8601, UTC).
     findings : {"", "detected", "reviewed", "signed"}
     findings_by, findings_at : str
-    stored : bool
+    has_stored_contours : bool
         Whether the study holds contours of it, in place of those it may have come with.
     """
 
     name: str
     series_uid: str
-    place: str
-    copied: bool
-    content: str
+    scan_location: str
+    is_copy: bool
+    content_hash: str
     shape: tuple[int, int, int]
     state: str = NEW
     state_by: str = ""
@@ -59,7 +59,7 @@ class CaseRecord:
     findings: str = ""
     findings_by: str = ""
     findings_at: str = ""
-    stored: bool = False
+    has_stored_contours: bool = False
 
 
 class StudyDatabase(Store):
@@ -99,7 +99,7 @@ class StudyDatabase(Store):
             change.execute(
                 "INSERT INTO cases (name, series_uid, place, copied, content, slices, rows, "
                 "columns, state, state_by, state_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                *(case.name, case.series_uid, case.place, case.copied, case.content),
+                *(case.name, case.series_uid, case.scan_location, case.is_copy, case.content_hash),
                 *(*case.shape, case.state, change.who, change.now),
             )
             change.note("add case", {"case": case.name}, _case_digest(case))
@@ -159,7 +159,7 @@ def _record(row: tuple[Any, ...]) -> CaseRecord:
     name, uid, place, copied, content, slices, height, width, *states, stored = row
     shape = (slices, height, width)
     record = CaseRecord(name, uid, place, bool(copied), content, shape, *states)
-    return replace(record, stored=bool(stored))
+    return replace(record, has_stored_contours=bool(stored))
 
 
 def hash_of_files(files: list[Path]) -> str:
@@ -169,5 +169,5 @@ def hash_of_files(files: list[Path]) -> str:
 
 
 def _case_digest(case: CaseRecord) -> str:
-    facts = [case.series_uid, case.place, case.copied, case.content, *case.shape]
+    facts = [case.series_uid, case.scan_location, case.is_copy, case.content_hash, *case.shape]
     return digest(json.dumps(facts, ensure_ascii=False))

@@ -63,7 +63,7 @@ def take_contours(
                 f"{case.name} has {' and '.join(held)} by {whose or 'the study'} already; name "
                 "another reader, or say that they are to be replaced."
             )
-    with case.writable().together():
+    with case.writable().transaction():
         for whose, annotation in by_reader.items():
             case.save_annotation(annotation, series, reader=whose)
 
@@ -88,11 +88,11 @@ def keep_beside(case: Case, annotation: Annotation, series: SagittalSeries, read
 def _drawn(case: Case, layers: Sequence[str], reader: str = "") -> tuple[str, ...]:
     """Those of the layers in which somebody has drawn."""
     record = case.record
-    if not reader and not (record is not None and record.stored):
-        return tuple(layers) if case.brought else ()
-    if case.memory is None or record is None:
+    if not reader and not (record is not None and record.has_stored_contours):
+        return tuple(layers) if case.has_contour_files else ()
+    if case.database is None or record is None:
         return ()
-    rows = case.memory.contours
+    rows = case.database.contours
     return tuple(
         layer
         for layer in layers

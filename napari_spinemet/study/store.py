@@ -61,7 +61,7 @@ class Store:
     ----------
     notice : str
         Why nothing can be written, in a sentence; empty where it can.
-    restored : str
+    recovery_message : str
         What was saved by a program that did not end as it should, in a sentence, else empty.
 
     Raises
@@ -86,9 +86,9 @@ class Store:
         except SpinemetError:
             self._lock.release()
             raise
-        self.restored = ""
+        self.recovery_message = ""
         if self.writable:
-            self.restored = saved_before_a_crash(list(self.audit()))
+            self.recovery_message = saved_before_a_crash(list(self.audit()))
             with self.writing() as change:
                 change.note(OPENED, {}, "")
 
@@ -151,7 +151,7 @@ class Store:
             raise self._sentence(error) from error
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Make several calls one transaction: all of them reach the disk, or none."""
         with self.writing():
             yield
@@ -253,7 +253,7 @@ def _settled(path: Path) -> sqlite3.Connection:
     log = path.with_name(f"{path.name}-wal")
     if not log.is_file() or not log.stat().st_size:
         return _connection(f"{path.resolve().as_uri()}?mode=ro&immutable=1")
-    settled = _connection(":memory:")
+    settled = _connection(":database:")
     try:
         with tempfile.TemporaryDirectory(prefix="spinemet-") as folder:
             for file in (path, log):

@@ -46,7 +46,7 @@ class Study:
 
     Attributes
     ----------
-    memory : StudyDatabase or None
+    database : StudyDatabase or None
         None where nothing was ever saved and nothing is to be.
     """
 
@@ -58,30 +58,30 @@ class Study:
             self.path.mkdir(parents=True, exist_ok=True)
         if not self.path.is_dir():
             raise SpinemetError(f"There is no study at {self.path}; check the path.")
-        self.memory: StudyDatabase | None = None
+        self.database: StudyDatabase | None = None
         self._write = write
         if (self.path / FILE).is_file() or (write and os.access(self.path, os.W_OK)):
-            self.memory = StudyDatabase(self.path, write=write)
+            self.database = StudyDatabase(self.path, write=write)
 
     @property
     def notice(self) -> str:
         """Why contours cannot be saved here, in a sentence; empty where they can."""
-        if self.memory is None and not self._write:
+        if self.database is None and not self._write:
             return "The study was opened for reading."
-        if self.memory is None:
+        if self.database is None:
             return f"The folder {self.path} is read-only, so nothing can be saved in this study."
-        return self.memory.notice
+        return self.database.notice
 
     @property
-    def restored(self) -> str:
+    def recovery_message(self) -> str:
         """What was saved by a program that did not end as it should, in a sentence."""
-        return self.memory.restored if self.memory is not None else ""
+        return self.database.recovery_message if self.database is not None else ""
 
     def close(self) -> None:
         """Let another program write."""
-        if self.memory is not None:
-            self.memory.close()
-            self.memory = None
+        if self.database is not None:
+            self.database.close()
+            self.database = None
 
     def states(self) -> list[tuple[Case, CaseState]]:
         """Every case with its state, in one look."""
@@ -93,7 +93,7 @@ class Study:
         return self._cases(self._known())
 
     def _known(self) -> dict[str, CaseRecord]:
-        return {r.name: r for r in self.memory.cases()} if self.memory is not None else {}
+        return {r.name: r for r in self.database.cases()} if self.database is not None else {}
 
     def _cases(self, known: dict[str, CaseRecord]) -> list[Case]:
         # A name with a dot in front is an import that was cut short.
@@ -102,8 +102,8 @@ class Study:
             for p in self.path.iterdir()
             if not p.name.startswith(".") and (p / "scan").is_dir()
         }
-        elsewhere = {name for name, record in known.items() if not record.copied}
-        return [Case(self.path / name, self.memory) for name in sorted(folders | elsewhere)]
+        elsewhere = {name for name, record in known.items() if not record.is_copy}
+        return [Case(self.path / name, self.database) for name in sorted(folders | elsewhere)]
 
     def case(self, name: str) -> Case:
         """A case by its name.
@@ -134,10 +134,10 @@ class Study:
 
     def verify(self) -> list[str]:
         """What is wrong with the study, a sentence each: rows, trail, and files of the scans."""
-        wrong = self.memory.verify() if self.memory is not None else []
+        wrong = self.database.verify() if self.database is not None else []
         return wrong + [fault for case in self.cases() if (fault := case.scan_fault())]
 
-    def contoured(
+    def contoured_cases(
         self, only: Sequence[str] | None = None
     ) -> Iterator[tuple[Case, SagittalSeries, Annotation]]:
         """Read the contoured cases one after the other.
@@ -158,7 +158,7 @@ class Study:
                 f"There are no cases in {self.path}; choose a folder that holds one folder a "
                 "case, each with a folder 'scan'."
             )
-        drawn = [case for case, state in self.states() if state.contoured]
+        drawn = [case for case, state in self.states() if state.has_contours]
         if not drawn:
             raise SpinemetError(
                 f"None of the {len(cases)} cases in {self.path} has contours; draw some first."
@@ -201,7 +201,7 @@ class Study:
         names = [p.name for p in self.path.iterdir()] + list(self._known())
         taken = [re.fullmatch(r"case-([0-9]+)", name) for name in names]
         number = max((int(t[1]) for t in taken if t), default=0) + 1
-        case = Case(self.path / f"case-{number:03d}", self.memory)
+        case = Case(self.path / f"case-{number:03d}", self.database)
         if not copy:
             self._refer(case, Path(source), series)
             return case
@@ -219,21 +219,21 @@ class Study:
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        if self.memory is not None and self.memory.writable:
-            case.remember(series)
+        if self.database is not None and self.database.writable:
+            case.ensure_record(series)
         return case
 
     def _refer(self, case: Case, source: Path, series: SagittalSeries) -> None:
-        if self.memory is None or not self.memory.writable:
+        if self.database is None or not self.database.writable:
             raise SpinemetError(f"The scan cannot be added to {self.path}. {self.notice}")
         place = source.resolve()
-        self.memory.add_case(
+        self.database.add_case(
             CaseRecord(
                 name=case.name,
                 series_uid=series.series_uid,
-                place=str(place),
-                copied=False,
-                content=content_hash(place, series.series_uid),
+                scan_location=str(place),
+                is_copy=False,
+                content_hash=content_hash(place, series.series_uid),
                 shape=series.shape,
             )
         )
@@ -241,7 +241,7 @@ class Study:
     @property
     def contours_revision(self) -> int:
         """A number that grows with every change of any contour."""
-        return self.memory.contours.revision if self.memory is not None else 0
+        return self.database.contours.revision if self.database is not None else 0
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -264,7 +264,7 @@ class Study:
     @property
     def default_model(self) -> str:
         """Identity of the model that detection begins with; empty where none was chosen."""
-        return self.memory.results.default_model if self.memory is not None else ""
+        return self.database.results.default_model if self.database is not None else ""
 
     def keep_model(self, identity: str, name: str, card: str, *, default: bool = False) -> None:
         """Enter a model into the study's tables, and perhaps make it the default.
@@ -281,12 +281,12 @@ class Study:
         SpinemetError
             If nothing can be saved here.
         """
-        if self.memory is None or not self.memory.writable:
+        if self.database is None or not self.database.writable:
             raise SpinemetError(f"The model cannot be entered into {self.path}. {self.notice}")
-        with self.memory.together():
-            self.memory.results.save_model(identity, name, card)
+        with self.database.transaction():
+            self.database.results.save_model(identity, name, card)
             if default:
-                self.memory.results.set_default_model(identity)
+                self.database.results.set_default_model(identity)
 
     def likelihood_sets(self) -> list[str]:
         """Names of the folders of likelihood maps: one for each model, and cross-validation."""

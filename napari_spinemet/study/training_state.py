@@ -7,7 +7,7 @@ from pathlib import Path
 FOLDER = "unfinished"
 
 
-def unfinished_files(model: Path, mark: str = "") -> tuple[Path, Path]:
+def training_state_files(model: Path, mark: str = "") -> tuple[Path, Path]:
     """Best weights so far and state of a run that is to make a model file.
 
     Parameters
@@ -20,12 +20,12 @@ def unfinished_files(model: Path, mark: str = "") -> tuple[Path, Path]:
     return weights, weights.with_suffix(weights.suffix + ".state")
 
 
-def is_unfinished(model: Path) -> bool:
+def has_training_state(model: Path) -> bool:
     """Whether a run that was to make a model file was cut short."""
     return bool(_states(model))
 
 
-def forget_unfinished(model: Path) -> None:
+def remove_training_state(model: Path) -> None:
     """Remove what a run left that has made its model."""
     folder = model.parent / FOLDER
     for state in _states(model):

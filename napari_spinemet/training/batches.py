@@ -15,7 +15,7 @@ from ..imaging import Annotation, SagittalSeries
 from ..imaging.patches import build_pyramid
 from ..jobs import CancelToken
 from ..network import SiameseNet
-from ..network.device_pyramid import ResidentPyramid, zscored
+from ..network.device_pyramid import DevicePyramid, zscored
 from .sampling import PAPER_RULE, SamplingRule, draw_samples
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
@@ -115,7 +115,7 @@ class WindowBatches:
         self._left: npt.NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         normalisation = None if self._per_patch else model.normalisation
         self._pyramids = [
-            ResidentPyramid(
+            DevicePyramid(
                 build_pyramid(series, model.resolutions, model.window, normalisation), device
             )
             for series, _ in cases

@@ -33,7 +33,7 @@ from ..imaging.patches import build_pyramid
 from ..jobs import CancelToken
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
-from ..network.device_pyramid import ResidentPyramid
+from ..network.device_pyramid import DevicePyramid
 from .batches import CPU, Cases, Outcome
 from .hard_negatives import far_from_lesions, lesion_likelihood
 from .sampling import PAPER_RULE, SamplingRule, slice_classes
@@ -129,7 +129,7 @@ class BlockBatches:
         # Every block must meet the grids of all resolutions in the same phase to share a batch.
         grids = [Fraction(r).limit_denominator(100) for r in model.resolutions]
         self._period = lcm(*(r.numerator for r in grids if (spacing / r).denominator > 1))
-        self._pyramids: dict[int, ResidentPyramid] = {}
+        self._pyramids: dict[int, DevicePyramid] = {}
         self._slices: list[_Slice] = []
         shapes = []
         for number, (series, annotation) in enumerate(cases):
@@ -140,7 +140,7 @@ class BlockBatches:
             pyramid = build_pyramid(
                 series, model.resolutions, model.window, model.normalisation, chosen
             )
-            self._pyramids[number] = ResidentPyramid(pyramid, device, kept)
+            self._pyramids[number] = DevicePyramid(pyramid, device, kept)
             shape = pyramid.working_shape[1:]
             within = [
                 min(_before_the_end(p, r) for p, r in zip(axis, model.resolutions, strict=True))

@@ -27,7 +27,7 @@ _KEY = "napari-spinemet training"
 
 
 @dataclass
-class Standing:
+class TrainingState:
     """How far a run is.
 
     Attributes
@@ -65,9 +65,9 @@ class Standing:
     seconds: float = 0.0
 
 
-def save_standing(
+def save_training_state(
     path: Path,
-    standing: Standing,
+    standing: TrainingState,
     fingerprint: str,
     tensors: Mapping[str, Tensor],
     states: Mapping[str, Any],
@@ -77,7 +77,7 @@ def save_standing(
     Parameters
     ----------
     path : Path
-    standing : Standing
+    standing : TrainingState
     fingerprint : str
         Of settings and data, see :func:`fingerprint_of`.
     tensors : mapping of str to torch.Tensor
@@ -95,9 +95,9 @@ def save_standing(
             ) from error
 
 
-def load_standing(
+def load_training_state(
     path: Path, fingerprint: str
-) -> tuple[Standing, dict[str, Tensor], dict[str, Any]]:
+) -> tuple[TrainingState, dict[str, Tensor], dict[str, Any]]:
     """Read a checkpoint.
 
     Raises
@@ -118,7 +118,7 @@ def load_standing(
             f"The checkpoint {path} is of other settings or of contours that were changed since; "
             "start the training again without resuming."
         )
-    return Standing(**told["standing"]), tensors, told["states"]
+    return TrainingState(**told["standing"]), tensors, told["states"]
 
 
 def fingerprint_of(

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from ..network import SiameseNet
 from ..network.dense import branch_grids, dense_scores
-from ..network.device_pyramid import ResidentPyramid
+from ..network.device_pyramid import DevicePyramid
 from .sampling import LESION
 
 MARGIN_MM = 10.0
@@ -25,7 +25,7 @@ and the rim is uncertain by nature."""
 
 def lesion_likelihood(
     model: SiameseNet,
-    pyramid: ResidentPyramid,
+    pyramid: DevicePyramid,
     position: int,
     rows: slice,
     columns: slice,
@@ -37,7 +37,7 @@ def lesion_likelihood(
     ----------
     model : SiameseNet
         In dense form and evaluation mode.
-    pyramid : ResidentPyramid
+    pyramid : DevicePyramid
     position : int
         Which of its slices.
     rows, columns : slice

@@ -23,11 +23,11 @@ from ..network.device_pyramid import home_of_images
 from ..network.devices import choose_device, failure_of, reduced_precision
 from .batches import Batch, Batches, WindowBatches
 from .blocks import KEPT, BlockBatches
-from .checkpoint import Standing, fingerprint_of
+from .checkpoint import TrainingState, fingerprint_of
 from .config import TrainingConfig
 from .schedule import epochs_in, one_cycle
 from .training_run import Run
-from .validation_error import Judge, weighted_loss
+from .validation_error import ValidationSamples, weighted_loss
 
 TASK = "train"
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
@@ -170,7 +170,7 @@ def train(
     )
     # Without a lesion among them there is no error to measure.
     judged_by = validation if any(a.lesions.any() for _, a in validation) else ()
-    judge = Judge(judged_by, model, config) if judged_by else None
+    judge = ValidationSamples(judged_by, model, config) if judged_by else None
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rate = config.learning_rate
     assert rate is not None  # the settings fill it in
@@ -282,7 +282,7 @@ def _epochs_within(
     per_epoch: int,
     model: SiameseNet,
     batches: Batches,
-    judge: Judge | None,
+    judge: ValidationSamples | None,
     config: TrainingConfig,
     device: torch.device,
     reduced: bool,
@@ -312,7 +312,7 @@ def _epochs_within(
     return max(1, int(seconds / epoch))
 
 
-def _patience_is_over(here: Standing, config: TrainingConfig) -> bool:
+def _patience_is_over(here: TrainingState, config: TrainingConfig) -> bool:
     return config.patience is not None and here.epoch - 1 - here.best_epoch >= config.patience
 
 

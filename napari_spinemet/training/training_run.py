@@ -12,7 +12,13 @@ import torch
 
 from ..network import SiameseNet
 from .batches import Batches
-from .checkpoint import Standing, load_standing, pack_optimiser, save_standing, unpack_optimiser
+from .checkpoint import (
+    TrainingState,
+    load_training_state,
+    pack_optimiser,
+    save_training_state,
+    unpack_optimiser,
+)
 
 KEEP_EVERY_S = 30.0
 """Between two checkpoints: writing one takes a few hundredths of a second."""
@@ -23,7 +29,7 @@ class Run:
 
     Attributes
     ----------
-    standing : Standing
+    standing : TrainingState
         How far it is.
     best : dict of str to torch.Tensor
         The weights of the best epoch so far.
@@ -39,7 +45,7 @@ class Run:
     ) -> None:
         self._model, self._optimiser = model, optimiser
         self._batches, self._rng, self._generator = batches, rng, generator
-        self.standing = Standing()
+        self.standing = TrainingState()
         self.best = copy.deepcopy(model.state_dict())
         self._path: Path | None = None
         self._fingerprint = ""
@@ -78,13 +84,13 @@ class Run:
             **{f"batches.{k}": torch.as_tensor(v) for k, v in self._batches.standing().items()},
         }
         states = {"groups": groups, "rng": self._rng.bit_generator.state}
-        save_standing(self._path, standing, self._fingerprint, tensors, states)
+        save_training_state(self._path, standing, self._fingerprint, tensors, states)
         self._kept = time.perf_counter()
 
     def restore(self) -> None:
         """Go back to the last checkpoint."""
         assert self._path is not None
-        self.standing, tensors, states = load_standing(self._path, self._fingerprint)
+        self.standing, tensors, states = load_training_state(self._path, self._fingerprint)
 
         def part(of: str) -> dict[str, torch.Tensor]:
             return {k.removeprefix(of): v for k, v in tensors.items() if k.startswith(of)}

@@ -20,7 +20,7 @@ from .sampling import LESION
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
 
 
-class Judge:
+class ValidationSamples:
     """Error on samples of the validation cases, drawn once and alike in every run."""
 
     def __init__(self, cases: Cases, model: SiameseNet, config: TrainingConfig) -> None:

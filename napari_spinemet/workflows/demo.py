@@ -8,7 +8,7 @@ from typing import Any
 
 from ..atomic_files import write_text
 from ..detection import detect
-from ..disclaimer import NOTICE
+from ..disclaimer import DISCLAIMER
 from ..evaluation import froc
 from ..evaluation.froc import region_centres
 from ..evaluation.pictures import detection_picture, froc_picture
@@ -34,7 +34,7 @@ def run_demo_headless(
     model, card = load_model(), load_card()
     point = card.operating_point
     cases, report = [], []
-    drawn = list(study.contoured())
+    drawn = list(study.contoured_cases())
     for number, (case, series, annotation) in enumerate(drawn, 1):
         result = detect(series, model, point, identity=card.identity, cancel=cancel)
         on_event(Progressed("demo", number, len(drawn), case.name))
@@ -52,7 +52,7 @@ def run_demo_headless(
     froc_picture([(card.name, curve)], out / "froc.png")
     tp_rate, fp_mean, fp_sum = curve.at(point.threshold)
     summary = {
-        "notice": NOTICE,
+        "notice": DISCLAIMER,
         "model": card.identity,
         "operating_point": point.to_dict(),
         "tp_rate": tp_rate,

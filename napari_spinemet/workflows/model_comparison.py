@@ -11,7 +11,7 @@ from ..evaluation.froc import froc
 from ..imaging import Annotation, FrocCase, SagittalSeries
 from ..jobs import CancelToken, EventCallback, Progressed
 from ..jobs.events import ignore
-from ..network import ModelCard, SiameseNet, scan_mark, scans_trained_on
+from ..network import ModelCard, SiameseNet, scan_fingerprint, scans_trained_on
 from ..study import Case, Study
 from .study_froc import SystemCurve, model_map
 
@@ -40,7 +40,7 @@ class ModelComparison:
 
 def trained_on(card: ModelCard, series: SagittalSeries) -> bool:
     """Whether a model learned from a scan, as far as its card tells."""
-    return scan_mark(series) in scans_trained_on(card.training)
+    return scan_fingerprint(series) in scans_trained_on(card.training)
 
 
 def compare_models(
@@ -60,7 +60,7 @@ def compare_models(
     """
     used: list[tuple[Case, SagittalSeries, Annotation]] = []
     left_out = []
-    for case, series, annotation in study.contoured():
+    for case, series, annotation in study.contoured_cases():
         if cancel is not None:
             cancel.raise_if_cancelled()
         if any(trained_on(card, series) for _, card in models):

@@ -37,17 +37,17 @@ class SystemCurve:
     name: str
     curve: FrocCurve
     point: OperatingPoint
-    trees: StandingTrees | None = None
+    trees: CachedForests | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class StandingTrees:
+class CachedForests:
     """All components of a study, and the contours on disk that they were made with."""
 
     forests: CohortForests
     contours: tuple[tuple[str, int, int], ...]
 
-    def at(self, study: Study, point: OperatingPoint) -> StandingTrees | None:
+    def at(self, study: Study, point: OperatingPoint) -> CachedForests | None:
         """Those with the weight of an operating point; None if contours have changed."""
         if self.contours != _contours_of(study):
             return None
@@ -94,8 +94,8 @@ def study_cases(
     cancel: CancelToken | None = None,
 ) -> Iterator[FrocCase]:
     """Contoured cases with the model's plain maps, one at a time."""
-    total = sum(case.contoured for case in study.cases())
-    for number, (case, _, annotation) in enumerate(study.contoured(), 1):
+    total = sum(case.has_contours for case in study.cases())
+    for number, (case, _, annotation) in enumerate(study.contoured_cases(), 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
         likelihood = model_map(study, case, model, identity, device=device, cancel=cancel)
@@ -132,9 +132,9 @@ def _drawn(
     standing: bool,
 ) -> SystemCurve:
     trees = None
-    if standing and sum(case.contoured for case in study.cases()) <= STANDING_CASES:
+    if standing and sum(case.has_contours for case in study.cases()) <= STANDING_CASES:
         contours = _contours_of(study)  # before they are read
-        trees = StandingTrees(CohortForests(cases, point.weight, lowest=LOWEST), contours)
+        trees = CachedForests(CohortForests(cases, point.weight, lowest=LOWEST), contours)
         draw = trees.forests.curve
     else:
         draw = partial(froc, cases, weight=point.weight, lowest=LOWEST)
@@ -166,7 +166,7 @@ def redrawn(
     study: Study,
     identity: str,
     point: OperatingPoint,
-    trees: StandingTrees | None = None,
+    trees: CachedForests | None = None,
     *,
     max_distance_mm: float = 20.0,
     on_event: EventCallback = ignore,
@@ -183,10 +183,10 @@ def redrawn(
             max_distance_mm=max_distance_mm, min_area_cm2=point.min_area_cm2, gate=point.gate
         )
         return SystemCurve("network", curve, point, trees)
-    total = sum(case.contoured for case in study.cases())
+    total = sum(case.has_contours for case in study.cases())
 
     def cases() -> Iterator[FrocCase]:
-        for number, (case, _, annotation) in enumerate(study.contoured(), 1):
+        for number, (case, _, annotation) in enumerate(study.contoured_cases(), 1):
             if cancel is not None:
                 cancel.raise_if_cancelled()
             likelihood = study.likelihood(case, identity)
@@ -261,7 +261,7 @@ def baseline_curves(
                         ),
                     ),
                 )
-                for case, series, annotation in study.contoured()
+                for case, series, annotation in study.contoured_cases()
             )
             settings = OperatingPoint(point.threshold, area, None, False)
             curve = froc(cases, max_distance_mm=max_distance_mm, min_area_cm2=area)

@@ -17,13 +17,20 @@ from ..errors import Cancelled, SpinemetError
 from ..imaging import FrocCase
 from ..jobs import CancelToken, Event, EventCallback, Progressed
 from ..jobs.events import ignore
-from ..network import ModelCard, load_card, load_model, save_model, scan_mark, scans_trained_on
+from ..network import (
+    ModelCard,
+    load_card,
+    load_model,
+    save_model,
+    scan_fingerprint,
+    scans_trained_on,
+)
 from ..study import Study
 from ..study.likelihood_maps import is_crossval
-from ..study.training_state import forget_unfinished, unfinished_files
+from ..study.training_state import remove_training_state, training_state_files
 from ..training import TrainingConfig, TrainingResult, train
 from .operating_point_choice import OperatingPointChoice, choose_operating_point
-from .validation_monitor import Named, ValidationWatch
+from .validation_monitor import Named, ValidationMonitor
 
 
 def train_study(
@@ -111,7 +118,7 @@ def train_study(
             "give one lambda."
         )
     target = _target(Path(out) if out is not None else here.models / f"{name}.safetensors")
-    watch = ValidationWatch(held_out, config, on_event, cancel)
+    watch = ValidationMonitor(held_out, config, on_event, cancel)
     reserve = watch.reserve() if minutes is not None else 0.0
     results: list[tuple[TrainingConfig, TrainingResult]] = []
     each = None
@@ -119,7 +126,7 @@ def train_study(
         each = (60 * minutes - reserve - (time.perf_counter() - began)) / len(tried)
     for number, decay in enumerate(tried):
         settings = replace(config, weight_decay=decay)
-        unfinished, state = unfinished_files(target, f"{decay:g}" if len(tried) > 1 else "")
+        unfinished, state = training_state_files(target, f"{decay:g}" if len(tried) > 1 else "")
         result = train(
             [(s, a) for _, s, a in training],
             settings,
@@ -162,8 +169,8 @@ def train_study(
             "started_from": former_training,
             "validation_data": Study(validation).origin if validation is not None else here.origin,
             "seen": {
-                "training": sorted(known | {scan_mark(series) for _, series, _ in training}),
-                "validation": [scan_mark(series) for _, series, _ in held_out],
+                "training": sorted(known | {scan_fingerprint(series) for _, series, _ in training}),
+                "validation": [scan_fingerprint(series) for _, series, _ in held_out],
             },
             "notes": notes,
         },
@@ -177,7 +184,7 @@ def train_study(
         },
     )
     card = save_model(result.model, target, card)
-    forget_unfinished(target)
+    remove_training_state(target)
     return target, card
 
 
@@ -206,8 +213,8 @@ def _of_grid(on_event: EventCallback, number: int, tried: tuple[float, ...]) -> 
 
 def _on_both_sides(training: list[Named], held_out: list[Named]) -> list[str]:
     """Cases held back whose scan is learned from as well."""
-    learned = {scan_mark(series) for _, series, _ in training}
-    return [name for name, series, _ in held_out if scan_mark(series) in learned]
+    learned = {scan_fingerprint(series) for _, series, _ in training}
+    return [name for name, series, _ in held_out if scan_fingerprint(series) in learned]
 
 
 def _refuse_overlap(training: list[Named], held_out: list[Named]) -> None:
@@ -239,7 +246,7 @@ def _notes(training: list[Named], held_out: list[Named], known: frozenset[str]) 
             "None of the validation cases has a lesion, so the "
             "operating point is that of the shipped model."
         )
-    told = [name for name, series, _ in held_out if scan_mark(series) in known]
+    told = [name for name, series, _ in held_out if scan_fingerprint(series) in known]
     if told:
         notes.append(
             f"The model that it started from had learned from {_listed(told)}, so what is measured "
@@ -299,14 +306,14 @@ def split_cases(
 ) -> tuple[list[Named], list[Named]]:
     """Keep a quarter of the cases with lesions, at least one of two, for validation.
 
-    Those whose scans are ``known`` (:func:`.scan_mark`) are kept only where there are no others.
+    Those whose scans are ``known`` (:func:`.scan_fingerprint`) are kept only where there are no others.
     """
     diseased = [c for c in cases if c[2].lesions.any()]
     if not diseased:
         raise SpinemetError("None of the cases has a lesion contour, so there is nothing to learn.")
     count = len(diseased) - round(0.75 * len(diseased)) if len(diseased) > 2 else len(diseased) - 1
     order = np.random.default_rng(seed).permutation(len(diseased))
-    drawn = sorted(order, key=lambda k: scan_mark(diseased[k][1]) in known)[:count]
+    drawn = sorted(order, key=lambda k: scan_fingerprint(diseased[k][1]) in known)[:count]
     held_out = [diseased[k] for k in np.sort(drawn)]
     return [c for c in cases if not any(c is h for h in held_out)], held_out
 
@@ -317,9 +324,9 @@ def _read(
     cancel: CancelToken | None,
     only: Sequence[str] | None = None,
 ) -> list[Named]:
-    total = sum(case.contoured for case in study.cases()) if only is None else len(only)
+    total = sum(case.has_contours for case in study.cases()) if only is None else len(only)
     cases = []
-    for number, (case, series, annotation) in enumerate(study.contoured(only), 1):
+    for number, (case, series, annotation) in enumerate(study.contoured_cases(only), 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
         cases.append((case.name, series, annotation))

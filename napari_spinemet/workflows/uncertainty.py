@@ -69,7 +69,7 @@ def rank_cases(
     device, on_event, cancel
         See :func:`~napari_spinemet.likelihood_map`.
     """
-    bare = [case for case, state in study.states() if not state.contoured]
+    bare = [case for case, state in study.states() if not state.has_contours]
     found = []
     for number, case in enumerate(bare, 1):
         if cancel is not None:

@@ -27,7 +27,7 @@ _MARGIN = 1.5
 """Of what validation took on one case: times differ by so much on a computer in use."""
 
 
-class ValidationWatch:
+class ValidationMonitor:
     """FROC on the validation cases, for a twentieth of the time after the first.
 
     Parameters

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from napari_spinemet.contouring.centreline import SpineCurve, points_of
+from napari_spinemet.contouring.centreline import Centreline, points_of
 from napari_spinemet.contouring.spine_edges import best_paths
 from napari_spinemet.imaging import SagittalSeries
 
@@ -20,7 +20,7 @@ def arc(count: int, radius: float = 150.0) -> np.ndarray:
 
 def test_a_soft_curve_follows_a_circle() -> None:
     """Within half a millimetre between points 30 mm apart."""
-    curve = SpineCurve(arc(8), stiffness=1.0, margin_mm=20)
+    curve = Centreline(arc(8), stiffness=1.0, margin_mm=20)
     s = np.linspace(0, curve.at_mm[-1], 200)
     far = np.hypot(*(curve.centre(s)[:, 1:] - (200, 250)).T)
     assert np.abs(far - 150).max() < 0.5
@@ -33,14 +33,14 @@ def test_a_stiff_curve_evens_out_clicks() -> None:
     for _ in range(20):
         rows = np.arange(40, 300, 30.0)
         clicks = np.stack([0 * rows, rows, 100 + rng.normal(0, 2.5, len(rows))], axis=1)
-        curve = SpineCurve(clicks, stiffness=3e4, margin_mm=20)
+        curve = Centreline(clicks, stiffness=3e4, margin_mm=20)
         off.append(curve.centre(curve.at_mm)[:, 2] - 100)
     assert np.sqrt(np.mean(np.square(off))) < 1.5
 
 
 def test_one_point_has_an_upright_curve() -> None:
     """Down the rows by as many mm, and backwards along the columns."""
-    curve = SpineCurve(np.array([[12.0, 80.0, 60.0]]), stiffness=3e4, margin_mm=40)
+    curve = Centreline(np.array([[12.0, 80.0, 60.0]]), stiffness=3e4, margin_mm=40)
     np.testing.assert_allclose(
         curve.centre(np.array([0.0, 10.0]))[:, 1:], [[80, 60], [90, 60]], atol=1e-3
     )
@@ -50,7 +50,7 @@ def test_one_point_has_an_upright_curve() -> None:
 @pytest.mark.parametrize("stiffness", [1.0, 3e4])
 def test_there_and_back(stiffness: float) -> None:
     """Places made from curve coordinates are projected to those coordinates."""
-    curve = SpineCurve(arc(6), stiffness=stiffness, margin_mm=20)
+    curve = Centreline(arc(6), stiffness=stiffness, margin_mm=20)
     s, t = np.meshgrid(np.linspace(0, 180, 13), np.linspace(-25, 25, 11))
     grid = np.arange(curve.start_mm, curve.end_mm, 0.1)
     along, behind = curve.project(curve.points(s, t), grid)
@@ -62,7 +62,7 @@ def test_a_bent_ramp_is_straightened() -> None:
     """An image that grows with the distance from the circle grows across the curve."""
     rows, columns = np.indices((400, 300))
     image = 150 - np.hypot(rows * 1.0 - 200, columns * 0.8 - 250)
-    curve = SpineCurve(arc(12), stiffness=1.0, margin_mm=5)
+    curve = Centreline(arc(12), stiffness=1.0, margin_mm=5)
     s, t = np.linspace(5, 200, 40), np.linspace(-30, 30, 21)
     samples, seen = curve.straighten(image[None].astype(np.float32), (1.0, 0.8), s, t)
     assert seen.all()

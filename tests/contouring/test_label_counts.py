@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_spinemet.contouring.label_counts import SliceTally
+from napari_spinemet.contouring.label_counts import LabelCounts
 
 STROKES = st.lists(
     st.tuples(*(st.integers(0, n) for n in (4, 9, 9, 3)), st.integers(1, 5)), max_size=12
@@ -16,7 +16,7 @@ STROKES = st.lists(
 @given(STROKES, st.integers(1, 4))
 def test_it_equals_counting_anew(strokes: list[tuple[int, ...]], often: int) -> None:
     """After any strokes and erasures, looked at after each or after some."""
-    labels, tally = np.zeros((5, 10, 10), np.uint16), SliceTally()
+    labels, tally = np.zeros((5, 10, 10), np.uint16), LabelCounts()
     for number, (index, row, column, value, size) in enumerate(strokes):
         before = labels.copy()
         labels[index, row : row + size, column : column + size] = value
@@ -33,7 +33,7 @@ def test_it_equals_counting_anew(strokes: list[tuple[int, ...]], often: int) -> 
 
 def test_another_series_starts_anew() -> None:
     """Another shape, with fewer slices; nothing is left of the former."""
-    tally = SliceTally()
+    tally = LabelCounts()
     tally.look(np.ones((4, 3, 3), np.uint16))
     assert tally.look(np.zeros((2, 5, 5), np.uint16)) == []
     assert (tally.slices, tally.labels, tally.pixels(0), tally.pixels(9)) == ([], set(), 0, 0)

@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from napari_spinemet.disclaimer import NOTICE
+from napari_spinemet.disclaimer import DISCLAIMER
 from napari_spinemet.evaluation import FrocCurve, froc
 from napari_spinemet.evaluation.curve import MEAN, SUM
 from napari_spinemet.evaluation.paper_figures import (
@@ -110,7 +110,7 @@ def test_every_text_fits_and_none_covers_another(name: str) -> None:
     """Titles, letters, legends and the notice lie within the figure and beside each other."""
     figure = FIGURES[name]()
     texts = written(figure)
-    assert sum(t.get_text() == NOTICE for t in texts) == 1
+    assert sum(t.get_text() == DISCLAIMER for t in texts) == 1
     boxes = [(t.get_text(), t.get_window_extent()) for t in texts]
     width, height = figure.get_size_inches() * figure.dpi
     for text, box in boxes:

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from napari_spinemet import atomic_files as storage
 from napari_spinemet.detection.pipeline import evaluate
-from napari_spinemet.disclaimer import NOTICE
+from napari_spinemet.disclaimer import DISCLAIMER
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.evaluation import froc
 from napari_spinemet.evaluation.froc import CaseForests
@@ -127,7 +127,7 @@ def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(out: Path) -> dict[str, dict[str, object]]:
     index = json.loads((out / "figures.json").read_text())
-    assert index["notice"] == NOTICE
+    assert index["notice"] == DISCLAIMER
     return index["figures"]
 
 

@@ -70,7 +70,7 @@ def test_the_table_is_the_froc_of_the_maps(finished: Path) -> None:
     study = Study(finished / "cohort")
     cases = [
         FrocCase(case.name, ((study.likelihood(case, f"crossval-{SINGLE}"), annotation),))
-        for case, _, annotation in study.contoured()
+        for case, _, annotation in study.contoured_cases()
     ]
     assert len(cases) == 4
     rows = [row for row in told["systems"] if row["key"].startswith(SINGLE)]

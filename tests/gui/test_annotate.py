@@ -362,7 +362,7 @@ def test_bodies_are_marked_by_clicks_outlined_and_named(
     annotate.undo()
     np.testing.assert_array_equal(drawn, before)
     qtbot.waitUntil(lambda: not session.autosave.pending)
-    assert session.study.memory.verify() == []
+    assert session.study.database.verify() == []
 
 
 def test_a_click_beside_every_body_names_nothing(opened: object) -> None:

@@ -173,7 +173,7 @@ def test_a_case_is_contoured_from_opening_to_approval(
     # Approved, and on the disk.
     hands.press("Ctrl+Return")
     wait_idle(workspace)
-    assert str(case.state if case.memory else session.case.state) == "approved"
+    assert str(case.state if case.database else session.case.state) == "approved"
     assert "Ready for training" in annotate.state.missing.text()
     stored = session.case.annotation(session.series)
     np.testing.assert_array_equal(stored.lesions, lesions.data)

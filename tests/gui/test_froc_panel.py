@@ -12,7 +12,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from napari_spinemet.evaluation import FrocCurve, froc_from_detections
 from napari_spinemet.evaluation.bands import froc_bands
 from napari_spinemet.evaluation.curve import MEAN, SUM
-from napari_spinemet.gui.viewer.session import ShownCurve
+from napari_spinemet.gui.viewer.session import DisplayedFroc
 
 REGION = [(50.0, 50.0)]
 
@@ -36,7 +36,7 @@ def shown(workspace: object, qtbot: object) -> Callable[[FrocCurve], object]:
         workspace.show_tab("Review")
         # Of other settings than those on the screen it would not stay.
         point = workspace.review.controls.point()
-        workspace.session.show_curve(ShownCurve(curve, "a study", point, ""))
+        workspace.session.show_curve(DisplayedFroc(curve, "a study", point, ""))
         qtbot.waitUntil(lambda: not workspace.session.redraw.busy, timeout=10_000)
         return workspace.review
 

@@ -49,12 +49,14 @@ def test_no_stroke_that_was_shown_as_saved_is_lost(study_copy: Path) -> None:
         session.wait()
         study = Study(study_copy, write=True)
         assert study.notice == ""
-        assert study.memory is not None
-        assert study.memory.verify() == []
-        held = study.memory.contours.slices(study.cases()[0].name, "lesions")
+        assert study.database is not None
+        assert study.database.verify() == []
+        held = study.database.contours.slices(study.cases()[0].name, "lesions")
         rows, columns = held[0].shape
         for stroke in map(int, told):
-            index, row, column = place_of(stroke, (study.memory.cases()[0].shape[0], rows, columns))
+            index, row, column = place_of(
+                stroke, (study.database.cases()[0].shape[0], rows, columns)
+            )
             assert held[index][row, column] == 1 + stroke % 60_000, stroke
         shown += len(told)
         number = int(told[-1]) + 2

@@ -117,7 +117,7 @@ def test_a_new_scan_to_signed_verdicts(
     text = Path(opened[0]).read_text(encoding="utf-8")
     assert "signed by" in text
     assert text.count("rejected") >= judged
-    verdicts = [v.verdict for v in session.study.memory.results.verdicts("case-001")]
+    verdicts = [v.verdict for v in session.study.database.results.verdicts("case-001")]
     assert verdicts == ["rejected"] * judged
     assert session.study.verify() == []
     print(

@@ -248,13 +248,13 @@ def test_every_tick_shows_one_threshold(review: object, qtbot: object) -> None:
 def test_a_scan_without_contours_has_no_truth(review: object, qtbot: object) -> None:
     """Said beside the curve of a study, on which the threshold's point stands; not once drawn."""
     from napari_spinemet.evaluation import froc_from_detections
-    from napari_spinemet.gui.viewer.session import ShownCurve
+    from napari_spinemet.gui.viewer.session import DisplayedFroc
 
     session, truth = review.session, review.froc_box.truth
     assert truth.isHidden()
     assert "no contours and no study" in review.froc.title.text()
     curve = froc_from_detections([[([(0, 0)], [(0, 0, 0.9), (99, 0, 0.4)])]])
-    of_study = ShownCurve(curve, "a study", review.controls.point(), "m", study=object())
+    of_study = DisplayedFroc(curve, "a study", review.controls.point(), "m", study=object())
     session.shown = of_study
     session.curve_changed.emit()
     assert not truth.isHidden()

@@ -56,7 +56,7 @@ def test_training_runs_in_the_background_and_keeps_a_model(
     assert len(train.plots.errors) == 1
     card = load_card(_model(study))
     assert card.training["cases"] == 2
-    assert card.identity in workspace.session.study.memory.results.models()
+    assert card.identity in workspace.session.study.database.results.models()
     assert not workspace.session.study.verify()
     assert workspace.detect.model.findText("my-model (study)") >= 0
     # The new model can be made the default, which outlives the window.

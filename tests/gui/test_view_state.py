@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from napari_spinemet.gui.application import open_workspace
-from napari_spinemet.gui.view_state import FILE, Screen
+from napari_spinemet.gui.view_state import FILE, ViewState
 from napari_spinemet.imaging import OperatingPoint
 from napari_spinemet.study import Study
 
@@ -120,7 +120,7 @@ def test_a_case_shows_what_was_found_in_it_before(
     assert session.result.operating_point == point
     assert (session.result.plain.values == values).all()
     assert "FROC of this scan alone" in workspace.review.froc.title.text()
-    assert len(session.study.memory.results.runs("case-001")) == 1, "nothing was run again"
+    assert len(session.study.database.results.runs("case-001")) == 1, "nothing was run again"
 
 
 def test_signed_verdicts_are_so_until_another_is_given(
@@ -151,7 +151,7 @@ def test_signed_verdicts_are_so_until_another_is_given(
     run = session.case.last_run
     assert run.settings["signed"] is True
     assert run.operating_point == review.controls.point()
-    held = session.study.memory.results.detections(run.number)
+    held = session.study.database.results.detections(run.number)
     shown = [d.area_cm2 for f in review.findings for d in f.detections]
     assert [d.area_cm2 for d in held] == pytest.approx(shown)
     review.judge("rejected")
@@ -198,20 +198,20 @@ def test_reports_are_written_from_the_window(
 def test_a_screen_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     """A damaged file, or one of another program, costs nobody a sentence."""
     path = tmp_path / FILE
-    made = Screen("case-001", 3, "Review", OperatingPoint(0.3, 1.0, None, False), True, 15.0)
+    made = ViewState("case-001", 3, "Review", OperatingPoint(0.3, 1.0, None, False), True, 15.0)
     path.write_text(made.to_json(), encoding="utf-8")
-    assert Screen.read(path) == made
+    assert ViewState.read(path) == made
     for text in ("", "{", "[]", '{"case": "x"}', made.to_json().replace("0.3", "3")):
         path.write_text(text, encoding="utf-8")
-        assert Screen.read(path) is None
-    assert Screen.read(tmp_path / "nothing") is None
+        assert ViewState.read(path) is None
+    assert ViewState.read(tmp_path / "nothing") is None
 
 
 def test_a_screen_of_a_case_that_is_gone_opens_nothing(
     workspace: object, wait_idle: Callable, study_copy: Path
 ) -> None:
     """The study opens as one that is new."""
-    made = Screen("case-009", 3, "Review", OperatingPoint(), False, 20.0)
+    made = ViewState("case-009", 3, "Review", OperatingPoint(), False, 20.0)
     (study_copy / FILE).write_text(made.to_json(), encoding="utf-8")
     workspace.load.open_study(study_copy)
     wait_idle(workspace)

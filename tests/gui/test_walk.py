@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 
 from napari_spinemet.detection import link_findings
 from napari_spinemet.gui.review.findings_panel import HEADINGS, VERDICT
-from napari_spinemet.gui.viewer.session import ShownCurve
+from napari_spinemet.gui.viewer.session import DisplayedFroc
 
 from .conftest import grabbed
 
@@ -83,7 +83,7 @@ def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Cal
 
     curve = froc_from_detections([[([(0, 0)], [(0, 0, 0.75), (99, 0, 0.25)])]])
     point = workspace.review.controls.point()
-    workspace.session.show_curve(ShownCurve(curve, "a test", point, ""))
+    workspace.session.show_curve(DisplayedFroc(curve, "a test", point, ""))
     plot = workspace.review.froc
     view = plot.plot.getPlotItem().vb
 
@@ -146,7 +146,7 @@ def test_keys_lead_through_the_findings(detected: object, wait_idle: Callable) -
     key["Ctrl+Z"]()
     assert "no verdict" in said[-1]
     wait_idle(detected)
-    records = session.study.memory.results.verdicts(session.case.name)
+    records = session.study.database.results.verdicts(session.case.name)
     assert [r.verdict for r in records] == ["accepted", "rejected", "accepted", ""]
     assert session.study.verify() == []
 
@@ -154,7 +154,7 @@ def test_keys_lead_through_the_findings(detected: object, wait_idle: Callable) -
 def test_what_was_found_and_said_is_in_the_study(detected: object, wait_idle: Callable) -> None:
     """The run with its detections, and each verdict; the case is reviewed with the last one."""
     review, session = detected.review, detected.session
-    results, case = session.study.memory.results, session.case
+    results, case = session.study.database.results, session.case
     (run,) = results.runs(case.name)
     assert run.settings["threshold"] == session.result.operating_point.threshold
     assert len(results.detections(run.number)) == len(session.result.detections)

@@ -189,7 +189,7 @@ def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     """With the reason, and with the next stroke once there is room again."""
     open_case(workspace, study_copy, wait_idle)
     session, annotate = workspace.session, workspace.annotate
-    connection = session.study.memory._connection
+    connection = session.study.database._connection
     connection.execute("PRAGMA max_page_count = 1")
     lesions = session.layers.lesions
     rng = np.random.default_rng(0)
@@ -205,7 +205,7 @@ def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     assert annotate.state.saved.text().startswith("All strokes are saved")
     case = Study(study_copy).cases()[0]
     np.testing.assert_array_equal(case.annotation(session.series).lesions, lesions.data)
-    assert session.study.memory.verify() == []
+    assert session.study.database.verify() == []
 
 
 def test_slices_between_are_filled_saved_and_undone_in_one_step(
@@ -241,12 +241,12 @@ def test_looking_at_a_case_saves_nothing_and_the_first_stroke_saves_all(
     """Going through the slices leaves the study as it was."""
     open_case(workspace, study_copy, wait_idle)
     session = workspace.session
-    before = session.study.memory.revision
+    before = session.study.database.revision
     for index in range(13):
         session.layers.go_to(index)
         qtbot.wait(40)
     assert session.case.record is None
-    assert session.study.memory.revision == before
+    assert session.study.database.revision == before
     lesions = session.layers.lesions
     lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
     qtbot.waitUntil(lambda: not session.autosave.pending)

@@ -10,7 +10,7 @@ from napari_spinemet.jobs.allocator import KEEPING
 
 PROGRAM = """
 import resource
-from napari_spinemet.jobs.memory import give_memory_back, keep_freed_memory
+from napari_spinemet.jobs.allocator import give_memory_back, keep_freed_memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -12,7 +12,7 @@ from napari_spinemet.imaging import SagittalSeries
 from napari_spinemet.imaging.patches import build_pyramid, zscore
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.network.device_pyramid import (
-    ResidentPyramid,
+    DevicePyramid,
     home_of_images,
     pyramid_bytes,
     zscored,
@@ -27,7 +27,7 @@ def test_windows_are_those_of_the_pyramid(make_series: Callable[..., SagittalSer
     rng = np.random.default_rng(0)
     slices, rows, columns = (rng.integers(0, n, 300) for n in pyramid.working_shape)
     rows[:4], columns[:4] = (0, 0, 47, 47), (0, 51, 0, 51)
-    got = ResidentPyramid(pyramid, CPU).windows(slices, rows, columns)
+    got = DevicePyramid(pyramid, CPU).windows(slices, rows, columns)
     np.testing.assert_array_equal(got.numpy(), pyramid.windows(slices, rows, columns))
 
 

@@ -32,7 +32,7 @@ def _lively(**settings: object) -> SiameseNet:
 
 
 def _both(
-    model: SiameseNet, made: spectral.SpectralNet, pyramid: Pyramid, block: Block
+    model: SiameseNet, made: spectral.FftNetwork, pyramid: Pyramid, block: Block
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores in float32 by spectra, and in float64 by plain convolutions."""
     grids = branch_grids(pyramid, len(model.blocks), *block)
@@ -68,7 +68,7 @@ def test_spectra_equal_plain_convolutions(
     """
     monkeypatch.setattr(spectral, "TILE", tile)
     model = _lively(**settings)
-    made = spectral.SpectralNet(model)
+    made = spectral.FftNetwork(model)
     series = make_series(shape=(1, 49, 51), spacing_mm=(3.0, 0.94, 1.13))
     pyramid = build_pyramid(series, model.resolutions, model.window, model.normalisation)
     rows, columns = pyramid.working_shape[1:]
@@ -90,7 +90,7 @@ def test_the_model_is_left_as_it_was(make_series: MakeSeries) -> None:
     """What is made ready is a copy: the model itself can be trained on."""
     model = _lively(resolutions=(1,))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    made = spectral.SpectralNet(model)
+    made = spectral.FftNetwork(model)
     _both(model, made, build_pyramid(make_series(), (1,)), (slice(0, 9), slice(0, 9)))
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])

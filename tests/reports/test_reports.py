@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from napari_spinemet import __version__
 from napari_spinemet.detection.pipeline import evaluate
-from napari_spinemet.disclaimer import NOTICE
+from napari_spinemet.disclaimer import DISCLAIMER
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.evaluation.case_level import case_level
 from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint, SagittalSeries
@@ -93,7 +93,7 @@ def study(tmp_path: Path) -> Study:
     place = tmp_path / "study"
     shutil.copytree(sample_study(), place, ignore=shutil.ignore_patterns("likelihood", "models"))
     made = Study(place, write=True)
-    for case, series, annotation in made.contoured():
+    for case, series, annotation in made.contoured_cases():
         lesions = resample_labels(annotation.lesions, series.spacing_mm[1:]) > 0
         values = 0.9 * lesions.astype(np.float32)
         values[3:6, 20:40, 100:120] = 0.6
@@ -138,7 +138,7 @@ def alone(folder: Path) -> Read:
     assert all(a.startswith("data:image/") for a in read.addresses)
     assert not re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?(?!data:)\w+:", text)
     assert "default-src 'none'" in text
-    assert text.count(NOTICE) >= 2
+    assert text.count(DISCLAIMER) >= 2
     for name, rows in read.tables.items():
         assert in_csv(folder, name) == rows, name
     shown = {p.stem for p in (folder / "figures").iterdir()}
@@ -178,9 +178,9 @@ def test_a_case_report_says_what_was_found_judged_and_used(study: Study, tmp_pat
     assert read.fact("Identity") == IDENTITY
     weights = Path(load_model.__globals__["weights_path"]("default"))
     assert read.fact("SHA-256 of the weights") == hashlib.sha256(weights.read_bytes()).hexdigest()
-    assert read.fact("SHA-256 of the scan's files") == study.cases()[0].record.content
+    assert read.fact("SHA-256 of the scan's files") == study.cases()[0].record.content_hash
     assert read.fact("Series instance UID") == evidence.series.series_uid
-    assert read.fact("Audit trail").endswith(list(study.memory.audit())[-1].chain)
+    assert read.fact("Audit trail").endswith(list(study.database.audit())[-1].chain)
     text = (out / "report.html").read_text(encoding="utf-8")
     rate, _, total = curve.at(0.5)
     assert f"true positive rate of {rate:.1%} at {total:.2f} false" in text

@@ -1,4 +1,4 @@
-"""The study's memory: nothing lost, nothing changed in silence, one writer at a time."""
+"""The study's database: nothing lost, nothing changed in silence, one writer at a time."""
 
 from __future__ import annotations
 
@@ -192,16 +192,16 @@ def test_a_second_program_reads_and_says_so(study: StudyDatabase, folder: Path) 
 
 def test_a_study_that_was_closed_has_nothing_to_restore(study: StudyDatabase, folder: Path) -> None:
     """Nor has one in which nothing was drawn; after a crash it says how much, once."""
-    assert study.restored == ""
+    assert study.recovery_message == ""
     study.contours.save("case-001", "lesions", {3: image(1), 4: image(2)})
     study.contours.save("case-001", "lesions", {3: image(3)})
     study.notice = "killed"  # so that it writes no last line
     study.close()
     after = StudyDatabase(folder)
-    assert "2 slices of case-001" in after.restored
+    assert "2 slices of case-001" in after.recovery_message
     after.close()
     third = StudyDatabase(folder)
-    assert third.restored == ""
+    assert third.recovery_message == ""
     assert third.verify() == []
     third.close()
 
@@ -363,7 +363,7 @@ def test_no_acknowledged_stroke_is_lost_by_a_kill(study: StudyDatabase, folder: 
         acknowledged = int(told[-1]) if told else number + 1
         opened = StudyDatabase(folder)
         assert opened.writable
-        assert "of case-001, the last at" in opened.restored
+        assert "of case-001, the last at" in opened.recovery_message
         assert opened.verify() == []
         held = max(int(v.max()) for v in opened.contours.slices("case-001", "lesions").values())
         assert held in (acknowledged, acknowledged + 1)
@@ -467,7 +467,7 @@ def test_a_study_of_the_first_version_is_carried_over(
     before = (folder / FILE).read_bytes()
     reading = StudyDatabase(folder, write=False)
     (case,) = reading.cases()
-    assert (case.name, case.state, case.findings, case.stored) == (
+    assert (case.name, case.state, case.findings, case.has_stored_contours) == (
         "case-001",
         "contoured",
         "",

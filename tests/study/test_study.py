@@ -55,10 +55,10 @@ def test_cases_are_folders_with_a_scan_by_name(study: Study) -> None:
 def test_a_case_is_new_until_it_has_contours(study: Study) -> None:
     """The state follows what is on disk."""
     case = study.cases()[0]
-    assert case.contoured
+    assert case.has_contours
     assert str(case.state) == "contoured"
     shutil.rmtree(case.path / "contours")
-    assert not case.contoured
+    assert not case.has_contours
     assert str(case.state) == "new"
     (case.path / "contours").mkdir()
     assert str(case.state) == "new"
@@ -69,7 +69,7 @@ def test_a_case_is_new_until_it_has_contours(study: Study) -> None:
 def test_contoured_cases_come_with_scan_and_contours(study: Study) -> None:
     """In order, each annotation on the grid of its series; new cases are passed over."""
     shutil.rmtree(study.cases()[1].path / "contours")
-    ((case, series, annotation),) = study.contoured()
+    ((case, series, annotation),) = study.contoured_cases()
     assert case.name == "case-001"
     assert annotation.lesions.shape == series.shape
     assert annotation.lesions.any()
@@ -81,11 +81,11 @@ def test_a_study_without_cases_or_contours_says_so(tmp_path: Path, study: Study)
         Study(tmp_path / "nowhere")
     empty = Study(tmp_path / "empty", create=True)
     with pytest.raises(SpinemetError, match=r"no cases in .*choose a folder"):
-        list(empty.contoured())
+        list(empty.contoured_cases())
     for case in study.cases():
         shutil.rmtree(case.path / "contours")
     with pytest.raises(SpinemetError, match=r"None of the 2 cases .*draw some first"):
-        list(study.contoured())
+        list(study.contoured_cases())
 
 
 def test_saved_contours_come_back_identical(study: Study) -> None:
@@ -107,14 +107,14 @@ def test_saved_contours_come_back_identical(study: Study) -> None:
     assert dict(back.levels) == {1: "T12", 2: "L1"}
     assert back.series_uid == series.series_uid
     less = Annotation(np.where(lesions == 2, 0, lesions), vertebrae, {1: "T11"})
-    before = study.memory.revision
+    before = study.database.revision
     case.save_annotation(less, series)
     again = Study(study.path).cases()[0].annotation(series)
     np.testing.assert_array_equal(again.lesions, less.lesions)
     np.testing.assert_array_equal(again.vertebrae, vertebrae)
     assert dict(again.levels) == {1: "T11"}
-    assert study.memory.revision - before == 3  # two slices and the levels
-    assert study.memory.verify() == []
+    assert study.database.revision - before == 3  # two slices and the levels
+    assert study.database.verify() == []
 
 
 def test_the_first_stroke_keeps_what_the_case_came_with(study: Study) -> None:
@@ -140,7 +140,7 @@ def test_approval_is_of_the_contours_as_they_are(study: Study) -> None:
     came = case.annotation(series)
     case.approve(series)
     assert str(case.state) == "approved"
-    assert case.contoured
+    assert case.has_contours
     np.testing.assert_array_equal(case.annotation(series).lesions, came.lesions)
     case.save_annotation(case.annotation(series), series)
     assert str(case.state) == "approved"  # nothing was changed
@@ -148,7 +148,7 @@ def test_approval_is_of_the_contours_as_they_are(study: Study) -> None:
     drawn[2, 50:60, 50:60] = 9
     case.save_annotation(Annotation(drawn, came.vertebrae, came.levels), series)
     assert str(case.state) == "contoured"
-    states = [e.subject for e in study.memory.audit() if e.action == "state"]
+    states = [e.subject for e in study.database.audit() if e.action == "state"]
     assert len(states) == 3
     with pytest.raises(SpinemetError, match="for reading"):
         Study(study.path).cases()[0].approve(series)
@@ -175,11 +175,11 @@ def test_a_first_stroke_that_is_cut_off_leaves_what_the_case_came_with(
     back = case.annotation(series)
     np.testing.assert_array_equal(back.lesions, came.lesions)
     np.testing.assert_array_equal(back.vertebrae, came.vertebrae)
-    assert study.memory.verify() == []
+    assert study.database.verify() == []
     monkeypatch.setattr(ContourRows, "save", real)
     case.save_annotation(came, series)
     assert case.record is not None
-    assert study.memory.verify() == []
+    assert study.database.verify() == []
 
 
 def test_a_second_look_cannot_save_and_says_why(study: Study) -> None:
@@ -201,9 +201,9 @@ def test_states_of_five_hundred_cases_are_one_look(tmp_path: Path) -> None:
     for number in range(500):
         (tmp_path / f"case-{number:03d}" / "scan").mkdir(parents=True)
     record = CaseRecord("case-007", "1.2", "case-007/scan", True, "", (1, 2, 2), APPROVED)
-    study.memory.add_case(record)
+    study.database.add_case(record)
     asked = []
-    study.memory._connection.set_trace_callback(asked.append)
+    study.database._connection.set_trace_callback(asked.append)
     states = study.states()
     assert len(asked) == 1
     assert [str(state) for _, state in states].count("approved") == 1
@@ -342,7 +342,7 @@ def test_the_only_contours_of_a_case_are_the_ones_it_works_with(study: Study) ->
     series = case.series()
     came = case.annotation(series)
     shutil.rmtree(case.path / "contours")
-    assert not case.contoured
+    assert not case.has_contours
     drawn = [
         Annotation(came.lesions, 0 * came.lesions, reader="Dr Ö", holds=("lesions",)),
         Annotation(0 * came.lesions, came.vertebrae, reader="Dr Ö", holds=("vertebrae",)),
@@ -350,7 +350,7 @@ def test_the_only_contours_of_a_case_are_the_ones_it_works_with(study: Study) ->
     for annotation in drawn:
         take_contours(case, [annotation], series)
     np.testing.assert_array_equal(case.annotation(series).lesions, came.lesions)
-    assert case.contoured
+    assert case.has_contours
     assert case.readers() == []
     np.testing.assert_array_equal(case.annotation(series).vertebrae, came.vertebrae)
 

@@ -55,7 +55,7 @@ def test_two_threads_do_not_share_a_transaction(tmp_path: Path) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
     def cut_off() -> None:
-        with study.together():
+        with study.transaction():
             study.set_findings("case-001", "detected")
             inside.set()
             go_on.wait(5)

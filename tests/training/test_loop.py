@@ -241,7 +241,7 @@ def test_training_stops_when_patience_ends(
     errors = iter([0.4, 0.2, 0.3, 0.25, 0.1])
     kept: list[torch.Tensor] = []
 
-    class Judge:
+    class ValidationSamples:
         def __init__(self, *_: Any) -> None: ...
 
         def judge(self, model: Any, *_: Any) -> dict[str, float]:
@@ -251,7 +251,7 @@ def test_training_stops_when_patience_ends(
         def collapsed(self, _: Any) -> bool:
             return False
 
-    monkeypatch.setattr(loop, "Judge", Judge)
+    monkeypatch.setattr(loop, "ValidationSamples", ValidationSamples)
     result = train(
         [small_case],
         _config(epochs=9, batches_per_epoch=1, patience=2, method="windows"),

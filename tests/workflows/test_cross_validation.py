@@ -263,7 +263,7 @@ def test_folds_whose_test_cases_have_no_lesion_are_reported_without_a_curve(
     for number in range(4):
         (tmp_path / f"case-{number}" / "scan").mkdir(parents=True)
     held = list(zip(Study(tmp_path).cases(), *zip(*cases, strict=True), strict=True))
-    monkeypatch.setattr(Study, "contoured", lambda *_: iter(held))
+    monkeypatch.setattr(Study, "contoured_cases", lambda *_: iter(held))
     report, _ = cross_validate_study(
         tmp_path, CHEAP, name="n", folds=2, only_folds=[1], threads=1, choose=False
     )

@@ -11,7 +11,7 @@ import pytest
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint, SagittalSeries
-from napari_spinemet.network import ModelCard, scan_mark
+from napari_spinemet.network import ModelCard, scan_fingerprint
 from napari_spinemet.study import Case, Study
 from napari_spinemet.workflows.model_comparison import compare_models
 
@@ -53,7 +53,7 @@ def study(
 
 def _mark(series_uid: str) -> str:
     affine = np.array([[3.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-    return scan_mark(SagittalSeries(np.ones((1, 4, 4)), affine, series_uid=series_uid))
+    return scan_fingerprint(SagittalSeries(np.ones((1, 4, 4)), affine, series_uid=series_uid))
 
 
 def _card(name: str, *seen: int) -> ModelCard:

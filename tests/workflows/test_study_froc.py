@@ -30,7 +30,7 @@ MODEL = "synthetic"
 
 @pytest.fixture
 def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Study, list[FrocCase]]:
-    """A study of three cases with stored maps; its scans are held in memory."""
+    """A study of three cases with stored maps; its scans are held in database."""
     study, rng = Study(tmp_path), np.random.default_rng(3)
     cases = []
     for number in range(3):
@@ -99,7 +99,7 @@ def test_trees_fall_with_the_contours_they_were_made_with(
 def test_a_lost_map_gives_no_curve_and_a_large_study_keeps_no_trees(
     held: tuple[Study, list[FrocCase]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a cohort would be another curve; trees of hundreds of cases would fill the memory."""
+    """Half a cohort would be another curve; trees of hundreds of cases would fill the database."""
     study, cases = held
     monkeypatch.setattr(study_froc, "STANDING_CASES", 2)
     drawn = redrawn(study, MODEL, POINT)

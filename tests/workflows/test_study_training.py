@@ -11,9 +11,9 @@ import pytest
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.jobs import CancelToken, Evaluated, Event, Progressed
-from napari_spinemet.network import load_model, scan_mark
+from napari_spinemet.network import load_model, scan_fingerprint
 from napari_spinemet.study import Case, Study
-from napari_spinemet.study.training_state import is_unfinished
+from napari_spinemet.study.training_state import has_training_state
 from napari_spinemet.training import TrainingConfig
 from napari_spinemet.workflows.study_training import split_cases, train_study
 
@@ -35,7 +35,7 @@ def _is_step(event: Event) -> bool:
 def study(
     tmp_path: Path, small_case: tuple[SagittalSeries, Annotation], monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Two cases with the same lesion, read from memory."""
+    """Two cases with the same lesion, read from database."""
     for name in ("case-001", "case-002"):
         (tmp_path / name / "scan").mkdir(parents=True)
     series, annotation = small_case
@@ -43,7 +43,7 @@ def study(
         (case, dataclasses.replace(series, series_uid=f"1.{number}"), annotation)
         for number, case in enumerate(Study(tmp_path).cases())
     ]
-    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(held))
+    monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(held))
     return tmp_path
 
 
@@ -123,7 +123,7 @@ def test_of_a_grid_the_network_that_validates_best_is_kept(
             on_event=stop_in_the_second,
             cancel=token,
         )
-    assert is_unfinished(study / "models" / "grid.safetensors")
+    assert has_training_state(study / "models" / "grid.safetensors")
     steps = [e for e in events if _is_step(e)]
     assert [(e.done, e.total) for e in steps] == [(1, 4), (2, 4), (3, 4)]
     assert steps[2].message.startswith("lambda 0.0005, 2 of 2")
@@ -140,15 +140,15 @@ def test_of_a_grid_the_network_that_validates_best_is_kept(
     errors = [t["validation_error"] for t in tried]
     kept = card.training["config"]["weight_decay"]
     assert dict(zip(decays, errors, strict=True))[kept] == min(errors)  # two may be equal
-    assert not is_unfinished(study / "models" / "grid.safetensors")
+    assert not has_training_state(study / "models" / "grid.safetensors")
 
 
 def test_a_single_case_is_trained_on_and_the_card_says_so(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is none to validate on; nor could a grid be decided."""
-    held = list(Study(study).contoured())[:1]
-    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(held))
+    held = list(Study(study).contoured_cases())[:1]
+    monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(held))
     _, card = train_study(study, CONFIG, name="single")
     assert card.training["cases"] == 1
     assert any("only case with lesions" in note for note in card.training["notes"])
@@ -162,8 +162,8 @@ def test_without_vertebrae_there_is_nothing_to_tell_bone_by(
     """Three outputs are refused with what to do, and two are enough; one bare case is noted."""
     series, annotation = small_case
     bare = dataclasses.replace(annotation, vertebrae=np.zeros_like(annotation.vertebrae), levels={})
-    held = [(case, series, bare) for case, _, _ in Study(study).contoured()]
-    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(held))
+    held = [(case, series, bare) for case, _, _ in Study(study).contoured_cases()]
+    monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(held))
     with pytest.raises(SpinemetError, match=r"vertebra contours.*two outputs"):
         train_study(study, CONFIG, name="bare")
     assert not (study / "models" / "bare.safetensors").exists()
@@ -171,7 +171,7 @@ def test_without_vertebrae_there_is_nothing_to_tell_bone_by(
     assert path.exists()
     normal = Annotation(np.zeros_like(annotation.lesions), annotation.vertebrae, {1: "L2"})
     mixed = [*held, (dataclasses.replace(held[0][0], path=study / "other"), series, normal)]
-    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(mixed))
+    monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(mixed))
     _, card = train_study(study, CONFIG, name="mixed")
     assert any("No vertebra is contoured in case-00" in note for note in card.training["notes"])
 
@@ -204,7 +204,7 @@ def test_what_a_model_started_from_has_seen_is_not_forgotten(
 ) -> None:
     """Its scans stay on the card, and a measurement on one of them is told to be too good."""
     held = [(case, *small_case) for case in Study(study).cases()]
-    monkeypatch.setattr(Study, "contoured", lambda _, only=None: iter(held))
+    monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(held))
     path, first = train_study(study, CONFIG, name="first")
     # Both cases of this study are the same scan, so what validates was learned from.
     _, second = train_study(study, CONFIG, name="second", start=path)
@@ -231,7 +231,7 @@ def test_cases_that_were_learned_from_before_do_not_validate(
         (f"case-{k}", dataclasses.replace(series, series_uid=f"1.{k}"), annotation)
         for k in range(8)
     ]
-    marks = [scan_mark(s) for _, s, _ in cases]
+    marks = [scan_fingerprint(s) for _, s, _ in cases]
     for seed in range(5):
         _, usual = split_cases(cases, seed)
         assert len(usual) == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...atomic_files import replace_atomically
-from ...disclaimer import NOTICE
+from ...disclaimer import DISCLAIMER
 from ...errors import SpinemetError
 from ...evaluation.pictures import rendered
 from ...imaging import OperatingPoint
@@ -209,7 +209,7 @@ def _written(
         stale += [file for file in index.get(name, {"files": []})["files"] if file not in own]
         index[name] = {"caption": each.caption, "files": sorted(own), **each.facts}
         files |= own
-    told = {"notice": NOTICE, "figures": {name: index[name] for name in sorted(index)}}
+    told = {"notice": DISCLAIMER, "figures": {name: index[name] for name in sorted(index)}}
     files[INDEX] = (json.dumps(told, indent=1) + "\n").encode()
     for name, data in files.items():
         with replace_atomically(out / name) as temporary:

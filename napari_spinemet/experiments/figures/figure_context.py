@@ -57,7 +57,7 @@ class Ground:
         """Scan and contours of a case."""
         if self.cancel is not None:
             self.cancel.raise_if_cancelled()
-        ((_, series, annotation),) = self.study.contoured([name])
+        ((_, series, annotation),) = self.study.contoured_cases([name])
         return series, annotation
 
     def facts(self) -> dict[str, Any]:

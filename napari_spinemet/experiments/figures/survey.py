@@ -85,8 +85,8 @@ def survey(
     rivals = single_resolution_sets(study, source) if froc else []
     tables: dict[str, list[CaseTable]] = {}
     cases = []
-    total = sum(c.contoured for c in study.cases()) if only is None else len(only)
-    for number, (case, series, annotation) in enumerate(study.contoured(only), 1):
+    total = sum(c.has_contours for c in study.cases()) if only is None else len(only)
+    for number, (case, series, annotation) in enumerate(study.contoured_cases(only), 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
         plain = source.map_of(study, case, device=device, cancel=cancel) if mapped else None

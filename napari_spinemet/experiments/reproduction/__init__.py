@@ -1,6 +1,6 @@
 """The paper's experiments, run on the project's own cohort."""
 
 from .plan import BUDGETS, SYSTEMS, Budget, System
-from .run import Standing, reproduce
+from .run import ReproductionProgress, reproduce
 
-__all__ = ["BUDGETS", "SYSTEMS", "Budget", "Standing", "System", "reproduce"]
+__all__ = ["BUDGETS", "SYSTEMS", "Budget", "ReproductionProgress", "System", "reproduce"]

@@ -24,7 +24,7 @@ COHORT, PLAN, JUDGED, RESULTS = "cohort", "plan.json", "judged", "results"
 
 
 @dataclass(frozen=True)
-class Standing:
+class ReproductionProgress:
     """How far a reproduction is.
 
     Attributes
@@ -54,7 +54,7 @@ def reproduce(
     device: str = "auto",
     on_event: EventCallback = ignore,
     cancel: CancelToken | None = None,
-) -> Standing:
+) -> ReproductionProgress:
     """Make the cohort, cross-validate and judge every system, and write tables and figures.
 
     Whatever is finished is kept in the folder: every network, map and fold. The same call goes
@@ -83,7 +83,7 @@ def reproduce(
 
     Returns
     -------
-    Standing
+    ReproductionProgress
 
     Raises
     ------
@@ -130,12 +130,12 @@ def reproduce(
                 keep(judged[system.key], place)
         if only_folds is None:
             write_results(root / RESULTS, Study(study), plan, judged, cancel=token)
-            return Standing(tuple(judged), (), root / RESULTS)
+            return ReproductionProgress(tuple(judged), (), root / RESULTS)
     except Cancelled:
         if not token.over:
             raise
     done = tuple(s.key for s in SYSTEMS if kept(root / JUDGED / f"{s.key}.npz") is not None)
-    return Standing(done, tuple(s.key for s in systems if s.key not in done), None)
+    return ReproductionProgress(done, tuple(s.key for s in systems if s.key not in done), None)
 
 
 def _budget(name: str) -> Budget:

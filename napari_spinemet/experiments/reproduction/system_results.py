@@ -163,7 +163,7 @@ def on_some_cases(row: Row, names: Sequence[str], key: str, title: str) -> Row:
 def _cases(study: Study, key: str) -> list[FrocCase]:
     """The cases of a cross-validation with their out-of-fold maps."""
     found = []
-    for case, _, annotation in study.contoured():
+    for case, _, annotation in study.contoured_cases():
         likelihood = study.likelihood(case, crossval_identity(key))
         if likelihood is not None:
             found.append(FrocCase(case.name, ((likelihood, annotation),)))

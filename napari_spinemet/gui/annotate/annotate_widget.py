@@ -16,8 +16,8 @@ from ..viewer.drawing import Drawing
 from ..viewer.session import session_of
 from ..viewer.shortcuts import Key, KeyHelp, bind
 from .contour_files import ContourFiles
-from .contour_status import CaseStateBox
-from .vertebra_panel import MARK, NAME, VertebraBox
+from .contour_status import ContourStatusPanel
+from .vertebra_panel import MARK, NAME, VertebraPanel
 
 if TYPE_CHECKING:
     import napari
@@ -46,11 +46,11 @@ class AnnotateWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.addWidget(self._create_target_box())
         layout.addWidget(self._create_tool_box())
-        self.vertebrae = VertebraBox(self.session, self.drawing, self.tools)
+        self.vertebrae = VertebraPanel(self.session, self.drawing, self.tools)
         self.vertebrae.level.currentTextChanged.connect(lambda _: self._choose_level())
         layout.addWidget(self.vertebrae)
         layout.addWidget(self._create_slice_box())
-        self.state = CaseStateBox(self.session)
+        self.state = ContourStatusPanel(self.session)
         layout.addWidget(self.state)
         self.files = ContourFiles(self.session)
         keys = button("Shortcuts…", "The keys of all tools (F1).", self.show_keys)

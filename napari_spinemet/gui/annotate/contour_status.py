@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QVBoxLayout
 
-from ...contouring.label_counts import SliceTally
+from ...contouring.label_counts import LabelCounts
 from ...errors import SpinemetError
 from ...evaluation.agreement import Agreement, compare_readers
 from ...study.database import APPROVED
@@ -22,13 +22,13 @@ NOBODY = "nobody"
 _DRAWING_MODES = ("paint", "erase", "fill", "polygon")
 
 
-class CaseStateBox(QGroupBox):
+class ContourStatusPanel(QGroupBox):
     """The state of the case, and the button that approves it."""
 
     def __init__(self, session: Session) -> None:
         super().__init__("State")
         self._session = session
-        self.lesions, self.bodies = SliceTally(), SliceTally()
+        self.lesions, self.bodies = LabelCounts(), LabelCounts()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         self.area, self.missing, self.saved = text(), text(), text()

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
-from ...contouring.label_counts import SliceTally
+from ...contouring.label_counts import LabelCounts
 from ...errors import SpinemetError
 from ...imaging.vertebra_levels import LEVELS
 from ..viewer.common_widgets import JobBar, button, row, text
@@ -30,7 +30,7 @@ _IN_FRONT = 0.95
 """Of the side of a square as large as the body: from its centre to the text."""
 
 
-class VertebraBox(QGroupBox):
+class VertebraPanel(QGroupBox):
     """Mark bodies by clicks, let outlines be proposed, and number them from one known level."""
 
     def __init__(self, session: Session, drawing: Drawing, tools: QButtonGroup) -> None:
@@ -147,7 +147,7 @@ class VertebraBox(QGroupBox):
         label = int(layer.data[place]) if inside and layer is not None else 0
         self._drawing.name(label, self.level.currentText(), rest=self.rest.isChecked())
 
-    def refresh(self, bodies: SliceTally) -> None:
+    def refresh(self, bodies: LabelCounts) -> None:
         """Write the levels into the picture, where they changed."""
         levels = self._drawing.levels()
         # In front of the body, so that nothing inside is covered.

@@ -15,7 +15,7 @@ from ...study.likelihood_maps import map_identity
 from ..viewer.common_widgets import JobBar, button, form, group, notice, row, text
 from ..viewer.job_runner import leave_a_core_to_the_interface
 from ..viewer.preferences import keep, preference
-from ..viewer.session import THIS_SCAN, ShownCurve, same_contours, session_of
+from ..viewer.session import THIS_SCAN, DisplayedFroc, same_contours, session_of
 
 if TYPE_CHECKING:
     import napari
@@ -206,7 +206,7 @@ class DetectWidget(QWidget):
         if session.shown is None or session.shown.study is None:
             point, identity = result.operating_point, result.plain.model
             session.show_curve(
-                None if curve is None else ShownCurve(curve, THIS_SCAN, point, identity)
+                None if curve is None else DisplayedFroc(curve, THIS_SCAN, point, identity)
             )
         if not same_contours(session.contours(), contours):
             session.contours_changed.emit()  # the curve is of those at the click
@@ -233,7 +233,7 @@ class DetectWidget(QWidget):
 
         def work(*_: object) -> None:
             case.save_run(series, model, settings, result.findings, result.seconds)
-            if study is not None and study.memory is case.memory:
+            if study is not None and study.database is case.database:
                 # To be shown again with the case; made anew if it is lost.
                 study.save_likelihood(case, map_identity(card.identity, columns), result.plain)
 

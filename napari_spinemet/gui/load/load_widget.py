@@ -293,7 +293,7 @@ class LoadWidget(QWidget):
 
         def read() -> tuple[SagittalSeries, Annotation | None]:
             series = case.series()
-            return series, case.annotation(series) if case.contoured else None
+            return series, case.annotation(series) if case.has_contours else None
 
         self._open(read, case.path, case)
 
@@ -331,7 +331,7 @@ class LoadWidget(QWidget):
             return
 
         def done(case: Case) -> None:
-            if case.contoured:
+            if case.has_contours:
                 # Its contours are not the ones on the screen, and must not be saved over.
                 session.warn(f"This scan is in the study as {case.name}; open it there.")
                 return

@@ -31,7 +31,7 @@ VERDICT = 1
 VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure", "unsure", "U"))
 
 
-class FindingsBox(QWidget):
+class FindingsPanel(QWidget):
     """Fly from finding to finding and judge each; a verdict can be undone.
 
     An outline that does not fit, or a lesion that was missed, is drawn under Annotate.

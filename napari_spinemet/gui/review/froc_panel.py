@@ -28,7 +28,7 @@ WISHES = (
 )
 
 
-class FrocBox(QWidget):
+class FrocPanel(QWidget):
     """A curve in three views; the threshold is set from it, and a case opened.
 
     Signals

@@ -13,7 +13,7 @@ from ..viewer.common_widgets import button, form, row
 from ..viewer.preferences import preference
 
 
-class OperatingPointBox(QGroupBox):
+class OperatingPointPanel(QGroupBox):
     """Threshold, minimum area, aggregation weight and gate, and how outlines are drawn.
 
     Signals

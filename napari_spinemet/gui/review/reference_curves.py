@@ -16,7 +16,7 @@ from ...study.likelihood_maps import file_name
 from .froc_plot import FrocPlot, Reference
 
 if TYPE_CHECKING:
-    from ..viewer.session import Session, ShownCurve
+    from ..viewer.session import DisplayedFroc, Session
 
 COMPARE = "comparison"
 AGGREGATION = "other aggregation"
@@ -128,7 +128,7 @@ class ReferenceButton(QPushButton):
 
 
 def _reference(
-    shown: ShownCurve, key: str, name: str, on_event: EventCallback, cancel: CancelToken
+    shown: DisplayedFroc, key: str, name: str, on_event: EventCallback, cancel: CancelToken
 ) -> Reference | None:
     from ...workflows.study_froc import redrawn
 

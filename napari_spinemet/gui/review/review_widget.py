@@ -20,13 +20,13 @@ from ...study.likelihood_maps import CROSSVAL, is_crossval
 from ..viewer.common_widgets import JobBar, button, group, notice, row
 from ..viewer.job_runner import leave_a_core_to_the_interface
 from ..viewer.layer_style import LABELLED
-from ..viewer.session import THIS_SCAN, ShownCurve, session_of
-from .findings_panel import FindingsBox
-from .froc_panel import FrocBox
-from .operating_point_panel import OperatingPointBox
+from ..viewer.session import THIS_SCAN, DisplayedFroc, session_of
+from .findings_panel import FindingsPanel
+from .froc_panel import FrocPanel
+from .operating_point_panel import OperatingPointPanel
 from .outlines import REFINE, Outlines
-from .sign_off import SignRow
-from .stored_results import Recall
+from .sign_off import SignOff
+from .stored_results import StoredResults
 
 if TYPE_CHECKING:
     import napari
@@ -43,16 +43,16 @@ class ReviewWidget(QWidget):
         self._stale = False
         """Whether contours changed since the curve of this scan was drawn."""
         layout = QVBoxLayout(self)
-        self.controls = OperatingPointBox()
+        self.controls = OperatingPointPanel()
         self.controls.threshold_changed.connect(self._on_threshold)
         self.controls.changed.connect(self._on_setting)
         self.outlines = Outlines(self.session)
-        self.recall = Recall(self.session, self.controls.point)
+        self.recall = StoredResults(self.session, self.controls.point)
         self.controls.refined_changed.connect(self._on_refined)
         self.outlines.fitted.connect(self._draw_all)
         layout.addWidget(self.controls)
-        self.box = FindingsBox(self.session)
-        self.end = SignRow(
+        self.box = FindingsPanel(self.session)
+        self.end = SignOff(
             self.session,
             self.outlines.current,
             self.controls.point,
@@ -62,7 +62,7 @@ class ReviewWidget(QWidget):
         self.box.add(self.end)
         layout.addWidget(self.box, 1)
         box, inner = group("FROC")
-        self.froc_box = FrocBox(self.session)
+        self.froc_box = FrocPanel(self.session)
         self.froc = self.froc_box.plot
         self.froc_box.threshold_chosen.connect(self.controls.threshold.setValue)
         self.froc_box.point_chosen.connect(self.controls.set_point)
@@ -158,7 +158,7 @@ class ReviewWidget(QWidget):
         if shown is not None and len(shown.curve.cases) > 1:
             self._draw_bands(shown)
 
-    def _draw_bands(self, shown: ShownCurve) -> None:
+    def _draw_bands(self, shown: DisplayedFroc) -> None:
         """Shade how far the curve would move with other cases, once it is on the screen."""
         session = self.session
 
@@ -280,7 +280,7 @@ class ReviewWidget(QWidget):
         if session.shown is not None and not self._fits(session.shown):
             session.show_curve(None)
 
-    def _fits(self, shown: ShownCurve) -> bool:
+    def _fits(self, shown: DisplayedFroc) -> bool:
         """Whether a curve is one of the settings on the screen."""
         same = _same_settings(shown.point, self.controls.point())
         return same and shown.max_distance_mm == self.distance.value()
@@ -325,7 +325,7 @@ class ReviewWidget(QWidget):
                 return new, None
             curve = scan_curve(result.plain, contours, point, max_distance_mm=distance)
             model = result.plain.model
-            return new, curve and ShownCurve(
+            return new, curve and DisplayedFroc(
                 curve, THIS_SCAN, point, model, max_distance_mm=distance
             )
 
@@ -382,7 +382,7 @@ class ReviewWidget(QWidget):
             made, validated = got
             name = f"{study.path.name} by {folds or Path(model).stem}"
             session.show_curve(
-                ShownCurve(
+                DisplayedFroc(
                     made.curve, name, point, identity, study, made.trees, distance, validated
                 )
             )

@@ -26,12 +26,12 @@ from ..viewer.job_runner import leave_a_core_to_the_interface
 if TYPE_CHECKING:
     from ...detection import DetectionResult
     from ...study import Study
-    from ..viewer.session import Session, ShownCurve
+    from ..viewer.session import DisplayedFroc, Session
 
 SIGN, REPORT = "sign", "report"
 
 
-class SignRow(QWidget):
+class SignOff(QWidget):
     """Sign what is on the screen, and report it.
 
     Parameters
@@ -220,7 +220,7 @@ class SignRow(QWidget):
 
         session.runner.start(REPORT, work, self._on_written)
 
-    def _of_study(self) -> ShownCurve | None:
+    def _of_study(self) -> DisplayedFroc | None:
         """The curve on the screen, if it is one of a study."""
         shown = self._session.shown
         return shown if shown is not None and shown.study is not None else None

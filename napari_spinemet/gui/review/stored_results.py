@@ -13,7 +13,7 @@ from ...imaging import OperatingPoint
 from ...jobs import CancelToken, EventCallback
 from ...study.likelihood_maps import map_identity
 from ...workflows.model_lookup import model_file
-from ..viewer.session import THIS_SCAN, ShownCurve
+from ..viewer.session import THIS_SCAN, DisplayedFroc
 
 if TYPE_CHECKING:
     from ...detection import DetectionResult
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TASK = "recall"
 
 
-class Recall(QObject):
+class StoredResults(QObject):
     """Show the likelihood that a study keeps of the case that was opened.
 
     Beside the curve of a study it is the map that the curve was made of, at the operating point
@@ -80,7 +80,7 @@ class Recall(QObject):
             session.set_result(result, model or session.model)
             if session.shown is None and curve is not None:
                 at, identity = result.operating_point, result.plain.model
-                session.show_curve(ShownCurve(curve, THIS_SCAN, at, identity))
+                session.show_curve(DisplayedFroc(curve, THIS_SCAN, at, identity))
 
         session.desk.start(TASK, work, done)
 

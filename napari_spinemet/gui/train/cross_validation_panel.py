@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TASK = "cross-validation"
 
 
-class CrossvalBox(QWidget):
+class CrossValidationPanel(QWidget):
     """Folds, where they are computed, and what came of it.
 
     Parameters

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TASK = "comparison"
 
 
-class ModelsBox(QWidget):
+class ModelsPanel(QWidget):
     """A table of the models that can be used in the open study."""
 
     def __init__(self, session: Session) -> None:

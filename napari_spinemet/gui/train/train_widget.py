@@ -13,12 +13,12 @@ from ...errors import OutOfMemory, SpinemetError
 from ...jobs import CancelToken, Event, EventCallback
 from ...jobs.process import run_in_process
 from ...network.card import ModelCard, load_card, model_names
-from ...study.training_state import is_unfinished
+from ...study.training_state import has_training_state
 from ..viewer.common_widgets import JobBar, button, group, notice, row, text
 from ..viewer.job_runner import leave_a_core_to_the_interface
 from ..viewer.session import session_of
-from .cross_validation_panel import CrossvalBox
-from .models_panel import ModelsBox
+from .cross_validation_panel import CrossValidationPanel
+from .models_panel import ModelsPanel
 from .training_cases import TrainingCases
 from .training_form import TrainingForm
 from .training_plots import TrainingPlots
@@ -40,8 +40,8 @@ class TrainWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.addWidget(self._create_cases_box())
         layout.addWidget(self._create_run_box())
-        self.crossval = CrossvalBox(self.session, self.form, self.cases.chosen)
-        self.models = ModelsBox(self.session)
+        self.crossval = CrossValidationPanel(self.session, self.form, self.cases.chosen)
+        self.models = ModelsPanel(self.session)
         for title, tip, part in (
             ("Cross-validation", "How good such a model is on cases it never saw.", self.crossval),
             ("Models of the study", "Choose the default, compare two.", self.models),
@@ -137,7 +137,7 @@ class TrainWidget(QWidget):
             self.cases.summary.setText("No study is open; open one under Load.")
         idle = study is not None and not session.trainer.has(TASK)
         self.start_button.setEnabled(idle and bool(self.cases.chosen()))
-        self.resume_button.setEnabled(idle and is_unfinished(self._target(study)))
+        self.resume_button.setEnabled(idle and has_training_state(self._target(study)))
         if study is None or session.runner.has(RANK):
             self.cases.rank_button.setEnabled(False)
 

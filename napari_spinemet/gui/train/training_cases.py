@@ -72,7 +72,8 @@ class TrainingCases(QWidget):
         order = {name: k for k, name in enumerate(doubt)}
         # First what can be trained on, then what to contour next.
         self._states = sorted(
-            states, key=lambda s: (not s[1].contoured, order.get(s[0].name, len(order)), s[0].name)
+            states,
+            key=lambda s: (not s[1].has_contours, order.get(s[0].name, len(order)), s[0].name),
         )
         self.table.blockSignals(True)
         self.table.fill(
@@ -84,7 +85,7 @@ class TrainingCases(QWidget):
         for index, (case, state) in enumerate(self._states):
             item = QTableWidgetItem()
             flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-            if state.contoured:
+            if state.has_contours:
                 item.setFlags(flags | Qt.ItemFlag.ItemIsUserCheckable)
                 ticked = case.name not in self._unticked
                 item.setCheckState(Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
@@ -92,11 +93,11 @@ class TrainingCases(QWidget):
                 item.setFlags(flags)
                 for column in (_CASE, _STATE, _DOUBT):
                     self.table.item(index, column).setForeground(Qt.GlobalColor.gray)
-            item.setToolTip("Train on this case." if state.contoured else "Contour it first.")
+            item.setToolTip("Train on this case." if state.has_contours else "Contour it first.")
             self.table.setItem(index, _TICK, item)
         self.table.setColumnHidden(_DOUBT, not doubt)
         self.table.blockSignals(False)
-        bare = sum(not state.contoured for _, state in self._states)
+        bare = sum(not state.has_contours for _, state in self._states)
         self.rank_button.setEnabled(bare > 0)
         self.approved_button.setEnabled(any(_approved(state) for _, state in self._states))
         self.all_button.setEnabled(bare < len(self._states))
@@ -107,7 +108,7 @@ class TrainingCases(QWidget):
         return [
             case.name
             for case, state in self._states
-            if state.contoured and case.name not in self._unticked
+            if state.has_contours and case.name not in self._unticked
         ]
 
     def _on_item(self, item: QTableWidgetItem) -> None:
@@ -128,8 +129,8 @@ class TrainingCases(QWidget):
         self.show_cases(self._states, self._doubt)
 
     def _summarise(self) -> None:
-        contoured = sum(state.contoured for _, state in self._states)
-        bare = [case.name for case, state in self._states if not state.contoured]
+        contoured = sum(state.has_contours for _, state in self._states)
+        bare = [case.name for case, state in self._states if not state.has_contours]
         said = f"{len(self.chosen())} of {contoured} contoured cases are chosen."
         first = next((n for n in bare if n in self._doubt and self._doubt[n].bits is not None), "")
         if first:
@@ -139,7 +140,7 @@ class TrainingCases(QWidget):
 
 
 def _contoured(state: CaseState) -> bool:
-    return state.contoured
+    return state.has_contours
 
 
 def _approved(state: CaseState) -> bool:

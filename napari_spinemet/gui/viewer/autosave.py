@@ -75,10 +75,10 @@ class Autosave(QObject):
         """Watch the case that is open now."""
         session = self._session
         case = session.case
-        if case is not None and (case.memory is None or not case.memory.writable):
+        if case is not None and (case.database is None or not case.database.writable):
             case = None
         same = case == self._case and session.series is self._series
-        if same and (case is None or self._case is None or case.memory is self._case.memory):
+        if same and (case is None or self._case is None or case.database is self._case.database):
             return
         self._case, self._series = case, session.series
         self.saved_at = self.failure = ""
@@ -178,4 +178,4 @@ class Autosave(QObject):
 def _stored(case: Case) -> bool:
     """Whether the study holds contours of a case already."""
     record = case.record
-    return record is not None and record.stored
+    return record is not None and record.has_stored_contours

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QMessageBox
 from .job_runner import JobRunner
 
 
-class AskBeforeClosing(QObject):
+class CloseGuard(QObject):
     """Ask once whether running jobs may be stopped, then let the window close.
 
     Parameters

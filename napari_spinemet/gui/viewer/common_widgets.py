@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...disclaimer import NOTICE
+from ...disclaimer import DISCLAIMER
 from ...jobs import Event, Progressed
 from .job_runner import JobRunner
 
@@ -78,7 +78,7 @@ def text(value: str = "", muted: bool = False) -> QLabel:
 
 def notice() -> QLabel:
     """The quiet line at the foot of every widget."""
-    label = text(NOTICE, muted=True)
+    label = text(DISCLAIMER, muted=True)
     label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
     label.setObjectName("notice")
     return label

@@ -17,7 +17,7 @@ from ...imaging import Annotation, Finding, OperatingPoint, SagittalSeries
 from ...study import Case, Study
 from ...study.verdicts import Place, VerdictBook
 from .autosave import Autosave
-from .close_guard import AskBeforeClosing
+from .close_guard import CloseGuard
 from .drawing_history import DrawingHistory
 from .job_runner import JobRunner
 from .layer_style import CONTOURS, SERIES, SOURCE
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     from ...detection import DetectionResult
     from ...evaluation import FrocCurve
-    from ...workflows.study_froc import StandingTrees
+    from ...workflows.study_froc import CachedForests
     from ...workflows.uncertainty import CaseUncertainty
 
 
 @dataclass(frozen=True, eq=False)
-class ShownCurve:
+class DisplayedFroc:
     """A FROC curve and what it was made of.
 
     Attributes
@@ -52,7 +52,7 @@ class ShownCurve:
         Identity of the model.
     study : Study or None
         None for the open scan alone.
-    trees : StandingTrees or None
+    trees : CachedForests or None
         What the study's curve was drawn from.
     """
 
@@ -61,7 +61,7 @@ class ShownCurve:
     point: OperatingPoint
     model: str
     study: Study | None = None
-    trees: StandingTrees | None = None
+    trees: CachedForests | None = None
     max_distance_mm: float = 20.0
     validated: OperatingPoint | None = None
 
@@ -107,7 +107,7 @@ class Session(QObject):
         self.case: Case | None = None
         self.annotation: Annotation | None = None
         self.result: DetectionResult | None = None
-        self.shown: ShownCurve | None = None
+        self.shown: DisplayedFroc | None = None
         self.model = ""
         """That made the map on the screen."""
         self.chosen: str = preference("detection", "model")
@@ -122,7 +122,7 @@ class Session(QObject):
         offered = self.layers.offered()
         if offered is not None:  # opened before the first of our widgets
             self._on_offered(offered)
-        self._closing = AskBeforeClosing(
+        self._closing = CloseGuard(
             viewer.window._qt_window, (self.trainer, self.runner), self._stop_computing, self
         )
         application = QApplication.instance()
@@ -223,8 +223,8 @@ class Session(QObject):
             self.show_curve(None)
         if study.notice:
             self.warn(study.notice)
-        if study.restored:
-            self.say(study.restored)
+        if study.recovery_message:
+            self.say(study.recovery_message)
         self.study_changed.emit()
         self.default_changed.emit()
 
@@ -243,7 +243,7 @@ class Session(QObject):
         now, then = self.contours(), self.annotation
         if now is None:
             return False
-        if then is None or (self.case is not None and not self.case.contoured):
+        if then is None or (self.case is not None and not self.case.has_contours):
             return not now.empty
         return not same_contours(now, then)
 
@@ -258,7 +258,7 @@ class Session(QObject):
     def recorded(self) -> Case | None:
         """The open case, if its study takes what is found and said of it."""
         case = self.case
-        return case if case is not None and case.memory and case.memory.writable else None
+        return case if case is not None and case.database and case.database.writable else None
 
     def judge(self, findings: Sequence[Finding], chosen: int, verdict: str) -> None:
         """Give a verdict on one of the findings on the screen, and store it in the study."""
@@ -305,7 +305,7 @@ class Session(QObject):
         self.layers.show_likelihood(result)
         self.result_changed.emit()
 
-    def show_curve(self, shown: ShownCurve | None) -> None:
+    def show_curve(self, shown: DisplayedFroc | None) -> None:
         """Show a FROC curve in review: of a study, of the open scan, or none."""
         self.shown = shown
         self.curve_changed.emit()

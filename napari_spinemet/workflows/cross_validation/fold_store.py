@@ -17,7 +17,7 @@ from ...training.loop import network_of
 _DELETE_IT = "delete it and run the same again: that network alone is trained anew."
 
 
-class KeptFolds:
+class FoldStore:
     """What an interrupted run has made so far, in a folder."""
 
     def __init__(self, folder: Path | None) -> None:

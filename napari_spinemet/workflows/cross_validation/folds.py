@@ -19,7 +19,7 @@ from ...training import TrainingConfig, TrainingResult, train
 from ...training.checkpoint import fingerprint_of
 from ..operating_point_choice import choose_operating_point
 from ..task_scheduler import run_tasks
-from .fold_store import KeptFolds
+from .fold_store import FoldStore
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
 TASK = "crossval"
@@ -168,7 +168,7 @@ def cross_validate(
                 f"Fold {number + 1} has no lesion among its validation cases to choose lambda on; "
                 "give one lambda, ask for fewer folds, or contour more cases."
             )
-    kept = KeptFolds(Path(folder) if folder is not None else None)
+    kept = FoldStore(Path(folder) if folder is not None else None)
     facts = {**config.to_dict(), "folds": folds, "split": seed, "tried": tried, "threads": threads}
     if stride != 1:
         facts["stride"] = stride

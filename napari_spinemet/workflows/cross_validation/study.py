@@ -73,8 +73,8 @@ def cross_validate_study(
         )
     here = Study(study)
     cases, pairs = [], []
-    total = sum(case.contoured for case in here.cases()) if only is None else len(only)
-    for number, (case, series, annotation) in enumerate(here.contoured(only), 1):
+    total = sum(case.has_contours for case in here.cases()) if only is None else len(only)
+    for number, (case, series, annotation) in enumerate(here.contoured_cases(only), 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
         cases.append(case)
