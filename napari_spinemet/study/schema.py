@@ -135,7 +135,7 @@ def migrated_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connect
     before = version_of(connection)
     if before == len(MIGRATIONS):
         return connection
-    copy = sqlite3.connect(":database:", isolation_level=None, check_same_thread=False)
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.backup(copy)
     connection.close()
     _advance(copy, before)

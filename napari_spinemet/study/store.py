@@ -253,7 +253,7 @@ def _settled(path: Path) -> sqlite3.Connection:
     log = path.with_name(f"{path.name}-wal")
     if not log.is_file() or not log.stat().st_size:
         return _connection(f"{path.resolve().as_uri()}?mode=ro&immutable=1")
-    settled = _connection(":database:")
+    settled = _connection(":memory:")
     try:
         with tempfile.TemporaryDirectory(prefix="spinemet-") as folder:
             for file in (path, log):

@@ -79,6 +79,6 @@ def test_two_threads_do_not_share_a_transaction(tmp_path: Path) -> None:
     second.join(5)
     case = study.case("case-001")
     assert case is not None
-    assert (case.findings, case.stored) == ("", True)
+    assert (case.findings, case.has_stored_contours) == ("", True)
     assert study.verify() == []
     study.close()
