@@ -12,24 +12,22 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from ..errors import SpinemetError
 from ..imaging import LikelihoodMap, SagittalSeries
 from ..imaging.grids import central_columns, working_affine, working_shape
 from ..imaging.patches import build_pyramid
-from ..jobs import CancelToken, EventCallback, Finished, Progressed, Started
-from ..jobs.events import ignore
+from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext, Started
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
 from ..network.device_pyramid import DevicePyramid, zscored
 from ..network.devices import choose_device, detection_dtype, failure_of
 from ..network.fft_inference import FftNetwork
+from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
 
 TASK = "detect"
 CPU_BATCH, GPU_BATCH = 16, 512
@@ -43,18 +41,10 @@ _SPARSE = 4
 FloatArray = npt.NDArray[np.float32]
 BlockScores = Callable[[Sequence[torch.Tensor], Sequence[BranchGrid]], torch.Tensor]
 """Class scores ``(outputs, rows, columns)`` from cropped images of each resolution."""
-
-
-class MapSettings(TypedDict, total=False):
-    """What :func:`likelihood_map` takes beside a series and a model."""
-
-    engine: str
-    stride: int
-    columns: str
-    device: str
-    precision: str
-    on_event: EventCallback
-    cancel: CancelToken | None
+SliceScorer = Callable[
+    [DevicePyramid, npt.NDArray[np.intp], npt.NDArray[np.intp], JobContext], FloatArray
+]
+"""Probabilities ``(outputs, rows, columns)`` at some rows and columns of a slice."""
 
 
 def likelihood_map(
@@ -66,7 +56,7 @@ def likelihood_map(
     columns: str = "centre",
     device: str = "auto",
     precision: str = "float32",
-    on_event: EventCallback = ignore,
+    on_event: EventCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> LikelihoodMap:
     """Evaluate a network at every working-grid location (paper, section 2.5).
@@ -74,19 +64,12 @@ def likelihood_map(
     Parameters
     ----------
     series : SagittalSeries
+        In any contrast; whether the model knows it is the caller's to judge.
     model : SiameseNet
-    engine : {"auto", "dense", "patch"}
-        ``auto`` is dense for the dense form and patch for the patch form, which has no
-        dense evaluation.
-    stride : int
-        Evaluate every so-many-th pixel and fill bilinearly between them.
-    columns : {"centre", "all"}
-        The central half of the columns, or the whole width.
-    device : str
-        ``"auto"``, ``"cpu"``, or a torch device.
-    precision : {"float32", "float16", "bfloat16", "auto"}
-        What is multiplied; see :func:`~napari_spinemet.network.devices.detection_dtype`.
+    engine, stride, columns, device, precision
+        See :class:`.MapSettings`.
     on_event : callable, optional
+        Hears :mod:`~napari_spinemet.jobs` events, one a slice.
     cancel : CancelToken, optional
         Polled at every slice and batch.
 
@@ -101,65 +84,96 @@ def likelihood_map(
         If the engine does not fit the form, or the device fails.
     Cancelled
         If the token was raised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_spinemet as spinemet
+    >>> affine = np.array([[3.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    >>> series = spinemet.SagittalSeries(np.random.default_rng(0).normal(size=(1, 8, 12)), affine)
+    >>> model = spinemet.SiameseNet((1,), "dense", (1,), widths=(2,), patch_shape=(7, 7))
+    >>> likelihood = spinemet.likelihood_map(series, model.eval(), columns="all", device="cpu")
+    >>> likelihood.values.shape
+    (1, 8, 12)
     """
-    if engine not in ("auto", "dense", "patch"):
-        raise SpinemetError(f"The engine is auto, dense or patch, not '{engine}'.")
-    if engine == "dense" and model.form != "dense":
-        raise SpinemetError(
-            "This model has the patch form, which has no dense evaluation; use the engine 'patch'."
-        )
-    if stride < 1 or columns not in ("centre", "all"):
-        raise SpinemetError("The stride is at least 1, and columns is 'centre' or 'all'.")
-    started = time.perf_counter()
-    where = choose_device(device)
+    settings = MapSettings(engine, stride, columns, device, precision)
+    return map_series(series, model, settings, job=JobContext.of(on_event, cancel))
+
+
+def map_series(
+    series: SagittalSeries,
+    model: SiameseNet,
+    settings: MapSettings = DEFAULT_MAP_SETTINGS,
+    *,
+    job: JobContext = UNATTENDED,
+) -> LikelihoodMap:
+    """What :func:`likelihood_map` does, with its settings as one value.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    model : SiameseNet
+    settings : MapSettings
+    job : JobContext
+        Polled at every slice and batch.
+    """
+    start_time = time.perf_counter()
+    device = choose_device(settings.device)
     slices, rows, width = working_shape(series.shape, series.affine)
-    first, last = central_columns(width) if columns == "centre" else (0, width)
-    dtype = detection_dtype(precision, where)
-    reduced = dtype != torch.float32
-    normalisation = model.normalisation if model.form == "dense" else None
-    on_event(Started(TASK, slices))
-    poolings = len(model.blocks)
-    evaluate: Callable[..., FloatArray]
-    if engine == "patch" or model.form == "patch":
-        size = CPU_BATCH if where.type == "cpu" else GPU_BATCH
-        evaluate = partial(_patch_slice, _folded(model, where), size)
-    elif stride % _SPARSE == 0:
-        evaluate = partial(
-            _dense_lattice, _by_convolutions(_folded(model, where)), poolings, stride
-        )
-    elif where.type == "cpu" and not reduced:
-        evaluate = partial(_dense_slice, FftNetwork(model).scores, poolings)
-    else:
-        evaluate = partial(_dense_slice, _by_convolutions(_folded(model, where)), poolings)
+    first, last = central_columns(width) if settings.columns == "centre" else (0, width)
+    dtype = detection_dtype(settings.precision, device)
+    scorer = _slice_scorer(model, settings, device, dtype)
+    job.report(Started(TASK, slices))
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
-    row_picks = np.unique(np.r_[np.arange(0, rows, stride), rows - 1])
-    column_picks = np.unique(np.r_[np.arange(first, last, stride), last - 1])
+    # The last row and column are evaluated in any case, so that nothing is extrapolated.
+    row_picks = np.unique(np.r_[np.arange(0, rows, settings.stride), rows - 1])
+    column_picks = np.unique(np.r_[np.arange(first, last, settings.stride), last - 1])
+    normalisation = model.normalisation if model.form == "dense" else None
     try:
-        with torch.inference_mode(), torch.autocast(where.type, dtype, enabled=reduced):
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=_reduced(dtype)):
             for index in range(slices):
-                if cancel is not None:
-                    cancel.raise_if_cancelled()
+                job.raise_if_cancelled()
                 pyramid = build_pyramid(
                     series, model.resolutions, model.window, normalisation, [index]
                 )
-                coarse = evaluate(DevicePyramid(pyramid, where), row_picks, column_picks, cancel)
+                coarse = scorer(DevicePyramid(pyramid, device), row_picks, column_picks, job)
                 probabilities[:, index, :, first:last] = _fill(
                     coarse, row_picks, column_picks - first, (rows, last - first)
                 )
-                on_event(Progressed(TASK, index + 1, slices, f"slice {index + 1} of {slices}"))
+                job.progress(TASK, index + 1, slices, f"slice {index + 1} of {slices}")
     except (RuntimeError, MemoryError) as error:
         raise failure_of(error) from error
-    on_event(Finished(TASK, time.perf_counter() - started))
+    job.report(Finished(TASK, time.perf_counter() - start_time))
     return LikelihoodMap(
         values=probabilities[1],
         affine=working_affine(series.affine),
         columns=(first, last),
         series_spacing_mm=series.spacing_mm,
         vertebra=probabilities[2] if model.outputs == 3 else None,
-        stride=stride,
+        stride=settings.stride,
         model=model_identity(model),
         series_uid=series.series_uid,
     )
+
+
+def _reduced(dtype: torch.dtype) -> bool:
+    return dtype != torch.float32
+
+
+def _slice_scorer(
+    model: SiameseNet, settings: MapSettings, device: torch.device, dtype: torch.dtype
+) -> SliceScorer:
+    """The way to evaluate a slice that is fastest for these settings on this device."""
+    poolings = len(model.blocks)
+    if settings.engine_for(model.form) == "patch":
+        batch_size = CPU_BATCH if device.type == "cpu" else GPU_BATCH
+        return partial(_patch_slice, _folded(model, device), batch_size)
+    if settings.stride % _SPARSE == 0:
+        by_convolutions = _by_convolutions(_folded(model, device))
+        return partial(_dense_lattice, by_convolutions, poolings, settings.stride)
+    if device.type == "cpu" and not _reduced(dtype):
+        return partial(_dense_slice, FftNetwork(model).scores, poolings)
+    return partial(_dense_slice, _by_convolutions(_folded(model, device)), poolings)
 
 
 def model_identity(model: SiameseNet) -> str:
@@ -190,15 +204,14 @@ def _patch_slice(
     pyramid: DevicePyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
-    cancel: CancelToken | None,
+    job: JobContext,
 ) -> FloatArray:
     """Probabilities ``(outputs, len(rows), len(columns))``, window by window in batches."""
     row, column = (g.ravel() for g in np.meshgrid(rows, columns, indexing="ij"))
     zeros = np.zeros_like(row)
     parts = []
     for start in range(0, len(row), size):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
+        job.raise_if_cancelled()
         batch = slice(start, start + size)
         windows = pyramid.windows(zeros[batch], row[batch], column[batch])
         scores = model(zscored(windows) if model.form == "patch" else windows)
@@ -212,7 +225,7 @@ def _dense_slice(
     pyramid: DevicePyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
-    cancel: CancelToken | None,
+    job: JobContext,
 ) -> FloatArray:
     """The same by the dense network: every pixel of the range, in tiles of equal rows."""
     reach = slice(int(columns[0]), int(columns[-1]) + 1)
@@ -222,11 +235,10 @@ def _dense_slice(
     edges = [height * k // tiles for k in range(tiles + 1)]
     parts = []
     for tile in map(slice, edges, edges[1:]):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
+        job.raise_if_cancelled()
         parts.append(_block(evaluate, poolings, pyramid, tile, reach))
-    every: FloatArray = np.concatenate(parts, axis=1)
-    return every[:, rows][:, :, columns - columns[0]]
+    probabilities: FloatArray = np.concatenate(parts, axis=1)
+    return probabilities[:, rows][:, :, columns - columns[0]]
 
 
 def _block(
@@ -235,8 +247,8 @@ def _block(
     """Probabilities ``(outputs, rows, columns)`` of a block of the pyramid's only slice."""
     grids = branch_grids(pyramid.pyramid, poolings, rows, columns)
     images = [grid.crop(image[0]) for grid, image in zip(grids, pyramid.images, strict=True)]
-    found: FloatArray = torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy()
-    return found
+    probabilities: FloatArray = torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy()
+    return probabilities
 
 
 def _dense_lattice(
@@ -246,13 +258,12 @@ def _dense_lattice(
     pyramid: DevicePyramid,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
-    cancel: CancelToken | None,
+    job: JobContext,
 ) -> FloatArray:
     """The same on a lattice alone, the last row and column by themselves."""
     bands = []
     for row in _lattice(rows, stride):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
+        job.raise_if_cancelled()
         parts = []
         for column in _lattice(columns, stride):
             parts.append(_block(evaluate, poolings, pyramid, row, column))
@@ -277,10 +288,10 @@ def _fill(
     """Bilinear values at every pixel from those at the given rows and columns."""
     if coarse.shape[1:] == shape:
         return coarse
-    at = np.meshgrid(
+    positions = np.meshgrid(
         np.interp(np.arange(shape[0]), rows, np.arange(len(rows))),
         np.interp(np.arange(shape[1]), columns, np.arange(len(columns))),
         indexing="ij",
     )
-    filled = [ndimage.map_coordinates(c, at, order=1, mode="nearest") for c in coarse]
-    return np.asarray(np.clip(np.stack(filled), 0, 1), dtype=np.float32)
+    planes = [ndimage.map_coordinates(c, positions, order=1, mode="nearest") for c in coarse]
+    return np.asarray(np.clip(np.stack(planes), 0, 1), dtype=np.float32)

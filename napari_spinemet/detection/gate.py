@@ -120,7 +120,7 @@ class Spine:
         return bool(course.min() < columns[0] + margin or course.max() > columns[1] - 1 - margin)
 
 
-def spine_curve(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spine | None:
+def predict_spine(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spine | None:
     """Fit the course of the spine to the vertebra likelihood.
 
     Parameters

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Unpack
+from typing import Any
 
 from ..imaging import Detection, Finding, LikelihoodMap, OperatingPoint, SagittalSeries
-from ..jobs import CancelToken
+from ..imaging.aggregation import apply_aggregation
+from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from ..network import SiameseNet
-from ..imaging.aggregation import aggregate
 from .components import ComponentForest
-from .engines import MapSettings, likelihood_map
+from .engines import map_series
 from .findings import link_findings
-from .gate import Spine, spine_curve
+from .gate import Spine, predict_spine
+from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
 from .refine import refine_detections
 
 
@@ -27,7 +29,7 @@ class DetectionResult:
         As the network gave it, and as thresholded (aggregated if the operating point says so).
     forest : ComponentForest
         Of ``likelihood``.
-    curve : Spine or None
+    spine : Spine or None
         The predicted spine, where the network has a third output and sees enough of it.
     operating_point : OperatingPoint
     detections : list of Detection
@@ -39,7 +41,7 @@ class DetectionResult:
     plain: LikelihoodMap
     likelihood: LikelihoodMap
     forest: ComponentForest
-    curve: Spine | None
+    spine: Spine | None
     operating_point: OperatingPoint
     detections: list[Detection]
     findings: list[Finding]
@@ -48,16 +50,21 @@ class DetectionResult:
 
     def at(self, point: OperatingPoint) -> DetectionResult:
         """The same likelihood at another operating point; the network does not run again."""
-        return evaluate(self.plain, point, known=self)
+        return evaluate(self.plain, point, former=self)
 
-    def refined(
-        self, series: SagittalSeries, *, cancel: CancelToken | None = None
-    ) -> DetectionResult:
+    def refine(self, series: SagittalSeries, *, job: JobContext = UNATTENDED) -> DetectionResult:
         """The same detections with their outlines fitted to the picture (paper, section 5.2).
 
         They follow from :func:`~.refine.refine_detections`; findings are linked anew.
+
+        Parameters
+        ----------
+        series : SagittalSeries
+            That was detected on.
+        job : JobContext
+            Polled at every detection.
         """
-        detections = refine_detections(self.detections, series, self.likelihood, cancel=cancel)
+        detections = refine_detections(self.detections, series, self.likelihood, job=job)
         findings = link_findings(detections, self.plain.spacing_mm[0])
         return replace(self, detections=detections, findings=findings)
 
@@ -81,7 +88,13 @@ def detect(
     point: OperatingPoint,
     *,
     identity: str = "",
-    **settings: Unpack[MapSettings],
+    engine: str = "auto",
+    stride: int = 1,
+    columns: str = "centre",
+    device: str = "auto",
+    precision: str = "float32",
+    on_event: EventCallback | None = None,
+    cancel: CancelToken | None = None,
 ) -> DetectionResult:
     """Run a model on a series and apply an operating point.
 
@@ -90,55 +103,105 @@ def detect(
     series : SagittalSeries
     model : SiameseNet
     point : OperatingPoint
+        That of the model's card, unless there is a reason for another.
     identity : str
         The name that reports give the model.
-    **settings
-        Those of :func:`likelihood_map`, as are the errors.
+    engine, stride, columns, device, precision
+        See :class:`.MapSettings`.
+    on_event, cancel
+        As for :func:`.likelihood_map`, as are the errors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_spinemet as spinemet
+    >>> affine = np.array([[3.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    >>> series = spinemet.SagittalSeries(np.random.default_rng(0).normal(size=(1, 8, 12)), affine)
+    >>> model = spinemet.SiameseNet((1,), "dense", (1,), widths=(2,), patch_shape=(7, 7))
+    >>> point = spinemet.OperatingPoint(threshold=0.01, min_area_cm2=0.1, weight=None)
+    >>> result = spinemet.detect(series, model.eval(), point, columns="all", device="cpu")
+    >>> [finding.slices for finding in result.findings]
+    [(0, 0)]
     """
-    started = time.perf_counter()
-    plain = likelihood_map(series, model, **settings)
+    settings = MapSettings(engine, stride, columns, device, precision)
+    job = JobContext.of(on_event, cancel)
+    return detect_in_series(series, model, point, settings, identity=identity, job=job)
+
+
+def detect_in_series(
+    series: SagittalSeries,
+    model: SiameseNet,
+    point: OperatingPoint,
+    settings: MapSettings = DEFAULT_MAP_SETTINGS,
+    *,
+    identity: str = "",
+    job: JobContext = UNATTENDED,
+) -> DetectionResult:
+    """What :func:`detect` does, with the settings of the map as one value.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    model : SiameseNet
+    point : OperatingPoint
+    settings : MapSettings
+    identity : str
+        The name that reports give the model.
+    job : JobContext
+        Polled at every slice and batch.
+    """
+    start_time = time.perf_counter()
+    plain = map_series(series, model, settings, job=job)
     if identity:
         plain = replace(plain, model=identity)
-    return evaluate(plain, point, started=started)
+    result = evaluate(plain, point)
+    return replace(result, seconds=time.perf_counter() - start_time)
 
 
 def evaluate(
-    plain: LikelihoodMap,
-    point: OperatingPoint,
-    *,
-    known: DetectionResult | None = None,
-    started: float | None = None,
+    plain: LikelihoodMap, point: OperatingPoint, *, former: DetectionResult | None = None
 ) -> DetectionResult:
-    """Apply an operating point to a likelihood map, reusing what ``known`` has computed."""
-    if known is not None and known.operating_point.weight == point.weight:
-        likelihood, forest, curve = known.likelihood, known.forest, known.curve
+    """Apply an operating point to a likelihood map.
+
+    Parameters
+    ----------
+    plain : LikelihoodMap
+        Not aggregated.
+    point : OperatingPoint
+    former : DetectionResult, optional
+        Of the same map at another operating point; what it has computed is used again.
+    """
+    if former is not None and former.operating_point.aggregation == point.aggregation:
+        likelihood, forest, spine = former.likelihood, former.forest, former.spine
     else:
-        likelihood = plain if point.weight is None else aggregate(plain, point.weight)
+        likelihood = apply_aggregation(plain, point.aggregation)
         forest = ComponentForest(likelihood)
-        curve = known.curve if known is not None else spine_curve(plain)
+        spine = former.spine if former is not None else predict_spine(plain)
     detections = forest.detections(point.threshold, point.min_area_cm2)
-    warnings = []
-    if curve is not None:
-        if point.gate:
-            detections = [d for d in detections if curve.keeps(d)]
-        if curve.near_border(plain.columns):
-            warnings.append(
-                "The spine comes close to the border of the evaluated columns; evaluate the "
-                "whole width to be sure that nothing is missed."
-            )
-    elif point.gate:
-        warnings.append(
-            "Too little of the spine was recognised to tell what lies outside it, so no "
-            "detection was dropped for its place."
-        )
+    if spine is not None and point.gate:
+        detections = [d for d in detections if spine.keeps(d)]
     return DetectionResult(
         plain=plain,
         likelihood=likelihood,
         forest=forest,
-        curve=curve,
+        spine=spine,
         operating_point=point,
         detections=detections,
         findings=link_findings(detections, plain.spacing_mm[0]),
-        seconds=0.0 if started is None else time.perf_counter() - started,
-        warnings=tuple(warnings),
+        seconds=0.0,
+        warnings=tuple(_warnings(plain, spine, point)),
     )
+
+
+def _warnings(plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint) -> Iterator[str]:
+    """What a reader of the result must know, a sentence each."""
+    if spine is not None and spine.near_border(plain.columns):
+        yield (
+            "The spine comes close to the border of the evaluated columns; evaluate the "
+            "whole width to be sure that nothing is missed."
+        )
+    if spine is None and point.gate:
+        yield (
+            "Too little of the spine was recognised to tell what lies outside it, so no "
+            "detection was dropped for its place."
+        )

@@ -15,7 +15,7 @@ from ..imaging import Detection, LikelihoodMap, SagittalSeries
 from ..imaging.edge_fitting import fit_to_edge
 from ..imaging.geometry import index_to_mm
 from ..imaging.grids import resample_image
-from ..jobs import CancelToken
+from ..jobs import UNATTENDED, JobContext
 
 REACH_MM = 3.0
 CLEARER, BEYOND_NOISE = 1.25, 0.6
@@ -58,7 +58,7 @@ def refine_detections(
     likelihood: LikelihoodMap,
     *,
     reach_mm: float = REACH_MM,
-    cancel: CancelToken | None = None,
+    job: JobContext = UNATTENDED,
 ) -> list[Detection]:
     """The detections with their outlines fitted to the picture, each within its slice.
 
@@ -71,7 +71,7 @@ def refine_detections(
         That they were found by; their peak and mean are taken from it anew.
     reach_mm : float
         No outline moves farther than this.
-    cancel : CancelToken, optional
+    job : JobContext
         Polled at every detection.
 
     Returns
@@ -81,19 +81,19 @@ def refine_detections(
     """
     shape = likelihood.values.shape[1:]
     images: dict[int, npt.NDArray[np.float32]] = {}
-    refined = []
+    result = []
     for detection in detections:
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        here = detection.slice
-        if here not in images:
-            images[here] = resample_image(
-                series.voxels[here : here + 1], series.spacing_mm[1:], 1.0
+        job.raise_if_cancelled()
+        index = detection.slice
+        if index not in images:
+            images[index] = resample_image(
+                series.voxels[index : index + 1], series.spacing_mm[1:], 1.0
             )[0]
         mask = detection.mask(shape)
-        fitted = refine_outline(images[here], mask, reach_mm)
-        refined.append(detection if (fitted == mask).all() else region_of(likelihood, here, fitted))
-    return refined
+        new_mask = refine_outline(images[index], mask, reach_mm)
+        unchanged = bool((new_mask == mask).all())
+        result.append(detection if unchanged else region_of(likelihood, index, new_mask))
+    return result
 
 
 def region_of(likelihood: LikelihoodMap, index: int, mask: Mask) -> Detection:

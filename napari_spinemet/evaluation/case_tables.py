@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
+from .matching import Matching
+
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int32] | npt.NDArray[np.intp]
 LevelArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -69,13 +71,20 @@ class Steps:
     regions: int
 
 
-def slice_steps(marks: Marks, max_distance_mm: float, one_to_one: bool = False) -> Steps:
-    """Count false positives and found regions of one slice at every threshold."""
+def slice_steps(marks: Marks, matching: Matching) -> Steps:
+    """Count false positives and found regions of one slice at every threshold.
+
+    Parameters
+    ----------
+    marks : Marks
+    matching : Matching
+        When a detection finds a region.
+    """
     distances = np.hypot(
         *(marks.centres[:, None, k] - marks.regions[None, :, k] for k in (0, 1))
     ).reshape(len(marks.centres), len(marks.regions))
     # A centre of gravity is a quotient: 20 mm must not fail by its last digit.
-    near = distances <= max_distance_mm + 1e-9
+    near = distances <= matching.max_distance_mm + 1e-9
     thresholds, begin, end = marks.levels, marks.begin, marks.end
     count = len(thresholds)
 
@@ -88,7 +97,7 @@ def slice_steps(marks: Marks, max_distance_mm: float, one_to_one: bool = False) 
     found = np.zeros(count, dtype=np.int64)
     for region in range(len(marks.regions)):
         found += present(near[:, region]) > 0
-    if one_to_one and len(marks.regions) > 1:
+    if matching.one_to_one and len(marks.regions) > 1:
         for k in np.flatnonzero(found > 1):
             alive = near[(begin <= k) & (k < end)]
             rows, columns = optimize.linear_sum_assignment(alive, maximize=True)

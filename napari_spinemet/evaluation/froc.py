@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ..imaging.aggregation import mixed, refuse_aggregated
 from ..detection.components import min_pixels
-from ..detection.gate import Spine, spine_curve
+from ..detection.gate import Spine, predict_spine
 from ..errors import SpinemetError
-from ..imaging import Annotation, FrocCase, LikelihoodMap
+from ..imaging import Aggregation, Annotation, FrocCase, LikelihoodMap, OperatingPoint
+from ..imaging.aggregation import NoAggregation, refuse_aggregated
 from ..imaging.grids import resample_labels
 from .case_tables import CaseTable, FloatArray, Marks, case_table, slice_steps
 from .curve import FrocCurve, curve_of
 from .fast_max_tree import Nodes, flood
+from .matching import DEFAULT_DISTANCE_MM, PAPER_MATCHING, Matching
 
 
 def region_centres(
@@ -61,14 +62,14 @@ class _Sequence:
         Of a map that has been aggregated.
     regions : list of numpy.ndarray
         Centres for each slice.
-    curve : Spine or None
+    spine : Spine or None
     """
 
     plain: npt.NDArray[np.float32]
     first_column: int
     weight: float | None
     regions: list[FloatArray]
-    curve: Spine | None
+    spine: Spine | None
 
     @classmethod
     def of(cls, case_id: str, likelihood: LikelihoodMap, annotation: Annotation) -> _Sequence:
@@ -80,28 +81,54 @@ class _Sequence:
             )
         first, last = likelihood.columns
         plain = np.ascontiguousarray(likelihood.values[:, :, first:last])
-        return cls(plain, first, likelihood.weight, regions, spine_curve(likelihood))
+        return cls(plain, first, likelihood.weight, regions, predict_spine(likelihood))
 
-    def nodes(self, weight: float | None, lowest: float, connectivity: int) -> list[Nodes]:
+    def nodes(self, aggregation: Aggregation, lowest: float, connectivity: int) -> list[Nodes]:
         """The components of each slice, in pixels of the whole working grid."""
-        values = self.plain
-        if weight is not None:
+        if aggregation.weight is not None:
             refuse_aggregated(self.weight)
-            values = mixed(values, weight)
-        found = [flood(image, lowest, connectivity) for image in values]
-        for nodes in found:
+        slices = [flood(image, lowest, connectivity) for image in aggregation.combine(self.plain)]
+        for nodes in slices:
             nodes.centres[:, 1] += self.first_column
-        return found
+        return slices
 
 
-def _marks(nodes: Nodes, regions: FloatArray, min_area_cm2: float, curve: Spine | None) -> Marks:
+def _marks(nodes: Nodes, regions: FloatArray, min_area_cm2: float, spine: Spine | None) -> Marks:
     """The components of a slice that are large enough and within the spine."""
-    chosen = np.flatnonzero(nodes.area >= min_pixels(min_area_cm2))
-    centres = nodes.centres[chosen]
-    if curve is not None:
-        held = curve.holds(*centres.T)
-        chosen, centres = chosen[held], centres[held]
-    return Marks(regions, centres, nodes.levels, nodes.begin[chosen], nodes.end[chosen])
+    kept_nodes = np.flatnonzero(nodes.area >= min_pixels(min_area_cm2))
+    centres = nodes.centres[kept_nodes]
+    if spine is not None:
+        inside = spine.holds(*centres.T)
+        kept_nodes, centres = kept_nodes[inside], centres[inside]
+    return Marks(regions, centres, nodes.levels, nodes.begin[kept_nodes], nodes.end[kept_nodes])
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """How the components of likelihood maps are built.
+
+    Attributes
+    ----------
+    aggregation : Aggregation
+        Of plain maps, before; maps are taken as they are without it.
+    connectivity : {8, 4}
+        Neighbours of a pixel.
+    lowest : float
+        Rates are exact at thresholds from here up; below, they stay as they are here.
+
+    Raises
+    ------
+    SpinemetError
+        If pixels have another number of neighbours.
+    """
+
+    aggregation: Aggregation = NoAggregation()  # noqa: RUF009  a frozen value without fields
+    connectivity: int = 8
+    lowest: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.connectivity not in (4, 8):
+            raise SpinemetError(f"Pixels have 4 or 8 neighbours, not {self.connectivity}.")
 
 
 class CaseForests:
@@ -110,11 +137,7 @@ class CaseForests:
     Parameters
     ----------
     case : FrocCase
-    weight : float, optional
-        Aggregate plain maps with this weight first; maps are taken as they are without it.
-    connectivity : {8, 4}
-    lowest : float
-        Rates are exact at thresholds from here up; below, they stay as they are here.
+    settings : TreeSettings
 
     Raises
     ------
@@ -122,46 +145,46 @@ class CaseForests:
         If the contours of a sequence are not those of its map's series.
     """
 
-    def __init__(
-        self,
-        case: FrocCase,
-        weight: float | None = None,
-        connectivity: int = 8,
-        lowest: float = 0.0,
-    ) -> None:
-        if connectivity not in (4, 8):
-            raise SpinemetError(f"Pixels have 4 or 8 neighbours, not {connectivity}.")
+    def __init__(self, case: FrocCase, settings: TreeSettings) -> None:
         self.case_id = case.case_id
-        self._connectivity, self._lowest = connectivity, lowest
+        self._settings = settings
         self._sequences = [_Sequence.of(case.case_id, *sequence) for sequence in case.sequences]
-        self._nodes = self._flooded(weight)
+        self._nodes = self._build_nodes(settings)
 
-    def _flooded(self, weight: float | None) -> list[list[Nodes]]:
-        return [s.nodes(weight, self._lowest, self._connectivity) for s in self._sequences]
+    def _build_nodes(self, settings: TreeSettings) -> list[list[Nodes]]:
+        return [
+            s.nodes(settings.aggregation, settings.lowest, settings.connectivity)
+            for s in self._sequences
+        ]
 
-    def at(self, weight: float | None) -> CaseForests:
-        """The same case with its plain maps aggregated by another weight."""
+    def with_aggregation(self, aggregation: Aggregation) -> CaseForests:
+        """The same case with its plain maps aggregated in another way."""
         other = copy.copy(self)
-        other._nodes = self._flooded(weight)
+        other._settings = replace(self._settings, aggregation=aggregation)
+        other._nodes = self._build_nodes(other._settings)
         return other
 
-    def table(
-        self,
-        *,
-        max_distance_mm: float = 20.0,
-        min_area_cm2: float = 5.0,
-        gate: bool = False,
-        one_to_one: bool = False,
-    ) -> CaseTable:
-        """Rates of the case at every threshold; the settings are those of :func:`froc`."""
+    def table(self, point: OperatingPoint, matching: Matching = PAPER_MATCHING) -> CaseTable:
+        """Rates of the case at every threshold.
+
+        Parameters
+        ----------
+        point : OperatingPoint
+            Its minimum area and gate; threshold and weight have no part in it.
+        matching : Matching
+        """
         return case_table(
             self.case_id,
             [
                 [
                     slice_steps(
-                        _marks(nodes, regions, min_area_cm2, sequence.curve if gate else None),
-                        max_distance_mm,
-                        one_to_one,
+                        _marks(
+                            nodes,
+                            regions,
+                            point.min_area_cm2,
+                            sequence.spine if point.gate else None,
+                        ),
+                        matching,
                     )
                     for nodes, regions in zip(slices, sequence.regions, strict=True)
                 ]
@@ -177,52 +200,36 @@ class CohortForests:
     ----------
     cases : iterable of FrocCase
         Read one at a time; of the maps the evaluated columns are kept.
-    weight, connectivity, lowest
-        As in :class:`CaseForests`.
+    settings : TreeSettings
     """
 
-    def __init__(
-        self,
-        cases: Iterable[FrocCase],
-        weight: float | None = None,
-        connectivity: int = 8,
-        lowest: float = 0.0,
-    ) -> None:
-        self.weight = weight
-        self.cases = [CaseForests(case, weight, connectivity, lowest) for case in cases]
+    def __init__(self, cases: Iterable[FrocCase], settings: TreeSettings) -> None:
+        self.settings = settings
+        self.cases = [CaseForests(case, settings) for case in cases]
 
-    def at(self, weight: float | None) -> CohortForests:
-        """The same cohort with its plain maps aggregated by another weight."""
+    def with_aggregation(self, aggregation: Aggregation) -> CohortForests:
+        """The same cohort with its plain maps aggregated in another way."""
         other = copy.copy(self)
-        other.weight, other.cases = weight, [case.at(weight) for case in self.cases]
+        other.settings = replace(self.settings, aggregation=aggregation)
+        other.cases = [case.with_aggregation(aggregation) for case in self.cases]
         return other
 
-    def curve(
-        self,
-        *,
-        max_distance_mm: float = 20.0,
-        min_area_cm2: float = 5.0,
-        gate: bool = False,
-        one_to_one: bool = False,
-    ) -> FrocCurve:
-        """The curve at these settings, which are those of :func:`froc`."""
-        return curve_of(
-            [
-                case.table(
-                    max_distance_mm=max_distance_mm,
-                    min_area_cm2=min_area_cm2,
-                    gate=gate,
-                    one_to_one=one_to_one,
-                )
-                for case in self.cases
-            ]
-        )
+    def curve(self, point: OperatingPoint, matching: Matching = PAPER_MATCHING) -> FrocCurve:
+        """The curve at other settings.
+
+        Parameters
+        ----------
+        point : OperatingPoint
+            Its minimum area and gate.
+        matching : Matching
+        """
+        return curve_of([case.table(point, matching) for case in self.cases])
 
 
 def froc(
     cases: Iterable[FrocCase],
     *,
-    max_distance_mm: float = 20.0,
+    max_distance_mm: float = DEFAULT_DISTANCE_MM,
     min_area_cm2: float = 5.0,
     weight: float | None = None,
     gate: bool = False,
@@ -253,24 +260,56 @@ def froc(
     Returns
     -------
     FrocCurve
+
+    Examples
+    --------
+    A lesion of 6 x 6 mm that the map finds at 0.9, and another region of 4 x 4 at 0.5:
+
+    >>> import numpy as np
+    >>> import napari_spinemet as spinemet
+    >>> lesions = np.zeros((1, 60, 60), dtype=np.uint16)
+    >>> lesions[0, 5:11, 5:11] = 1
+    >>> values = np.where(lesions > 0, 0.9, 0.1).astype(np.float32)
+    >>> values[0, 50:54, 50:54] = 0.5
+    >>> likelihood = spinemet.LikelihoodMap(values, np.eye(4), (0, 60), (3.0, 1.0, 1.0))
+    >>> annotation = spinemet.Annotation(lesions, 0 * lesions)
+    >>> case = spinemet.FrocCase("one", ((likelihood, annotation),))
+    >>> curve = spinemet.froc([case], min_area_cm2=0.1, lowest=0.2)
+    >>> [tuple(map(float, curve.at(threshold))) for threshold in (0.9, 0.5)]
+    [(1.0, 0.0, 0.0), (1.0, 1.0, 1.0)]
     """
-    return curve_of(
-        [
-            CaseForests(case, weight, connectivity, lowest).table(
-                max_distance_mm=max_distance_mm,
-                min_area_cm2=min_area_cm2,
-                gate=gate,
-                one_to_one=one_to_one,
-            )
-            for case in cases
-        ]
-    )
+    # No threshold has a part in a curve of all thresholds.
+    point = OperatingPoint(1.0, min_area_cm2, weight, gate)
+    trees = TreeSettings(point.aggregation, connectivity, lowest)
+    return froc_curve(cases, point, Matching(max_distance_mm, one_to_one), trees)
+
+
+def froc_curve(
+    cases: Iterable[FrocCase],
+    point: OperatingPoint,
+    matching: Matching = PAPER_MATCHING,
+    trees: TreeSettings | None = None,
+) -> FrocCurve:
+    """What :func:`froc` does, with its settings as values.
+
+    Parameters
+    ----------
+    cases : iterable of FrocCase
+        Read one at a time; a generator keeps memory at one case.
+    point : OperatingPoint
+        Its minimum area, aggregation and gate.
+    matching : Matching
+    trees : TreeSettings, optional
+        By default those of the point's aggregation, 8 neighbours, all thresholds.
+    """
+    trees = trees or TreeSettings(point.aggregation)
+    return curve_of([CaseForests(case, trees).table(point, matching) for case in cases])
 
 
 def froc_from_detections(
     cases: Iterable[Sequence[tuple[npt.ArrayLike, npt.ArrayLike]]],
     *,
-    max_distance_mm: float = 20.0,
+    max_distance_mm: float = DEFAULT_DISTANCE_MM,
     one_to_one: bool = False,
 ) -> FrocCurve:
     """FROC of fixed lists of scored detections.
@@ -282,18 +321,34 @@ def froc_from_detections(
         ``(d, 3)`` as (row, column, score). A detection is present at every threshold up to
         its score.
 
+    max_distance_mm : float
+        Largest distance of the centres of a detection and the region it finds.
+    one_to_one : bool
+        A detection finds one region at most.
+
     Returns
     -------
     FrocCurve
+
+    Examples
+    --------
+    One slice with a region, found at 0.8, and a false positive at 0.6:
+
+    >>> import napari_spinemet as spinemet
+    >>> slices = [([(10.0, 10.0)], [(12.0, 10.0, 0.8), (80.0, 90.0, 0.6)])]
+    >>> curve = spinemet.froc_from_detections([slices])
+    >>> [tuple(map(float, curve.at(threshold))) for threshold in (0.7, 0.6)]
+    [(1.0, 0.0, 0.0), (1.0, 1.0, 1.0)]
     """
+    matching = Matching(max_distance_mm, one_to_one)
     tables = []
     for number, slices in enumerate(cases):
         steps = []
         for regions, detections in slices:
-            found = np.asarray(detections, dtype=float).reshape(-1, 3)
+            scored = np.asarray(detections, dtype=float).reshape(-1, 3)
             marks = Marks.scored(
-                np.asarray(regions, dtype=float).reshape(-1, 2), found[:, :2], found[:, 2]
+                np.asarray(regions, dtype=float).reshape(-1, 2), scored[:, :2], scored[:, 2]
             )
-            steps.append(slice_steps(marks, max_distance_mm, one_to_one))
+            steps.append(slice_steps(marks, matching))
         tables.append(case_table(f"case-{number + 1:03d}", [steps]))
     return curve_of(tables)

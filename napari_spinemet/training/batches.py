@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..imaging import Annotation, SagittalSeries
 from ..imaging.patches import build_pyramid
-from ..jobs import CancelToken
+from ..jobs import JobContext
 from ..network import SiameseNet
 from ..network.device_pyramid import DevicePyramid, zscored
 from .sampling import PAPER_RULE, SamplingRule, draw_samples
@@ -57,13 +57,13 @@ class Batches(Protocol):
     def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> Batch:
         """The next batch."""
 
-    def look(self, model: SiameseNet, device: torch.device, cancel: CancelToken | None) -> None:
+    def look(self, model: SiameseNet, device: torch.device, job: JobContext) -> None:
         """Find what the network, in evaluation mode, gets wrong, to draw more of it."""
 
-    def standing(self) -> dict[str, npt.NDArray[np.generic]]:
+    def position(self) -> dict[str, npt.NDArray[np.generic]]:
         """All that the batches to come depend on, beside the random stream."""
 
-    def restore(self, standing: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def restore(self, position: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Go back to where batches stood."""
 
 
@@ -148,13 +148,13 @@ class WindowBatches:
             windows = zscored(windows)
         return WindowBatch(windows, self._drawn.labels[chosen])
 
-    def look(self, model: SiameseNet, device: torch.device, cancel: CancelToken | None) -> None:
+    def look(self, model: SiameseNet, device: torch.device, job: JobContext) -> None:
         """Nothing: the paper draws its locations once."""
 
-    def standing(self) -> dict[str, npt.NDArray[np.generic]]:
+    def position(self) -> dict[str, npt.NDArray[np.generic]]:
         """Of the locations that were put in order, those which have not been drawn yet."""
         return {"left": self._left}
 
-    def restore(self, standing: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def restore(self, position: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Go back to where batches stood."""
-        self._left = standing["left"].astype(np.intp)
+        self._left = position["left"].astype(np.intp)

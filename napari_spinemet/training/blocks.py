@@ -30,7 +30,7 @@ from torch import Tensor
 from ..errors import SpinemetError
 from ..imaging.grids import nearest_pixel, resample_labels
 from ..imaging.patches import build_pyramid
-from ..jobs import CancelToken
+from ..jobs import JobContext
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
 from ..network.device_pyramid import DevicePyramid
@@ -280,7 +280,7 @@ class BlockBatches:
         row, column = divmod(chosen, known.shape[1])
         return self._spacing * row, self._spacing * column
 
-    def look(self, model: SiameseNet, device: torch.device, cancel: CancelToken | None) -> None:
+    def look(self, model: SiameseNet, device: torch.device, job: JobContext) -> None:
         """Find where the network takes healthy tissue for a lesion, to draw more of it.
 
         By a rule that draws from all slices, cases without a lesion are looked at too: it is
@@ -289,8 +289,7 @@ class BlockBatches:
         folded = model.folded().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         found = []
         for here in self._slices:
-            if cancel is not None:
-                cancel.raise_if_cancelled()
+            job.raise_if_cancelled()
             healthy = here.healthy[:: self._spacing, :: self._spacing]
             mistaken = np.zeros(healthy.shape, dtype=np.uint8)
             if healthy.any():
@@ -314,14 +313,14 @@ class BlockBatches:
             # Mistakes take the place of other normal locations: half of all stays lesion.
             self._balance(max(0.0, 1 - 2 * self._mistaken_share))
 
-    def standing(self) -> dict[str, npt.NDArray[np.generic]]:
+    def position(self) -> dict[str, npt.NDArray[np.generic]]:
         """What the network gets wrong; each batch is drawn afresh."""
         flat = [each.ravel() for each in self._mistaken]
         return {"mistaken": np.concatenate(flat) if flat else np.zeros(0, np.uint8)}
 
-    def restore(self, standing: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def restore(self, position: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Go back to where batches stood."""
-        flat = standing["mistaken"].astype(np.uint8)
+        flat = position["mistaken"].astype(np.uint8)
         self._mistaken, self._mistaken_chance = [], np.zeros(0)
         self._balance(1.0)
         if len(flat):

@@ -67,7 +67,7 @@ class TrainingState:
 
 def save_training_state(
     path: Path,
-    standing: TrainingState,
+    state: TrainingState,
     fingerprint: str,
     tensors: Mapping[str, Tensor],
     states: Mapping[str, Any],
@@ -77,14 +77,14 @@ def save_training_state(
     Parameters
     ----------
     path : Path
-    standing : TrainingState
+    state : TrainingState
     fingerprint : str
         Of settings and data, see :func:`fingerprint_of`.
     tensors : mapping of str to torch.Tensor
     states : mapping
         What else is needed, as plain values.
     """
-    told = {"standing": vars(standing), "fingerprint": fingerprint, "states": dict(states)}
+    told = {"standing": vars(state), "fingerprint": fingerprint, "states": dict(states)}
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with replace_atomically(path) as temporary:
         try:

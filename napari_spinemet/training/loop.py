@@ -5,74 +5,39 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..errors import Cancelled, SpinemetError
-from ..imaging import Annotation, SagittalSeries
-from ..imaging.patches import LocalZScore
-from ..jobs import CancelToken, Evaluated, EventCallback, Finished, Progressed, Started
-from ..jobs.events import ignore
+from ..jobs import (
+    UNATTENDED,
+    CancelToken,
+    Evaluated,
+    EventCallback,
+    Finished,
+    JobContext,
+    Started,
+)
 from ..network import ModelCard, SiameseNet, save_model
 from ..network.device_pyramid import home_of_images
-from ..network.devices import choose_device, failure_of, reduced_precision
-from .batches import Batch, Batches, WindowBatches
+from ..network.devices import failure_of
+from .batches import Batches, Cases, WindowBatches
 from .blocks import KEPT, BlockBatches
 from .checkpoint import TrainingState, fingerprint_of
+from .computation import Computation
 from .config import TrainingConfig
+from .result import RunOptions, TrainingResult, ranking_score
 from .schedule import epochs_in, one_cycle
-from .training_run import Run
-from .validation_error import ValidationSamples, weighted_loss
+from .steps import is_finite, make_optimiser, seeded_network, training_step
+from .training_run import TrainingRun
+from .validation_error import ValidationSamples
 
 TASK = "train"
-Cases = Sequence[tuple[SagittalSeries, Annotation]]
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingResult:
-    """What a training run gave.
-
-    Attributes
-    ----------
-    model : SiameseNet
-        In evaluation mode, with the weights of the epoch that was kept.
-    best_epoch : int
-        Which that was, from 1.
-    history : list of dict
-        For each epoch: ``loss``, and with validation cases ``validation_error`` (share of
-        samples on the wrong side of 0.5) and ``validation_loss``.
-    samples : int
-        Locations that the training cases offer.
-    seconds : float
-    """
-
-    model: SiameseNet
-    best_epoch: int
-    history: list[dict[str, float]] = field(default_factory=list)
-    samples: int = 0
-    seconds: float = 0.0
-
-    @property
-    def error(self) -> float | None:
-        """Validation error of the epoch that was kept; None without validation cases."""
-        return self._best().get("validation_error")
-
-    @property
-    def score(self) -> float:
-        """What runs are ranked by: that error, and of equal ones the lower loss."""
-        best = self._best()
-        if "validation_error" not in best:
-            return math.inf
-        return best["validation_error"] + 1e-6 * best["validation_loss"]
-
-    def _best(self) -> dict[str, float]:
-        known = 0 < self.best_epoch <= len(self.history)
-        return self.history[self.best_epoch - 1] if known else {}
+_TRIAL_STEPS, _WARM_UP_STEPS = 7, 2
+"""Steps that are timed before a run of so many minutes; the first ones fill caches."""
 
 
 def train(
@@ -86,7 +51,7 @@ def train(
     resume: bool = False,
     seconds: float | None = None,
     after_epoch: Callable[[SiameseNet, int], None] | None = None,
-    on_event: EventCallback = ignore,
+    on_event: EventCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> TrainingResult:
     """Train a network on contoured cases.
@@ -101,22 +66,8 @@ def train(
         lesion among them, the last. So it is with the one-cycle schedule unless there is a
         patience: its last epochs, in which the rate falls to nothing, find what the others
         miss, and the error at 0.5 does not see that.
-    checkpoint : Path, optional
-        Receives the weights that would be kept after each epoch, whole or not at all.
-    start : SiameseNet, optional
-        Go on from these weights; the network must be the one that ``config`` describes.
-    state : Path, optional
-        Where the run is kept after each epoch, every half minute and when it is cancelled,
-        see :mod:`.checkpoint`. It is left there at the end.
-    resume : bool
-        Go on from ``state``, if that is there, to the weights that the run would have had if
-        nothing had stopped it: on one processor thread bit for bit.
-    seconds : float, optional
-        How long training may take, instead of the settings' number of epochs: a few steps are
-        timed, as many epochs planned as fit, and the plan corrected after each.
-    after_epoch : callable, optional
-        Gets the network, in evaluation mode, and the number of the epoch; it must leave both
-        as they are.
+    checkpoint, start, state, resume, seconds, after_epoch
+        See :class:`.RunOptions`.
     on_event : callable, optional
         Receives :mod:`~napari_spinemet.jobs` events.
     cancel : CancelToken, optional
@@ -134,186 +85,280 @@ def train(
         of memory, the outputs no longer vary (collapse), or ``state`` is of another run.
     Cancelled
         If the token was raised; the checkpoint of the last whole epoch remains.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_spinemet as spinemet
+    >>> affine = np.array([[3.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    >>> lesions = np.zeros((1, 24, 24), dtype=np.uint16)
+    >>> lesions[0, 8:14, 8:14] = 1
+    >>> voxels = np.random.default_rng(0).normal(size=(1, 24, 24)) + 3 * lesions
+    >>> case = (spinemet.SagittalSeries(voxels, affine), spinemet.Annotation(lesions, lesions))
+    >>> config = spinemet.TrainingConfig(
+    ...     resolutions=(1,), blocks=(1, 1), patch_shape=(7, 7), epochs=2, batches_per_epoch=1,
+    ...     batch_size=8, device="cpu",
+    ... )
+    >>> result = spinemet.train([case], config)
+    >>> result.best_epoch, len(result.history)
+    (2, 2)
     """
-    config = config or TrainingConfig()
+    options = RunOptions(start, seconds, checkpoint, state, resume, after_epoch)
+    return train_network(
+        cases,
+        config or TrainingConfig(),
+        validation=validation,
+        options=options,
+        job=JobContext.of(on_event, cancel),
+    )
+
+
+def train_network(
+    cases: Cases,
+    config: TrainingConfig,
+    *,
+    validation: Cases = (),
+    options: RunOptions | None = None,
+    job: JobContext = UNATTENDED,
+) -> TrainingResult:
+    """What :func:`train` does, with its settings as values.
+
+    Parameters
+    ----------
+    cases : sequence of (SagittalSeries, Annotation)
+    config : TrainingConfig
+    validation : sequence of (SagittalSeries, Annotation)
+    options : RunOptions, optional
+    job : JobContext
+        Polled at every batch.
+    """
     if config.outputs == 3 and cases and not any(a.vertebrae.any() for _, a in cases):
         raise SpinemetError(
             "None of the cases has vertebra contours, from which a network with three outputs "
             "learns normal bone; draw them under Annotate, or train with two outputs."
         )
-    device = choose_device(config.device)
-    generator = torch.Generator().manual_seed(config.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = network_of(config)
-    if start is not None:
-        if start.configuration() != model.configuration():
-            raise SpinemetError(
-                "The model to start from is another network than the one to be trained; choose one "
-                "with the same form, resolutions and outputs, or start from nothing."
-            )
-        model.load_state_dict(start.state_dict())
-    rng = np.random.default_rng(config.seed)
-    kept = KEPT if config.method == "blocks" else torch.float32
-    home = home_of_images([series for series, _ in cases], model, device, kept)
-    batches: Batches = (
-        BlockBatches(
-            cases,
-            model,
-            config.batch_blocks,
-            config.sampling,
-            mistaken_share=config.mistaken_share,
-            device=home,
-        )
-        if config.method == "blocks"
-        else WindowBatches(cases, model, rng, config.batch_size, config.sampling, device=home)
-    )
-    # Without a lesion among them there is no error to measure.
-    judged_by = validation if any(a.lesions.any() for _, a in validation) else ()
-    judge = ValidationSamples(judged_by, model, config) if judged_by else None
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    rate = config.learning_rate
-    assert rate is not None  # the settings fill it in
-    optimiser = make_optimiser(model, config)
-    per_epoch = config.batches_per_epoch or max(1, batches.samples // config.batch_size)
-    reduced = reduced_precision(config.precision, device)
-    run = Run(model, optimiser, batches, rng, generator)
-    if state is not None:
-        facts = {**config.to_dict(), "device": str(device), "timed": seconds is not None}
-        weights = start.state_dict() if start is not None else None
-        run.keep_at(state, fingerprint_of(facts, cases, validation, start=weights))
-    goes_on = resume and state is not None and state.is_file()
-    try:
-        if goes_on:
-            run.restore()
-        here = run.standing
-        if seconds is None:
-            here.epochs = config.epochs
-        elif not here.epochs:  # a run that was cut short before it had a plan has none either
-            here.epochs = _epochs_within(
-                seconds, per_epoch, model, batches, judge, config, device, reduced, cancel
-            )
-        on_event(Started(TASK, per_epoch * here.epochs))
-        while here.epoch <= here.epochs and not _patience_is_over(here, config):
-            length = here.length or per_epoch
-            total = per_epoch * (here.epochs - 1) + length
-            ahead = (1 - here.progress) / (here.epochs - here.epoch + 1)
-            # Shares of epochs do not add up to whole numbers exactly.
-            due = math.floor(here.progress * (config.looks + 1) + 1e-9)
-            told = f"epoch {here.epoch} of {here.epochs}"
-            if config.mistaken_share and here.batch == 0 and due > here.looks:
-                done = (here.epoch - 1) * per_epoch
-                on_event(Progressed(TASK, done, total, f"{told}: looking for what it gets wrong"))
-                with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
-                    batches.look(model.eval(), device, cancel)
-                here.looks = due
-            model.train()
-            for number in range(here.batch + 1, length + 1):
-                if cancel is not None:
-                    cancel.raise_if_cancelled()
-                if config.schedule == "one-cycle":
-                    run.set_rate(one_cycle(here.progress + ahead * (number - 1) / length, rate))
-                batch = batches.draw(rng, config.flips, config.variation)
-                with torch.random.fork_rng(devices=[]):
-                    # Dropout draws from this run's own stream, whatever else uses torch.
-                    torch.set_rng_state(generator.get_state())
-                    loss = training_step(model, batch, optimiser, device, reduced, config.clip_norm)
-                    generator.set_state(torch.get_rng_state())
-                if not math.isfinite(loss):
-                    raise _diverged(here.epoch)
-                here.losses.append(loss)
-                here.batch = number
-                done = (here.epoch - 1) * per_epoch + number
-                on_event(
-                    Progressed(
-                        TASK,
-                        done,
-                        total,
-                        told,
-                        {"loss": loss, "samples": float(config.batch_size)},
-                    )
-                )
-                run.keep_at_intervals()
-            values = {"loss": float(np.mean(here.losses))}
-            score = float(-here.epoch)
-            if judge is not None:
-                values |= judge.judge(model, device, reduced, cancel)
-                if config.schedule == "constant" or config.patience is not None:
-                    score = values["validation_error"] + 1e-6 * values["validation_loss"]
-            # The last step may have thrown the weights off after its loss was known.
-            if not (all(map(math.isfinite, values.values())) and _finite(model)):
-                raise _diverged(here.epoch)
-            here.history.append(values)
-            if score < here.best_score:
-                run.best = copy.deepcopy(model.state_dict())
-                here.best_score, here.best_epoch = score, here.epoch
-                if checkpoint is not None:
-                    _save_checkpoint(model, checkpoint, config, here.history)
-            judged = here.epoch
-            # Before anything that may be cancelled: what is in the history is over.
-            here.epoch, here.batch, here.losses = here.epoch + 1, 0, []
-            here.progress += ahead
-            on_event(Evaluated(TASK, judged, values))
-            if after_epoch is not None:
-                after_epoch(model.eval(), judged)
-            if seconds is not None:
-                here.epochs, here.length = epochs_in(
-                    seconds, run.seconds, judged, here.progress, per_epoch
-                )
-            run.keep()
-    except Cancelled:
-        run.keep()
-        raise
-    except (RuntimeError, MemoryError) as error:
-        raise failure_of(error) from error
-    model.load_state_dict(run.best)
-    model.to("cpu").eval()
-    if judge is not None and judge.collapsed(model):
-        raise SpinemetError(
-            "The run collapsed: the network gives the same answer everywhere; use a smaller "
-            "weight decay or learning rate."
-        )
-    on_event(Finished(TASK, run.seconds))
-    return TrainingResult(model, here.best_epoch, here.history, batches.samples, run.seconds)
+    return _Trainer(cases, config, validation, options or RunOptions(), job).train()
 
 
-def _epochs_within(
-    seconds: float,
-    per_epoch: int,
+def _make_batches(
+    cases: Cases,
     model: SiameseNet,
-    batches: Batches,
-    judge: ValidationSamples | None,
     config: TrainingConfig,
+    rng: np.random.Generator,
     device: torch.device,
-    reduced: bool,
-    cancel: CancelToken | None,
-) -> int:
-    """How many epochs fit into a time, by a few steps of a copy of the network."""
-    trial = copy.deepcopy(model).train()
-    optimiser, rng = make_optimiser(trial, config), np.random.default_rng(0)
-    standing = batches.standing()
-    times = []
-    try:
+) -> Batches:
+    """The source of batches that the method of training asks for."""
+    is_blocks = config.method == "blocks"
+    dtype = KEPT if is_blocks else torch.float32
+    home = home_of_images([series for series, _ in cases], model, device, dtype)
+    if not is_blocks:
+        return WindowBatches(cases, model, rng, config.batch_size, config.sampling, device=home)
+    return BlockBatches(
+        cases,
+        model,
+        config.batch_blocks,
+        config.sampling,
+        mistaken_share=config.mistaken_share,
+        device=home,
+    )
+
+
+class _Trainer:
+    """One call of :func:`train`: the network, what it learns from, and how far it is."""
+
+    def __init__(
+        self,
+        cases: Cases,
+        config: TrainingConfig,
+        validation: Cases,
+        options: RunOptions,
+        job: JobContext,
+    ) -> None:
+        self._config, self._options, self._job = config, options, job
+        self._computation = Computation.of(config)
+        device = self._computation.device
+        # Dropout draws from this run's own stream, whatever else uses torch.
+        self._generator = torch.Generator().manual_seed(config.seed)
+        self._model = seeded_network(config, options.start)
+        self._rng = np.random.default_rng(config.seed)
+        self._batches = _make_batches(cases, self._model, config, self._rng, device)
+        # Without a lesion among them there is no error to measure.
+        has_lesion = any(a.lesions.any() for _, a in validation)
+        self._validation = (
+            ValidationSamples(validation, self._model, config) if has_lesion else None
+        )
+        self._model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimiser = make_optimiser(self._model, config)
+        self._optimiser = optimiser
+        self._per_epoch = config.batches_per_epoch or max(
+            1, self._batches.samples // config.batch_size
+        )
+        self._run = TrainingRun(self._model, optimiser, self._batches, self._rng, self._generator)
+        if options.state is not None:
+            timed = options.seconds is not None
+            facts = {**config.to_dict(), "device": str(device), "timed": timed}
+            weights = options.start.state_dict() if options.start is not None else None
+            fingerprint = fingerprint_of(facts, cases, validation, start=weights)
+            self._run.keep_at(options.state, fingerprint)
+
+    @property
+    def _state(self) -> TrainingState:
+        return self._run.state
+
+    def train(self) -> TrainingResult:
+        """Train to the end, or raise and leave the run where it can be gone on with."""
+        options, run = self._options, self._run
+        try:
+            if options.resume and options.state is not None and options.state.is_file():
+                run.restore()
+            self._plan()
+            self._job.report(Started(TASK, self._per_epoch * self._state.epochs))
+            while self._state.epoch <= self._state.epochs and not self._patience_is_over():
+                self._train_epoch()
+        except Cancelled:
+            run.keep()
+            raise
+        except (RuntimeError, MemoryError) as error:
+            raise failure_of(error) from error
+        return self._finish()
+
+    def _plan(self) -> None:
+        """How many epochs there are: as the settings say, or as many as fit into the time."""
+        state, seconds = self._state, self._options.seconds
+        if seconds is None:
+            state.epochs = self._config.epochs
+        elif not state.epochs:  # a run that was cut short before it had a plan has none either
+            state.epochs = self._epochs_within(seconds)
+
+    def _train_epoch(self) -> None:
+        state = self._state
+        length = state.length or self._per_epoch
+        share = (1 - state.progress) / (state.epochs - state.epoch + 1)
+        title = f"epoch {state.epoch} of {state.epochs}"
+        total = self._per_epoch * (state.epochs - 1) + length
+        self._look_for_mistakes(title, total)
+        self._model.train()
+        for number in range(state.batch + 1, length + 1):
+            self._job.raise_if_cancelled()
+            if self._config.schedule == "one-cycle":
+                progress = state.progress + share * (number - 1) / length
+                assert self._config.learning_rate is not None  # the settings fill it in
+                self._run.set_rate(one_cycle(progress, self._config.learning_rate))
+            loss = self._step()
+            state.losses.append(loss)
+            state.batch = number
+            steps_done = (state.epoch - 1) * self._per_epoch + number
+            values = {"loss": loss, "samples": float(self._config.batch_size)}
+            self._job.progress(TASK, steps_done, total, title, values)
+            self._run.keep_at_intervals()
+        self._end_epoch(share)
+
+    def _look_for_mistakes(self, title: str, total: int) -> None:
+        """Find what the network gets wrong, at equal distances in the run."""
+        state, config = self._state, self._config
+        # Shares of epochs do not add up to whole numbers exactly.
+        due = math.floor(state.progress * (config.looks + 1) + 1e-9)
+        if not config.mistaken_share or state.batch != 0 or due <= state.looks:
+            return
+        steps_done = (state.epoch - 1) * self._per_epoch
+        self._job.progress(TASK, steps_done, total, f"{title}: looking for what it gets wrong")
+        with self._computation.autocast():
+            self._batches.look(self._model.eval(), self._computation.device, self._job)
+        state.looks = due
+
+    def _step(self) -> float:
+        batch = self._batches.draw(self._rng, self._config.flips, self._config.variation)
         with torch.random.fork_rng(devices=[]):
-            for _ in range(7):
-                if cancel is not None:
-                    cancel.raise_if_cancelled()
-                began = time.perf_counter()
-                batch = batches.draw(rng, config.flips, config.variation)
-                training_step(trial, batch, optimiser, device, reduced, config.clip_norm)
-                times.append(time.perf_counter() - began)
-    finally:
-        batches.restore(standing)
-    epoch = per_epoch * float(np.median(times[2:]))  # the first ones fill caches
-    if judge is not None:
-        began = time.perf_counter()
-        judge.judge(trial, device, reduced, cancel)
-        epoch += time.perf_counter() - began
-    return max(1, int(seconds / epoch))
+            torch.set_rng_state(self._generator.get_state())
+            loss = training_step(
+                self._model, batch, self._optimiser, self._computation, self._config.clip_norm
+            )
+            self._generator.set_state(torch.get_rng_state())
+        if not math.isfinite(loss):
+            raise _diverged(self._state.epoch)
+        return loss
 
+    def _end_epoch(self, share: float) -> None:
+        """Measure, keep the weights if they are the best, and go on to the next epoch."""
+        state, options = self._state, self._options
+        values = {"loss": float(np.mean(state.losses))}
+        score = float(-state.epoch)
+        if self._validation is not None:
+            values |= self._validation.measure(self._model, self._computation, self._job)
+            if self._config.schedule == "constant" or self._config.patience is not None:
+                score = ranking_score(values)
+        # The last step may have thrown the weights off after its loss was known.
+        if not (all(map(math.isfinite, values.values())) and is_finite(self._model)):
+            raise _diverged(state.epoch)
+        state.history.append(values)
+        if score < state.best_score:
+            self._run.best = copy.deepcopy(self._model.state_dict())
+            state.best_score, state.best_epoch = score, state.epoch
+            if options.checkpoint is not None:
+                self._save_checkpoint(options.checkpoint)
+        epoch = state.epoch
+        # Before anything that may be cancelled: what is in the history is over.
+        state.epoch, state.batch, state.losses = epoch + 1, 0, []
+        state.progress += share
+        self._job.report(Evaluated(TASK, epoch, values))
+        if options.after_epoch is not None:
+            options.after_epoch(self._model.eval(), epoch)
+        if options.seconds is not None:
+            state.epochs, state.length = epochs_in(
+                options.seconds, self._run.seconds, epoch, state.progress, self._per_epoch
+            )
+        self._run.keep()
 
-def _patience_is_over(here: TrainingState, config: TrainingConfig) -> bool:
-    return config.patience is not None and here.epoch - 1 - here.best_epoch >= config.patience
+    def _patience_is_over(self) -> bool:
+        patience, state = self._config.patience, self._state
+        return patience is not None and state.epoch - 1 - state.best_epoch >= patience
+
+    def _finish(self) -> TrainingResult:
+        model, state = self._model, self._state
+        model.load_state_dict(self._run.best)
+        model.to("cpu").eval()
+        if self._validation is not None and self._validation.collapsed(model):
+            raise SpinemetError(
+                "The run collapsed: the network gives the same answer everywhere; use a smaller "
+                "weight decay or learning rate."
+            )
+        seconds = self._run.seconds
+        self._job.report(Finished(TASK, seconds))
+        return TrainingResult(
+            model, state.best_epoch, state.history, self._batches.samples, seconds
+        )
+
+    def _epochs_within(self, seconds: float) -> int:
+        """How many epochs fit into a time, by a few steps of a copy of the network."""
+        config = self._config
+        trial = copy.deepcopy(self._model).train()
+        optimiser, rng = make_optimiser(trial, config), np.random.default_rng(0)
+        position = self._batches.position()
+        times = []
+        try:
+            with torch.random.fork_rng(devices=[]):
+                for _ in range(_TRIAL_STEPS):
+                    self._job.raise_if_cancelled()
+                    start_time = time.perf_counter()
+                    batch = self._batches.draw(rng, config.flips, config.variation)
+                    training_step(trial, batch, optimiser, self._computation, config.clip_norm)
+                    times.append(time.perf_counter() - start_time)
+        finally:
+            self._batches.restore(position)
+        epoch_seconds = self._per_epoch * float(np.median(times[_WARM_UP_STEPS:]))
+        if self._validation is not None:
+            start_time = time.perf_counter()
+            self._validation.measure(trial, self._computation, self._job)
+            epoch_seconds += time.perf_counter() - start_time
+        return max(1, int(seconds / epoch_seconds))
+
+    def _save_checkpoint(self, path: Path) -> None:
+        card = ModelCard(
+            name=path.stem,
+            training={"config": self._config.to_dict(), "finished": False},
+            metrics={"history": self._state.history},
+        )
+        save_model(self._model, path, card)
 
 
 def _diverged(epoch: int) -> SpinemetError:
@@ -321,68 +366,3 @@ def _diverged(epoch: int) -> SpinemetError:
         f"The loss was no longer a number in epoch {epoch}; lower the learning rate and start "
         "again."
     )
-
-
-def _finite(model: nn.Module) -> bool:
-    return all(bool(v.isfinite().all()) for v in model.state_dict().values())
-
-
-def network_of(config: TrainingConfig) -> SiameseNet:
-    """The network that a run of these settings trains, with its first weights."""
-    return SiameseNet(
-        config.resolutions,
-        config.form,
-        config.blocks,
-        config.outputs,
-        patch_shape=config.patch_shape,
-        normalisation=LocalZScore(config.zscore_sigma_mm),
-    )
-
-
-def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Stochastic gradient descent with the settings' rate, momentum and weight decay."""
-    rate = config.learning_rate
-    assert rate is not None  # the settings fill it in
-    groups = _parameter_groups(model, config.weight_decay)
-    return torch.optim.SGD(groups, lr=rate, momentum=config.momentum)
-
-
-def training_step(
-    model: SiameseNet,
-    batch: Batch,
-    optimiser: torch.optim.Optimizer,
-    device: torch.device,
-    reduced: bool,
-    clip_norm: float | None,
-) -> float:
-    """One step of descent on a batch; gives its loss."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
-        outcome = batch.evaluate(model, device)
-    loss = weighted_loss(outcome, model.outputs)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    if clip_norm is not None:
-        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    optimiser.step()
-    return float(loss.detach())
-
-
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """The penalty is on weights of convolutions and fully connected layers only."""
-    weights = [p for p in model.parameters() if p.dim() > 1]
-    shifts = [p for p in model.parameters() if p.dim() <= 1]
-    return [
-        {"params": weights, "weight_decay": weight_decay},
-        {"params": shifts, "weight_decay": 0.0},
-    ]
-
-
-def _save_checkpoint(
-    model: SiameseNet, path: Path, config: TrainingConfig, history: list[dict[str, float]]
-) -> None:
-    card = ModelCard(
-        name=path.stem,
-        training={"config": config.to_dict(), "finished": False},
-        metrics={"history": history},
-    )
-    save_model(model, path, card)

@@ -24,12 +24,12 @@ KEEP_EVERY_S = 30.0
 """Between two checkpoints: writing one takes a few hundredths of a second."""
 
 
-class Run:
+class TrainingRun:
     """Network, optimiser and random streams of one run.
 
     Attributes
     ----------
-    standing : TrainingState
+    state : TrainingState
         How far it is.
     best : dict of str to torch.Tensor
         The weights of the best epoch so far.
@@ -45,7 +45,7 @@ class Run:
     ) -> None:
         self._model, self._optimiser = model, optimiser
         self._batches, self._rng, self._generator = batches, rng, generator
-        self.standing = TrainingState()
+        self.state = TrainingState()
         self.best = copy.deepcopy(model.state_dict())
         self._path: Path | None = None
         self._fingerprint = ""
@@ -54,7 +54,7 @@ class Run:
     @property
     def seconds(self) -> float:
         """Time that the run has taken, before and after it was interrupted."""
-        return self.standing.seconds + time.perf_counter() - self._began
+        return self.state.seconds + time.perf_counter() - self._began
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the next step."""
@@ -74,23 +74,23 @@ class Run:
         """Write a checkpoint; nothing without a place for it."""
         if self._path is None:
             return
-        standing = replace(self.standing, seconds=self.seconds)
+        state = replace(self.state, seconds=self.seconds)
         optimiser, groups = pack_optimiser(self._optimiser)
         tensors = {
             **{f"model.{k}": v for k, v in self._model.state_dict().items()},
             **{f"best.{k}": v for k, v in self.best.items()},
             **optimiser,
             "generator": self._generator.get_state(),
-            **{f"batches.{k}": torch.as_tensor(v) for k, v in self._batches.standing().items()},
+            **{f"batches.{k}": torch.as_tensor(v) for k, v in self._batches.position().items()},
         }
         states = {"groups": groups, "rng": self._rng.bit_generator.state}
-        save_training_state(self._path, standing, self._fingerprint, tensors, states)
+        save_training_state(self._path, state, self._fingerprint, tensors, states)
         self._kept = time.perf_counter()
 
     def restore(self) -> None:
         """Go back to the last checkpoint."""
         assert self._path is not None
-        self.standing, tensors, states = load_training_state(self._path, self._fingerprint)
+        self.state, tensors, states = load_training_state(self._path, self._fingerprint)
 
         def part(of: str) -> dict[str, torch.Tensor]:
             return {k.removeprefix(of): v for k, v in tensors.items() if k.startswith(of)}

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..imaging import Annotation, SagittalSeries
-from ..jobs import CancelToken
+from ..jobs import UNATTENDED, JobContext
 from ..network import SiameseNet
-from .batches import Batches, Outcome, WindowBatches
+from .batches import Batches, Cases, Outcome, WindowBatches
 from .blocks import BlockBatches
+from .computation import Computation
 from .config import TrainingConfig
 from .sampling import LESION
-
-Cases = Sequence[tuple[SagittalSeries, Annotation]]
 
 
 class ValidationSamples:
@@ -31,33 +28,34 @@ class ValidationSamples:
         else:
             source, count = WindowBatches(cases, model, rng, 128, config.sampling), 16
         self._batches = [source.draw(rng, flips=False) for _ in range(count)]
-        self._spread = math.inf
+        self._range = math.inf
 
-    def judge(
-        self,
-        model: SiameseNet,
-        device: torch.device,
-        reduced: bool,
-        cancel: CancelToken | None,
+    def measure(
+        self, model: SiameseNet, computation: Computation, job: JobContext = UNATTENDED
     ) -> dict[str, float]:
-        """Weighted share of samples on the wrong side of 0.5, and the mean loss."""
+        """Weighted share of samples on the wrong side of 0.5, and the mean loss.
+
+        Parameters
+        ----------
+        model : SiameseNet
+            On the device; in evaluation mode afterwards.
+        computation : Computation
+        job : JobContext
+            Polled at every batch.
+        """
         model.eval()
         errors, losses, lowest, highest = [], [], 1.0, 0.0
         for batch in self._batches:
-            if cancel is not None:
-                cancel.raise_if_cancelled()
-            with (
-                torch.inference_mode(),
-                torch.autocast(device.type, torch.bfloat16, enabled=reduced),
-            ):
-                outcome = batch.evaluate(model, device)
+            job.raise_if_cancelled()
+            with torch.inference_mode(), computation.autocast():
+                outcome = batch.evaluate(model, computation.device)
             lesion = torch.softmax(outcome.scores.float(), 1)[:, LESION]
-            wrong = (lesion >= 0.5) != (outcome.labels == LESION)
-            errors.append(float((wrong * outcome.weights).sum()))
+            is_wrong = (lesion >= 0.5) != (outcome.labels == LESION)
+            errors.append(float((is_wrong * outcome.weights).sum()))
             losses.append(float(weighted_loss(outcome, model.outputs)))
             lowest = min(lowest, float(lesion.min()))
             highest = max(highest, float(lesion.max()))
-        self._spread = highest - lowest
+        self._range = highest - lowest
         return {
             "validation_error": float(np.mean(errors)),
             "validation_loss": float(np.mean(losses)),
@@ -65,8 +63,8 @@ class ValidationSamples:
 
     def collapsed(self, model: SiameseNet) -> bool:
         """Whether the outputs no longer vary over the validation samples."""
-        self.judge(model, torch.device("cpu"), False, None)
-        return self._spread < 1e-3
+        self.measure(model, Computation(torch.device("cpu")))
+        return self._range < 1e-3
 
 
 def weighted_loss(outcome: Outcome, outputs: int) -> torch.Tensor:

@@ -1,67 +1,98 @@
-"""Where the likelihood maps of a figure come from: a model, or a cross-validation of the study."""
+"""Where likelihood maps come from: a model, or the networks of a cross-validation of the study."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..detection.engines import map_series
+from ..detection.map_settings import MapSettings
 from ..errors import SpinemetError
 from ..imaging import LikelihoodMap, OperatingPoint
-from ..jobs import CancelToken
+from ..jobs import UNATTENDED, JobContext
 from ..network import ModelCard, SiameseNet, load_card, load_model
 from ..study import Case, Study
-from ..study.likelihood_maps import crossval_identity, file_name, is_crossval
-from .cross_validation.study import validated_point
-from .study_froc import model_map
+from ..study.map_identity import MapIdentity
+from .cross_validation.study import cross_validated_point
 
 
 @dataclass(frozen=True, eq=False)
 class MapSource:
-    """What made the maps.
+    """What makes, or made, the maps of a study.
 
     Attributes
     ----------
-    identity : str
+    identity : MapIdentity
         What the study knows the maps by.
     card : ModelCard
         Of the model, or of one network of the cross-validation.
     network : SiameseNet
         As the card describes it.
-    makes : bool
+    can_make_maps : bool
         Whether a map that is missing can be made: not where each case has its own network.
     point : OperatingPoint or None
         Chosen on validation cases: of the card, or by the cross-validation; None if it is
         unknown.
+    device : str
+        That maps are made on.
     """
 
-    identity: str
+    identity: MapIdentity
     card: ModelCard
     network: SiameseNet
-    makes: bool
+    can_make_maps: bool
     point: OperatingPoint | None = None
+    device: str = "auto"
 
     @classmethod
-    def of_model(cls, name: str) -> MapSource:
-        """A shipped model by name, or a file."""
-        card = load_card(name)
-        return cls(card.identity, card, load_model(name), True, card.operating_point)
+    def of_model(cls, name: str, device: str = "auto") -> MapSource:
+        """A model that is loaded now.
+
+        Parameters
+        ----------
+        name : str
+            Of a shipped model, or a file.
+        device : str
+            That maps are made on.
+        """
+        return cls.of_loaded(load_model(name), load_card(name), device)
 
     @classmethod
-    def of_folds(cls, study: Study, name: str) -> MapSource:
+    def of_loaded(cls, network: SiameseNet, card: ModelCard, device: str = "auto") -> MapSource:
+        """A model that is loaded already.
+
+        Parameters
+        ----------
+        network : SiameseNet
+        card : ModelCard
+            Its card; the identity there must be that of the network.
+        device : str
+            That maps are made on.
+        """
+        identity = MapIdentity.of_model(card.identity)
+        return cls(identity, card, network, True, card.operating_point, device)
+
+    @classmethod
+    def of_cross_validation(cls, study: Study, name: str) -> MapSource:
         """A cross-validation of the study by its name.
+
+        Parameters
+        ----------
+        study : Study
+        name : str
 
         Raises
         ------
         SpinemetError
             If the study holds none of that name, or its networks are lost.
         """
-        identity = crossval_identity(name)
-        held = study.likelihood_sets()
-        if file_name(identity) not in held:
-            names = [s.removeprefix(crossval_identity("")) for s in held if is_crossval(s)]
+        identity = MapIdentity.of_cross_validation(name)
+        stored = study.map_identities()
+        if identity.folder not in {i.folder for i in stored}:
+            names = [i.source for i in stored if i.is_cross_validation]
             others = f"there are {', '.join(names)}; choose one of them, or run" if names else "run"
             raise SpinemetError(
                 f"{study.path} holds no maps of a cross-validation '{name}'; {others} "
@@ -74,7 +105,7 @@ class MapSource:
                 f"{study.path / 'crossval' / name}, so what it saw is not known; run it again."
             )
         network = SiameseNet.from_configuration(card.configuration).eval()
-        return cls(identity, card, network, False, validated_point(study, name))
+        return cls(identity, card, network, False, cross_validated_point(study, name))
 
     @property
     def mirrors(self) -> bool:
@@ -91,43 +122,89 @@ class MapSource:
         return dict(self.card.training.get("config", {}))
 
     def map_of(
-        self, study: Study, case: Case, *, device: str = "auto", cancel: CancelToken | None = None
+        self, study: Study, case: Case, *, job: JobContext = UNATTENDED
     ) -> LikelihoodMap | None:
-        """Plain map of a case; None for one that the cross-validation did not hold."""
-        if not self.makes:
-            return study.likelihood(case, self.identity)
-        return model_map(study, case, self.network, self.identity, device=device, cancel=cancel)
+        """Plain map of a case: from the study if it is there, else made and kept.
+
+        Parameters
+        ----------
+        study : Study
+        case : Case
+        job : JobContext
+            Its token is polled while a map is made.
+
+        Returns
+        -------
+        LikelihoodMap or None
+            None for a case that the cross-validation did not hold.
+        """
+        stored = study.likelihood_map(case, self.identity)
+        if stored is not None or not self.can_make_maps:
+            return stored
+        settings = MapSettings(columns=self.identity.columns, device=self.device)
+        likelihood = map_series(case.series(), self.network, settings, job=job.without_events())
+        study.save_likelihood_map(case, self.identity, likelihood)
+        return likelihood
+
+    def made_map_of(
+        self, study: Study, case: Case, *, job: JobContext = UNATTENDED
+    ) -> LikelihoodMap:
+        """The same of a source that can make maps, and so always has one.
+
+        Parameters
+        ----------
+        study : Study
+        case : Case
+        job : JobContext
+        """
+        likelihood = self.map_of(study, case, job=job)
+        assert likelihood is not None  # the caller has a model
+        return likelihood
+
+    def of_columns(self, columns: str) -> MapSource:
+        """The same source for other columns, whose maps are kept apart."""
+        return replace(self, identity=MapIdentity.of_model(self.identity.source, columns))
 
 
-def single_resolution_sets(study: Study, source: MapSource) -> list[tuple[str, float]]:
-    """Identity and mm per pixel of the kept maps whose network had one resolution.
+def single_resolution_sources(study: Study, source: MapSource) -> list[tuple[MapIdentity, float]]:
+    """Stored maps whose network had one resolution, with its mm per pixel.
 
     First those of the same kind as ``source`` (of a model, or of a cross-validation), and the
     paper's 1 mm before others. None if ``source`` is such a network itself.
+
+    Parameters
+    ----------
+    study : Study
+    source : MapSource
+        That they are compared with.
     """
     if len(source.network.resolutions) == 1:
         return []
-    known = [
+    candidates = [
         (identity, float(card.configuration["resolutions"][0]))
-        for identity, card in _kept(study)
+        for identity, card in _stored_sources(study)
         if len(card.configuration.get("resolutions", ())) == 1
     ]
-    kind = is_crossval(source.identity)
-    return sorted(known, key=lambda k: (is_crossval(k[0]) != kind, k[1] != 1.0, k[0]))
+    kind = source.identity.is_cross_validation
+    return sorted(
+        candidates, key=lambda c: (c[0].is_cross_validation != kind, c[1] != 1.0, str(c[0]))
+    )
 
 
-def _kept(study: Study) -> Iterator[tuple[str, ModelCard]]:
+def _stored_sources(study: Study) -> Iterator[tuple[MapIdentity, ModelCard]]:
     """What the study holds maps of and still knows the card of."""
-    held = study.likelihood_sets()
-    for name in (s.removeprefix(crossval_identity("")) for s in held if is_crossval(s)):
-        card = _fold_card(study, name)
+    stored = study.map_identities()
+    for identity in stored:
+        card = _fold_card(study, identity.source) if identity.is_cross_validation else None
         if card is not None:
-            yield crossval_identity(name), card
+            yield identity, card
+    folders = {identity.folder for identity in stored}
     for path in study.model_files():
         with suppress(SpinemetError):  # a model whose card is lost has no say
             card = load_card(path)
-            if file_name(card.identity) in held:
-                yield card.identity, card
+            identity = MapIdentity.of_model(card.identity)
+            if identity.folder in folders:
+                yield identity, card
 
 
 def _fold_card(study: Study, name: str) -> ModelCard | None:

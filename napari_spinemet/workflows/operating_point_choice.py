@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
 from ..errors import SpinemetError
 from ..evaluation import FrocCurve
 from ..evaluation.curve import curve_of
-from ..evaluation.froc import CaseForests
-from ..imaging import FrocCase, OperatingPoint
-from ..jobs import CancelToken
+from ..evaluation.froc import CaseForests, TreeSettings
+from ..imaging import Aggregation, FrocCase, OperatingPoint
+from ..imaging.aggregation import NeighbourAverage
+from ..jobs import UNATTENDED, JobContext
 from ..network import load_card
 
 AREAS_CM2 = (1.0, 1.5, 2.0, 3.0, 5.0)
 WEIGHTS = (1 / 3, 0.4, 0.5, 0.6)
 CLEARLY = 2.0
-"""Standard errors by which other settings must find more than the usual ones."""
+"""Standard errors by which other settings must find more than the default ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +49,14 @@ def choose_operating_point(
     max_fp_per_scan: float = 1.0,
     areas_cm2: Sequence[float] = AREAS_CM2,
     weights: Sequence[float] = WEIGHTS,
-    usual: OperatingPoint | None = None,
-    cancel: CancelToken | None = None,
+    default_point: OperatingPoint | None = None,
+    job: JobContext = UNATTENDED,
 ) -> OperatingPointChoice:
     """The highest TP rate at no more than so many false positives per scan.
 
-    Area, weight and gate stay the usual ones unless others find clearly more: of forty settings
-    some fit a handful of cases by chance. What is clear grows finer with the number of cases.
+    Area, weight and gate stay the default ones unless others find clearly more: of forty
+    settings some fit a handful of cases by chance. What is clear grows finer with the number of
+    cases.
 
     Parameters
     ----------
@@ -64,9 +67,11 @@ def choose_operating_point(
     areas_cm2, weights : sequence of float
         Minimum areas and aggregation weights to try; the gate is tried where the maps have a
         third output.
-    usual : OperatingPoint, optional
+    default_point : OperatingPoint, optional
         Whose settings have stood elsewhere; by default those of the shipped model. They do
         not count where they are none of those to try.
+    job : JobContext
+        Polled at every case.
 
     Returns
     -------
@@ -74,45 +79,71 @@ def choose_operating_point(
         Of equal rates the one with fewer false positives. The threshold lies half-way
         between that of the chosen point and the next, so that it does not sit on the value
         of one pixel.
+
+    Raises
+    ------
+    SpinemetError
+        If no setting has so few false positives.
     """
-    gates = (
-        (False, True)
-        if any(m.vertebra is not None for c in cases for m, _ in c.sequences)
-        else (False,)
-    )
-    found: dict[tuple[float, float, bool], OperatingPointChoice] = {}
+    has_vertebra = any(m.vertebra is not None for c in cases for m, _ in c.sequences)
+    gates = (False, True) if has_vertebra else (False,)
+    choices: dict[tuple[float, float, bool], OperatingPointChoice] = {}
     forests: list[CaseForests] = []
     for weight in weights:
-        former, forests = forests, []
-        for number, case in enumerate(cases):
-            if cancel is not None:
-                cancel.raise_if_cancelled()
-            forests.append(former[number].at(weight) if former else CaseForests(case, weight))
-        for area in areas_cm2:
-            for gate in gates:
-                curve = curve_of([f.table(min_area_cm2=area, gate=gate) for f in forests])
-                k = curve.best_within(max_fp_per_scan)
-                if k is not None:
-                    found[weight, area, gate] = OperatingPointChoice(
-                        OperatingPoint(curve.threshold_of(k), area, weight, gate),
-                        float(curve.tp_rate[k]),
-                        float(curve.fp_mean[k]),
-                        float(curve.fp_sum[k]),
-                        curve,
-                    )
-    if not found:
+        forests = _forests(cases, NeighbourAverage(weight), forests, job)
+        for area, gate in product(areas_cm2, gates):
+            settings = OperatingPoint(1.0, area, weight, gate)
+            choice = _best_threshold(forests, settings, max_fp_per_scan)
+            if choice is not None:
+                choices[weight, area, gate] = choice
+    if not choices:
         raise SpinemetError(
             f"No setting stays at {max_fp_per_scan} false positives per scan; allow more."
         )
-    usual = usual or load_card().operating_point
+    default_point = default_point or load_card().operating_point
     # No weight is none of those to try.
-    weight = -1.0 if usual.weight is None else usual.weight
-    settings = weight, usual.min_area_cm2, float(usual.gate and len(gates) > 1)
-    standing = next((c for key, c in found.items() if np.allclose(key, settings)), None)
-    better = [c for c in found.values() if standing is None or _clearly_more(c, standing)]
-    if standing is not None and not better:
-        return standing
+    weight = -1.0 if default_point.weight is None else default_point.weight
+    default_key = weight, default_point.min_area_cm2, float(default_point.gate and has_vertebra)
+    default = next((c for key, c in choices.items() if np.allclose(key, default_key)), None)
+    better = [c for c in choices.values() if default is None or _clearly_more(c, default)]
+    if default is not None and not better:
+        return default
     return max(better, key=lambda c: (c.tp_rate, -c.fp_sum, c.point.min_area_cm2))
+
+
+def _forests(
+    cases: Sequence[FrocCase],
+    aggregation: Aggregation,
+    former: Sequence[CaseForests],
+    job: JobContext,
+) -> list[CaseForests]:
+    """Trees of each case; ``former`` ones, of another aggregation, spare reading it again."""
+    result = []
+    for number, case in enumerate(cases):
+        job.raise_if_cancelled()
+        result.append(
+            former[number].with_aggregation(aggregation)
+            if former
+            else CaseForests(case, TreeSettings(aggregation))
+        )
+    return result
+
+
+def _best_threshold(
+    forests: Sequence[CaseForests], settings: OperatingPoint, max_fp_per_scan: float
+) -> OperatingPointChoice | None:
+    """The best threshold at some area, weight and gate; None if none has few enough."""
+    curve = curve_of([f.table(settings) for f in forests])
+    k = curve.best_within(max_fp_per_scan)
+    if k is None:
+        return None
+    return OperatingPointChoice(
+        replace(settings, threshold=curve.threshold_of(k)),
+        float(curve.tp_rate[k]),
+        float(curve.fp_mean[k]),
+        float(curve.fp_sum[k]),
+        curve,
+    )
 
 
 def joint_point(points: Sequence[OperatingPoint]) -> OperatingPoint:
@@ -122,9 +153,9 @@ def joint_point(points: Sequence[OperatingPoint]) -> OperatingPoint:
     median of these folds'.
     """
     settings = [(p.min_area_cm2, p.weight, p.gate) for p in points]
-    most = max(settings, key=settings.count)
-    same = [p for p, s in zip(points, settings, strict=True) if s == most]
-    return replace(same[0], threshold=float(np.median([p.threshold for p in same])))
+    majority = max(settings, key=settings.count)
+    members = [p for p, s in zip(points, settings, strict=True) if s == majority]
+    return replace(members[0], threshold=float(np.median([p.threshold for p in members])))
 
 
 def _clearly_more(one: OperatingPointChoice, other: OperatingPointChoice) -> bool:

@@ -14,7 +14,7 @@ from ..imaging import Annotation, FrocCase, SagittalSeries
 from ..jobs import CancelToken, Charted, EventCallback, Progressed
 from ..network import SiameseNet, load_card
 from ..training import TrainingConfig
-from ..training.loop import network_of
+from ..training.steps import network_of
 from .operating_point_choice import WEIGHTS, choose_operating_point
 
 Named = tuple[str, SagittalSeries, Annotation]
