@@ -20,9 +20,9 @@ from scipy import ndimage
 from napari_spinemet.dicom import read_series
 from napari_spinemet.exchange import read_annotation
 from napari_spinemet.imaging import Annotation, SagittalSeries
-from napari_spinemet.imaging.vertebra_levels import from_head_to_feet
+from napari_spinemet.imaging.vertebra_levels import order_vertebrae
 from napari_spinemet.phantom import make_case
-from napari_spinemet.phantom.implant import body_frame, canal_fluid, healthy_marrow
+from napari_spinemet.phantom.implant import find_body_frame, measure_fluid, measure_marrow
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED, CASES = 71001, 24
@@ -53,14 +53,14 @@ def measured(series: SagittalSeries, annotation: Annotation) -> dict[str, float]
     edge = 20 / row_mm
     order = [
         k
-        for k in from_head_to_feet(annotation.vertebrae)
+        for k in order_vertebrae(annotation.vertebrae)
         if shown[0] + edge < np.argwhere(annotation.vertebrae == k)[:, 1].mean() < shown[-1] - edge
     ]
     order = [k for k in order if annotation.levels.get(k, "L")[0] != "S"]
-    frames = [body_frame(annotation.vertebrae, k, spacing) for k in order]
-    fluids = np.array([canal_fluid(series, frame) for frame in frames])
+    frames = [find_body_frame(annotation.vertebrae, k, spacing) for k in order]
+    fluids = np.array([measure_fluid(series, frame) for frame in frames])
     fluid = float(np.median(fluids))
-    marrow = np.array([healthy_marrow(series, annotation, frame) for frame in frames])
+    marrow = np.array([measure_marrow(series, annotation, frame) for frame in frames])
     patches, noise, grain, muscle, front = [], [], [], [], []
     for frame in frames:
         inner = frame.mask & (np.abs(frame.along) < 0.7) & (np.abs(frame.behind) < 0.7)
@@ -124,7 +124,7 @@ def phantoms(variety: str, **settings: str) -> Iterator[tuple[SagittalSeries, An
     """Normal cases with lumbar fields."""
     number = found = 0
     while found < CASES:
-        case = make_case((SEED, number), diseased=False, variety=variety, **settings)
+        case = make_case((SEED, number), has_lesions=False, variety=variety, **settings)
         number += 1
         if case.region == "lumbar":
             found += 1

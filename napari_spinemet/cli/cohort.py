@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import SpinemetError
+from ..jobs import JobContext
 from .terminal import console, progress
 
 
@@ -28,7 +29,7 @@ def phantom(
     sample: Annotated[bool, typer.Option(help="The sample study instead.")] = False,
 ) -> None:
     """Make a cohort of synthetic cases: DICOM scans with contours."""
-    from ..phantom import make_cohort
+    from ..phantom import CohortSettings, write_cohort
     from ..phantom.case import VARIETIES
     from ..phantom.sample import make_sample_study
 
@@ -37,18 +38,11 @@ def phantom(
     if sample:
         make_sample_study(folder)
     else:
+        settings = CohortSettings(
+            cases, normals, seed, variety=variety, difficulty=difficulty, lesions=lesions
+        )
         with progress("phantom") as (on_event, token):
-            make_cohort(
-                folder,
-                cases,
-                normals,
-                seed,
-                variety=variety,
-                difficulty=difficulty,
-                lesions=lesions,
-                on_event=on_event,
-                cancel=token,
-            )
+            write_cohort(folder, settings, job=JobContext(on_event, token))
     console.print(f"Cohort: {folder}")
 
 
@@ -78,7 +72,6 @@ def implant(
             seed,
             contrast=contrast,
             series_uid=series_uid,
-            on_event=on_event,
-            cancel=token,
+            job=JobContext(on_event, token),
         )
     console.print(f"Implants: {folder}")

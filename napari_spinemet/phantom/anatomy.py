@@ -6,16 +6,30 @@ import numpy as np
 import numpy.typing as npt
 
 from .canvas import Canvas, FloatArray, Shape, smooth_noise
-from .spine import LEVELS, Spine, Vertebra
+from .spine import LEVELS, PhantomSpine, Vertebra
 from .tissues import Tissues
 
 AnyFloat = npt.NDArray[np.floating]
 
 
 def paint_patient(
-    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator, region: str
+    canvas: Canvas, spine: PhantomSpine, tissues: Tissues, rng: np.random.Generator, region: str
 ) -> None:
-    """Paint everything but lesions and mimics."""
+    """Paint everything but lesions and mimics.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        Empty; what is painted later covers what was painted before.
+    spine : PhantomSpine
+        Where the bodies are.
+    tissues : Tissues
+        Intensities of the patient.
+    rng : numpy.random.Generator
+    region : {"lumbar", "thoracic", "cervical"}
+        What the field is centred on.
+    """
+    # From the skin inwards: the order decides what lies on top.
     depth = _paint_trunk(canvas, spine, tissues, rng, region)
     if region == "cervical":
         _paint_neck_and_head(canvas, spine, tissues, rng)
@@ -32,46 +46,42 @@ def paint_patient(
     canvas.values *= np.clip(1 + 0.05 * coarse + 0.045 * fine, 0.3, 2)
 
 
-def whole(canvas: Canvas) -> tuple[slice, slice, slice]:
-    """The region that is the whole canvas."""
-    planes, rows, columns = canvas.values.shape
-    return slice(0, planes), slice(0, rows), slice(0, columns)
-
-
 def _paint_trunk(
-    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator, region: str
+    canvas: Canvas, spine: PhantomSpine, tissues: Tissues, rng: np.random.Generator, region: str
 ) -> float:
     """Body outline: fat, muscle, and a cavity in front of the spine, whose depth is returned."""
-    curve = spine.at(canvas.z)[1].astype(np.float32)
+    curve = spine.curve_at(canvas.z)[1].astype(np.float32)
     wave = smooth_noise(rng, canvas.z.shape, (len(canvas.z) / 4,)) * 6
     depth = rng.uniform(95, 150) * spine.scale
-    back = curve + rng.uniform(58, 85) * spine.scale + wave
+    rear = curve + rng.uniform(58, 85) * spine.scale + wave
     front = curve - depth + smooth_noise(rng, canvas.z.shape, (len(canvas.z) / 3,)) * 8
     if region == "cervical":
         # The neck: the chest narrows towards the head.
-        chest = spine.of("T2")
+        chest = spine.find("T2")
         start = chest.centre[1] if chest else canvas.field_mm / 2
         narrow = np.clip((start + 30 - canvas.z) / 70, 0, 1).astype(np.float32)
         front = front + narrow * (depth - 48 * spine.scale)
-        back = back - narrow * 18
+        rear = rear - narrow * 18
     fat = rng.uniform(4, 28)
     for inset, value in (
         (0.0, tissues["skin_fat"]),
         (fat, tissues["muscle"]),
         (fat + rng.uniform(8, 18), tissues["fat"]),
     ):
-        near, far = (front + inset)[None, :, None], (back - min(inset, fat))[None, :, None]
-        canvas.paint(whole(canvas), _between(near, far), value, 2.0)
+        # The wall of muscle is in front only; the back has its muscles painted later.
+        inner_front = (front + inset)[None, :, None]
+        inner_rear = (rear - min(inset, fat))[None, :, None]
+        canvas.paint(canvas.full_region, _slab(inner_front, inner_rear), value, 2.0)
     return depth - fat - 18
 
 
-def _between(near: AnyFloat, far: AnyFloat) -> Shape:
-    """Signed distance to the part between two surfaces, both given per row."""
-    return lambda x, z, y: np.maximum(near - y, y - far)
+def _slab(front: AnyFloat, rear: AnyFloat) -> Shape:
+    """Signed distance to the part between two surfaces, one value a row."""
+    return lambda x, z, y: np.maximum(front - y, y - rear)
 
 
 def _paint_neck_and_head(
-    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator
+    canvas: Canvas, spine: PhantomSpine, tissues: Tissues, rng: np.random.Generator
 ) -> None:
     """Posterior fossa with cerebellum and brain stem, airway and jaw above the spine."""
     top = spine.vertebrae[0]
@@ -95,7 +105,7 @@ def _paint_neck_and_head(
 
 
 def _paint_organs(
-    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator, depth: float
+    canvas: Canvas, spine: PhantomSpine, tissues: Tissues, rng: np.random.Generator, depth: float
 ) -> None:
     """What lies in front of the spine, from lung to bladder, by height."""
     levels = {v.level: v for v in spine.vertebrae}
@@ -142,7 +152,7 @@ def _paint_organs(
 
 
 def _paint_muscles_and_processes(
-    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator
+    canvas: Canvas, spine: PhantomSpine, tissues: Tissues, rng: np.random.Generator
 ) -> None:
     """Back muscles beside the midline; spinous and articular processes; pedicles."""
     for vertebra in spine.vertebrae:
@@ -197,8 +207,8 @@ def _tube(canvas: Canvas, x: AnyFloat, y: AnyFloat, rx: AnyFloat, ry: AnyFloat) 
     return shape
 
 
-def _canal_course(
-    canvas: Canvas, spine: Spine
+def _trace_canal(
+    canvas: Canvas, spine: PhantomSpine
 ) -> tuple[FloatArray, FloatArray, FloatArray, float, float]:
     """Per row: x, y and half depth of the dural sac; height of its end and of the conus."""
     backs = [v.point(0, v.half[1] + 8.5 * spine.scale) for v in spine.vertebrae]
@@ -210,42 +220,52 @@ def _canal_course(
     x = np.interp(canvas.z, heights, [b[0] for b in backs]).astype(np.float32)
     y = np.interp(canvas.z, heights, [b[2] for b in backs]).astype(np.float32)
     radius = np.interp(canvas.z, heights, radii).astype(np.float32)
-    sac, conus = spine.of("S2"), spine.of("L1")
-    below = canvas.field_mm + 200
+    sac, conus = spine.find("S2"), spine.find("L1")
+    # Where they are not in the field they end far below its foot, or far above its head.
+    foot_mm, head_mm = canvas.field_mm + 200, -200.0
     rank = LEVELS.index(spine.vertebrae[-1].level)
-    above_conus = rank < LEVELS.index("L1")
-    end = sac.centre[1] if sac else (below if rank < LEVELS.index("S2") else -200.0)
-    tip = conus.centre[1] if conus else (below if above_conus else -200.0)
+    end = sac.centre[1] if sac else (foot_mm if rank < LEVELS.index("S2") else head_mm)
+    tip = conus.centre[1] if conus else (foot_mm if rank < LEVELS.index("L1") else head_mm)
     return x, y, radius, float(end), float(tip)
 
 
-def _paint_canal(canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator) -> None:
+def _paint_canal(
+    canvas: Canvas, spine: PhantomSpine, tissues: Tissues, rng: np.random.Generator
+) -> None:
     """Epidural fat, the dural sac with its fluid, the cord above L1, the roots below."""
-    x, y, radius, end, tip = _canal_course(canvas, spine)
+    x, y, radius, end, tip = _trace_canal(canvas, spine)
     z = canvas.z
     taper = np.clip((end - z) / 25, 0.02, 1).astype(np.float32)
     epidural = radius * (1.25 + 0.2 * np.clip((z - end) / 40, 0, 1))
     canvas.paint(
-        whole(canvas), _tube(canvas, x, y + 1, epidural * 1.35, epidural), tissues["fat"], 2
+        canvas.full_region, _tube(canvas, x, y + 1, epidural * 1.35, epidural), tissues["fat"], 2
     )
     sac = radius * np.sqrt(taper)
     wobble = 1 + 0.06 * smooth_noise(rng, z.shape, (20,))
     canvas.paint(
-        whole(canvas), _tube(canvas, x, y, sac * 1.3 * wobble, sac * wobble), tissues["csf"], 1.2
+        canvas.full_region,
+        _tube(canvas, x, y, sac * 1.3 * wobble, sac * wobble),
+        tissues["csf"],
+        1.2,
     )
     thinning = np.clip((tip - z) / 22, 0.0, 1)
     cord = (radius * rng.uniform(0.52, 0.66) * np.sqrt(thinning) + 0.01).astype(np.float32)
-    canvas.paint(whole(canvas), _tube(canvas, x, y + 0.5, cord * 1.25, cord), tissues["cord"], 1.2)
-    below = (1.0 * (z > tip - 15) * (z < end) + 0.01).astype(np.float32)
+    canvas.paint(
+        canvas.full_region, _tube(canvas, x, y + 0.5, cord * 1.25, cord), tissues["cord"], 1.2
+    )
+    # A tube runs through all rows; where there is no cauda its radius is too small to show.
+    cauda = (1.0 * (z > tip - 15) * (z < end) + 0.01).astype(np.float32)
     for _ in range(rng.integers(4, 9)):  # cauda equina, lying towards the back
         wander = smooth_noise(rng, z.shape, (40,)) * 1.2
-        at = (rng.uniform(-0.8, 0.8) * radius, y + rng.uniform(-0.1, 0.75) * radius + wander)
-        thin = below * float(rng.uniform(0.5, 1.0))
-        canvas.paint(whole(canvas), _tube(canvas, x + at[0], at[1], thin, thin), tissues["nerve"])
+        root_x = x + rng.uniform(-0.8, 0.8) * radius
+        root_y = y + rng.uniform(-0.1, 0.75) * radius + wander
+        root_mm = cauda * float(rng.uniform(0.5, 1.0))
+        root = _tube(canvas, root_x, root_y, root_mm, root_mm)
+        canvas.paint(canvas.full_region, root, tissues["nerve"])
 
 
 def _paint_prevertebral(
-    canvas: Canvas, spine: Spine, tissues: Tissues, rng: np.random.Generator
+    canvas: Canvas, spine: PhantomSpine, tissues: Tissues, rng: np.random.Generator
 ) -> None:
     """Great vessels, with flow voids or slow bright flow, and the ligaments."""
     chest = [v for v in spine.vertebrae if LEVELS.index(v.level) in range(9, 22)]
@@ -262,10 +282,10 @@ def _paint_prevertebral(
         wander = smooth_noise(rng, z.shape, (90,)) * 2.5
         depth = front - radius - rng.uniform(3, 9)
         wall = _tube(canvas, axis + side + wander, depth, radius + 1, radius + 1)
-        canvas.paint(whole(canvas), wall, tissues["muscle"], 1)
+        canvas.paint(canvas.full_region, wall, tissues["muscle"], 1)
         flow = tissues.draw("slow_flow" if rng.random() < 0.45 else "flow")
         lumen = _tube(canvas, axis + side + wander, depth, radius, radius)
-        canvas.paint(whole(canvas), lumen, flow, 1)
+        canvas.paint(canvas.full_region, lumen, flow, 1)
 
 
 def _paint_disc(
@@ -281,8 +301,8 @@ def _paint_disc(
     bulge = rng.uniform(0.98, 1.12)
     canvas.ellipsoid((x, z, y), (width, height + 1.6, depth * bulge), tissues["annulus"], 1.2, tilt)
     nucleus = tissues.draw("nucleus")
-    back = rng.uniform(-1, 2)
-    centre = (x, z - np.sin(tilt) * back, y + np.cos(tilt) * back)
+    backset_mm = rng.uniform(-1, 2)
+    centre = (x, z - np.sin(tilt) * backset_mm, y + np.cos(tilt) * backset_mm)
     radii = (
         width * 0.75,
         max(0.6, height * rng.uniform(0.6, 0.95)),

@@ -10,6 +10,9 @@ from scipy import ndimage
 
 FloatArray = npt.NDArray[np.float32]
 Shape = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+"""Signed distance in mm of points (x, z, y), negative inside."""
+Region = tuple[slice, slice, slice]
+"""Planes, rows and columns of a part of the canvas."""
 
 
 class Canvas:
@@ -46,16 +49,29 @@ class Canvas:
         self.y = self.z.copy()
         self.values = np.zeros((planes, size, size), dtype=np.float32)
 
+    @property
+    def full_region(self) -> Region:
+        """The region that is the whole canvas."""
+        planes, rows, columns = self.values.shape
+        return slice(0, planes), slice(0, rows), slice(0, columns)
+
     def region(
         self, x: tuple[float, float], z: tuple[float, float], y: tuple[float, float]
-    ) -> tuple[slice, slice, slice]:
-        """Indices of the planes, rows and columns within the given intervals in mm."""
+    ) -> Region:
+        """Indices of the planes, rows and columns within intervals.
+
+        Parameters
+        ----------
+        x, z, y : tuple of float
+            Least and largest coordinate in mm; what lies outside the canvas is cut off, so that
+            the region may be empty.
+        """
         x0, x1 = np.searchsorted(self.x, x)
         z0, z1 = np.searchsorted(self.z, z)
         y0, y1 = np.searchsorted(self.y, y)
         return slice(x0, x1), slice(z0, z1), slice(y0, y1)
 
-    def axes(self, region: tuple[slice, slice, slice]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def axes(self, region: Region) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Coordinates (x, z, y) of a region in mm, shaped to broadcast."""
         return (
             self.x[region[0], None, None],
@@ -65,7 +81,7 @@ class Canvas:
 
     def paint(
         self,
-        region: tuple[slice, slice, slice],
+        region: Region,
         shape: Shape,
         value: float | FloatArray,
         edge_mm: float = 1.0,
@@ -83,6 +99,8 @@ class Canvas:
             Intensity; an array must fit the region.
         edge_mm : float
             Width of the soft edge.
+        opacity : float
+            Share of the value well inside; the rest is what was there.
         """
         target = self.values[region]
         if target.size == 0:
@@ -99,7 +117,21 @@ class Canvas:
         tilt: float = 0.0,
         opacity: float = 1.0,
     ) -> None:
-        """Paint an ellipsoid: centre and radii in mm along (x, z, y), tilted in the slice."""
+        """Paint an ellipsoid.
+
+        Parameters
+        ----------
+        centre, radii : tuple of float
+            In mm, along (x, z, y) before the tilt.
+        value : float or numpy.ndarray
+            Intensity.
+        edge_mm : float
+            Width of the soft edge.
+        tilt : float
+            Turn within the slice, in radians; positive: the foot end points to the back.
+        opacity : float
+            Share of the value well inside.
+        """
         reach = max(radii[1], radii[2]) + edge_mm
         box = self.region(
             (centre[0] - radii[0] - edge_mm, centre[0] + radii[0] + edge_mm),
@@ -122,8 +154,18 @@ class Canvas:
 def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, ...], scale: tuple[float, ...]
 ) -> FloatArray:
-    """Random field of mean 0 and deviation about 1 that varies over ``scale`` samples."""
+    """Random field of mean 0 and deviation about 1.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+        Of the field.
+    scale : tuple of float
+        Samples along each axis over which it varies.
+    """
     coarse = tuple(max(2, int(np.ceil(n / s)) + 1) for n, s in zip(shape, scale, strict=True))
+    # Drawn on a coarse grid and stretched: far cheaper than to smooth a field of full size.
     field = rng.standard_normal(coarse).astype(np.float32)
     zoom = [n / c for n, c in zip(shape, coarse, strict=True)]
     result = ndimage.zoom(field, zoom, order=1, mode="nearest", grid_mode=True)

@@ -13,7 +13,7 @@ from .canvas import Canvas
 from .difficulty import STANDARD, difficulty_of
 from .lesions import AS_IN_THE_PAPER, Lesion, paint_lesions, paint_mimics
 from .scanner import scan
-from .spine import Spine, make_spine
+from .spine import PhantomSpine, make_spine
 from .tissues import Tissues
 
 FIELD_MM = 340.0
@@ -44,21 +44,21 @@ class PhantomCase:
         As painted, with their contrasts.
     region : str
         What the field is centred on.
-    stored : numpy.ndarray
-        The int16 pixels as the scanner stores them.
+    pixels : numpy.ndarray
+        As the scanner stores them, int16.
     """
 
     series: SagittalSeries
     annotation: Annotation
     lesions: tuple[Lesion, ...]
     region: str
-    stored: npt.NDArray[np.int16]
+    pixels: npt.NDArray[np.int16]
 
 
 def make_case(
     seed: int | tuple[int, ...],
     *,
-    diseased: bool = True,
+    has_lesions: bool = True,
     variety: str = "evaluation",
     difficulty: str = STANDARD.name,
     pixel_mm: float | None = None,
@@ -70,8 +70,8 @@ def make_case(
     ----------
     seed : int or tuple of int
         The same seed gives the same case, bit for bit.
-    diseased : bool
-        With lesions, or a normal case.
+    has_lesions : bool
+        Or a normal case.
     variety : {"evaluation", "tissues", "tissues-scanner", "training"}
         As in life, or with intensities, with scanner as well, or with everything drawn far
         wider (domain randomisation).
@@ -83,6 +83,11 @@ def make_case(
     lesions : int
         Diseased segments, at most; fewer are as likely. More than the paper's two
         are for training, to which each teaches something else.
+
+    Raises
+    ------
+    SpinemetError
+        If there is no such difficulty.
     """
     if variety not in VARIETIES:
         raise ValueError(f"variety is one of {tuple(VARIETIES)}, not {variety!r}.")
@@ -93,33 +98,36 @@ def make_case(
     tissue, scanner, anatomy = (
         part in VARIETIES[variety] for part in ("tissues", "scanner", "anatomy")
     )
-    drawn = float(rng.choice(WIDE_PIXELS_MM if scanner else PIXELS_MM))
+    # Drawn all the same where a pixel is given: the patient must not depend on it.
+    drawn_pixel_mm = float(rng.choice(WIDE_PIXELS_MM if scanner else PIXELS_MM))
     thickness = round(float(rng.uniform(*WIDE_THICKNESS_MM)), 2) if scanner else THICKNESS_MM
-    canvas = Canvas(SLICES, thickness, pixel_mm or drawn, FIELD_MM)
+    canvas = Canvas(SLICES, thickness, pixel_mm or drawn_pixel_mm, FIELD_MM)
     region = str(rng.choice(("lumbar", "thoracic", "cervical"), p=(0.62, 0.24, 0.14)))
     spine = make_spine(rng, region, FIELD_MM, anatomy)
     tissues = Tissues(rng, tissue)
     paint_patient(canvas, spine, tissues, rng, region)
-    affine = _affine(canvas, thickness, rng)
+    affine = _draw_affine(canvas, thickness, rng)
     paint_mimics(canvas, spine, tissues, for_mimics, anatomy, hardness)
-    painted = (
+    painted_lesions = (
         paint_lesions(canvas, spine, tissues, for_lesions, anatomy, hardness, lesions)
-        if diseased
+        if has_lesions
         else []
     )
-    stored = scan(canvas, for_scanner, scanner, hardness)
+    pixels = scan(canvas, for_scanner, scanner, hardness)
     series = SagittalSeries(
-        stored.astype(np.float32), affine, description="STIR SAG", contrast="STIR"
+        pixels.astype(np.float32), affine, description="STIR SAG", contrast="STIR"
     )
-    vertebrae, levels = _vertebrae(canvas, spine)
-    labels = np.zeros(stored.shape, dtype=np.uint16)
-    for number, lesion in enumerate(painted, 1):
+    vertebrae, levels = _label_bodies(canvas, spine)
+    labels = np.zeros(pixels.shape, dtype=np.uint16)
+    for number, lesion in enumerate(painted_lesions, 1):
         labels[lesion.mask] = number
     annotation = Annotation(labels, vertebrae, levels, reader="phantom")
-    return PhantomCase(series, annotation, tuple(painted), region, stored)
+    return PhantomCase(series, annotation, tuple(painted_lesions), region, pixels)
 
 
-def _vertebrae(canvas: Canvas, spine: Spine) -> tuple[npt.NDArray[np.uint16], dict[int, str]]:
+def _label_bodies(
+    canvas: Canvas, spine: PhantomSpine
+) -> tuple[npt.NDArray[np.uint16], dict[int, str]]:
     """One label for each vertebral body that shows at least 0.5 cm² in some slice."""
     labels = np.zeros((canvas.slices, *canvas.values.shape[1:]), dtype=np.uint16)
     levels: dict[int, str] = {}
@@ -136,7 +144,7 @@ def _vertebrae(canvas: Canvas, spine: Spine) -> tuple[npt.NDArray[np.uint16], di
     return labels, levels
 
 
-def _affine(
+def _draw_affine(
     canvas: Canvas, thickness_mm: float, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     """A slightly oblique sagittal plane somewhere in the patient."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..atomic_files import write_text
 from ..errors import SpinemetError, check_seed
-from ..jobs import CancelToken, EventCallback, Progressed
-from ..jobs.events import ignore
+from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from .case import PhantomCase, make_case
 from .difficulty import STANDARD, difficulty_of
 from .lesions import AS_IN_THE_PAPER
@@ -18,6 +18,85 @@ from .writing import write_case
 
 GENERATOR = 2
 """Raised when a seed comes to give other patients than before (1: until they were calibrated)."""
+
+
+@dataclass(frozen=True)
+class CohortSettings:
+    """How many cases a cohort has, and how they are drawn.
+
+    Attributes
+    ----------
+    cases, normals : int
+        Number of cases with lesions and without.
+    seed : int
+        The same seed gives the same files, bit for bit.
+    variety, difficulty : str
+        See :func:`.make_case`; ``variety`` is checked there.
+    pixel_mm : float or None
+        In-plane pixel of every case; drawn if None.
+    lesions : int
+        Diseased segments of a case, at most.
+
+    Raises
+    ------
+    SpinemetError
+        If there is no case, no lesion, no such seed or no such difficulty.
+    """
+
+    cases: int = 26
+    normals: int = 0
+    seed: int = 0
+    variety: str = "evaluation"
+    difficulty: str = STANDARD.name
+    pixel_mm: float | None = None
+    lesions: int = AS_IN_THE_PAPER
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if self.cases < 0 or self.normals < 0 or self.count == 0:
+            raise SpinemetError("A cohort needs at least one case; ask for 1 or more.")
+        if self.lesions < 1:
+            raise SpinemetError(
+                f"A case with lesions has at least one of them, not {self.lesions}."
+            )
+        difficulty_of(self.difficulty)
+
+    @property
+    def count(self) -> int:
+        """Cases of both kinds."""
+        return self.cases + self.normals
+
+    def facts(self) -> dict[str, object]:
+        """What goes into ``cohort.json``; settings that came later, only where they are others."""
+        facts: dict[str, object] = {
+            "cases": self.cases,
+            "normals": self.normals,
+            "seed": self.seed,
+            "variety": self.variety,
+            "generator": GENERATOR,
+        }
+        if self.difficulty != STANDARD.name:
+            facts["difficulty"] = self.difficulty
+        if self.pixel_mm is not None:
+            facts["pixel_mm"] = self.pixel_mm
+        if self.lesions != AS_IN_THE_PAPER:
+            facts["lesions"] = self.lesions
+        return facts
+
+    def case_name(self, number: int) -> str:
+        """Of the folder; normal cases are numbered after the diseased ones."""
+        if number < self.cases:
+            return f"case-{number + 1:03d}"
+        return f"normal-{number + 1 - self.cases:03d}"
+
+    def case_identity(self, number: int) -> str:
+        """What the identifiers in a case's files are made of: two different cases share none."""
+        identity = f"{self.seed}.{number}.{self.variety}"
+        if self.difficulty != STANDARD.name:
+            identity += f".{self.difficulty}"
+        if self.lesions != AS_IN_THE_PAPER:
+            identity += f".{self.lesions}"
+        return identity
 
 
 def make_cohort(
@@ -30,7 +109,7 @@ def make_cohort(
     difficulty: str = STANDARD.name,
     pixel_mm: float | None = None,
     lesions: int = AS_IN_THE_PAPER,
-    on_event: EventCallback = ignore,
+    on_event: EventCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> list[Path]:
     """Write a cohort of synthetic cases.
@@ -53,6 +132,53 @@ def make_cohort(
         In-plane pixel of every case; drawn if not given.
     lesions : int
         Diseased segments of a case, at most.
+    on_event : callable, optional
+        Hears an event after each case.
+    cancel : CancelToken, optional
+        Polled before each case; whole cases stay, and the same call goes on from there.
+
+    Returns
+    -------
+    list of Path
+        The case folders.
+
+    Raises
+    ------
+    SpinemetError
+        If the folder holds a cohort that was made with other settings or by another generator.
+
+    Examples
+    --------
+    One patient with a lesion, at coarse pixels:
+
+    >>> import tempfile
+    >>> from napari_spinemet import make_cohort, read_series
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (case,) = make_cohort(folder, cases=1, seed=3, pixel_mm=4.0)
+    ...     series = read_series(case / "scan")
+    >>> case.name, series.shape, series.contrast
+    ('case-001', (13, 85, 85), 'STIR')
+    """
+    settings = CohortSettings(cases, normals, seed, variety, difficulty, pixel_mm, lesions)
+    return write_cohort(folder, settings, job=JobContext.of(on_event, cancel))
+
+
+def write_cohort(
+    folder: str | os.PathLike[str],
+    settings: CohortSettings,
+    *,
+    job: JobContext = UNATTENDED,
+) -> list[Path]:
+    """Write a cohort of synthetic cases; what :func:`make_cohort` does, for the package itself.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made where it does not exist; cases that it has already are left as they are.
+    settings : CohortSettings
+        Checked as they are made.
+    job : JobContext
+        Told of each case, and asked before it.
 
     Returns
     -------
@@ -64,82 +190,60 @@ def make_cohort(
     SpinemetError
         If the folder holds a cohort that was made with other settings or by another generator.
     """
-    check_seed(seed)
-    if cases < 0 or normals < 0 or cases + normals == 0:
-        raise SpinemetError("A cohort needs at least one case; ask for 1 or more.")
-    if lesions < 1:
-        raise SpinemetError(f"A case with lesions has at least one of them, not {lesions}.")
     root = Path(folder)
-    paths = []
-    facts = {
-        "cases": cases,
-        "normals": normals,
-        "seed": seed,
-        "variety": variety,
-        "generator": GENERATOR,
-    }
-    difficulty_of(difficulty)
-    if difficulty != STANDARD.name:
-        facts["difficulty"] = difficulty
-    if pixel_mm is not None:
-        facts["pixel_mm"] = pixel_mm
-    if lesions != AS_IN_THE_PAPER:
-        facts["lesions"] = lesions
-    _refuse_other(root, facts)
+    _refuse_other_cohort(root, settings.facts())
     # First, so that a cohort that was cut short also knows its settings.
-    write_text(root / "cohort.json", json.dumps({"phantom": facts}) + "\n")
-    for number in range(cases + normals):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        diseased = number < cases
-        name = f"case-{number + 1:03d}" if diseased else f"normal-{number + 1 - cases:03d}"
-        path = root / name
+    write_text(root / "cohort.json", json.dumps({"phantom": settings.facts()}) + "\n")
+    paths = []
+    for number in range(settings.count):
+        job.raise_if_cancelled()
+        path = root / settings.case_name(number)
+        # It is written last, so that a case without it was cut short.
         if not (path / "case.json").exists():
-            case = make_case(
-                (seed, number),
-                diseased=diseased,
-                variety=variety,
-                difficulty=difficulty,
-                pixel_mm=pixel_mm,
-                lesions=lesions,
-            )
-            identity = f"{seed}.{number}.{variety}"
-            if difficulty != STANDARD.name:
-                identity += f".{difficulty}"
-            if lesions != AS_IN_THE_PAPER:
-                identity += f".{lesions}"
-            write_case(
-                path,
-                case.series,
-                case.stored,
-                case.annotation,
-                _facts(case),
-                identity=identity,
-                name="Phantom^Spine",
-            )
+            _write_case(path, settings, number)
         paths.append(path)
-        on_event(Progressed("phantom", number + 1, cases + normals, name))
+        job.progress("phantom", number + 1, settings.count, path.name)
     return paths
 
 
-def _refuse_other(root: Path, facts: Mapping[str, object]) -> None:
-    """Refuse a folder whose cases are not the first ones of the wanted cohort."""
+def _write_case(path: Path, settings: CohortSettings, number: int) -> None:
+    case = make_case(
+        (settings.seed, number),
+        has_lesions=number < settings.cases,
+        variety=settings.variety,
+        difficulty=settings.difficulty,
+        pixel_mm=settings.pixel_mm,
+        lesions=settings.lesions,
+    )
+    write_case(
+        path,
+        case.series,
+        case.pixels,
+        case.annotation,
+        _describe_case(case),
+        identity=settings.case_identity(number),
+        name="Phantom^Spine",
+    )
+
+
+def _refuse_other_cohort(root: Path, facts: Mapping[str, object]) -> None:
+    """Refuse a folder whose cases are not the first ones of this cohort."""
     try:
-        held = json.loads((root / "cohort.json").read_text(encoding="utf-8"))["phantom"]
+        stored_facts = json.loads((root / "cohort.json").read_text(encoding="utf-8"))["phantom"]
     except (OSError, ValueError, TypeError, KeyError):
         return
     # Normal cases are numbered, and seeded, after the diseased ones.
     decisive = ["seed", "variety", "difficulty", "pixel_mm", "lesions", "generator"] + (
-        ["cases"] if held.get("normals") else []
+        ["cases"] if stored_facts.get("normals") else []
     )
-    if any(held.get(key) != facts.get(key) for key in decisive):
+    if any(stored_facts.get(key) != facts.get(key) for key in decisive):
         raise SpinemetError(
             f"{root} holds a cohort made with other settings, or by another version of the "
-            f"generator ({json.dumps(held)}); choose another folder."
+            f"generator ({json.dumps(stored_facts)}); choose another folder."
         )
 
 
-def _facts(case: PhantomCase) -> dict[str, object]:
+def _describe_case(case: PhantomCase) -> dict[str, object]:
     return {
         "region": case.region,
         "lesions": [{"level": x.level, "contrast": round(x.contrast, 3)} for x in case.lesions],

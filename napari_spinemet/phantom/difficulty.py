@@ -11,12 +11,11 @@ from ..errors import SpinemetError
 class Difficulty:
     """What makes lesions hard to find and mimics hard to tell from them.
 
-    Patients of one seed have the same spine, organs and places of lesions at every difficulty.
+    Patients of one seed have the same spine, organs and seats of lesions at every difficulty.
 
     Attributes
     ----------
-    name, said : str
-        ``said`` is for a reader.
+    name : str
     contrast : tuple of float
         Two shapes of a beta distribution, then least and largest: how far of the way from
         marrow to cerebrospinal fluid a lesion lies.
@@ -27,15 +26,14 @@ class Difficulty:
     """
 
     name: str
-    said: str
     contrast: tuple[float, float, float, float]
     mimics: float
     noise: tuple[float, float]
 
 
+# Lesions from plain to barely visible, as many mimics as lesions; noise as measured.
 STANDARD = Difficulty(
     "standard",
-    "lesions from plain to barely visible, as many mimics as lesions; noise as measured",
     contrast=(2.0, 2.2, 0.17, 0.95),
     mimics=1.0,
     noise=(0.025, 0.06),
@@ -43,17 +41,17 @@ STANDARD = Difficulty(
 DIFFICULTIES = {
     difficulty.name: difficulty
     for difficulty in (
+        # Every lesion at least half-way to the fluid, few mimics, little noise.
         Difficulty(
             "easy",
-            "every lesion at least half-way to the fluid, few mimics, little noise",
             contrast=(2.0, 2.0, 0.5, 1.0),
             mimics=0.4,
             noise=(0.012, 0.03),
         ),
         STANDARD,
+        # Most lesions faint, some below what can be seen, many mimics, much noise.
         Difficulty(
             "hard",
-            "most lesions faint, some below what can be seen, many mimics, much noise",
             contrast=(1.6, 3.4, 0.10, 0.75),
             mimics=1.7,
             noise=(0.045, 0.09),

@@ -10,13 +10,13 @@ from scipy import ndimage
 
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
-from ..imaging.vertebra_levels import from_head_to_feet
+from ..imaging.vertebra_levels import order_vertebrae
 from .canvas import FloatArray, smooth_noise
-from .growth import MAX_AREA_CM2, MIN_AREA_CM2, grow, main_part, wanted_areas
+from .growth import MIN_AREA_CM2, draw_areas, grow, outline_lesion
 
 MODERATE = (0.35, 1.0)
 """Contrasts of a trial: of the way from the body's marrow to cerebrospinal fluid."""
-_PLANES = 3
+_PLANES = 3  # in each slice, as many as the phantom has
 _LENGTH_MM = (9.0, 21.0)  # three to seven slices of the phantom
 _TRIES = 60
 
@@ -52,17 +52,28 @@ class BodyFrame:
     ----------
     mask : numpy.ndarray
         ``(slice, row, column)`` bool.
-    along : numpy.ndarray
+    axial_position : numpy.ndarray
         ``(row, column)``, from -1 at its upper to 1 at its lower endplate, and on.
-    behind : numpy.ndarray
+    depth_position : numpy.ndarray
         ``(row, column)``, from -1 at its front to 1 at its back wall, and on.
     half_depth_mm : float
+        From its middle to its back wall.
     """
 
     mask: npt.NDArray[np.bool_]
-    along: FloatArray
-    behind: FloatArray
+    axial_position: FloatArray
+    depth_position: FloatArray
     half_depth_mm: float
+
+    @property
+    def behind_wall_mm(self) -> FloatArray:
+        """``(row, column)``: how far behind the back wall; negative before it."""
+        return (self.depth_position - 1) * self.half_depth_mm
+
+    @property
+    def inner_mask(self) -> npt.NDArray[np.bool_]:
+        """``(slice, row, column)``: the body without its edges, where bone and disc mix in."""
+        return self.mask & (np.abs(self.axial_position) < 0.7) & (np.abs(self.depth_position) < 0.7)
 
 
 def implant_lesion(
@@ -75,9 +86,9 @@ def implant_lesion(
 ) -> tuple[SagittalSeries, Annotation, Implant]:
     """Put a lesion into one vertebral body.
 
-    Shape and extent are drawn as the phantom's are. The tissue's place is taken by an
-    intensity between the body's own marrow and the fluid in the canal nearby; the noise of the
-    scan stays where it was.
+    Shape and extent are drawn as the phantom's are. The tissue gives way to an intensity
+    between the body's own marrow and the fluid in the canal nearby; the noise of the scan stays
+    as it was.
 
     Parameters
     ----------
@@ -90,21 +101,26 @@ def implant_lesion(
     contrast : float
         0 for marrow, 1 for cerebrospinal fluid.
 
+    Returns
+    -------
+    tuple of SagittalSeries, Annotation and Implant
+        Copies with the lesion in them, and what was put in.
+
     Raises
     ------
     SpinemetError
         If there is no such vertebra, or no room in it.
     """
-    body = body_frame(annotation.vertebrae, label, series.spacing_mm)
-    order = from_head_to_feet(annotation.vertebrae)
-    at = order.index(label)
+    body = find_body_frame(annotation.vertebrae, label, series.spacing_mm)
+    order = order_vertebrae(annotation.vertebrae)
+    rank = order.index(label)
     # At the sacrum the canal narrows, and its fluid is better seen one body higher.
-    near = [
-        body_frame(annotation.vertebrae, k, series.spacing_mm)
-        for k in order[max(at - 1, 0) : at + 2]
+    neighbours = [
+        find_body_frame(annotation.vertebrae, k, series.spacing_mm)
+        for k in order[max(rank - 1, 0) : rank + 2]
     ]
-    marrow = healthy_marrow(series, annotation, body)
-    fluid = max(canal_fluid(series, each) for each in near)
+    marrow = measure_marrow(series, annotation, body)
+    fluid = max(measure_fluid(series, neighbour) for neighbour in neighbours)
     name = annotation.levels.get(label) or f"number {label}"
     if fluid <= marrow:
         raise SpinemetError(
@@ -112,19 +128,19 @@ def implant_lesion(
             "seen; choose a fat-suppressed T2 series whose middle slices show it."
         )
     for _ in range(_TRIES):
-        drawn = _draw(body, series.spacing_mm, rng)
-        if drawn is not None and not (drawn[1] & (annotation.lesions > 0)).any():
+        shape = _draw_shape(body, series.spacing_mm, rng)
+        if shape is not None and not (shape[1] & (annotation.lesions > 0)).any():
             break
     else:
         raise SpinemetError(
             f"Vertebra {name} has no room for a lesion of {MIN_AREA_CM2} cm²; check its contours."
         )
-    share, mask = drawn
+    share, mask = shape
     _, row_mm, column_mm = series.spacing_mm
     blur = rng.uniform(0.4, 2.0)
     soft = ndimage.gaussian_filter(share, (0, blur / row_mm, blur / column_mm))
     uneven = 1 + rng.uniform(0.03, 0.15) * smooth_noise(rng, soft.shape, (1.3, 6, 6))
-    # Fine grain is the scanner's and stays; what is coarser is the tissue whose place is taken.
+    # Fine grain is the scanner's and stays; what is coarser is the tissue that gives way.
     coarse = ndimage.gaussian_filter(series.voxels, (0, 1.5 / row_mm, 1.5 / column_mm))
     target = (marrow + contrast * (fluid - marrow)) * uneven
     voxels = (series.voxels + soft * (target - coarse)).astype(np.float32)
@@ -134,17 +150,26 @@ def implant_lesion(
     return replace(series, voxels=voxels), replace(annotation, lesions=lesions), implant
 
 
-def body_frame(
+def find_body_frame(
     vertebrae: npt.NDArray[np.unsignedinteger], label: int, spacing: tuple[float, float, float]
 ) -> BodyFrame:
-    """One of several contoured bodies; which way the spine runs is told by its neighbours.
+    """One of several contoured bodies; its neighbours tell which way the spine runs.
+
+    Parameters
+    ----------
+    vertebrae : numpy.ndarray
+        ``(slice, row, column)`` labels of all that are contoured.
+    label : int
+        Of the body.
+    spacing : tuple of float
+        Of the series, in mm.
 
     Raises
     ------
     SpinemetError
         If there is none of that number, or no other.
     """
-    order = from_head_to_feet(vertebrae)
+    order = order_vertebrae(vertebrae)
     if label not in order:
         raise SpinemetError(
             f"There is no vertebra with number {label}; there are {', '.join(map(str, order))}."
@@ -154,8 +179,8 @@ def body_frame(
     centres = {
         k: np.argwhere(vertebrae == k).mean(axis=0)[1:] * np.array(spacing[1:]) for k in order
     }
-    at = order.index(label)
-    upper, lower = order[max(at - 1, 0)], order[min(at + 1, len(order) - 1)]
+    rank = order.index(label)
+    upper, lower = order[max(rank - 1, 0)], order[min(rank + 1, len(order) - 1)]
     axis = centres[lower] - centres[upper]
     axis /= np.linalg.norm(axis)
     mask = vertebrae == label
@@ -163,73 +188,100 @@ def body_frame(
         (np.arange(n) * mm - c).astype(np.float32)
         for n, mm, c in zip(mask.shape[1:], spacing[1:], centres[label], strict=True)
     )
-    along = axis[0] * rows[:, None] + axis[1] * columns[None, :]
-    behind = axis[0] * columns[None, :] - axis[1] * rows[:, None]
-    shown = mask.any(axis=0)
-    frame = []
-    for coordinate in (along, behind):
-        first, last = np.percentile(coordinate[shown], (3, 97))
-        frame.append(((coordinate - (first + last) / 2) / ((last - first) / 2), (last - first) / 2))
-    (along, _), (behind, depth) = frame
-    return BodyFrame(mask, along.astype(np.float32), behind.astype(np.float32), float(depth))
+    axial_mm = axis[0] * rows[:, None] + axis[1] * columns[None, :]
+    depth_mm = axis[0] * columns[None, :] - axis[1] * rows[:, None]
+    projection = mask.any(axis=0)
+    axes = []
+    for coordinate in (axial_mm, depth_mm):
+        # Not the very ends, which hang on a pixel or two of the contour.
+        first, last = np.percentile(coordinate[projection], (3, 97))
+        half_mm = (last - first) / 2
+        axes.append(((coordinate - (first + last) / 2) / half_mm, half_mm))
+    (axial, _), (depth, half_depth_mm) = axes
+    return BodyFrame(mask, axial.astype(np.float32), depth.astype(np.float32), float(half_depth_mm))
 
 
-def healthy_marrow(series: SagittalSeries, annotation: Annotation, body: BodyFrame) -> float:
-    """Median of the body away from its edges, where it is healthy."""
-    inner = body.mask & (np.abs(body.along) < 0.7) & (np.abs(body.behind) < 0.7)
-    inner &= annotation.lesions == 0
+def measure_marrow(series: SagittalSeries, annotation: Annotation, body: BodyFrame) -> float:
+    """Median of the body away from its edges, where it is healthy.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    annotation : Annotation
+        On the grid of the series; its lesions are left out.
+    body : BodyFrame
+        From the same annotation.
+    """
+    inner = body.inner_mask & (annotation.lesions == 0)
     if not inner.any():
         inner = body.mask
     return float(np.median(series.voxels[inner]))
 
 
-def canal_fluid(series: SagittalSeries, body: BodyFrame) -> float:
-    """The canal behind the body, in the slice where it is brightest."""
-    away = (body.behind - 1) * body.half_depth_mm
-    canal = (np.abs(body.along) < 1) & (away > 2) & (away < 22)
+def measure_fluid(series: SagittalSeries, body: BodyFrame) -> float:
+    """The canal behind the body, in the slice where it is brightest.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    body : BodyFrame
+        From an annotation on the grid of the series.
+
+    Returns
+    -------
+    float
+        Its 90th percentile, since roots and epidural fat lie in it too; 0 if none of it is in
+        the picture.
+    """
+    canal = (np.abs(body.axial_position) < 1) & (body.behind_wall_mm > 2)
+    canal &= body.behind_wall_mm < 22
     slices = np.flatnonzero(body.mask.any(axis=(1, 2)))
-    behind = series.voxels[slices][:, canal]
-    return float(np.percentile(behind, 90, axis=1).max()) if behind.size else 0.0
+    values = series.voxels[slices][:, canal]
+    return float(np.percentile(values, 90, axis=1).max()) if values.size else 0.0
 
 
-def _draw(
+def _draw_shape(
     body: BodyFrame, spacing: tuple[float, float, float], rng: np.random.Generator
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]] | None:
     """Share of lesion in each voxel and the mask, or None if it does not fit."""
     slice_mm, row_mm, column_mm = spacing
-    allowed = np.stack([ndimage.binary_erosion(m) if m.any() else m for m in body.mask])
-    if rng.random() < 0.4:  # through the front or side wall into soft tissue, never into the discs
-        reach = rng.uniform(2, 6)
-        beyond = np.stack(
-            [ndimage.distance_transform_edt(~m, sampling=spacing[1:]) < reach for m in body.mask]
-        )
-        beyond &= np.expand_dims(body.mask.any(axis=(1, 2)), (1, 2))
-        allowed |= beyond & (np.abs(body.along) < 0.95) & (body.behind < 0.9)
-    seat = rng.uniform(-0.45, 0.45, 2)
-    stretch = rng.uniform(0.75, 1.35)
-    grain = (18 / slice_mm, 9 / row_mm, 9 / column_mm)
-    lobes = smooth_noise(rng, allowed.shape, grain) * rng.uniform(0.05, 0.3)
-    du = (body.along - seat[0]) * stretch
-    dv = (body.behind - seat[1]) / stretch
-    distance = np.where(allowed, np.hypot(du, dv)[None] + lobes, np.inf).astype(np.float32)
-
+    distance = _draw_distances(body, spacing, rng)
     slices = np.flatnonzero(body.mask.any(axis=(1, 2)))
     length = rng.uniform(*_LENGTH_MM) / slice_mm
-    room = len(slices) - length
-    if room < 0:
-        length, room = float(len(slices)), 0.0
+    slack = len(slices) - length
+    if slack < 0:
+        length, slack = float(len(slices)), 0.0
     # Ends fall anywhere within a slice, so that the last ones are partly filled.
-    start = slices[0] + rng.uniform(0, room)
+    start = slices[0] + rng.uniform(0, slack)
     planes = (np.arange(_PLANES * len(distance)) + 0.5) / _PLANES
-    areas = wanted_areas((planes - start) / length, rng)
+    areas = draw_areas((planes - start) / length, rng)
     pixel_cm2 = row_mm * column_mm / 100
     cover = grow(np.repeat(distance, _PLANES, axis=0), areas, pixel_cm2)
     if cover is None:
         return None
     share = cover.reshape(len(distance), _PLANES, *cover.shape[1:]).mean(axis=1, dtype=np.float32)
-    mask = np.stack([main_part(plane) for plane in share >= 0.5])
-    present = mask.sum(axis=(1, 2)) * pixel_cm2
-    present = present[present > 0]
-    if len(present) < 2 or present.min() < MIN_AREA_CM2 or present.max() > MAX_AREA_CM2:
-        return None
-    return share.astype(np.float32), mask
+    # How many slices 21 mm are depends on the scan, so there is no most.
+    mask = outline_lesion(share, pixel_cm2, 2, len(distance))
+    return None if mask is None else (share.astype(np.float32), mask)
+
+
+def _draw_distances(
+    body: BodyFrame, spacing: tuple[float, float, float], rng: np.random.Generator
+) -> FloatArray:
+    """From a point in the body, in halves of it; infinite where no lesion may be."""
+    slice_mm, row_mm, column_mm = spacing
+    room = np.stack([ndimage.binary_erosion(m) if m.any() else m for m in body.mask])
+    if rng.random() < 0.4:  # through the front or side wall into soft tissue, never into the discs
+        reach = rng.uniform(2, 6)
+        beside_body = np.stack(
+            [ndimage.distance_transform_edt(~m, sampling=spacing[1:]) < reach for m in body.mask]
+        )
+        beside_body &= np.expand_dims(body.mask.any(axis=(1, 2)), (1, 2))
+        room |= beside_body & (np.abs(body.axial_position) < 0.95) & (body.depth_position < 0.9)
+    seat = rng.uniform(-0.45, 0.45, 2)
+    stretch = rng.uniform(0.75, 1.35)
+    grain = (18 / slice_mm, 9 / row_mm, 9 / column_mm)
+    lobes = smooth_noise(rng, room.shape, grain) * rng.uniform(0.05, 0.3)
+    du = (body.axial_position - seat[0]) * stretch
+    dv = (body.depth_position - seat[1]) / stretch
+    return np.where(room, np.hypot(du, dv)[None] + lobes, np.inf).astype(np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,36 @@ from ..atomic_files import write_text
 from ..dicom import read_series
 from ..errors import SpinemetError, check_seed
 from ..exchange import read_annotation
-from ..imaging import SagittalSeries
-from ..imaging.vertebra_levels import from_head_to_feet
-from ..jobs import CancelToken, EventCallback, Progressed
-from ..jobs.events import ignore
-from .implant import MODERATE, implant_lesion
+from ..imaging import Annotation, SagittalSeries
+from ..imaging.vertebra_levels import order_vertebrae
+from ..jobs import UNATTENDED, JobContext
+from .implant import MODERATE, Implant, implant_lesion
 from .writing import write_case
 
 _LARGEST = 4095
+
+
+@dataclass(frozen=True, eq=False)
+class _Host:
+    """The scan that receives the lesions.
+
+    Attributes
+    ----------
+    series : SagittalSeries
+    annotation : Annotation
+        With one vertebra at least.
+    labels : list of int
+        Of the vertebrae, from head to feet.
+    mark, vertebra_mark : str
+        They tell one scan from another, and not which one it is; and one contouring of its
+        vertebrae from another.
+    """
+
+    series: SagittalSeries
+    annotation: Annotation
+    labels: list[int]
+    mark: str
+    vertebra_mark: str
 
 
 def make_implants(
@@ -34,8 +57,7 @@ def make_implants(
     *,
     contrast: tuple[float, float] = MODERATE,
     series_uid: str | None = None,
-    on_event: EventCallback = ignore,
-    cancel: CancelToken | None = None,
+    job: JobContext = UNATTENDED,
 ) -> list[Path]:
     """Write copies of a real scan with a synthetic lesion in each.
 
@@ -59,6 +81,9 @@ def make_implants(
         Least and largest: 0 is the marrow of the body, 1 cerebrospinal fluid.
     series_uid : str, optional
         Which series of the scan; the detectable one by default.
+    job : JobContext
+        Told of each case, and asked before it; whole cases stay, and the same call goes on from
+        there.
 
     Returns
     -------
@@ -77,80 +102,104 @@ def make_implants(
         raise SpinemetError(
             "Implants need at least one case and contrasts above 0 and up to 1.5, the lower first."
         )
-    series = read_series(scan, series_uid)
-    annotation = read_annotation(contours, series)
-    order = from_head_to_feet(annotation.vertebrae)
-    if not order:
-        raise SpinemetError(
-            f"{contours} holds no vertebra, so there is nowhere to put a lesion; contour the "
-            "vertebrae under Annotate first."
-        )
+    host = _read_host(scan, contours, series_uid)
     root = Path(folder)
-    # Tells one scan from another, and not which one it is.
-    mark = hashlib.sha256(series.series_uid.encode()).hexdigest()[:16]
-    drawn_as = hashlib.sha256(annotation.vertebrae.tobytes()).hexdigest()[:16]
     facts: dict[str, object] = {
         "cases": cases,
         "seed": seed,
         "contrast": [low, high],
-        "scan": mark,
-        "vertebrae": drawn_as,
+        "scan": host.mark,
+        "vertebrae": host.vertebra_mark,
     }
-    _refuse_other(root, facts)
+    _refuse_other_cohort(root, facts)
     write_text(root / "cohort.json", json.dumps({"implants": facts}) + "\n")
-    plain = replace(series, description=f"{series.contrast} SAG + implant")
     # Each level meets weak and strong lesions alike: the steps are in an order of their own.
     steps = np.random.default_rng((seed, cases)).permutation(cases)
     paths = []
     for number in range(cases):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
+        job.raise_if_cancelled()
         path = root / f"implant-{number + 1:03d}"
         if not (path / "case.json").exists():
             rng = np.random.default_rng((seed, number))
-            wanted = low + (high - low) * (steps[number] + rng.random()) / cases
-            changed, drawn, implant = implant_lesion(
-                plain, annotation, order[number % len(order)], rng, contrast=float(wanted)
-            )
-            told = {
-                "lesions": [{"level": implant.level, "contrast": round(implant.contrast, 3)}],
-                "marrow": round(implant.marrow, 1),
-                "fluid": round(implant.fluid, 1),
-            }
-            identity = f"implant.{mark}.{seed}.{number}"
-            write_case(
-                path,
-                changed,
-                as_stored(changed),
-                drawn,
-                told,
-                identity=identity,
-                name="Implant^Spine",
-            )
+            lesion_contrast = low + (high - low) * (steps[number] + rng.random()) / cases
+            _write_copy(path, host, number, seed, float(lesion_contrast), rng)
         paths.append(path)
-        on_event(Progressed("implant", number + 1, cases, path.name))
+        job.progress("implant", number + 1, cases, path.name)
     return paths
 
 
-def as_stored(series: SagittalSeries) -> npt.NDArray[np.int16]:
+def _read_host(
+    scan: str | os.PathLike[str], contours: str | os.PathLike[str], series_uid: str | None
+) -> _Host:
+    series = read_series(scan, series_uid)
+    annotation = read_annotation(contours, series)
+    labels = order_vertebrae(annotation.vertebrae)
+    if not labels:
+        raise SpinemetError(
+            f"{contours} holds no vertebra, so there is nowhere to put a lesion; contour the "
+            "vertebrae under Annotate first."
+        )
+    return _Host(
+        # Its own description may name the patient's hospital or worse.
+        replace(series, description=f"{series.contrast} SAG + implant"),
+        annotation,
+        labels,
+        _digest(series.series_uid.encode()),
+        _digest(annotation.vertebrae.tobytes()),
+    )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _write_copy(
+    path: Path, host: _Host, number: int, seed: int, contrast: float, rng: np.random.Generator
+) -> None:
+    """A copy of the host with a lesion in the vertebra whose turn it is."""
+    label = host.labels[number % len(host.labels)]
+    series, annotation, implant = implant_lesion(
+        host.series, host.annotation, label, rng, contrast=contrast
+    )
+    write_case(
+        path,
+        series,
+        to_int16(series),
+        annotation,
+        _describe_case(implant),
+        identity=f"implant.{host.mark}.{seed}.{number}",
+        name="Implant^Spine",
+    )
+
+
+def _describe_case(implant: Implant) -> dict[str, object]:
+    return {
+        "lesions": [{"level": implant.level, "contrast": round(implant.contrast, 3)}],
+        "marrow": round(implant.marrow, 1),
+        "fluid": round(implant.fluid, 1),
+    }
+
+
+def to_int16(series: SagittalSeries) -> npt.NDArray[np.int16]:
     """Pixels as a scanner stores them; other than 12 bit, scaled to that."""
     voxels = series.voxels
     top = float(np.abs(voxels).max())
+    # Beyond int16, or rates from 0 to 1, of which rounding would leave nothing.
     if top > 32767 or top < 100:
         voxels = voxels * (_LARGEST / max(top, 1e-6))
     return np.asarray(np.rint(voxels), dtype=np.int16)
 
 
-def _refuse_other(root: Path, facts: dict[str, object]) -> None:
-    """Refuse a folder that holds anything but this very trial."""
-    place = root / "cohort.json"
-    if not place.exists():
+def _refuse_other_cohort(root: Path, facts: Mapping[str, object]) -> None:
+    """Refuse a folder that holds anything but this very cohort."""
+    path = root / "cohort.json"
+    if not path.exists():
         return
     try:
-        held = json.loads(place.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        held = None
-    if held != {"implants": facts}:
+        content = None
+    if content != {"implants": facts}:
         raise SpinemetError(
-            f"{root} holds another cohort ({json.dumps(held)}); choose another folder."
+            f"{root} holds another cohort ({json.dumps(content)}); choose another folder."
         )

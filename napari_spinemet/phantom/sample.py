@@ -7,15 +7,15 @@ from pathlib import Path
 
 import platformdirs
 
-from .cohort import make_cohort
+from .cohort import CohortSettings, write_cohort
 
 SEED = 2025
 PIXEL_MM = 1.13
 
 
 def make_sample_study(folder: Path) -> Path:
-    """Write the sample study into a folder; what is there already is kept."""
-    make_cohort(folder, cases=1, normals=1, seed=SEED, pixel_mm=PIXEL_MM)
+    """Write the sample study into a folder; cases that it has already are kept."""
+    write_cohort(folder, CohortSettings(cases=1, normals=1, seed=SEED, pixel_mm=PIXEL_MM))
     return folder
 
 
@@ -27,14 +27,15 @@ def sample_study(*, writable: bool = False) -> Path:
     does not end up in the checkout.
     """
     checkout = Path(__file__).parents[2] / "sample_data"
-    there = (checkout / "case-001" / "case.json").exists()
-    if there and not writable:
+    in_checkout = (checkout / "case-001" / "case.json").exists()
+    if in_checkout and not writable:
         return checkout
     own = Path(platformdirs.user_cache_dir("napari-spinemet")) / f"sample-study-{SEED}"
-    if there and not own.exists():
+    if in_checkout and not own.exists():
+        # Copied beside it and renamed, so that half a study is never taken for one.
         partial = own.with_name(f".{own.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        left = shutil.ignore_patterns("likelihood", "models", "README.md")
-        shutil.copytree(checkout, partial, ignore=left)
+        results = shutil.ignore_patterns("likelihood", "models", "README.md")
+        shutil.copytree(checkout, partial, ignore=results)
         partial.rename(own)
-    return own if there else make_sample_study(own)
+    return own if in_checkout else make_sample_study(own)

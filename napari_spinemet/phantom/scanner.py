@@ -19,8 +19,9 @@ def scan(
     ----------
     canvas : Canvas
         Tissue with cerebrospinal fluid near 1.
+    rng : numpy.random.Generator
     wide : bool
-        Draw the properties of the scanner far wider than usual.
+        Draw the properties of the scanner far wider than in life.
     difficulty : Difficulty
         Says how much noise there is, unless it is drawn wider.
 
@@ -32,7 +33,7 @@ def scan(
     size = canvas.values.shape[1:]
     planes = canvas.values.reshape(canvas.slices, canvas.sub_slices, *size)
     image = planes.mean(axis=1)
-    image = image * _coil(canvas, rng, wide)
+    image = image * _draw_coil(canvas, rng, wide)
     blur = rng.uniform(0.0, 1.4) if wide else rng.uniform(0.3, 0.65)
     image = ndimage.gaussian_filter(image, (0, blur, blur * rng.uniform(0.8, 1.25)))
     # Motion along the phase direction repeats the patient, faint and shifted.
@@ -42,7 +43,8 @@ def scan(
     image = image + strength * np.roll(image, shift, axis) + strength * np.roll(image, -shift, axis)
     noise = rng.uniform(*((0.005, 0.12) if wide else difficulty.noise))
     correlation = rng.uniform(0, 1.3) if wide else rng.uniform(0.3, 1.0)
-    real, imaginary = (_noise(rng, image.shape, noise, correlation) for _ in range(2))
+    real, imaginary = (_draw_noise(rng, image.shape, noise, correlation) for _ in range(2))
+    # Magnitude of a complex signal: Rician noise, as a scanner's, and not below 0.
     image = np.hypot(image + real, imaginary)
     if wide and rng.random() < 0.3:  # magnitude offset removed, as some scanners do
         image = image - noise * rng.uniform(0.5, 1.5)
@@ -50,11 +52,11 @@ def scan(
         top, bottom = (int(rng.uniform(0, 0.18) * size[0]) for _ in range(2))
         image[:, :top] = 0
         image[:, size[0] - bottom :] = 0
-    stored = np.clip(np.round(image * rng.uniform(450, 1100)), -200, 4095)
-    return np.asarray(stored, dtype=np.int16)
+    pixels = np.clip(np.round(image * rng.uniform(450, 1100)), -200, 4095)
+    return np.asarray(pixels, dtype=np.int16)
 
 
-def _noise(
+def _draw_noise(
     rng: np.random.Generator, shape: tuple[int, ...], sigma: float, correlation: float
 ) -> npt.NDArray[np.float32]:
     """Gaussian noise, correlated between pixels as interpolation on the scanner leaves it."""
@@ -63,7 +65,7 @@ def _noise(
     return np.asarray(field * (sigma / field.std()), dtype=np.float32)
 
 
-def _coil(canvas: Canvas, rng: np.random.Generator, wide: bool) -> npt.NDArray[np.float32]:
+def _draw_coil(canvas: Canvas, rng: np.random.Generator, wide: bool) -> npt.NDArray[np.float32]:
     """Sensitivity of a surface coil behind the patient, and smooth unevenness on top."""
     z, y = canvas.z[:, None], canvas.y[None, :]
     field = canvas.field_mm

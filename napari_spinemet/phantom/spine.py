@@ -34,11 +34,14 @@ _TILT = {
 }  # fmt: skip
 
 
-def _interpolated(table: Mapping[str, tuple[float, ...] | float]) -> npt.NDArray[np.float64]:
-    known = [LEVELS.index(level) for level in table]
+def _interpolate_levels(
+    table: Mapping[str, tuple[float, ...] | float],
+) -> npt.NDArray[np.float64]:
+    """``(level, column)`` of a table that names some levels only."""
+    knots = [LEVELS.index(level) for level in table]
     values = np.array([np.atleast_1d(v) for v in table.values()], dtype=float)
     return np.stack(
-        [np.interp(np.arange(len(LEVELS)), known, column) for column in values.T], axis=1
+        [np.interp(np.arange(len(LEVELS)), knots, column) for column in values.T], axis=1
     )
 
 
@@ -69,13 +72,25 @@ class Vertebra:
     def local(
         self, x: FloatArray, z: FloatArray, y: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Coordinates along the axis (to the feet), to the back, and to the left, in mm."""
+        """Coordinates along the axis (to the feet), to the back, and to the left, in mm.
+
+        Parameters
+        ----------
+        x, z, y : numpy.ndarray
+            In mm in the canvas; shapes that broadcast.
+        """
         dx, dz, dy = x - self.centre[0], z - self.centre[1], y - self.centre[2]
         cosine, sine = np.float32(np.cos(self.tilt)), np.float32(np.sin(self.tilt))
         return cosine * dz + sine * dy, cosine * dy - sine * dz, dx
 
     def point(self, u: float, v: float, w: float = 0.0) -> tuple[float, float, float]:
-        """Canvas (x, z, y) of a local point."""
+        """Canvas (x, z, y) of a local point.
+
+        Parameters
+        ----------
+        u, v, w : float
+            In mm from the centre along the axis (to the feet), to the back, and to the left.
+        """
         cosine, sine = np.cos(self.tilt), np.sin(self.tilt)
         return (
             self.centre[0] + w,
@@ -84,7 +99,13 @@ class Vertebra:
         )
 
     def body(self, x: FloatArray, z: FloatArray, y: FloatArray) -> FloatArray:
-        """Signed distance, about in mm, to the surface of the body."""
+        """Signed distance, about in mm, to the surface of the body; negative inside.
+
+        Parameters
+        ----------
+        x, z, y : numpy.ndarray
+            In mm in the canvas; shapes that broadcast.
+        """
         u, v, w = self.local(x, z, y)
         height, depth, width = self.half
         u, v, w = u / height, v / depth, w / width
@@ -103,7 +124,7 @@ class Vertebra:
 
 
 @dataclass(frozen=True)
-class Spine:
+class PhantomSpine:
     """The vertebrae in the field of view, and the curve through them.
 
     Attributes
@@ -122,33 +143,38 @@ class Spine:
     y: npt.NDArray[np.float64]
     scale: float
 
-    def at(self, z: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def curve_at(self, z: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """(x, y) of the curve at heights ``z``; straight on beyond its ends."""
         heights = np.asarray(z, dtype=np.float64)
         return np.interp(heights, self.z, self.x), np.interp(heights, self.z, self.y)
 
-    def of(self, level: str) -> Vertebra | None:
+    def find(self, level: str) -> Vertebra | None:
         """The vertebra of that level if it is near the field."""
         return next((v for v in self.vertebrae if v.level == level), None)
 
 
-def make_spine(rng: np.random.Generator, region: str, field_mm: float, wide: bool) -> Spine:
+def make_spine(rng: np.random.Generator, region: str, field_mm: float, wide: bool) -> PhantomSpine:
     """Draw a spine.
 
     Parameters
     ----------
+    rng : numpy.random.Generator
     region : {"lumbar", "thoracic", "cervical"}
         What the field is centred on.
+    field_mm : float
+        Side of the square field of view.
+    wide : bool
+        Draw size and posture far wider than in life.
     """
     scale = float(rng.uniform(0.82, 1.2) if wide else rng.normal(1.0, 0.05))
-    sizes = _interpolated(_SIZES) * scale
+    sizes = _interpolate_levels(_SIZES) * scale
     sizes *= 1 + rng.normal(0, 0.02 if not wide else 0.05, sizes.shape)
     bend = rng.uniform(0.3, 1.6) if wide else rng.normal(1.0, 0.15)
-    tilts = np.deg2rad(_interpolated(_TILT)[:, 0] * bend + rng.normal(0, 1.5, len(LEVELS)))
+    tilts = np.deg2rad(_interpolate_levels(_TILT)[:, 0] * bend + rng.normal(0, 1.5, len(LEVELS)))
     if wide:
         tilts += np.deg2rad(rng.normal(0, 4))
     heights, discs = sizes[:, 0], sizes[:, 3]
-    # March down the spine, then move the whole so that the wanted level is in mid-field.
+    # March down the spine, then move the whole so that the region's level is in mid-field.
     z, y = np.zeros(len(LEVELS)), np.zeros(len(LEVELS))
     for k in range(1, len(LEVELS)):
         step = heights[k - 1] / 2 + discs[k - 1] + heights[k] / 2
@@ -181,4 +207,4 @@ def make_spine(rng: np.random.Generator, region: str, field_mm: float, wide: boo
         for k in np.flatnonzero(inside)
     )
     ends = np.linspace(z[inside].min(), z[inside].max(), 400)
-    return Spine(vertebrae, ends, np.interp(ends, z, x), np.interp(ends, z, y), scale)
+    return PhantomSpine(vertebrae, ends, np.interp(ends, z, x), np.interp(ends, z, y), scale)

@@ -60,6 +60,7 @@ class Tissues:
     Parameters
     ----------
     rng : numpy.random.Generator
+        Kept: :meth:`draw` goes on with it.
     wide : bool
         Domain randomisation: each tissue drawn far wider than life, so that a real scanner
         is one more draw (Billot et al., SynthSeg, Medical Image Analysis 86, 2023).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +18,54 @@ from ..exchange import write_annotation
 from ..imaging import Annotation, SagittalSeries
 
 _DATE = "20170101"
+_SAME_IN_EVERY_IMAGE: Mapping[str, Any] = {
+    "SpecificCharacterSet": "ISO_IR 192",
+    "SOPClassUID": MRImageStorage,
+    "Modality": "MR",
+    "ImageType": ["ORIGINAL", "PRIMARY", "OTHER"],
+    "PatientBirthDate": "",
+    "PatientSex": "",
+    "AccessionNumber": "",
+    "ReferringPhysicianName": "",
+    "PositionReferenceIndicator": "",
+    "StudyDate": _DATE,
+    "StudyTime": "000000",
+    "StudyID": "1",
+    "Manufacturer": "napari-spinemet phantom",
+    "SeriesNumber": 1,
+    "PatientPosition": "HFS",
+    "BodyPartExamined": "SPINE",
+    "ScanningSequence": ["SE", "IR"],
+    "SequenceVariant": "SK",
+    "ScanOptions": "",
+    "MRAcquisitionType": "2D",
+    "RepetitionTime": "4000",
+    "EchoTime": "60",
+    "InversionTime": "160",
+    "EchoTrainLength": "10",
+    "FlipAngle": "90",
+    "MagneticFieldStrength": "1.5",
+    "SamplesPerPixel": 1,
+    "PhotometricInterpretation": "MONOCHROME2",
+    "BitsAllocated": 16,
+    "BitsStored": 16,
+    "HighBit": 15,
+    "PixelRepresentation": 1,
+}
+"""DICOM attributes by keyword: a STIR acquisition of nobody, pixels as signed 16 bit."""
 
 
 def write_case(
     path: Path,
     series: SagittalSeries,
-    stored: npt.NDArray[np.int16],
+    pixels: npt.NDArray[np.int16],
     annotation: Annotation,
     facts: Mapping[str, object],
     *,
     identity: str,
     name: str,
 ) -> None:
-    """Write ``scan/``, ``contours/`` and at last ``case.json``.
+    """Write ``scan/``, ``contours/`` and at last ``case.json``, by which a case is whole.
 
     Parameters
     ----------
@@ -37,9 +73,10 @@ def write_case(
         Of the case.
     series : SagittalSeries
         Its geometry and description.
-    stored : numpy.ndarray
-        Its pixels as int16.
+    pixels : numpy.ndarray
+        ``(slice, row, column)`` as int16.
     annotation : Annotation
+        On the grid of the series; one contour at least.
     facts : mapping
         What goes into ``case.json``.
     identity : str
@@ -47,76 +84,66 @@ def write_case(
     name : str
         Of the patient, who is none.
     """
-    images = _images(series, stored, identity, name)
+    images = _make_images(series, pixels, identity, name)
     for number, image in enumerate(images, 1):
         with replace_atomically(path / "scan" / f"IM{number:04d}") as temporary:
             image.save_as(temporary, enforce_file_format=True)
-    written = read_series(path / "scan")
+    # As a reader will see it: positions lost their last digits on the way.
+    saved_series = read_series(path / "scan")
     contours = Annotation(
         annotation.lesions,
         annotation.vertebrae,
         annotation.levels,
-        written.series_uid,
+        saved_series.series_uid,
         "phantom",
     )
     write_annotation(
         contours,
-        written,
-        images,
-        path / "contours" / "contours.dcm",
+        saved_series,
+        path=path / "contours" / "contours.dcm",
+        source_images=images,
         uid=generate_uid(entropy_srcs=[identity, "contours"])[:60],
         when=_DATE,
     )
     write_text(path / "case.json", json.dumps(facts, indent=1) + "\n")
 
 
-def _images(
-    scan: SagittalSeries, stored: npt.NDArray[np.int16], identity: str, name: str
+def _make_images(
+    scan: SagittalSeries, pixels: npt.NDArray[np.int16], identity: str, name: str
 ) -> Sequence[FileDataset]:
-    affine = scan.affine
-    spacing = scan.spacing_mm
+    """One dataset a slice; nothing in them is drawn or taken from the clock."""
     study, series, frame = (
         generate_uid(entropy_srcs=[identity, part]) for part in ("study", "series", "frame")
     )
     result = []
-    for index, pixels in enumerate(stored):
+    for index, plane in enumerate(pixels):
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = MRImageStorage
         meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[identity, str(index)])
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
         image = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-        image.SpecificCharacterSet = "ISO_IR 192"
-        image.SOPClassUID = MRImageStorage
+        for keyword, value in _SAME_IN_EVERY_IMAGE.items():
+            setattr(image, keyword, value)
         image.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
         image.StudyInstanceUID, image.SeriesInstanceUID = study, series
         image.FrameOfReferenceUID = frame
-        image.Modality = "MR"
-        image.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
         image.PatientName, image.PatientID = name, f"PHANTOM-{identity}"
-        image.PatientBirthDate = image.PatientSex = image.AccessionNumber = ""
-        image.ReferringPhysicianName = image.PositionReferenceIndicator = ""
-        image.StudyDate, image.StudyTime, image.StudyID = _DATE, "000000", "1"
-        image.Manufacturer = "napari-spinemet phantom"
-        image.SeriesDescription, image.SeriesNumber = scan.description, 1
-        image.InstanceNumber = index + 1
-        image.PatientPosition, image.BodyPartExamined = "HFS", "SPINE"
-        image.ScanningSequence, image.SequenceVariant, image.ScanOptions = ["SE", "IR"], "SK", ""
-        image.MRAcquisitionType = "2D"
-        image.RepetitionTime, image.EchoTime, image.InversionTime = "4000", "60", "160"
-        image.EchoTrainLength, image.FlipAngle = "10", "90"
-        image.MagneticFieldStrength = "1.5"
-        image.SliceThickness = f"{spacing[0]:.4g}"
-        image.SpacingBetweenSlices = f"{spacing[0]:.4g}"
-        image.PixelSpacing = [f"{spacing[1]:.6g}", f"{spacing[2]:.6g}"]
-        # Columns grow along the affine's third axis, rows along its second.
-        directions = [*(affine[:3, 2] / spacing[2]), *(affine[:3, 1] / spacing[1])]
-        image.ImageOrientationPatient = [f"{v:.10f}" for v in directions]
-        position = affine[:3, 3] + index * affine[:3, 0]
-        image.ImagePositionPatient = [f"{v:.8f}" for v in position]
-        image.Rows, image.Columns = pixels.shape
-        image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
-        image.BitsAllocated = image.BitsStored = 16
-        image.HighBit, image.PixelRepresentation = 15, 1
-        image.PixelData = np.ascontiguousarray(pixels, dtype="<i2").tobytes()
+        image.SeriesDescription, image.InstanceNumber = scan.description, index + 1
+        _set_geometry(image, scan, index)
+        image.Rows, image.Columns = plane.shape
+        image.PixelData = np.ascontiguousarray(plane, dtype="<i2").tobytes()
         result.append(image)
     return result
+
+
+def _set_geometry(image: FileDataset, scan: SagittalSeries, index: int) -> None:
+    """Where a slice lies; DICOM numbers have 16 characters, so digits are limited."""
+    affine, spacing = scan.affine, scan.spacing_mm
+    image.SliceThickness = f"{spacing[0]:.4g}"
+    image.SpacingBetweenSlices = f"{spacing[0]:.4g}"
+    image.PixelSpacing = [f"{spacing[1]:.6g}", f"{spacing[2]:.6g}"]
+    # Columns grow along the affine's third axis, rows along its second.
+    directions = [*(affine[:3, 2] / spacing[2]), *(affine[:3, 1] / spacing[1])]
+    image.ImageOrientationPatient = [f"{v:.10f}" for v in directions]
+    position = affine[:3, 3] + index * affine[:3, 0]
+    image.ImagePositionPatient = [f"{v:.8f}" for v in position]

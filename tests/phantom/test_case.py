@@ -25,20 +25,20 @@ def diseased() -> PhantomCase:
 def test_the_same_seed_gives_the_same_case(diseased: PhantomCase) -> None:
     """Voxels, geometry and contours bit for bit; another seed differs in all of them."""
     same, other = make_case((5, 1), pixel_mm=1.13), make_case((5, 2), pixel_mm=1.13)
-    np.testing.assert_array_equal(same.stored, diseased.stored)
+    np.testing.assert_array_equal(same.pixels, diseased.pixels)
     np.testing.assert_array_equal(same.series.affine, diseased.series.affine)
     np.testing.assert_array_equal(same.annotation.lesions, diseased.annotation.lesions)
     np.testing.assert_array_equal(same.annotation.vertebrae, diseased.annotation.vertebrae)
     assert [x.contrast for x in same.lesions] == [x.contrast for x in diseased.lesions]
-    assert not np.array_equal(other.stored, diseased.stored)
+    assert not np.array_equal(other.pixels, diseased.pixels)
     assert not np.array_equal(other.annotation.lesions, diseased.annotation.lesions)
     assert not np.array_equal(other.series.affine, diseased.series.affine)
 
 
 def test_what_is_stored_is_what_the_series_holds(diseased: PhantomCase) -> None:
     """The int16 pixels of the scanner, without rescale, on one grid with the contours."""
-    assert diseased.stored.dtype == np.int16
-    np.testing.assert_array_equal(diseased.stored, diseased.series.voxels)
+    assert diseased.pixels.dtype == np.int16
+    np.testing.assert_array_equal(diseased.pixels, diseased.series.voxels)
     assert diseased.annotation.lesions.shape == diseased.series.shape
     assert diseased.series.contrast == "STIR"
 
@@ -67,11 +67,11 @@ def test_each_lesion_has_its_label_and_sits_at_its_level(diseased: PhantomCase) 
 
 def test_a_normal_case_has_vertebrae_and_no_lesion() -> None:
     """The same patient without disease: the scan is not blank, the lesion array is."""
-    case = make_case((5, 1), diseased=False, pixel_mm=1.13)
+    case = make_case((5, 1), has_lesions=False, pixel_mm=1.13)
     assert case.lesions == ()
     assert not case.annotation.lesions.any()
     assert len(case.annotation.levels) >= 5
-    assert case.stored.std() > 20
+    assert case.pixels.std() > 20
 
 
 def test_training_variety_is_wider_and_as_well_formed() -> None:
@@ -182,7 +182,7 @@ def _check_case(facts: dict, *, diseased: bool) -> None:
 
 def _evaluation_case(number: int) -> dict[str, object]:
     # Cases from 26 on are the normal ones of a cohort of 26.
-    return _facts(make_case((0, number), diseased=number < 26))
+    return _facts(make_case((0, number), has_lesions=number < 26))
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from napari_spinemet.exchange import read_annotation, write_annotation
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.jobs import CancelToken, Event
 from napari_spinemet.phantom import PhantomCase, implant_lesion, make_case, make_implants
-from napari_spinemet.phantom.implant_cohort import as_stored
+from napari_spinemet.phantom.implant_cohort import to_int16
 from napari_spinemet.study import Study
 
 REAL = os.environ.get("SPINEMET_REAL_DATA")
@@ -29,7 +29,7 @@ KEPT = Path(__file__).parents[1] / "real" / "lspine_vertebrae.zip"
 @pytest.fixture(scope="module")
 def healthy() -> PhantomCase:
     """A normal case with a lumbar field, drawn so that its fluid and marrow are known."""
-    case = make_case((5, 4), diseased=False, pixel_mm=1.13)
+    case = make_case((5, 4), has_lesions=False, pixel_mm=1.13)
     assert {"L2", "L3"} <= set(case.annotation.levels.values())
     return case
 
@@ -204,10 +204,10 @@ def test_a_trial_is_a_study(written: tuple[Path, Path], tmp_path: Path) -> None:
 def test_pixels_beyond_what_a_scanner_stores_are_scaled(healthy: PhantomCase) -> None:
     """Whole numbers of a scanner stay; rates from 0 to 1, or sums beyond 16 bit, fill 12 bit."""
     series = healthy.series
-    np.testing.assert_array_equal(as_stored(series), series.voxels)
+    np.testing.assert_array_equal(to_int16(series), series.voxels)
     for factor in (1 / 4000, 500):
         scaled = replace(series, voxels=series.voxels * np.float32(factor))
-        stored = as_stored(scaled)
+        stored = to_int16(scaled)
         assert stored.dtype == np.int16
         assert np.abs(stored).max() == 4095
         both = np.corrcoef(stored.ravel(), series.voxels.ravel())

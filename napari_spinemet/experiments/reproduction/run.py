@@ -11,9 +11,9 @@ from pathlib import Path
 from ...atomic_files import write_text
 from ...errors import Cancelled, SpinemetError
 from ...imaging import OperatingPoint
-from ...jobs import CancelToken, Deadline, EventCallback
+from ...jobs import CancelToken, Deadline, EventCallback, JobContext
 from ...jobs.events import ignore
-from ...phantom import make_cohort
+from ...phantom import CohortSettings, write_cohort
 from ...study import Study
 from ...workflows.cross_validation.study import cross_validate_study, report_path
 from .plan import BUDGETS, COHORT_SEED, MAIN, REVISION, SYSTEMS, USUAL_POINT, Budget, System
@@ -96,7 +96,8 @@ def reproduce(
     token = Deadline(None if minutes is None else 60 * minutes, cancel)
     study = root / COHORT
     try:
-        make_cohort(study, plan.cases, seed=COHORT_SEED, on_event=on_event, cancel=token)
+        cohort = CohortSettings(plan.cases, seed=COHORT_SEED)
+        write_cohort(study, cohort, job=JobContext(on_event, token))
         judged: dict[str, Judged] = {}
         for system in SYSTEMS:
             place = root / JUDGED / f"{system.key}.npz"
