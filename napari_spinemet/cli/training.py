@@ -11,7 +11,7 @@ import typer
 
 from ..errors import SpinemetError
 from ..jobs.allocator import keep_freed_memory
-from ..number_lists import numbers_in
+from ..number_lists import parse_numbers
 from .options import DeviceOption, JsonOption
 from .terminal import console, print_json, progress
 
@@ -185,7 +185,7 @@ def _config(preset: str | None, **given: Any) -> Any:
 
 
 def _resolutions(told: str | None) -> tuple[float, ...] | None:
-    return None if told is None else tuple(numbers_in(told, "Resolutions"))
+    return None if told is None else tuple(parse_numbers(told, "Resolutions"))
 
 
 def reproduce(

@@ -53,15 +53,16 @@ def grow_region(
     if within is not None and not within[seed]:
         raise SpinemetError("Nothing may grow at that place; click inside the outline.")
     rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
-    place = np.hypot((rows - seed[0]) * spacing_mm[0], (columns - seed[1]) * spacing_mm[1])
-    allowed = place <= radius_mm
+    distance = np.hypot((rows - seed[0]) * spacing_mm[0], (columns - seed[1]) * spacing_mm[1])
+    limits = distance <= radius_mm
     if within is not None:
-        allowed &= within
-    top, left = (max(at - 1, 0) for at in seed)
-    level = float(image[top : seed[0] + 2, left : seed[1] + 2].mean())
+        limits &= within
+    first_row, first_column = (max(at - 1, 0) for at in seed)
+    level = float(image[first_row : seed[0] + 2, first_column : seed[1] + 2].mean())
     smooth = ndimage.median_filter(image, 3, mode="nearest")
-    alike = (np.abs(smooth - level) <= tolerance * abs(level)) & allowed
-    alike[seed] = True
+    similar = (np.abs(smooth - level) <= tolerance * abs(level)) & limits
+    similar[seed] = True
     # By edges only: through corners it would leak along noise.
-    grown = ndimage.binary_fill_holes(flood(alike.astype(np.uint8), seed, connectivity=1))
-    return np.asarray(grown & allowed)
+    region = ndimage.binary_fill_holes(flood(similar.astype(np.uint8), seed, connectivity=1))
+    # A hole that is filled may reach beyond the limits.
+    return np.asarray(region & limits)

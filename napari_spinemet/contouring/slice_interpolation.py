@@ -34,19 +34,19 @@ def interpolate_slices(
     dict of int to numpy.ndarray
         The slices that change, ``(row, column)``; pixels with another label keep it.
     """
-    filled: dict[int, LabelArray] = {}
+    slices: dict[int, LabelArray] = {}
     for label in np.unique(labels[labels > 0]):
-        drawn = np.flatnonzero((labels == label).any(axis=(1, 2)))
-        for first, last in pairwise(drawn):
+        label_slices = np.flatnonzero((labels == label).any(axis=(1, 2)))
+        for first, last in pairwise(label_slices):
             if last - first < 2:
                 continue
             ends = [_Shape(labels[k] == label, spacing_mm) for k in (first, last)]
             for index in range(first + 1, last):
                 share = (index - first) / (last - first)
-                between = _between(ends[0], ends[1], share)
-                image = filled.setdefault(int(index), labels[index].copy())
-                image[between & (image == 0)] = label
-    return filled
+                shape = _interpolate_shape(ends[0], ends[1], share)
+                image = slices.setdefault(int(index), labels[index].copy())
+                image[shape & (image == 0)] = label
+    return slices
 
 
 class _Shape:
@@ -60,15 +60,16 @@ class _Shape:
         self.distance = np.where(mask, inside - half, half - outside)
         self.centre = np.array(ndimage.center_of_mass(mask))
 
-    def moved_to(self, centre: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def shift_to(self, centre: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The signed distance with the centre elsewhere."""
-        moved: npt.NDArray[np.float64] = ndimage.shift(
+        result: npt.NDArray[np.float64] = ndimage.shift(
             self.distance, centre - self.centre, order=1, mode="nearest"
         )
-        return moved
+        return result
 
 
-def _between(one: _Shape, other: _Shape, share: float) -> npt.NDArray[np.bool_]:
-    centre = (1 - share) * one.centre + share * other.centre
-    mean = (1 - share) * one.moved_to(centre) + share * other.moved_to(centre)
+def _interpolate_shape(first: _Shape, last: _Shape, share: float) -> npt.NDArray[np.bool_]:
+    """The pixels of the shape that lies a share of the way from the first to the last."""
+    centre = (1 - share) * first.centre + share * last.centre
+    mean = (1 - share) * first.shift_to(centre) + share * last.shift_to(centre)
     return np.asarray(mean > 0)

@@ -1,7 +1,7 @@
 """The types that flow through the system, their geometry, resolutions and patches."""
 
-from .annotation import Annotation
 from .aggregation import Aggregation, aggregate
+from .annotation import Annotation
 from .findings import Detection, Finding, FrocCase
 from .likelihood import LikelihoodMap
 from .operating_point import PAPER_OPERATING_POINT, OperatingPoint

@@ -76,6 +76,7 @@ class NeighbourAverage:
     weight: float = DEFAULT_WEIGHT
 
     def __post_init__(self) -> None:
+        # The one check of a weight: an operating point makes its method to have it checked.
         if not 0 <= self.weight <= 1:
             raise SpinemetError(
                 f"The aggregation weight must lie between 0 and 1, but it is {self.weight}."
@@ -144,7 +145,7 @@ def aggregate(likelihood: LikelihoodMap, weight: float = DEFAULT_WEIGHT) -> Like
     >>> values = np.zeros((3, 2, 2), dtype=np.float32)
     >>> values[1] = 1.0
     >>> plain = spinemet.LikelihoodMap(values, np.eye(4), (0, 2), (3.0, 1.0, 1.0))
-    >>> spinemet.aggregate(plain, weight=0.4).values[:, 0, 0].round(2).tolist()
+    >>> spinemet.aggregate(plain, weight=0.4).values[:, 0, 0].astype(float).round(2).tolist()
     [0.3, 0.4, 0.3]
     """
     return apply_aggregation(likelihood, NeighbourAverage(weight))

@@ -50,6 +50,16 @@ class Annotation:
     ------
     SpinemetError
         If the two arrays differ in shape or hold negative or fractional labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_spinemet import Annotation
+    >>> vertebrae = np.zeros((2, 4, 4), dtype=np.uint16)
+    >>> vertebrae[1, 1:3, 1:3] = 1
+    >>> annotation = Annotation(np.zeros_like(vertebrae), vertebrae, levels={1: "L1"})
+    >>> annotation.empty, annotation.levels[1]
+    (False, 'L1')
     """
 
     lesions: LabelArray
@@ -73,17 +83,12 @@ class Annotation:
         object.__setattr__(self, "vertebrae", vertebrae)
 
     @property
-    def lesion_slices(self) -> npt.NDArray[np.intp]:
-        """Indices of the slices that carry a lesion."""
-        return np.flatnonzero(self.lesions.any(axis=(1, 2)))
-
-    @property
     def empty(self) -> bool:
         """Whether nothing at all has been contoured."""
         return not (self.lesions.any() or self.vertebrae.any())
 
-    def over(self, other: Annotation) -> Annotation:
-        """What this speaks of, and what only the other does."""
+    def complete_from(self, other: Annotation) -> Annotation:
+        """The same, with the layers of another where only that one speaks of them."""
         layers: dict[str, Any] = {
             layer: getattr(self if layer in self.holds else other, layer) for layer in LAYERS
         }
@@ -93,34 +98,35 @@ class Annotation:
 
 
 def _labels(array: npt.ArrayLike, name: str) -> LabelArray:
-    given = np.asarray(array)
-    if given.ndim != 3:
+    """A copy as uint16 that cannot be written to; ``name`` is the layer, for the sentence."""
+    values = np.asarray(array)
+    if values.ndim != 3:
         raise SpinemetError(f"The {name} contours must be a (slice, row, column) array.")
     with np.errstate(invalid="ignore"):  # what does not fit shows in the comparison
-        labels = given.astype(np.uint16)
-    if not np.array_equal(labels, given):
+        labels = values.astype(np.uint16)
+    if not np.array_equal(labels, values):
         raise SpinemetError(f"The {name} contours must be whole numbers from 0 to 65535.")
     labels.flags.writeable = False
     return labels
 
 
 def of_this_series(
-    found: Sequence[tuple[Annotation, bool]],
-    refused: Sequence[SpinemetError],
+    candidates: Sequence[tuple[Annotation, bool]],
+    refusals: Sequence[SpinemetError],
     path: str | os.PathLike[str],
 ) -> list[Annotation]:
-    """Choose among the contours of a place those of one series.
+    """Choose among the contours of a file or folder those of one series.
 
     Parameters
     ----------
-    found : sequence of (Annotation, bool)
+    candidates : sequence of (Annotation, bool)
         Contours that lie on the grid of the series, and whether they say to be of another one:
         of the same scan, such as a T1 beside its STIR. They are taken only if there are no
         others.
-    refused : sequence of SpinemetError
-        Why the other files of the place were not taken.
+    refusals : sequence of SpinemetError
+        Why the other contours were not taken; not empty if there are no candidates.
     path : path-like
-        The place, for the sentences.
+        The file or folder, for the sentences.
 
     Returns
     -------
@@ -130,27 +136,28 @@ def of_this_series(
     Raises
     ------
     SpinemetError
-        If nothing was found, with the first reasons.
+        If there are no candidates, with the first reasons.
     """
-    chosen = [a for a, other in found if not other] or [a for a, _ in found]
-    if not chosen:
-        if len(refused) == 1:
-            raise refused[0]
-        reasons = ", ".join(_reason(error) for error in refused[:_MAX_REASONS])
-        more = " and so on" if len(refused) > _MAX_REASONS else ""
+    annotations = [a for a, other in candidates if not other] or [a for a, _ in candidates]
+    if not annotations:
+        if len(refusals) == 1:
+            raise refusals[0]
+        reasons = ", ".join(_reason(error) for error in refusals[:_MAX_REASONS])
+        suffix = " and so on" if len(refusals) > _MAX_REASONS else ""
         raise SpinemetError(
-            f"None of the {len(refused)} sets of contours in {path} can be used with this "
-            f"series: {reasons}{more}; choose those that were drawn on it."
+            f"None of the {len(refusals)} sets of contours in {path} can be used with this "
+            f"series: {reasons}{suffix}; choose those that were drawn on it."
         )
-    faults = [_reason(error) for error in refused if not isinstance(error, OtherSeriesError)]
+    # That a folder holds contours of other series too is no fault.
+    faults = [_reason(error) for error in refusals if not isinstance(error, OtherSeriesError)]
     if faults:
         note = (
             f"Of the contours in {path} {len(faults)} could not be used and "
             f"{'was' if len(faults) == 1 else 'were'} passed over: {faults[0]}"
             f"{'' if len(faults) == 1 else ' and so on'}."
         )
-        chosen = [replace(a, warnings=(*a.warnings, note)) for a in chosen]
-    return sorted(chosen, key=lambda a: (a.reader, a.created))
+        annotations = [replace(a, warnings=(*a.warnings, note)) for a in annotations]
+    return sorted(annotations, key=lambda a: (a.reader, a.created))
 
 
 def _reason(error: SpinemetError) -> str:

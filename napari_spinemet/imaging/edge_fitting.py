@@ -49,22 +49,24 @@ def fit_to_edge(
     """
     if not mask.any():
         raise SpinemetError("There is no outline in this slice to fit; draw one first.")
-    sizes = zip(np.nonzero(mask), spacing_mm, mask.shape, strict=True)
+    # Only the surroundings are computed, wide enough that the blur does not see their border.
+    axes = zip(np.nonzero(mask), spacing_mm, strict=True)
     box = tuple(
         slice(max(int(at.min() - 4 * reach_mm / mm), 0), int(at.max() + 4 * reach_mm / mm) + 1)
-        for at, mm, _ in sizes
+        for at, mm in axes
     )
     local, inside = np.asarray(image[box], dtype=float), mask[box]
-    within = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
-    beyond = ndimage.distance_transform_edt(~inside, sampling=spacing_mm)
-    band = np.maximum(within, beyond) <= reach_mm
+    depth_inside = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
+    distance_outside = ndimage.distance_transform_edt(~inside, sampling=spacing_mm)
+    band = np.maximum(depth_inside, distance_outside) <= reach_mm
     slope = ndimage.gaussian_gradient_magnitude(local, [_BLUR_MM / mm for mm in spacing_mm])
-    usual = float(np.median(slope[band]))
-    fitted = mask.copy()
-    if usual > 0:
+    usual_slope = float(np.median(slope[band]))
+    result = mask.copy()
+    if usual_slope > 0:
         # An edge is what is steeper than is usual within reach, whatever the scanner's units.
-        moved = morphological_geodesic_active_contour(
-            1 / (1 + (slope / usual) ** 2), _ITERATIONS, init_level_set=inside, balloon=0
+        contour = morphological_geodesic_active_contour(
+            1 / (1 + (slope / usual_slope) ** 2), _ITERATIONS, init_level_set=inside, balloon=0
         )
-        fitted[box] = np.where(band, moved.astype(bool), inside)
-    return fitted if fitted.any() else mask.copy()
+        # The contour knows no reach, so what it did beyond is not taken.
+        result[box] = np.where(band, contour.astype(bool), inside)
+    return result if result.any() else mask.copy()

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SpinemetError
 from .annotation import Annotation
 from .likelihood import LikelihoodMap
 
@@ -56,6 +55,7 @@ class Detection:
         """Closed outlines, holes included, as ``(n, 2)`` working-grid (row, column)."""
         from skimage.measure import find_contours
 
+        # Cut out with a border of one pixel, so that every outline closes.
         first = self.pixels.min(axis=0) - 1
         height, width = self.pixels.max(axis=0) - first + 2
         local = np.zeros((int(height), int(width)), dtype=np.float32)
@@ -129,7 +129,16 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class FrocCase:
-    """A case with truth: one (likelihood map, annotation) pair for each of its sequences."""
+    """A case with truth, as FROC analysis takes it.
+
+    Attributes
+    ----------
+    case_id : str
+        Names the case in tables and sentences.
+    sequences : tuple of (LikelihoodMap, Annotation)
+        One pair for each sequence of the case; the annotation lies on the grid of the series
+        that the map was made from.
+    """
 
     case_id: str
     sequences: tuple[tuple[LikelihoodMap, Annotation], ...]

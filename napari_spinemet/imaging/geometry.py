@@ -26,7 +26,20 @@ _NEGATIVE = ("R", "A", "F")
 
 
 def check_affine(affine: npt.ArrayLike, of: str = "the series") -> AffineArray:
-    """Return the affine as a fresh 4 x 4 float64 array, or say what is wrong with it."""
+    """Return the affine as a fresh 4 x 4 float64 array, or say what is wrong with it.
+
+    Parameters
+    ----------
+    affine : array-like
+        Indices to patient LPS mm; anything that numpy makes an array of numbers from.
+    of : str
+        What the affine belongs to, for the sentence.
+
+    Raises
+    ------
+    SpinemetError
+        If it is no grid with steps at right angles.
+    """
     matrix = np.array(affine, dtype=np.float64)
     subject = of[:1].upper() + of[1:]
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
@@ -55,6 +68,7 @@ def orientation_codes(affine: AffineArray) -> tuple[str, str, str]:
     more the assignment with the greatest total agreement wins, so no letter is used twice.
     """
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    # Each axis by itself would take the same letter twice at 45 degrees.
     best = max(_PERMUTATIONS, key=lambda p: sum(abs(directions[p[k], k]) for k in range(3)))
     letters = [
         (_POSITIVE if directions[axis, k] > 0 else _NEGATIVE)[axis] for k, axis in enumerate(best)
@@ -94,6 +108,7 @@ def reorient(
     affine[:3, :3] = affine[:3, :3][:, order]
     for k, letter in enumerate(to):
         if codes[order[k]] != letter:
+            # The first voxel of a flipped axis is the one that was last.
             affine[:3, 3] += affine[:3, k] * (array.shape[k] - 1)
             affine[:3, k] *= -1
             array = np.flip(array, axis=k)
@@ -101,21 +116,60 @@ def reorient(
 
 
 def index_to_mm(affine: AffineArray, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Patient LPS coordinates in mm of one ``(3,)`` or many ``(n, 3)`` array indices."""
+    """Patient coordinates of array indices.
+
+    Parameters
+    ----------
+    affine : numpy.ndarray
+        4 x 4, indices to patient LPS mm.
+    index : array-like
+        One ``(3,)`` or many ``(n, 3)`` indices; they need be neither whole nor within the array.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, LPS mm, of the shape of ``index``.
+    """
     points = np.asarray(index, dtype=np.float64)
     result: npt.NDArray[np.float64] = points @ affine[:3, :3].T + affine[:3, 3]
     return result
 
 
 def mm_to_index(affine: AffineArray, points_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Array indices, not rounded, of one ``(3,)`` or many ``(n, 3)`` points in LPS mm."""
+    """Array indices of points in the patient, the way back of :func:`index_to_mm`.
+
+    Parameters
+    ----------
+    affine : numpy.ndarray
+        4 x 4, indices to patient LPS mm.
+    points_mm : array-like
+        One ``(3,)`` or many ``(n, 3)`` points in LPS mm.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, not rounded, of the shape of ``points_mm``.
+    """
     points = np.asarray(points_mm, dtype=np.float64) - affine[:3, 3]
     solution = np.linalg.solve(affine[:3, :3], points.T).T
     return np.asarray(solution, dtype=np.float64)
 
 
 def corners_mm(shape: Sequence[int], affine: AffineArray) -> npt.NDArray[np.float64]:
-    """Patient LPS coordinates in mm of the eight corner voxels, ``(8, 3)``."""
+    """Patient coordinates of the centres of the eight corner voxels of a grid.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Number of voxels along each of the three axes, each at least 1.
+    affine : numpy.ndarray
+        4 x 4, indices to patient LPS mm.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(8, 3)`` float64 in mm.
+    """
     return index_to_mm(affine, list(product(*((0, n - 1) for n in shape))))
 
 
@@ -165,30 +219,26 @@ def onto_grid(
         raise ValueError("labels and target must have three axes")
     source = check_affine(affine, f"the file {name}" if name else "the contours' grid")
     target = check_affine(target_affine)
-    order, signs = _matching_axes(source, target)
+    order, signs = _match_axes(source, target)
+    # The axes of the source become those of the target by a turn that keeps whole numbers whole.
     turn = np.zeros((3, 3))
     turn[range(3), order] = signs
     # The middle decides which voxel meets which: an error of direction is smallest there.
     middle = (np.array(labels.shape) - 1) / 2
     offset = mm_to_index(target, index_to_mm(source, middle)) - turn @ middle
     whole = np.rint(offset)
-    landed = target.copy()
-    landed[:3, :3] = target[:3, :3] @ turn
-    landed[:3, 3] = index_to_mm(target, whole)
-    difference = _difference(source, landed, labels.shape, order, tolerance_mm)
+    lattice = target.copy()
+    lattice[:3, :3] = target[:3, :3] @ turn
+    lattice[:3, 3] = index_to_mm(target, whole)
+    difference = _grid_difference(source, lattice, labels.shape, order, tolerance_mm)
     result = np.zeros(tuple(shape), dtype=labels.dtype)
     if not difference:
-        turned = labels.transpose(order)[tuple(slice(None, None, sign) for sign in signs)]
-        into, out_of = [], []
-        for k, wanted in enumerate(shape):
-            n = turned.shape[k]
-            # Index in the target of the first voxel, which was the last one before a flip.
-            start = int(whole[k]) - (n - 1 if signs[k] < 0 else 0)
-            low = max(start, 0)
-            high = max(min(start + n, wanted), low)
-            into.append(slice(low, high))
-            out_of.append(slice(low - start, high - start))
-        result[tuple(into)] = turned[tuple(out_of)]
+        aligned_labels = labels.transpose(order)[tuple(slice(None, None, sign) for sign in signs)]
+        # Index in the target of the first voxel, which was the last one before a flip.
+        starts = [
+            int(whole[k]) - (aligned_labels.shape[k] - 1 if signs[k] < 0 else 0) for k in range(3)
+        ]
+        _copy_overlap(aligned_labels, result, starts)
         outside = int(np.count_nonzero(labels)) - int(np.count_nonzero(result))
         if outside:
             difference = f"{outside:,} labelled voxels lie outside of it"
@@ -200,7 +250,20 @@ def onto_grid(
     return result
 
 
-def _matching_axes(
+def _copy_overlap(
+    source: npt.NDArray[Scalar], target: npt.NDArray[Scalar], starts: Sequence[int]
+) -> None:
+    """Copy what lies within the target, whose index of the source's first voxel is ``starts``."""
+    source_part, target_part = [], []
+    for n, size, start in zip(source.shape, target.shape, starts, strict=True):
+        low = max(start, 0)
+        high = max(min(start + n, size), low)
+        target_part.append(slice(low, high))
+        source_part.append(slice(low - start, high - start))
+    target[tuple(target_part)] = source[tuple(source_part)]
+
+
+def _match_axes(
     source: AffineArray, target: AffineArray
 ) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """For each target axis the source axis closest to it, and whether it runs backwards."""
@@ -210,27 +273,33 @@ def _matching_axes(
     return order, (a, b, c)
 
 
-def _difference(
+def _grid_difference(
     source: AffineArray,
-    landed: AffineArray,
+    lattice: AffineArray,
     shape: Sequence[int],
     order: tuple[int, int, int],
     tolerance_mm: float,
 ) -> str:
-    """What keeps one lattice from being the other, both by the source's index; empty if nothing."""
-    own, other = np.array(spacing_of(source)), np.array(spacing_of(landed))
+    """What keeps one lattice from being the other, both by the source's index; empty if nothing.
+
+    Spacing comes first, then direction, then position: each would show as those after it.
+    """
+    own, other = np.array(spacing_of(source)), np.array(spacing_of(lattice))
     # One voxel has no neighbour, but it still has a size.
     steps = np.maximum(np.array(shape) - 1, 1)
     if (np.abs(own - other) * steps > tolerance_mm).any():
-        told, wanted = (" x ".join(f"{spacing[k]:.6g}" for k in order) for spacing in (own, other))
-        return f"their spacing is {told} mm and that of the series {wanted} mm"
-    apart = np.linalg.norm(corners_mm(shape, source) - corners_mm(shape, landed), axis=1).max()
-    if apart <= tolerance_mm:
+        own_text, other_text = (
+            " x ".join(f"{spacing[k]:.6g}" for k in order) for spacing in (own, other)
+        )
+        return f"their spacing is {own_text} mm and that of the series {other_text} mm"
+    corner_gaps = corners_mm(shape, source) - corners_mm(shape, lattice)
+    gap_mm = np.linalg.norm(corner_gaps, axis=1).max()
+    if gap_mm <= tolerance_mm:
         return ""
-    cosines = ((source[:3, :3] / own) * (landed[:3, :3] / other)).sum(axis=0)
+    cosines = ((source[:3, :3] / own) * (lattice[:3, :3] / other)).sum(axis=0)
     angle = float(np.arccos(np.clip(cosines, -1, 1)).max())
     if angle * np.linalg.norm(own * steps) > tolerance_mm:
-        return f"they are turned by {np.rad2deg(angle):.2g} degrees, {apart:.2g} mm at the edge"
+        return f"they are turned by {np.rad2deg(angle):.2g} degrees, {gap_mm:.2g} mm at the edge"
     middle = (np.array(shape) - 1) / 2
-    shift = np.linalg.norm(index_to_mm(source, middle) - index_to_mm(landed, middle))
+    shift = np.linalg.norm(index_to_mm(source, middle) - index_to_mm(lattice, middle))
     return f"they are shifted by {shift:.2g} mm, which is no whole number of voxels"

@@ -26,6 +26,19 @@ class OperatingPoint:
         Weight of the slice itself in the aggregation over neighbours; None for none.
     gate : bool
         Whether detections outside the predicted spine are dropped.
+
+    Raises
+    ------
+    SpinemetError
+        If a setting lies outside its range.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from napari_spinemet import OperatingPoint
+    >>> point = OperatingPoint(threshold=0.5, min_area_cm2=1.0)
+    >>> replace(point, weight=None).aggregation.label
+    'no aggregation'
     """
 
     threshold: float = 0.6
@@ -42,10 +55,7 @@ class OperatingPoint:
             raise SpinemetError(
                 f"The minimum area must be between 0 and 1000 cm², but it is {self.min_area_cm2}."
             )
-        if self.weight is not None and not 0 <= self.weight <= 1:
-            raise SpinemetError(
-                f"The aggregation weight must lie between 0 and 1, but it is {self.weight}."
-            )
+        aggregation_of(self.weight)  # refuses a weight that is none
 
     @property
     def aggregation(self) -> Aggregation:

@@ -22,23 +22,29 @@ PATCH_SHAPE = (79, 55)
 def zscore(patches: npt.NDArray[np.floating]) -> FloatArray:
     """Mean 0 and standard deviation 1 over the last two axes; a constant patch gives zeros."""
     patches = np.asarray(patches, dtype=np.float64)
-    centred = patches - patches.mean(axis=(-2, -1), keepdims=True)
-    deviation = centred.std(axis=(-2, -1), keepdims=True)
+    differences = patches - patches.mean(axis=(-2, -1), keepdims=True)
+    deviation = differences.std(axis=(-2, -1), keepdims=True)
     # A constant patch leaves a rounding residue: compare with the size of its values.
     scale = np.abs(patches).max(axis=(-2, -1), keepdims=True)
     flat = deviation <= 1e-7 * scale
-    return np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation)).astype(np.float32)
+    return np.where(flat, 0.0, differences / np.where(flat, 1.0, deviation)).astype(np.float32)
 
 
 def gaussian_mean(images: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:
     """Gaussian-weighted mean around each pixel of images continued by their mirror image.
 
-    Images lie along the last two axes.
-
     On that continuation (numpy's ``symmetric``, the edge pixel repeated) a convolution is a
     product in the cosine transform. Of a window tens of pixels wide only some tens of the
     lowest frequencies are left, so two narrow products of matrices do the whole transform.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        Images along the last two axes, any number of axes before them.
+    sigma : float
+        Of the Gaussian, in pixels; the smaller, the more frequencies and the slower.
     """
+    # The brackets matter: the middle product is as small as the frequencies are few.
     rows, columns = (_low_waves(size, sigma) for size in images.shape[-2:])
     result: npt.NDArray[np.float64] = rows @ (rows.T @ images @ columns) @ columns.T
     return result
@@ -52,9 +58,10 @@ def _low_waves(size: int, sigma: float) -> npt.NDArray[np.float64]:
     """
     frequency = np.arange(size)
     weight = np.exp(-0.5 * (sigma * np.pi * frequency / size) ** 2)
-    kept = frequency[weight > 1e-18]
-    waves = np.cos(np.pi / size * np.outer(np.arange(size) + 0.5, kept))
-    waves *= np.sqrt(np.where(kept == 0, 1, 2) / size * weight[kept])
+    low = frequency[weight > 1e-18]
+    waves = np.cos(np.pi / size * np.outer(np.arange(size) + 0.5, low))
+    # The root, since the waves are applied twice: into the transform and back.
+    waves *= np.sqrt(np.where(low == 0, 1, 2) / size * weight[low])
     return waves
 
 
@@ -78,20 +85,29 @@ class LocalZScore:
     floor: float = 0.1
 
     def __call__(self, images: FloatArray, resolution_mm: float) -> FloatArray:
-        """Normalise ``(slice, row, column)`` images of square pixels."""
+        """Normalise images, each slice by itself.
+
+        Parameters
+        ----------
+        images : numpy.ndarray
+            ``(slice, row, column)``.
+        resolution_mm : float
+            Side of their square pixels, so that the neighbourhood is as large in mm.
+        """
         result = np.empty(images.shape, dtype=np.float32)
         for image, target in zip(images, result, strict=True):
             # Around the slice's own mean, float32 keeps its digits in the squares.
-            centred = (image - image.mean(dtype=np.float64)).astype(np.float64)
-            spread = centred.std()
-            if spread <= 1e-7 * np.abs(image).max(initial=0.0):
+            differences = (image - image.mean(dtype=np.float64)).astype(np.float64)
+            slice_deviation = differences.std()
+            if slice_deviation <= 1e-7 * np.abs(image).max(initial=0.0):
                 target[:] = 0
                 continue
             mean, square = gaussian_mean(
-                np.stack([centred, centred**2]), self.sigma_mm / resolution_mm
+                np.stack([differences, differences**2]), self.sigma_mm / resolution_mm
             )
+            # Rounding may take the difference below zero where the image is flat.
             deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
-            target[:] = (centred - mean) / (deviation + self.floor * spread)
+            target[:] = (differences - mean) / (deviation + self.floor * slice_deviation)
         return result
 
 
@@ -140,6 +156,7 @@ class Pyramid:
         height, width = self.window
         result = np.empty((len(slices), len(self.images), height, width), dtype=np.float32)
         for k, image in enumerate(self.images):
+            # A view of all windows; only those that are asked for are copied.
             view = np.lib.stride_tricks.sliding_window_view(image, self.window, axis=(1, 2))
             result[:, k] = view[slices, self.rows[k][rows], self.columns[k][columns]]
         return result
@@ -165,6 +182,11 @@ def build_pyramid(
         Applied to each resolution before padding (dense form).
     slices : sequence of int, optional
         Only these slices, in this order; all by default.
+
+    Returns
+    -------
+    Pyramid
+        With a copy of its own of each image.
     """
     _, row_mm, column_mm = series.spacing_mm
     half = (window[0] // 2, window[1] // 2)

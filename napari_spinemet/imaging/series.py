@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,11 +72,25 @@ class SagittalSeries:
         Acquisition facts by DICOM keyword, for display and for the record.
     warnings : tuple of str
         What the reader had to repair, one sentence each.
+    source : Path or None
+        The folder, file or zip that it was read from, set by ``read_series``: contours in DICOM
+        are written on the images that are there. None for a series that was made in memory.
 
     Raises
     ------
     SpinemetError
         If the array or the affine cannot be those of a sagittal series.
+
+    Examples
+    --------
+    Slices 4 mm apart, pixels of 1 mm.
+
+    >>> import numpy as np
+    >>> from napari_spinemet import SagittalSeries
+    >>> affine = np.array([[4, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    >>> series = SagittalSeries(np.zeros((3, 32, 24)), affine)
+    >>> series.shape, series.spacing_mm
+    ((3, 32, 24), (4.0, 1.0, 1.0))
     """
 
     voxels: FloatArray
@@ -87,6 +102,7 @@ class SagittalSeries:
     contrast: str = "other"
     facts: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    source: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         # A copy, so that freezing it does not freeze the caller's array.

@@ -18,8 +18,8 @@ LEVELS = (
 """From head to feet."""
 
 
-def from_head_to_feet(vertebrae: npt.NDArray[np.unsignedinteger]) -> list[int]:
-    """The labels of an array ``(slice, row, column)``, ordered by the row of their centre."""
+def order_vertebrae(vertebrae: npt.NDArray[np.unsignedinteger]) -> list[int]:
+    """The labels of an array ``(slice, row, column)``, from head to feet by their centres."""
     labels = np.unique(vertebrae[vertebrae > 0])
     rows = np.arange(vertebrae.shape[1])
     heights = {}
@@ -29,17 +29,17 @@ def from_head_to_feet(vertebrae: npt.NDArray[np.unsignedinteger]) -> list[int]:
     return sorted(heights, key=lambda label: (heights[label], label))
 
 
-def numbered_from(order: list[int], label: int, level: str) -> dict[int, str]:
-    """The levels of all vertebrae when one of them is known.
+def assign_levels(order: list[int], label: int, level: str) -> dict[int, str]:
+    """The levels of all vertebrae by that of one of them.
 
     Parameters
     ----------
     order : list of int
         Labels from head to feet, none of them missing between two others.
     label : int
-        The one that is known.
+        The one whose level is given; must be in ``order``, checked here.
     level : str
-        Its level, one of :data:`LEVELS`.
+        Its level, one of :data:`LEVELS`; checked here.
 
     Returns
     -------
@@ -49,7 +49,8 @@ def numbered_from(order: list[int], label: int, level: str) -> dict[int, str]:
     Raises
     ------
     SpinemetError
-        If the label is not there, or there are more vertebrae above or below than a spine has.
+        If there is no such label or level, or there are more vertebrae above or below than a
+        spine has.
     """
     if label not in order:
         raise SpinemetError("There is no vertebra at that place; click inside an outline.")
@@ -64,10 +65,10 @@ def numbered_from(order: list[int], label: int, level: str) -> dict[int, str]:
     return {number: LEVELS[first + k] for k, number in enumerate(order)}
 
 
-def relabelled(
+def relabel_vertebrae(
     vertebrae: npt.NDArray[np.unsignedinteger],
     levels: Mapping[int, str],
-    wanted: Mapping[int, str],
+    new_levels: Mapping[int, str],
 ) -> tuple[npt.NDArray[np.uint16], dict[int, str]]:
     """Give vertebrae other levels by giving them other numbers.
 
@@ -79,27 +80,28 @@ def relabelled(
     vertebrae : numpy.ndarray
         ``(slice, row, column)``.
     levels : mapping of int to str
-        What the numbers stand for now.
-    wanted : mapping of int to str
-        Level by label, for those that change or are named.
+        What the numbers stand for; of two numbers for one level the smaller is used.
+    new_levels : mapping of int to str
+        Level by label, for those that change or are named; no level twice.
 
     Returns
     -------
     vertebrae : numpy.ndarray
-        uint16, with the numbers of the wanted levels. A vertebra that had a wanted level and is
-        not itself renamed gets a number without a level.
+        uint16, with the numbers of the new levels. A vertebra that had one of these levels and
+        is not itself renamed gets a number without a level.
     levels : dict of int to str
-        Those given, and new ones where a level had no number yet.
+        The old ones, and new ones where a level had no number yet.
     """
-    known = dict(levels)
-    number_of = {level: number for number, level in sorted(known.items(), reverse=True)}
-    free = max([int(vertebrae.max(initial=0)), *known], default=0) + 1
-    for level in wanted.values():
+    all_levels = dict(levels)
+    # From the greatest down, so that of several numbers for one level the smallest remains.
+    number_of = {level: number for number, level in sorted(all_levels.items(), reverse=True)}
+    free = max([int(vertebrae.max(initial=0)), *all_levels], default=0) + 1
+    for level in new_levels.values():
         if level not in number_of:
-            known[free] = level
+            all_levels[free] = level
             number_of[level] = free
             free += 1
-    target = {label: number_of[level] for label, level in wanted.items()}
+    target = {label: number_of[level] for label, level in new_levels.items()}
     for label in np.unique(vertebrae[vertebrae > 0]).tolist():
         if label not in target and label in target.values():
             target[label] = free
@@ -107,4 +109,4 @@ def relabelled(
     table = np.arange(max(free, int(vertebrae.max(initial=0)) + 1), dtype=np.uint16)
     for label, number in target.items():
         table[label] = number
-    return table[vertebrae], known
+    return table[vertebrae], all_levels

@@ -265,7 +265,7 @@ class Case:
             and self.has_contour_files
         ):
             # From the first row on what the case came with is not looked at any more.
-            annotation = annotation.over(read_annotation(self.path / "contours", series))
+            annotation = annotation.complete_from(read_annotation(self.path / "contours", series))
         changed: dict[str, dict[int, LabelArray]] = {}
         for layer in annotation.holds:
             labels = getattr(annotation, layer)

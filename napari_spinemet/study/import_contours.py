@@ -115,4 +115,4 @@ def _joined(one: Annotation, other: Annotation) -> Annotation:
             f"Two of the files hold {' and '.join(both)} by {one.reader or 'the same reader'}; "
             "choose one of them."
         )
-    return replace(one.over(other), warnings=(*one.warnings, *other.warnings))
+    return replace(one.complete_from(other), warnings=(*one.warnings, *other.warnings))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ...contouring.body_interpolation import interpolate_bodies
 from ...contouring.region_growing import grow_region
 from ...contouring.slice_interpolation import interpolate_slices
-from ...contouring.vertebra_proposal import bodies_between, propose_vertebrae
+from ...contouring.vertebra_proposal import propose_vertebrae
 from ...errors import SpinemetError
 from ...imaging.edge_fitting import fit_to_edge
 from ...imaging.grids import mask_on_series
-from ...imaging.vertebra_levels import from_head_to_feet, numbered_from, relabelled
+from ...imaging.vertebra_levels import assign_levels, order_vertebrae, relabel_vertebrae
 from .layer_style import LEVELS_OF
 
 if TYPE_CHECKING:
@@ -143,10 +144,10 @@ class Drawing:
         """Give a vertebra its level, and number the others from it."""
         layer, _ = self._open(self._session.layers.vertebrae)
         labels = np.asarray(layer.data)
-        wanted = numbered_from(from_head_to_feet(labels), label, level)
+        wanted = assign_levels(order_vertebrae(labels), label, level)
         if not rest:
             wanted = {label: level}
-        numbered, levels = relabelled(labels, self.levels(), wanted)
+        numbered, levels = relabel_vertebrae(labels, self.levels(), wanted)
         layer.metadata[LEVELS_OF] = levels
         change(layer, dict(enumerate(numbered)))
 
@@ -173,7 +174,7 @@ class Drawing:
         """
         clicks = list(marks)
         if len(clicks) == 2:
-            clicks = bodies_between(series, *sorted(clicks, key=lambda c: c[1]))
+            clicks = interpolate_bodies(series, *sorted(clicks, key=lambda c: c[1]))
         return propose_vertebrae(series, clicks)
 
     def add_proposal(self, proposed: npt.NDArray[np.uint16], top_level: str) -> tuple[int, int]:
@@ -183,7 +184,7 @@ class Drawing:
         """
         layer, _ = self._open(self._session.layers.vertebrae)
         labels = np.asarray(layer.data)
-        names = numbered_from(from_head_to_feet(proposed), 1, top_level)
+        names = assign_levels(order_vertebrae(proposed), 1, top_level)
         drawn, skipped = labels.copy(), 0
         for number, level in names.items():
             body = proposed == number
