@@ -1,11 +1,13 @@
-"""Whole cohorts: operating points, cross-validation, the comparisons of the paper."""
+"""What a person does with a study: train, cross-validate, detect on many scans, judge, compare."""
 
-from .cross_validation.folds import CrossValidationResult, cross_validate, split_folds
+from .cross_validation import CrossValidationResult, cross_validate, split_folds
+from .map_source import MapSource
 from .operating_point_choice import OperatingPointChoice, choose_operating_point
 from .study_froc import SystemCurve, baseline_curves, study_curve
 
 __all__ = [
     "CrossValidationResult",
+    "MapSource",
     "OperatingPointChoice",
     "SystemCurve",
     "baseline_curves",

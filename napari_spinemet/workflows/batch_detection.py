@@ -8,23 +8,25 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..atomic_files import replace_atomically, write_text
-from ..detection import detect
+from ..detection.map_settings import DEFAULT_MAP_SETTINGS, MapSettings
+from ..detection.pipeline import detect_in_series
 from ..dicom import list_series, read_series
 from ..dicom.reading import content_hash
 from ..errors import Cancelled, SpinemetError
 from ..evaluation.pictures import detection_picture
 from ..imaging import OperatingPoint
-from ..jobs import CancelToken, EventCallback, Progressed
-from ..jobs.events import ignore
-from ..network import SiameseNet
+from ..jobs import UNATTENDED, JobContext
+from ..network.threads import torch_threads
 from ..study import Study
+from .map_source import MapSource
 from .task_scheduler import run_tasks
+from .worker_settings import THIS_PROCESS, WorkerSettings
 
 DONE, SKIPPED, FAILED = "done", "not usable", "failed"
 TASK = "detect"
@@ -68,31 +70,37 @@ def scans_in(folder: Path) -> list[tuple[str, Path]]:
     """
     if not folder.is_dir():
         raise SpinemetError(f"There is no folder {folder}; give one that holds one folder a scan.")
-    study = Study(folder).cases()
-    if study:
-        return [(case.name, case.scan) for case in study]
-    held = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    parts = [p for p in held if p.is_dir() or p.suffix.lower() == ".zip"]
-    if not parts and held:
-        return [(folder.name, folder)]
-    if not held:
+    cases = Study(folder).cases()
+    if cases:
+        return [(case.name, case.scan) for case in cases]
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    if not entries:
         raise SpinemetError(f"There is nothing in {folder}; give a folder of scans.")
-    return [(p.name, p) for p in held]
+    if not any(p.is_dir() or p.suffix.lower() == ".zip" for p in entries):
+        return [(folder.name, folder)]
+    return [(p.name, p) for p in entries]
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One series to be detected on, and where its report goes."""
+
+    key: tuple[int, int]
+    row: ScanRow
+    scan: Path
+    report_folder: Path
+    fingerprint: str
 
 
 def detect_many(
     folder: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    model: SiameseNet,
-    identity: str,
+    out_folder: str | os.PathLike[str],
+    source: MapSource,
     point: OperatingPoint,
     *,
-    settings: Mapping[str, Any] | None = None,
-    scheduler: str | None = None,
-    workers: int | None = None,
-    threads: int | None = None,
-    on_event: EventCallback = ignore,
-    cancel: CancelToken | None = None,
+    settings: MapSettings = DEFAULT_MAP_SETTINGS,
+    where: WorkerSettings = THIS_PROCESS,
+    job: JobContext = UNATTENDED,
 ) -> list[ScanRow]:
     """Run a model on every series of a folder that it can be run on.
 
@@ -100,105 +108,103 @@ def detect_many(
     ----------
     folder : path-like
         A study, or a folder that holds one folder, zip or file a scan.
-    out : path-like
+    out_folder : path-like
         Receives a folder a series with its report and picture, and ``table.csv``. What is there
         from the same model, settings and images is not made again.
-    model : SiameseNet
-    identity : str
-        Of the model, as its card says.
+    source : MapSource
+        A model.
     point : OperatingPoint
-    settings : mapping, optional
-        Of :func:`~napari_spinemet.likelihood_map`, as plain values.
-    scheduler, workers
-        Where it is computed, see :func:`.run_tasks`. Workers read the scans themselves, at the
-        same paths.
-    threads : int, optional
-        Processor threads of each task.
-    on_event, cancel
-        See :mod:`~napari_spinemet.jobs`.
+    settings : MapSettings
+    where : WorkerSettings
+        Workers read the scans themselves, at the same paths.
+    job : JobContext
 
     Returns
     -------
     list of ScanRow
         In the order of the scans; a failure is a row.
     """
-    root, options = Path(out), dict(settings or {})
-    told = json.dumps([identity, asdict(point), options], sort_keys=True, default=str)
-    rows: dict[tuple[int, int], ScanRow] = {}
-    tasks: list[tuple[Any, ...]] = []
-    places: list[tuple[tuple[int, int], ScanRow, Path, str]] = []
-    scans = scans_in(Path(folder))
-    for number, (name, place) in enumerate(scans):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        on_event(Progressed("look", number + 1, len(scans), f"looking at {name}"))
-        try:
-            found = list_series(place)
-        except SpinemetError as error:
-            rows[number, 0] = ScanRow(name, "", "", FAILED, reason=str(error))
-            continue
-        for part, summary in enumerate(found):
-            key, uid = (number, part), summary.series_uid
-            row = ScanRow(name, summary.description, uid, SKIPPED, reason=summary.reason)
-            rows[key] = row
-            if not summary.detectable:
-                continue
-            target = root / name / hashlib.sha256(uid.encode()).hexdigest()[:12]
-            mark = hashlib.sha256(f"{told} {content_hash(place, uid)}".encode()).hexdigest()
-            known = _known(target / "report.json", mark)
-            if known is not None:
-                rows[key] = known
-                continue
-            tasks.append((str(place), uid, identity, point, options, threads))
-            places.append((key, row, target, mark))
+    root = Path(out_folder)
+    identity = source.card.identity
+    facts = [identity, asdict(point), settings.to_dict()]
+    rows, tasks = _plan(scans_in(Path(folder)), root, json.dumps(facts, sort_keys=True), job)
 
-    def done(task: int, result: tuple[dict[str, Any] | None, bytes, str]) -> None:
-        key, row, target, mark = places[task]
+    def keep(number: int, result: tuple[dict[str, Any] | None, bytes, str]) -> None:
+        task = tasks[number]
         report, picture, reason = result
-        rows[key] = _row(row, report, reason)
+        rows[task.key] = _filled_row(task.row, report, reason)
         if report is not None:
-            with replace_atomically(target / "detections.png") as temporary:
+            with replace_atomically(task.report_folder / "detections.png") as temporary:
                 temporary.write_bytes(picture)
-            kept = {**report, "mark": mark, "row": asdict(rows[key])}
-            write_text(target / "report.json", json.dumps(kept, indent=1) + "\n")
+            record = {**report, "mark": task.fingerprint, "row": asdict(rows[task.key])}
+            write_text(task.report_folder / "report.json", json.dumps(record, indent=1) + "\n")
 
     run_tasks(
         _detect_one,
-        tasks,
-        shared=(model,),
-        scheduler=scheduler,
-        workers=workers,
+        [
+            (str(task.scan), task.row.series_uid, identity, point, settings, where.threads)
+            for task in tasks
+        ],
+        shared=(source.network,),
+        scheduler=where.scheduler,
+        workers=where.workers,
         task=TASK,
-        on_done=done,
-        on_event=on_event,
-        cancel=cancel,
+        on_done=keep,
+        job=job,
     )
     table = [rows[key] for key in sorted(rows)]
     write_text(root / "table.csv", _as_csv(table))
     return table
 
 
+def _plan(
+    scans: Sequence[tuple[str, Path]], root: Path, facts: str, job: JobContext
+) -> tuple[dict[tuple[int, int], ScanRow], list[_Task]]:
+    """The rows that are known without detection, and the series to be detected on."""
+    rows: dict[tuple[int, int], ScanRow] = {}
+    tasks: list[_Task] = []
+    for number, (name, scan) in enumerate(scans):
+        job.raise_if_cancelled()
+        job.progress("look", number + 1, len(scans), f"looking at {name}")
+        try:
+            summaries = list_series(scan)
+        except SpinemetError as error:
+            rows[number, 0] = ScanRow(name, "", "", FAILED, reason=str(error))
+            continue
+        for part, summary in enumerate(summaries):
+            key, uid = (number, part), summary.series_uid
+            rows[key] = ScanRow(name, summary.description, uid, SKIPPED, reason=summary.reason)
+            if not summary.detectable:
+                continue
+            report_folder = root / name / hashlib.sha256(uid.encode()).hexdigest()[:12]
+            content = f"{facts} {content_hash(scan, uid)}"
+            fingerprint = hashlib.sha256(content.encode()).hexdigest()
+            former = _former_row(report_folder / "report.json", fingerprint)
+            if former is not None:
+                rows[key] = former
+            else:
+                tasks.append(_Task(key, rows[key], scan, report_folder, fingerprint))
+    return rows, tasks
+
+
 def _detect_one(
     shared: Sequence[Any],
-    place: str,
+    scan: str,
     uid: str,
     identity: str,
     point: OperatingPoint,
-    options: dict[str, Any],
+    settings: MapSettings,
     threads: int | None,
     *,
-    on_event: EventCallback,
-    cancel: CancelToken | None,
+    job: JobContext,
 ) -> tuple[dict[str, Any] | None, bytes, str]:
     """Report and picture of one series, or why there is none."""
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
     try:
-        series = read_series(place, uid)
-        result = detect(series, shared[0], point, identity=identity, cancel=cancel, **options)
-        with tempfile.TemporaryDirectory() as folder:
+        with torch_threads(threads), tempfile.TemporaryDirectory() as folder:
+            series = read_series(scan, uid)
+            result = detect_in_series(
+                series, shared[0], point, settings, identity=identity, job=job.without_events()
+            )
             picture = Path(folder) / "detections.png"
             detection_picture(series, result, picture)
             return result.to_dict(), picture.read_bytes(), ""
@@ -211,28 +217,26 @@ def _detect_one(
         return None, b"", f"The program failed on it ({type(error).__name__}: {text}); report it."
 
 
-def _row(row: ScanRow, report: dict[str, Any] | None, reason: str) -> ScanRow:
-    facts = {**asdict(row), "reason": reason}
+def _filled_row(row: ScanRow, report: dict[str, Any] | None, reason: str) -> ScanRow:
     if report is None:
-        return ScanRow(**{**facts, "status": FAILED})
-    found = report["detections"]
-    return ScanRow(
-        **{
-            **facts,
-            "status": DONE,
-            "findings": len(report["findings"]),
-            "largest_cm2": round(max((d["area_cm2"] for d in found), default=0.0), 2),
-            "peak": round(max((d["peak"] for d in found), default=0.0), 3),
-            "seconds": round(float(report["seconds"]), 2),
-        }
+        return replace(row, status=FAILED, reason=reason)
+    detections = report["detections"]
+    return replace(
+        row,
+        reason=reason,
+        status=DONE,
+        findings=len(report["findings"]),
+        largest_cm2=round(max((d["area_cm2"] for d in detections), default=0.0), 2),
+        peak=round(max((d["peak"] for d in detections), default=0.0), 3),
+        seconds=round(float(report["seconds"]), 2),
     )
 
 
-def _known(report: Path, mark: str) -> ScanRow | None:
+def _former_row(report: Path, fingerprint: str) -> ScanRow | None:
     """The row of a series that was done before with all the same."""
     try:
-        held = json.loads(report.read_text(encoding="utf-8"))
-        return ScanRow(**held["row"]) if held["mark"] == mark else None
+        record = json.loads(report.read_text(encoding="utf-8"))
+        return ScanRow(**record["row"]) if record["mark"] == fingerprint else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from ..errors import SpinemetError
 from ..evaluation import FrocComparison, compare_froc
-from ..evaluation.froc import froc
+from ..evaluation.froc import froc_curve
 from ..imaging import Annotation, FrocCase, SagittalSeries
-from ..jobs import CancelToken, EventCallback, Progressed
-from ..jobs.events import ignore
-from ..network import ModelCard, SiameseNet, scan_fingerprint, scans_trained_on
+from ..jobs import UNATTENDED, JobContext
+from ..network import ModelCard, scan_fingerprint, scans_trained_on
 from ..study import Case, Study
-from .study_froc import SystemCurve, model_map
+from .map_source import MapSource
+from .study_froc import SystemCurve
 
 TASK = "compare"
 
@@ -38,58 +38,66 @@ class ModelComparison:
     difference: FrocComparison | None
 
 
-def trained_on(card: ModelCard, series: SagittalSeries) -> bool:
-    """Whether a model learned from a scan, as far as its card tells."""
+def was_trained_on(card: ModelCard, series: SagittalSeries) -> bool:
+    """Whether a model learned from a scan, as far as its card tells.
+
+    Parameters
+    ----------
+    card : ModelCard
+    series : SagittalSeries
+    """
     return scan_fingerprint(series) in scans_trained_on(card.training)
 
 
 def compare_models(
-    study: Study,
-    models: tuple[tuple[SiameseNet, ModelCard], tuple[SiameseNet, ModelCard]],
-    *,
-    device: str = "auto",
-    on_event: EventCallback = ignore,
-    cancel: CancelToken | None = None,
+    study: Study, models: tuple[MapSource, MapSource], *, job: JobContext = UNATTENDED
 ) -> ModelComparison:
     """Compare two models on the contoured cases of a study that neither was trained on.
+
+    Parameters
+    ----------
+    study : Study
+        Maps that are made here are kept there.
+    models : tuple of MapSource
+        The first and the second.
+    job : JobContext
 
     Raises
     ------
     SpinemetError
-        If there are none, or none with a lesion.
+        If there are no such cases, or none with a lesion.
     """
-    used: list[tuple[Case, SagittalSeries, Annotation]] = []
+    unseen: list[tuple[Case, Annotation]] = []
     left_out = []
     for case, series, annotation in study.contoured_cases():
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        if any(trained_on(card, series) for _, card in models):
+        job.raise_if_cancelled()
+        if any(was_trained_on(model.card, series) for model in models):
             left_out.append(case.name)
         else:
-            used.append((case, series, annotation))
-    if not any(annotation.lesions.any() for _, _, annotation in used):
+            unseen.append((case, annotation))
+    if not any(annotation.lesions.any() for _, annotation in unseen):
         raise SpinemetError(
             "Every contoured case with a lesion was trained on by one of the two models; contour "
             "another case to compare them on."
         )
-    total = 2 * len(used)
 
-    def cases(number: int) -> Iterator[FrocCase]:
-        network, card = models[number]
-        for k, (case, _, annotation) in enumerate(used, 1):
-            made = model_map(study, case, network, card.identity, device=device, cancel=cancel)
-            on_event(Progressed(TASK, number * len(used) + k, total, f"{card.name}: {case.name}"))
-            yield FrocCase(case.name, ((made, annotation),))
+    def froc_cases(number: int) -> Iterator[FrocCase]:
+        model = models[number]
+        for k, (case, annotation) in enumerate(unseen, 1):
+            likelihood = model.made_map_of(study, case, job=job)
+            message = f"{model.card.name}: {case.name}"
+            job.progress(TASK, number * len(unseen) + k, 2 * len(unseen), message)
+            yield FrocCase(case.name, ((likelihood, annotation),))
 
-    curves = []
-    for number, (_, card) in enumerate(models):
-        point = card.operating_point
-        curve = froc(
-            cases(number), min_area_cm2=point.min_area_cm2, weight=point.weight, gate=point.gate
+    one, other = (
+        SystemCurve(
+            model.card.name,
+            froc_curve(froc_cases(number), model.card.operating_point),
+            model.card.operating_point,
         )
-        curves.append(SystemCurve(card.name, curve, point))
-    one, other = curves
-    difference = compare_froc(one.curve, other.curve) if len(used) > 1 else None
+        for number, model in enumerate(models)
+    )
+    difference = compare_froc(one.curve, other.curve) if len(unseen) > 1 else None
     return ModelComparison(
-        tuple(case.name for case, _, _ in used), tuple(left_out), (one, other), difference
+        tuple(case.name for case, _ in unseen), tuple(left_out), (one, other), difference
     )

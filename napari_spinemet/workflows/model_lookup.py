@@ -8,7 +8,14 @@ from ..study import Study
 
 
 def model_file(study: Study, identity: str) -> str:
-    """Name of a shipped model, or file of one of the study's, by its identity; empty if gone."""
+    """Name of a shipped model, or file of one of the study's; empty if it is gone.
+
+    Parameters
+    ----------
+    study : Study
+    identity : str
+        As the card says.
+    """
     for name in (*model_names(), *map(str, study.model_files())):
         try:
             if load_card(name).identity == identity:

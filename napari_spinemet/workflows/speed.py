@@ -9,15 +9,16 @@ from statistics import median
 
 import torch
 
-from ..detection import likelihood_map
+from ..detection.engines import map_series
+from ..detection.map_settings import MapSettings
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
-from ..jobs import CancelToken, Event, EventCallback, Finished, Progressed, Started
-from ..jobs.events import ignore
+from ..jobs import UNATTENDED, Event, Finished, JobContext, Progressed, Started
 from ..network import SiameseNet
 from ..network.devices import choose_device
 from ..phantom.case import make_case
-from ..training import TrainingConfig, train
+from ..training import TrainingConfig
+from ..training.loop import train_network
 
 TASK = "benchmark"
 EPOCH = 85_503
@@ -60,26 +61,53 @@ class Measurement:
 
 def describe_device(device: str = "auto") -> str:
     """The device in words, with the number of threads where it is a processor."""
-    where = choose_device(device)
+    torch_device = choose_device(device)
     name = (
-        torch.cuda.get_device_name(where)
-        if where.type == "cuda"
-        else f"{where.type}, {torch.get_num_threads()} threads"
+        torch.cuda.get_device_name(torch_device)
+        if torch_device.type == "cuda"
+        else f"{torch_device.type}, {torch.get_num_threads()} threads"
     )
     return f"{name}, torch {torch.__version__}"
 
 
+@dataclass(frozen=True)
+class SpeedSettings:
+    """What is timed, and how much of it.
+
+    Attributes
+    ----------
+    device, precision : str
+        As for :class:`.MapSettings` and :class:`.TrainingConfig`.
+    samples : int
+        To train on; the paper's epoch by default.
+    stride : int
+        Window by window, every so-many-th pixel is evaluated; 1 for the whole case.
+    repeats : int
+        Dense detections, after one that warms up; their median counts.
+
+    Raises
+    ------
+    SpinemetError
+        If one of the numbers is below 1.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    samples: int = EPOCH
+    stride: int = 1
+    repeats: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.samples, self.stride, self.repeats) < 1:
+            raise SpinemetError("Samples, stride and repeats are at least 1.")
+
+
 def measure_speed(
     model: SiameseNet,
+    settings: SpeedSettings | None = None,
     *,
-    device: str = "auto",
-    precision: str = "auto",
-    samples: int = EPOCH,
-    stride: int = 1,
-    repeats: int = 3,
     config: TrainingConfig | None = None,
-    on_event: EventCallback = ignore,
-    cancel: CancelToken | None = None,
+    job: JobContext = UNATTENDED,
 ) -> list[Measurement]:
     """Time detection of a phantom case and training on phantoms, each in both ways.
 
@@ -87,93 +115,95 @@ def measure_speed(
     ----------
     model : SiameseNet
         In dense form.
-    device, precision : str
-        As for :func:`.likelihood_map` and :class:`.TrainingConfig`.
-    samples : int
-        To train on; the paper's epoch by default.
-    stride : int
-        Window by window, every so-many-th pixel is evaluated; 1 for the whole case.
-    repeats : int
-        Dense detections, after one that warms up; their median counts.
+    settings : SpeedSettings, optional
     config : TrainingConfig, optional
         Other settings of the training.
-    on_event : callable, optional
-    cancel : CancelToken, optional
+    job : JobContext
 
     Returns
     -------
     list of Measurement
         Detection dense, detection by windows, training on blocks, training on windows.
+
+    Raises
+    ------
+    SpinemetError
+        If the model has the patch form.
     """
-    if min(samples, stride, repeats) < 1:
-        raise SpinemetError("Samples, stride and repeats are at least 1.")
+    settings = settings or SpeedSettings()
     if model.form != "dense":
         raise SpinemetError("Only the dense form has both engines; choose a model of that form.")
-    on_event(Started(TASK, 4))
+    job.report(Started(TASK, 4))
     cases = [make_case((2017, k)) for k in range(3)]
     series = cases[0].series
-
-    def detection(engine: str, step: int) -> tuple[float, int, int]:
-        started = time.perf_counter()
-        made = likelihood_map(
-            series,
-            model,
-            engine=engine,
-            stride=step,
-            device=device,
-            precision=precision,
-            cancel=cancel,
-        )
-        seconds = time.perf_counter() - started
-        slices, rows, _ = made.values.shape
-        columns = made.columns[1] - made.columns[0]
-        # The last row and column are evaluated in any case.
-        picked = [(n - 1) // step + 1 + ((n - 1) % step > 0) for n in (rows, columns)]
-        return seconds, slices * picked[0] * picked[1], slices * rows * columns
-
-    dense = [detection("dense", 1) for _ in range(repeats + 1)][1:]
-    results = [
-        Measurement("detection, dense", dense[0][1], median(d[0] for d in dense), dense[0][2])
-    ]
-    on_event(Progressed(TASK, 1, 4, results[-1].name))
-    seconds, evaluated, whole = detection("patch", stride)
-    results.append(Measurement("detection, window by window", evaluated, seconds, whole))
-    on_event(Progressed(TASK, 2, 4, results[-1].name))
+    timings = [
+        _time_detection(series, model, settings, "dense", 1, job)
+        for _ in range(settings.repeats + 1)
+    ][1:]
+    _, amount, whole = timings[0]
+    seconds = median(t[0] for t in timings)
+    results = [Measurement("detection, dense", amount, seconds, whole)]
+    job.progress(TASK, 1, 4, results[-1].name)
+    seconds, amount, whole = _time_detection(series, model, settings, "patch", settings.stride, job)
+    results.append(Measurement("detection, window by window", amount, seconds, whole))
+    job.progress(TASK, 2, 4, results[-1].name)
     base = config or TrainingConfig()
-    for done, method in enumerate(("blocks", "windows"), 3):
-        settings = replace(
+    for step, method in enumerate(("blocks", "windows"), 3):
+        training = replace(
             base,
             method=method,
-            device=device,
-            precision=precision,
+            device=settings.device,
+            precision=settings.precision,
             epochs=1,
-            batches_per_epoch=max(1, samples // base.batch_size),
+            batches_per_epoch=max(1, settings.samples // base.batch_size),
             learning_rate=None,
         )
-        results.append(_training(settings, [(c.series, c.annotation) for c in cases], cancel))
-        on_event(Progressed(TASK, done, 4, results[-1].name))
-    on_event(Finished(TASK, sum(m.seconds for m in results)))
+        results.append(_time_training(training, [(c.series, c.annotation) for c in cases], job))
+        job.progress(TASK, step, 4, results[-1].name)
+    job.report(Finished(TASK, sum(m.seconds for m in results)))
     return results
 
 
-def _training(
+def _time_detection(
+    series: SagittalSeries,
+    model: SiameseNet,
+    settings: SpeedSettings,
+    engine: str,
+    stride: int,
+    job: JobContext,
+) -> tuple[float, int, int]:
+    """Seconds of a map, locations that were evaluated, and locations of the whole case."""
+    map_settings = MapSettings(
+        engine=engine, stride=stride, device=settings.device, precision=settings.precision
+    )
+    start_time = time.perf_counter()
+    likelihood = map_series(series, model, map_settings, job=job.without_events())
+    seconds = time.perf_counter() - start_time
+    slices, rows, _ = likelihood.values.shape
+    columns = likelihood.columns[1] - likelihood.columns[0]
+    # The last row and column are evaluated in any case.
+    picks = [(n - 1) // stride + 1 + ((n - 1) % stride > 0) for n in (rows, columns)]
+    return seconds, slices * picks[0] * picks[1], slices * rows * columns
+
+
+def _time_training(
     config: TrainingConfig,
     cases: Sequence[tuple[SagittalSeries, Annotation]],
-    cancel: CancelToken | None,
+    job: JobContext,
 ) -> Measurement:
-    started = 0.0
+    start_time = 0.0
     device = choose_device(config.device)
-    spent = []
+    timings = []
 
     def listen(event: Event) -> None:
-        nonlocal started
+        nonlocal start_time
         if isinstance(event, Started):
-            started = time.perf_counter()
+            start_time = time.perf_counter()
         elif isinstance(event, Progressed) and event.done == event.total:
-            if device.type == "cuda":
+            if device.type == "cuda":  # work there is only queued until somebody waits for it
                 torch.cuda.synchronize(device)
-            spent.append(time.perf_counter() - started)
+            timings.append(time.perf_counter() - start_time)
 
-    train(cases, config, on_event=listen, cancel=cancel)
+    train_network(cases, config, job=JobContext(listen, job.cancel))
     amount = config.batch_size * (config.batches_per_epoch or 1)
-    return Measurement(f"training on {config.method}", amount, spent[0], EPOCH)
+    return Measurement(f"training on {config.method}", amount, timings[0], EPOCH)

@@ -1,4 +1,4 @@
-"""FROC of a model, of a cross-validation and of the baselines over the contoured cases of a study."""
+"""FROC of a model, a cross-validation and the baselines over the contoured cases of a study."""
 
 from __future__ import annotations
 

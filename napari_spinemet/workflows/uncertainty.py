@@ -13,11 +13,9 @@ import numpy as np
 
 from ..errors import Cancelled, SpinemetError
 from ..imaging import LikelihoodMap
-from ..jobs import CancelToken, EventCallback, Progressed
-from ..jobs.events import ignore
-from ..network import SiameseNet
+from ..jobs import UNATTENDED, JobContext
 from ..study import Study
-from .study_froc import model_map
+from .map_source import MapSource
 
 TASK = "rank"
 
@@ -49,13 +47,7 @@ def mean_entropy(likelihood: LikelihoodMap) -> float:
 
 
 def rank_cases(
-    study: Study,
-    model: SiameseNet,
-    identity: str,
-    *,
-    device: str = "auto",
-    on_event: EventCallback = ignore,
-    cancel: CancelToken | None = None,
+    study: Study, source: MapSource, *, job: JobContext = UNATTENDED
 ) -> list[CaseUncertainty]:
     """Cases without contours, the most doubtful first; those that cannot be read last.
 
@@ -63,23 +55,20 @@ def rank_cases(
     ----------
     study : Study
         Maps that are made here are kept there.
-    model : SiameseNet
-    identity : str
-        Of the model, as its card says.
-    device, on_event, cancel
-        See :func:`~napari_spinemet.likelihood_map`.
+    source : MapSource
+        A model.
+    job : JobContext
     """
-    bare = [case for case, state in study.states() if not state.has_contours]
-    found = []
-    for number, case in enumerate(bare, 1):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
+    cases = [case for case, state in study.states() if not state.has_contours]
+    ranking = []
+    for number, case in enumerate(cases, 1):
+        job.raise_if_cancelled()
         try:
-            made = model_map(study, case, model, identity, device=device, cancel=cancel)
-            found.append(CaseUncertainty(case.name, mean_entropy(made)))
+            likelihood = source.made_map_of(study, case, job=job)
+            ranking.append(CaseUncertainty(case.name, mean_entropy(likelihood)))
         except Cancelled:
             raise
         except SpinemetError as error:  # one bad scan must not hide the others
-            found.append(CaseUncertainty(case.name, None, str(error)))
-        on_event(Progressed(TASK, number, len(bare), case.name))
-    return sorted(found, key=lambda u: (u.bits is None, -(u.bits or 0.0), u.case))
+            ranking.append(CaseUncertainty(case.name, None, str(error)))
+        job.progress(TASK, number, len(cases), case.name)
+    return sorted(ranking, key=lambda u: (u.bits is None, -(u.bits or 0.0), u.case))
