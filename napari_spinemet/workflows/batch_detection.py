@@ -22,13 +22,14 @@ from ..errors import Cancelled, SpinemetError
 from ..evaluation.pictures import detection_picture
 from ..imaging import OperatingPoint
 from ..jobs import UNATTENDED, JobContext
+from ..network import SiameseNet
 from ..network.threads import torch_threads
 from ..study import Study
 from .map_source import MapSource
 from .task_scheduler import run_tasks
 from .worker_settings import THIS_PROCESS, WorkerSettings
 
-DONE, SKIPPED, FAILED = "done", "not usable", "failed"
+STATUS_DONE, STATUS_SKIPPED, STATUS_FAILED = "done", "not usable", "failed"
 TASK = "detect"
 
 
@@ -99,7 +100,7 @@ def detect_many(
     point: OperatingPoint,
     *,
     settings: MapSettings = DEFAULT_MAP_SETTINGS,
-    where: WorkerSettings = THIS_PROCESS,
+    workers: WorkerSettings = THIS_PROCESS,
     job: JobContext = UNATTENDED,
 ) -> list[ScanRow]:
     """Run a model on every series of a folder that it can be run on.
@@ -115,7 +116,7 @@ def detect_many(
         A model.
     point : OperatingPoint
     settings : MapSettings
-    where : WorkerSettings
+    workers : WorkerSettings
         Workers read the scans themselves, at the same paths.
     job : JobContext
 
@@ -142,12 +143,12 @@ def detect_many(
     run_tasks(
         _detect_one,
         [
-            (str(task.scan), task.row.series_uid, identity, point, settings, where.threads)
+            (str(task.scan), task.row.series_uid, identity, point, settings, workers.threads)
             for task in tasks
         ],
         shared=(source.network,),
-        scheduler=where.scheduler,
-        workers=where.workers,
+        scheduler=workers.scheduler,
+        workers=workers.workers,
         task=TASK,
         on_done=keep,
         job=job,
@@ -169,11 +170,13 @@ def _plan(
         try:
             summaries = list_series(scan)
         except SpinemetError as error:
-            rows[number, 0] = ScanRow(name, "", "", FAILED, reason=str(error))
+            rows[number, 0] = ScanRow(name, "", "", STATUS_FAILED, reason=str(error))
             continue
         for part, summary in enumerate(summaries):
             key, uid = (number, part), summary.series_uid
-            rows[key] = ScanRow(name, summary.description, uid, SKIPPED, reason=summary.reason)
+            rows[key] = ScanRow(
+                name, summary.description, uid, STATUS_SKIPPED, reason=summary.reason
+            )
             if not summary.detectable:
                 continue
             report_folder = root / name / hashlib.sha256(uid.encode()).hexdigest()[:12]
@@ -188,7 +191,7 @@ def _plan(
 
 
 def _detect_one(
-    shared: Sequence[Any],
+    networks: Sequence[SiameseNet],
     scan: str,
     uid: str,
     identity: str,
@@ -203,7 +206,7 @@ def _detect_one(
         with torch_threads(threads), tempfile.TemporaryDirectory() as folder:
             series = read_series(scan, uid)
             result = detect_in_series(
-                series, shared[0], point, settings, identity=identity, job=job.without_events()
+                series, networks[0], point, settings, identity=identity, job=job.without_events()
             )
             picture = Path(folder) / "detections.png"
             detection_picture(series, result, picture)
@@ -219,12 +222,12 @@ def _detect_one(
 
 def _filled_row(row: ScanRow, report: dict[str, Any] | None, reason: str) -> ScanRow:
     if report is None:
-        return replace(row, status=FAILED, reason=reason)
+        return replace(row, status=STATUS_FAILED, reason=reason)
     detections = report["detections"]
     return replace(
         row,
         reason=reason,
-        status=DONE,
+        status=STATUS_DONE,
         findings=len(report["findings"]),
         largest_cm2=round(max((d["area_cm2"] for d in detections), default=0.0), 2),
         peak=round(max((d["peak"] for d in detections), default=0.0), 3),

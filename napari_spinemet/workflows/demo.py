@@ -36,12 +36,12 @@ def run_demo_headless(out_folder: Path, *, job: JobContext = UNATTENDED) -> dict
     model, card = load_model(), load_card()
     point = card.operating_point
     froc_cases, reports = [], []
-    contoured = list(study.contoured_cases())
-    for number, (case, series, annotation) in enumerate(contoured, 1):
+    cases = list(study.contoured_cases())
+    for number, (case, series, annotation) in enumerate(cases, 1):
         result = detect_in_series(
             series, model, point, identity=card.identity, job=job.without_events()
         )
-        job.progress("demo", number, len(contoured), case.name)
+        job.progress("demo", number, len(cases), case.name)
         detection_picture(series, result, out_folder / f"{case.name}.png", annotation)
         regions = region_centres(annotation, series.spacing_mm)
         reports.append(

@@ -17,15 +17,24 @@ def froc_report(systems: Sequence[SystemCurve], model: str) -> dict[str, Any]:
     likelihoods are, so another threshold must be rounded to float32 before it is looked up.
     ``at_operating_point`` is of the first system, the model: what the plain detectors beside it
     are thresholded by is no likelihood.
+
+    Parameters
+    ----------
+    systems : sequence of SystemCurve
+        Of the same cases; the model first.
+    model : str
+        Its identity.
     """
     first = systems[0].curve
     rates = first.at(systems[0].point.threshold)
-    at = dict(zip(("tp_rate", "fp_mean_over_slices", "fp_per_scan"), rates, strict=True))
+    rates_at_point = dict(
+        zip(("tp_rate", "fp_mean_over_slices", "fp_per_scan"), rates, strict=True)
+    )
     return {
         "model": model,
         "cases": len(first.cases),
         "cases_with_lesions": sum(c.has_regions for c in first.cases),
-        "at_operating_point": {**systems[0].point.to_dict(), **at},
+        "at_operating_point": {**systems[0].point.to_dict(), **rates_at_point},
         "systems": {
             s.name: {
                 "operating_point": s.point.to_dict(),

@@ -90,9 +90,9 @@ class MapSource:
             If the study holds none of that name, or its networks are lost.
         """
         identity = MapIdentity.of_cross_validation(name)
-        stored = study.map_identities()
-        if identity.folder not in {i.folder for i in stored}:
-            names = [i.source for i in stored if i.is_cross_validation]
+        identities = study.map_identities()
+        if identity.folder not in {i.folder for i in identities}:
+            names = [i.source for i in identities if i.is_cross_validation]
             others = f"there are {', '.join(names)}; choose one of them, or run" if names else "run"
             raise SpinemetError(
                 f"{study.path} holds no maps of a cross-validation '{name}'; {others} "
@@ -138,9 +138,9 @@ class MapSource:
         LikelihoodMap or None
             None for a case that the cross-validation did not hold.
         """
-        stored = study.likelihood_map(case, self.identity)
-        if stored is not None or not self.can_make_maps:
-            return stored
+        likelihood = study.likelihood_map(case, self.identity)
+        if likelihood is not None or not self.can_make_maps:
+            return likelihood
         settings = MapSettings(columns=self.identity.columns, device=self.device)
         likelihood = map_series(case.series(), self.network, settings, job=job.without_events())
         study.save_likelihood_map(case, self.identity, likelihood)
@@ -193,12 +193,12 @@ def single_resolution_sources(study: Study, source: MapSource) -> list[tuple[Map
 
 def _stored_sources(study: Study) -> Iterator[tuple[MapIdentity, ModelCard]]:
     """What the study holds maps of and still knows the card of."""
-    stored = study.map_identities()
-    for identity in stored:
+    identities = study.map_identities()
+    for identity in identities:
         card = _fold_card(study, identity.source) if identity.is_cross_validation else None
         if card is not None:
             yield identity, card
-    folders = {identity.folder for identity in stored}
+    folders = {identity.folder for identity in identities}
     for path in study.model_files():
         with suppress(SpinemetError):  # a model whose card is lost has no say
             card = load_card(path)

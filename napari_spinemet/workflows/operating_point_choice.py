@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -19,7 +19,7 @@ from ..network import load_card
 
 AREAS_CM2 = (1.0, 1.5, 2.0, 3.0, 5.0)
 WEIGHTS = (1 / 3, 0.4, 0.5, 0.6)
-CLEARLY = 2.0
+CLEAR_ADVANTAGE = 2.0
 """Standard errors by which other settings must find more than the default ones."""
 
 
@@ -101,9 +101,19 @@ def choose_operating_point(
             f"No setting stays at {max_fp_per_scan} false positives per scan; allow more."
         )
     default_point = default_point or load_card().operating_point
+    return _unless_clearly_better(choices, default_point, has_gate=has_vertebra)
+
+
+def _unless_clearly_better(
+    choices: Mapping[tuple[float, float, bool], OperatingPointChoice],
+    default_point: OperatingPoint,
+    *,
+    has_gate: bool,
+) -> OperatingPointChoice:
+    """The default settings, unless others find clearly more; then the best of those."""
     # No weight is none of those to try.
     weight = -1.0 if default_point.weight is None else default_point.weight
-    default_key = weight, default_point.min_area_cm2, float(default_point.gate and has_vertebra)
+    default_key = weight, default_point.min_area_cm2, float(default_point.gate and has_gate)
     default = next((c for key, c in choices.items() if np.allclose(key, default_key)), None)
     better = [c for c in choices.values() if default is None or _clearly_more(c, default)]
     if default is not None and not better:
@@ -159,7 +169,7 @@ def joint_point(points: Sequence[OperatingPoint]) -> OperatingPoint:
 
 
 def _clearly_more(one: OperatingPointChoice, other: OperatingPointChoice) -> bool:
-    """Whether its rate is higher by :data:`CLEARLY` standard errors over the same cases."""
+    """Whether its rate is higher by :data:`CLEAR_ADVANTAGE` standard errors over the same cases."""
     first, second = (
         np.array(
             [case.at(np.array([c.point.threshold], np.float32))[0][0] for case in c.curve.cases]
@@ -170,4 +180,4 @@ def _clearly_more(one: OperatingPointChoice, other: OperatingPointChoice) -> boo
     gain = gain[~np.isnan(gain)]  # cases without a lesion have no rate
     if len(gain) < 2:
         return bool(gain.sum() > 0)
-    return bool(gain.mean() > CLEARLY * gain.std(ddof=1) / np.sqrt(len(gain)))
+    return bool(gain.mean() > CLEAR_ADVANTAGE * gain.std(ddof=1) / np.sqrt(len(gain)))

@@ -53,10 +53,10 @@ class FoldStore:
             write_text(path, text + "\n")
             return
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
+            stored_fingerprint = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
         except (ValueError, KeyError, TypeError):
-            stored = ""
-        if stored != fingerprint:
+            stored_fingerprint = ""
+        if stored_fingerprint != fingerprint:
             raise SpinemetError(
                 f"{self._folder} holds a cross-validation of other settings or cases; choose "
                 "another folder."

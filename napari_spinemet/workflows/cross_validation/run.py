@@ -174,40 +174,26 @@ def cross_validate(
     >>> import numpy as np
     >>> import napari_spinemet as spinemet
     >>> affine = np.array([[3.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-    >>> lesions = np.zeros((1, 24, 24), dtype=np.uint16)
-    >>> lesions[0, 8:14, 8:14] = 1
-    >>> rng = np.random.default_rng(0)
-    >>> cases = [
-    ...     (
-    ...         spinemet.SagittalSeries(rng.normal(size=(1, 24, 24)) + 3 * lesions, affine),
-    ...         spinemet.Annotation(lesions, lesions),
-    ...     )
-    ...     for _ in range(4)
-    ... ]
+    >>> lesions = np.pad(np.ones((1, 6, 6), dtype=np.uint16), ((0, 0), (8, 10), (8, 10)))
+    >>> series = spinemet.SagittalSeries(lesions + np.indices(lesions.shape)[1] / 9, affine)
+    >>> case = (series, spinemet.Annotation(lesions, lesions))
     >>> config = spinemet.TrainingConfig(
-    ...     resolutions=(1,), blocks=(1, 1), patch_shape=(7, 7), epochs=1, batches_per_epoch=1,
-    ...     batch_size=8, device="cpu",
+    ...     resolutions=(1,), patch_shape=(15, 15), epochs=1, batches_per_epoch=1, device="cpu"
     ... )
-    >>> result = spinemet.cross_validate(cases, config, folds=2, choose=False)
+    >>> result = spinemet.cross_validate([case] * 4, config, folds=2, choose=False)
     >>> len(result.results), len(result.cases)
     (2, 4)
     """
-    plan = CrossValidationPlan(
-        folds=folds,
-        seed=seed,
-        weight_decays=tuple(weight_decays),
-        stride=stride,
-        mapped_cases=None if mapped is None else tuple(mapped),
-        only_folds=None if only_folds is None else tuple(only_folds),
-        chooses_points=choose,
-        default_point=usual,
-    )
+    mapped_cases = None if mapped is None else tuple(mapped)
+    numbers = None if only_folds is None else tuple(only_folds)
+    decays = tuple(weight_decays)
+    plan = CrossValidationPlan(folds, seed, decays, stride, mapped_cases, numbers, choose, usual)
     return cross_validate_cases(
         cases,
         config or TrainingConfig(),
         plan,
         store=FoldStore(Path(folder) if folder is not None else None),
-        where=WorkerSettings(scheduler, workers, threads),
+        workers=WorkerSettings(scheduler, workers, threads),
         job=JobContext.of(on_event, cancel),
     )
 
@@ -218,7 +204,7 @@ def cross_validate_cases(
     plan: CrossValidationPlan,
     *,
     store: FoldStore,
-    where: WorkerSettings = THIS_PROCESS,
+    workers: WorkerSettings = THIS_PROCESS,
     job: JobContext = UNATTENDED,
 ) -> CrossValidationResult:
     """What :func:`cross_validate` does, with its settings as values.
@@ -230,7 +216,7 @@ def cross_validate_cases(
     plan : CrossValidationPlan
     store : FoldStore
         Keeps every network, point and map as it is made.
-    where : WorkerSettings
+    workers : WorkerSettings
     job : JobContext
     """
     split = split_folds(len(cases), plan.folds, plan.seed)
@@ -242,11 +228,11 @@ def cross_validate_cases(
         {number: split[number] for number in fold_indices(plan.only_folds, plan.folds)},
         decays,
         store,
-        where,
+        workers,
         job,
     )
     run.check_lesions()
-    facts = plan.fingerprint_facts(config, decays, where.threads)
+    facts = plan.fingerprint_facts(config, decays, workers.threads)
     store.agree(fingerprint_of(facts, cases), [vars(fold) for fold in split])
     networks = run.train_networks()
     best = {
@@ -281,7 +267,7 @@ class _Run:
     folds: dict[int, Fold]
     decays: tuple[float, ...]
     store: FoldStore
-    where: WorkerSettings
+    workers: WorkerSettings
     job: JobContext
 
     def _has_lesion(self, numbers: Sequence[int]) -> bool:
@@ -309,18 +295,18 @@ class _Run:
         for number in self.folds:
             for decay in self.decays:
                 settings = replace(self.config, seed=self.config.seed + number, weight_decay=decay)
-                stored = self.store.network(number, settings)
-                if stored is None:
+                network = self.store.network(number, settings)
+                if network is None:
                     queue.append((number, settings))
                 else:
-                    results[number, decay] = stored
+                    results[number, decay] = network
 
         def keep(task: int, result: TrainingResult) -> None:
             number, settings = queue[task]
             self.store.save_network(number, settings, result)
             results[number, settings.weight_decay] = result
 
-        arguments = [(self.folds[n], settings, self.where.threads) for n, settings in queue]
+        arguments = [(self.folds[n], settings, self.workers.threads) for n, settings in queue]
         self._run_tasks(train_fold, arguments, TASK, keep)
         return results
 
@@ -340,7 +326,7 @@ class _Run:
                 self.folds[number],
                 results[number].model,
                 self.config.device,
-                self.where.threads,
+                self.workers.threads,
                 self.plan.default_point,
             )
             for number in queue
@@ -367,7 +353,7 @@ class _Run:
                 results[fold_of[k]].model,
                 settings,
                 f"{TASK}-{fold_of[k] + 1}",
-                self.where.threads,
+                self.workers.threads,
             )
             for k in queue
         ]
@@ -381,8 +367,8 @@ class _Run:
             function,
             arguments,
             shared=self.cases,
-            scheduler=self.where.scheduler,
-            workers=self.where.workers,
+            scheduler=self.workers.scheduler,
+            workers=self.workers.workers,
             task=task,
             on_done=keep,
             job=self.job,

@@ -37,7 +37,7 @@ def cross_validate_study(
     name: str = "crossval",
     only_cases: Sequence[str] | None = None,
     mapped_cases: Sequence[str] | None = None,
-    where: WorkerSettings = THIS_PROCESS,
+    workers: WorkerSettings = THIS_PROCESS,
     job: JobContext = UNATTENDED,
 ) -> tuple[dict[str, Any], CrossValidationResult]:
     """Cross-validate on the contoured cases of a study.
@@ -55,7 +55,7 @@ def cross_validate_study(
         Names of the cases; all contoured ones by default.
     mapped_cases : sequence of str, optional
         Names of the cases that are mapped, and judged in the report; all by default.
-    where : WorkerSettings
+    workers : WorkerSettings
     job : JobContext
 
     Returns
@@ -75,21 +75,21 @@ def cross_validate_study(
             f"'{name}' cannot name a run; use letters, digits, points, dashes and underscores."
         )
     open_study = Study(study)
-    contoured = list(read_contoured_cases(open_study, only_cases, job=job))
-    cases = [case for case, _, _ in contoured]
+    case_data = list(read_contoured_cases(open_study, only_cases, job=job))
+    cases = [case for case, _, _ in case_data]
     plan = plan or CrossValidationPlan()
     if mapped_cases is not None:
         numbers = tuple(k for k, case in enumerate(cases) if case.name in mapped_cases)
         plan = replace(plan, mapped_cases=numbers)
     result = cross_validate_cases(
-        [(series, annotation) for _, series, annotation in contoured],
+        [(series, annotation) for _, series, annotation in case_data],
         config,
         plan,
         store=FoldStore(Path(open_study.path) / "crossval" / name),
-        where=where,
+        workers=workers,
         job=job,
     )
-    froc_cases = _keep_maps(open_study, name, _mapped(cases, result, plan), result)
+    froc_cases = _keep_maps(open_study, name, _cases_with_maps(cases, result, plan), result)
     report = {
         "study": str(open_study.path),
         "name": name,
@@ -103,14 +103,14 @@ def cross_validate_study(
     return report, result
 
 
-def _mapped(
+def _cases_with_maps(
     cases: Sequence[Case], result: CrossValidationResult, plan: CrossValidationPlan
 ) -> list[Case]:
     """The cases that the result has maps of, in its order."""
-    tested = {k for fold in result.folds for k in fold.test}
+    test_numbers = {k for fold in result.folds for k in fold.test}
     if plan.mapped_cases is not None:
-        tested &= set(plan.mapped_cases)
-    return [cases[k] for k in sorted(tested)]
+        test_numbers &= set(plan.mapped_cases)
+    return [cases[k] for k in sorted(test_numbers)]
 
 
 def _keep_maps(

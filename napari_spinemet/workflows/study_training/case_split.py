@@ -40,13 +40,19 @@ def split_cases(
     SpinemetError
         If no case has a lesion.
     """
-    diseased = [c for c in cases if c[2].lesions.any()]
-    if not diseased:
+    cases_with_lesions = [c for c in cases if c[2].lesions.any()]
+    if not cases_with_lesions:
         raise SpinemetError("None of the cases has a lesion contour, so there is nothing to learn.")
-    count = len(diseased) - round(0.75 * len(diseased)) if len(diseased) > 2 else len(diseased) - 1
-    order = np.random.default_rng(seed).permutation(len(diseased))
-    picks = sorted(order, key=lambda k: scan_fingerprint(diseased[k][1]) in known_scans)[:count]
-    validation = [diseased[k] for k in np.sort(picks)]
+    count = (
+        len(cases_with_lesions) - round(0.75 * len(cases_with_lesions))
+        if len(cases_with_lesions) > 2
+        else len(cases_with_lesions) - 1
+    )
+    order = np.random.default_rng(seed).permutation(len(cases_with_lesions))
+    picks = sorted(order, key=lambda k: scan_fingerprint(cases_with_lesions[k][1]) in known_scans)[
+        :count
+    ]
+    validation = [cases_with_lesions[k] for k in np.sort(picks)]
     return [c for c in cases if not any(c is v for v in validation)], validation
 
 

@@ -163,8 +163,8 @@ def train_study(
     seconds = None
     if task.minutes is not None:
         reserve = monitor.reserve_seconds()
-        elapsed = time.perf_counter() - start_time
-        seconds = (60 * task.minutes - reserve - elapsed) / len(decays)
+        reading_seconds = time.perf_counter() - start_time
+        seconds = (60 * task.minutes - reserve - reading_seconds) / len(decays)
     grid = _train_grid(task, config, decays, cohort, target, monitor, seconds, job)
     config, result = min(grid, key=lambda trial: trial[1].score)
     maps = monitor.maps(result.model)
@@ -180,16 +180,16 @@ def train_study(
 def _read_cohort(task: StudyTraining, config: TrainingConfig, job: JobContext) -> _Cohort:
     studies = tuple(Study(path) for path in (task.study, *task.further_studies))
     revision = studies[0].contours_revision
-    cases = _read(studies[0], job, task.only_cases)
+    cases = _read_cases(studies[0], job, task.only_cases)
     own_cases = tuple(cases)
-    cases += [case for study in studies[1:] for case in _read(study, job)]
+    cases += [case for study in studies[1:] for case in _read_cases(study, job)]
     start = start_training = None
     if task.start is not None:
         # Read before the run writes its own unfinished weights, from which it may have started.
         start, start_training = load_model(task.start), load_card(task.start).training
     known_scans = scans_trained_on(start_training)
     if task.validation_study is not None:
-        training, validation = cases, _read(Study(task.validation_study), job)
+        training, validation = cases, _read_cases(Study(task.validation_study), job)
         refuse_overlap(training, validation)
     else:
         training, validation = split_cases(cases, config.seed, known_scans)
@@ -198,7 +198,7 @@ def _read_cohort(task: StudyTraining, config: TrainingConfig, job: JobContext) -
     )
 
 
-def _read(
+def _read_cases(
     study: Study, job: JobContext, only_cases: Sequence[str] | None = None
 ) -> list[NamedCase]:
     return [
