@@ -11,41 +11,34 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_spinemet.errors import SpinemetError
 from napari_spinemet.phantom import PhantomCase, make_case
 from napari_spinemet.phantom.spine import LEVELS
 
 
-@pytest.fixture(scope="module")
-def diseased() -> PhantomCase:
-    """A case with lesions, at the coarsest pixel."""
-    return make_case((5, 1), pixel_mm=1.13)
-
-
-def test_the_same_seed_gives_the_same_case(diseased: PhantomCase) -> None:
+def test_the_same_seed_gives_the_same_case(diseased_case: PhantomCase) -> None:
     """Voxels, geometry and contours bit for bit; another seed differs in all of them."""
     same, other = make_case((5, 1), pixel_mm=1.13), make_case((5, 2), pixel_mm=1.13)
-    np.testing.assert_array_equal(same.pixels, diseased.pixels)
-    np.testing.assert_array_equal(same.series.affine, diseased.series.affine)
-    np.testing.assert_array_equal(same.annotation.lesions, diseased.annotation.lesions)
-    np.testing.assert_array_equal(same.annotation.vertebrae, diseased.annotation.vertebrae)
-    assert [x.contrast for x in same.lesions] == [x.contrast for x in diseased.lesions]
-    assert not np.array_equal(other.pixels, diseased.pixels)
-    assert not np.array_equal(other.annotation.lesions, diseased.annotation.lesions)
-    assert not np.array_equal(other.series.affine, diseased.series.affine)
+    np.testing.assert_array_equal(same.pixels, diseased_case.pixels)
+    np.testing.assert_array_equal(same.series.affine, diseased_case.series.affine)
+    np.testing.assert_array_equal(same.annotation.lesions, diseased_case.annotation.lesions)
+    np.testing.assert_array_equal(same.annotation.vertebrae, diseased_case.annotation.vertebrae)
+    assert [x.contrast for x in same.lesions] == [x.contrast for x in diseased_case.lesions]
+    assert not np.array_equal(other.pixels, diseased_case.pixels)
+    assert not np.array_equal(other.annotation.lesions, diseased_case.annotation.lesions)
+    assert not np.array_equal(other.series.affine, diseased_case.series.affine)
 
 
-def test_what_is_stored_is_what_the_series_holds(diseased: PhantomCase) -> None:
+def test_what_is_stored_is_what_the_series_holds(diseased_case: PhantomCase) -> None:
     """The int16 pixels of the scanner, without rescale, on one grid with the contours."""
-    assert diseased.pixels.dtype == np.int16
-    np.testing.assert_array_equal(diseased.pixels, diseased.series.voxels)
-    assert diseased.annotation.lesions.shape == diseased.series.shape
-    assert diseased.series.contrast == "STIR"
+    assert diseased_case.pixels.dtype == np.int16
+    np.testing.assert_array_equal(diseased_case.pixels, diseased_case.series.voxels)
+    assert diseased_case.annotation.lesions.shape == diseased_case.series.shape
+    assert diseased_case.series.contrast == "STIR"
 
 
-def test_vertebrae_are_named_downwards_without_a_gap(diseased: PhantomCase) -> None:
+def test_vertebrae_are_named_downwards_without_a_gap(diseased_case: PhantomCase) -> None:
     """One label a body, in anatomical order, each below the one before."""
-    annotation = diseased.annotation
+    annotation = diseased_case.annotation
     labels = [int(v) for v in np.unique(annotation.vertebrae) if v]
     assert labels == sorted(annotation.levels)
     first = LEVELS.index(annotation.levels[1])
@@ -55,11 +48,11 @@ def test_vertebrae_are_named_downwards_without_a_gap(diseased: PhantomCase) -> N
     assert all(b > a for a, b in itertools.pairwise(heights))
 
 
-def test_each_lesion_has_its_label_and_sits_at_its_level(diseased: PhantomCase) -> None:
+def test_each_lesion_has_its_label_and_sits_at_its_level(diseased_case: PhantomCase) -> None:
     """Label k is the k-th lesion's mask, and most of it lies in the vertebra it names."""
-    annotation = diseased.annotation
-    assert set(np.unique(annotation.lesions)) == set(range(len(diseased.lesions) + 1))
-    for number, lesion in enumerate(diseased.lesions, 1):
+    annotation = diseased_case.annotation
+    assert set(np.unique(annotation.lesions)) == set(range(len(diseased_case.lesions) + 1))
+    for number, lesion in enumerate(diseased_case.lesions, 1):
         np.testing.assert_array_equal(annotation.lesions == number, lesion.mask)
         (label,) = (k for k, name in annotation.levels.items() if name == lesion.level)
         assert (annotation.vertebrae[lesion.mask] == label).mean() > 0.6
@@ -85,49 +78,6 @@ def test_training_variety_is_wider_and_as_well_formed() -> None:
         make_case(0, variety="wild")
 
 
-@pytest.mark.parametrize("variety", ["evaluation", "training"])
-def test_more_lesions_are_as_well_formed(variety: str) -> None:
-    """One to five, each in its own body, in one part a slice, and of the paper's extent."""
-    counts = set()
-    for number in range(4):
-        case = make_case((78, number), variety=variety, lesions=5, pixel_mm=1.13)
-        counts.add(len(case.lesions))
-        assert len({lesion.level for lesion in case.lesions}) == len(case.lesions)
-        np.testing.assert_array_equal(
-            sum(lesion.mask.astype(int) for lesion in case.lesions), case.annotation.lesions > 0
-        )
-        for lesion in case.lesions:
-            carried = [plane for plane in lesion.mask if plane.any()]
-            assert 3 <= len(carried) <= 7
-            for plane in carried:
-                assert 1.65 <= plane.sum() * 0.113**2 <= 9.54
-                assert ndimage.label(plane)[1] == 1
-    assert 2 < max(counts) <= 5
-
-
-def test_difficulty_changes_lesions_mimics_and_noise_and_nothing_else() -> None:
-    """The same spine, organs and seats of lesions; fainter ones, and more of what is like them."""
-    easy, standard, hard = (
-        [make_case((5, k), difficulty=name, pixel_mm=1.13) for k in range(4)]
-        for name in ("easy", "standard", "hard")
-    )
-    for three in zip(easy, standard, hard, strict=True):
-        for other in three[1:]:
-            np.testing.assert_array_equal(three[0].series.affine, other.series.affine)
-            np.testing.assert_array_equal(three[0].annotation.vertebrae, other.annotation.vertebrae)
-            np.testing.assert_array_equal(three[0].annotation.lesions, other.annotation.lesions)
-        # What lies far from the spine has the same tissue and other noise.
-        outer = [c.series.voxels[:, :, -20:].std() for c in three]
-        assert outer[0] < outer[2]
-    means = [
-        np.mean([x.contrast for c in cases for x in c.lesions]) for cases in (easy, standard, hard)
-    ]
-    assert means[0] > means[1] > means[2]
-    assert min(x.contrast for c in easy for x in c.lesions) >= 0.5
-    with pytest.raises(SpinemetError, match="easy, standard, hard"):
-        make_case(0, difficulty="impossible")
-
-
 def _facts(case: PhantomCase) -> dict[str, object]:
     """What the tests look at, small enough to come back from another process."""
     spacing = case.series.spacing_mm
@@ -142,18 +92,18 @@ def _facts(case: PhantomCase) -> dict[str, object]:
     reach = 0.0
     for lesion, body in zip(lesions > 0, vertebrae > 0):
         if lesion.any():
-            away = ndimage.distance_transform_edt(~body, sampling=spacing[1:])
-            reach = max(reach, float(away[lesion].max()))
-    where = lesions > 0
+            from_body_mm = ndimage.distance_transform_edt(~body, sampling=spacing[1:])
+            reach = max(reach, float(from_body_mm[lesion].max()))
+    diseased = lesions > 0
     return {
         "shape": case.series.shape,
         "spacing": spacing,
         "segments": len({x.level for x in case.lesions}),
-        "lesion_slices": int(where.any(axis=(1, 2)).sum()),
+        "lesion_slices": int(diseased.any(axis=(1, 2)).sum()),
         "areas": areas,
         "contrasts": [x.contrast for x in case.lesions],
         "reach_mm": reach,
-        "inside": float((vertebrae[where] > 0).mean()) if where.any() else 1.0,
+        "inside": float((vertebrae[diseased] > 0).mean()) if diseased.any() else 1.0,
         "region": case.region,
     }
 
@@ -190,8 +140,8 @@ def test_the_evaluation_cohort_is_the_papers(capsys: pytest.CaptureFixture[str])
     """26 cases and 2 normal ones of seed 0 have the sizes, areas and contrasts of section 10."""
     # A fresh interpreter for each worker: threads of libraries do not survive a fork.
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        every = list(pool.map(_evaluation_case, range(28)))
-    cases, normals = every[:26], every[26:]
+        facts_of_all = list(pool.map(_evaluation_case, range(28)))
+    cases, normals = facts_of_all[:26], facts_of_all[26:]
     areas = np.array([a for c in cases for a in c["areas"]])
     contrasts = np.array([x for c in cases for x in c["contrasts"]])
     slices = np.array([c["lesion_slices"] for c in cases])
