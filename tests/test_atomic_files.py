@@ -40,13 +40,13 @@ def test_a_killed_program_leaves_the_former_file(tmp_path: Path) -> None:
     target.write_text("former")
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from napari_spinemet.storage import replace_atomically\n"
+        "from napari_spinemet.atomic_files import replace_atomically\n"
         "with replace_atomically(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os._exit(9)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(target)], check=False)
-    assert done.returncode == 9
+    process = subprocess.run([sys.executable, "-c", code, str(target)], check=False)
+    assert process.returncode == 9
     assert target.read_text() == "former"
 
 

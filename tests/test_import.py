@@ -12,23 +12,27 @@ import napari_spinemet as spinemet
 HEAVY = ("torch", "napari", "qtpy", "PyQt5", "PyQt6", "highdicom", "skimage", "matplotlib")
 
 
-def _loaded_by(statement: str) -> set[str]:
+def _modules_loaded_by(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(*{{n.partition('.')[0] for n in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return set(done.stdout.split())
+    process = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    return set(process.stdout.split())
 
 
 def test_importing_the_package_loads_neither_torch_nor_napari_nor_qt() -> None:
     """In a fresh interpreter; the names are loaded when first used."""
-    loaded = _loaded_by("import napari_spinemet")
+    loaded = _modules_loaded_by("import napari_spinemet")
     assert "napari_spinemet" in loaded
     assert not loaded.intersection(HEAVY)
 
 
-@pytest.mark.parametrize("module", ["imaging", "jobs", "storage", "study", "phantom", "dicom"])
+@pytest.mark.parametrize(
+    "module", ["imaging", "jobs", "contouring", "exchange", "study", "phantom", "dicom"]
+)
 def test_what_computes_nothing_with_the_network_does_without_torch(module: str) -> None:
     """Reading scans, studies and phantoms starts without torch, napari or Qt."""
-    loaded = _loaded_by(f"import napari_spinemet.{module}")
+    loaded = _modules_loaded_by(f"import napari_spinemet.{module}")
     assert not loaded.intersection({"torch", "napari", "qtpy", "PyQt5", "PyQt6"})
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,13 +13,6 @@ from ..errors import SpinemetError
 
 LabelArray = npt.NDArray[np.uint16]
 LAYERS = ("lesions", "vertebrae")
-
-_MAX_REASONS = 3
-"""Refused files whose reasons an error gives."""
-
-
-class OtherSeriesError(SpinemetError):
-    """Contours say that they belong to another series than the one they are wanted for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,59 +100,3 @@ def _labels(array: npt.ArrayLike, name: str) -> LabelArray:
         raise SpinemetError(f"The {name} contours must be whole numbers from 0 to 65535.")
     labels.flags.writeable = False
     return labels
-
-
-def of_this_series(
-    candidates: Sequence[tuple[Annotation, bool]],
-    refusals: Sequence[SpinemetError],
-    path: str | os.PathLike[str],
-) -> list[Annotation]:
-    """Choose among the contours of a file or folder those of one series.
-
-    Parameters
-    ----------
-    candidates : sequence of (Annotation, bool)
-        Contours that lie on the grid of the series, and whether they say to be of another one:
-        of the same scan, such as a T1 beside its STIR. They are taken only if there are no
-        others.
-    refusals : sequence of SpinemetError
-        Why the other contours were not taken; not empty if there are no candidates.
-    path : path-like
-        The file or folder, for the sentences.
-
-    Returns
-    -------
-    list of Annotation
-        By reader, then by time of creation.
-
-    Raises
-    ------
-    SpinemetError
-        If there are no candidates, with the first reasons.
-    """
-    annotations = [a for a, other in candidates if not other] or [a for a, _ in candidates]
-    if not annotations:
-        if len(refusals) == 1:
-            raise refusals[0]
-        reasons = ", ".join(_reason(error) for error in refusals[:_MAX_REASONS])
-        suffix = " and so on" if len(refusals) > _MAX_REASONS else ""
-        raise SpinemetError(
-            f"None of the {len(refusals)} sets of contours in {path} can be used with this "
-            f"series: {reasons}{suffix}; choose those that were drawn on it."
-        )
-    # That a folder holds contours of other series too is no fault.
-    faults = [_reason(error) for error in refusals if not isinstance(error, OtherSeriesError)]
-    if faults:
-        note = (
-            f"Of the contours in {path} {len(faults)} could not be used and "
-            f"{'was' if len(faults) == 1 else 'were'} passed over: {faults[0]}"
-            f"{'' if len(faults) == 1 else ' and so on'}."
-        )
-        annotations = [replace(a, warnings=(*a.warnings, note)) for a in annotations]
-    return sorted(annotations, key=lambda a: (a.reader, a.created))
-
-
-def _reason(error: SpinemetError) -> str:
-    """What is wrong, without the way to mend it, for use inside a sentence."""
-    text = str(error).split(";")[0].rstrip(".")
-    return text[:1].lower() + text[1:]

@@ -21,11 +21,11 @@ def scene() -> np.ndarray:
 
 def test_it_takes_the_body_that_was_clicked_with_its_hole() -> None:
     """And not the other one, which is as bright; of the corners the pixel at the tip is lost."""
-    grown = grow_region(scene(), (12, 10), (1, 1), tolerance=0.2, radius_mm=60)
+    region = grow_region(scene(), (12, 10), (1, 1), tolerance=0.2, radius_mm=60)
     expected = np.zeros((60, 50), bool)
     expected[10:30, 8:24] = True
     expected[np.ix_((10, 29), (8, 23))] = False
-    np.testing.assert_array_equal(grown, expected)
+    np.testing.assert_array_equal(region, expected)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -38,27 +38,27 @@ def test_grain_neither_frays_nor_stops_it(seed: int) -> None:
     disc = np.hypot(rows - 30, columns - 30) <= 14
     noise = np.random.default_rng(seed).normal(0, 40, disc.shape)
     image = np.where(disc, 200.0, 100.0) + noise
-    grown = grow_region(image, (30, 30), (1, 1), tolerance=0.2, radius_mm=20)
-    assert 2 * (grown & disc).sum() / (grown.sum() + disc.sum()) >= 0.9
+    region = grow_region(image, (30, 30), (1, 1), tolerance=0.2, radius_mm=20)
+    assert 2 * (region & disc).sum() / (region.sum() + disc.sum()) >= 0.9
 
 
 def test_it_stays_within_its_distance_in_millimetres() -> None:
     """On pixels of 2 x 0.5 mm: an ellipse in pixels."""
-    grown = grow_region(np.ones((40, 60)), (20, 30), (2.0, 0.5), tolerance=0.1, radius_mm=6)
+    region = grow_region(np.ones((40, 60)), (20, 30), (2.0, 0.5), tolerance=0.1, radius_mm=6)
     rows, columns = np.indices((40, 60))
     expected = np.hypot(2.0 * (rows - 20), 0.5 * (columns - 30)) <= 6
-    np.testing.assert_array_equal(grown, expected)
-    assert grown[17, 30]
-    assert not grown[16, 30]
+    np.testing.assert_array_equal(region, expected)
+    assert region[17, 30]
+    assert not region[16, 30]
 
 
 def test_it_stays_within_what_it_is_given() -> None:
     """A lesion does not leave its vertebra."""
     within = np.zeros((60, 50), bool)
     within[10:20, 8:24] = True
-    grown = grow_region(scene(), (12, 10), (1, 1), tolerance=0.2, radius_mm=60, within=within)
-    assert grown.any()
-    assert not (grown & ~within).any()
+    region = grow_region(scene(), (12, 10), (1, 1), tolerance=0.2, radius_mm=60, within=within)
+    assert region.any()
+    assert not (region & ~within).any()
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -69,11 +69,11 @@ def test_it_is_connected_and_has_its_seed(seed: int) -> None:
     at = tuple(map(int, rng.integers(0, 30, 2)))
     former = np.zeros((30, 30), bool)
     for tolerance in (0.05, 0.2, 0.5):
-        grown = grow_region(image, at, (1, 1), tolerance=tolerance, radius_mm=10)
-        assert grown[at]
-        assert ndimage.label(grown)[1] == 1
-        assert (grown | ~former).all()
-        former = grown
+        region = grow_region(image, at, (1, 1), tolerance=tolerance, radius_mm=10)
+        assert region[at]
+        assert ndimage.label(region)[1] == 1
+        assert (region | ~former).all()
+        former = region
 
 
 def test_a_click_beside_is_one_sentence() -> None:

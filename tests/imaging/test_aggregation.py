@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_spinemet.detection import aggregate
 from napari_spinemet.errors import SpinemetError
-from napari_spinemet.imaging import LikelihoodMap
+from napari_spinemet.imaging import LikelihoodMap, aggregate
 
 
 def likelihood_of(slices: list[float]) -> LikelihoodMap:
+    """A map whose slices each hold one value."""
     values = np.tile(np.array(slices, dtype=np.float32)[:, None, None], (1, 4, 5))
     return LikelihoodMap(values, np.eye(4), (0, 5), (1.0, 1, 1))
 
@@ -34,8 +34,8 @@ def test_hand_worked(slices: list[float], weight: float, expected: list[float]) 
 
 def test_refuses_to_aggregate_twice() -> None:
     """An aggregated map is not aggregated again, and a weight above 1 is refused."""
-    once = aggregate(likelihood_of([0.1, 0.2, 0.3]))
+    aggregated = aggregate(likelihood_of([0.1, 0.2, 0.3]))
     with pytest.raises(SpinemetError, match="already"):
-        aggregate(once)
+        aggregate(aggregated)
     with pytest.raises(SpinemetError, match="weight"):
         aggregate(likelihood_of([0.1]), 1.5)

@@ -15,10 +15,10 @@ def test_labels_become_uint16_and_keep_their_numbers() -> None:
     """Bools, signed and whole floating-point labels are taken as they are meant."""
     vertebrae = np.zeros(SHAPE)
     vertebrae[1, 2, 3] = 65535.0
-    made = Annotation(vertebrae > 0, vertebrae, {65535: "L1"})
-    assert made.lesions.dtype == made.vertebrae.dtype == np.uint16
-    assert made.lesions[1, 2, 3] == 1
-    assert made.vertebrae[1, 2, 3] == 65535
+    annotation = Annotation(vertebrae > 0, vertebrae, {65535: "L1"})
+    assert annotation.lesions.dtype == annotation.vertebrae.dtype == np.uint16
+    assert annotation.lesions[1, 2, 3] == 1
+    assert annotation.vertebrae[1, 2, 3] == 65535
 
 
 @pytest.mark.parametrize("bad", [-1, 65536, 0.5, np.nan, np.inf])
@@ -50,21 +50,33 @@ def test_both_arrays_lie_on_one_grid() -> None:
 def test_an_annotation_has_arrays_of_its_own() -> None:
     """What is drawn later into the caller's array does not reach it, nor can it be written to."""
     lesions = np.zeros(SHAPE, dtype=np.uint16)
-    made = Annotation(lesions, lesions)
+    annotation = Annotation(lesions, lesions)
     lesions[:] = 3
-    assert made.empty
+    assert annotation.empty
     with pytest.raises(ValueError, match="read-only"):
-        made.lesions[0, 0, 0] = 1
+        annotation.lesions[0, 0, 0] = 1
 
 
-def test_lesion_slices_and_empty() -> None:
-    """Slices with a lesion pixel, in order; empty only if neither array has one."""
+def test_an_annotation_is_empty_only_if_neither_array_has_a_label() -> None:
+    """A vertebra alone, or a lesion alone, is something."""
     lesions, vertebrae = np.zeros(SHAPE), np.zeros(SHAPE)
     assert Annotation(lesions, vertebrae).empty
-    assert Annotation(lesions, vertebrae).lesion_slices.tolist() == []
     vertebrae[2, 1, 1] = 4
     assert not Annotation(lesions, vertebrae).empty
     lesions[[3, 1], 2, 2] = 1, 2
-    made = Annotation(lesions, vertebrae)
-    assert made.lesion_slices.tolist() == [1, 3]
-    assert not made.empty
+    assert not Annotation(lesions, vertebrae).empty
+    assert not Annotation(lesions, 0 * vertebrae).empty
+
+
+def test_layers_that_are_not_spoken_of_come_from_another() -> None:
+    """Lesions of one file and vertebrae of another, with their levels; none is overwritten."""
+    nothing, labels = np.zeros(SHAPE), np.zeros(SHAPE)
+    labels[1, 2, 3] = 1
+    lesions = Annotation(labels, nothing, reader="A", holds=("lesions",))
+    vertebrae = Annotation(nothing, 2 * labels, {2: "L1"}, reader="B", holds=("vertebrae",))
+    both = lesions.complete_from(vertebrae)
+    assert (both.reader, both.holds, both.levels) == ("A", ("lesions", "vertebrae"), {2: "L1"})
+    assert both.lesions[1, 2, 3] == 1
+    assert both.vertebrae[1, 2, 3] == 2
+    emptied = Annotation(nothing, nothing)
+    assert emptied.complete_from(both).empty

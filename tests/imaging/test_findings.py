@@ -1,4 +1,4 @@
-"""Operating points, detections and findings."""
+"""Detections and findings."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_spinemet.errors import SpinemetError
-from napari_spinemet.imaging import PAPER_OPERATING_POINT, Detection, Finding, OperatingPoint
+from napari_spinemet.imaging import Detection, Finding
 
 
 def _detection(pixels: np.ndarray, slice_index: int = 3, peak: float = 0.9) -> Detection:
@@ -23,36 +22,6 @@ def _detection(pixels: np.ndarray, slice_index: int = 3, peak: float = 0.9) -> D
         mean=0.7,
         pixels=pixels.astype(np.int32),
     )
-
-
-def test_the_paper_operates_at_06_and_5_square_centimetres() -> None:
-    """Threshold 0.6, 5 cm², weight 0.4, no gate; also what an operating point is by default."""
-    expected = {"threshold": 0.6, "min_area_cm2": 5.0, "weight": 0.4, "gate": False}
-    assert PAPER_OPERATING_POINT.to_dict() == expected
-    assert OperatingPoint() == PAPER_OPERATING_POINT
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"threshold": 0.0}, "threshold"),
-        ({"threshold": 1.01}, "threshold"),
-        ({"threshold": float("nan")}, "threshold"),
-        ({"min_area_cm2": -0.1}, "minimum area"),
-        ({"min_area_cm2": float("nan")}, "minimum area"),
-        ({"weight": 1.5}, "weight"),
-        ({"weight": -0.1}, "weight"),
-    ],
-)
-def test_settings_out_of_range_are_refused(settings: dict[str, float], words: str) -> None:
-    """Each setting has its range, and the sentence names it."""
-    with pytest.raises(SpinemetError, match=words):
-        OperatingPoint(**settings)  # type: ignore[arg-type]
-
-
-def test_the_ends_of_the_ranges_are_allowed() -> None:
-    """Threshold 1, no minimum area and no aggregation can be asked for."""
-    assert OperatingPoint(threshold=1.0, min_area_cm2=0.0, weight=None).weight is None
 
 
 def test_a_detection_is_its_pixels() -> None:
@@ -92,9 +61,9 @@ def test_the_outline_includes_holes_and_touches_the_border() -> None:
 
 def test_the_report_of_a_detection_is_plain_json() -> None:
     """The keys are those that the command promises."""
-    said = json.loads(json.dumps(_detection(np.argwhere(np.ones((3, 3)))).to_dict()))
-    assert list(said) == ["slice", "area_cm2", "centre_index", "centre_mm", "peak", "mean"]
-    assert len(said["centre_index"]) == len(said["centre_mm"]) == 3
+    report = json.loads(json.dumps(_detection(np.argwhere(np.ones((3, 3)))).to_dict()))
+    assert list(report) == ["slice", "area_cm2", "centre_index", "centre_mm", "peak", "mean"]
+    assert len(report["centre_index"]) == len(report["centre_mm"]) == 3
 
 
 def test_a_finding_speaks_for_its_detections() -> None:

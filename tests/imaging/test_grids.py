@@ -79,8 +79,8 @@ def test_bilinear_values_are_exact_on_a_ramp(
 def test_bilinear_values_are_those_of_a_plain_loop() -> None:
     """Each pixel is the weighted mean of its four neighbours."""
     source = np.random.default_rng(0).normal(size=(1, 9, 8)).astype(np.float32)
-    got = resample_image(source, (1.3, 1.1), 0.7)[0]
-    for (row, column), value in np.ndenumerate(got):
+    result = resample_image(source, (1.3, 1.1), 0.7)[0]
+    for (row, column), value in np.ndenumerate(result):
         r, c = row * 0.7 / 1.3, column * 0.7 / 1.1
         i, j = min(int(r), 7), min(int(c), 6)
         a, b = r - i, c - j
@@ -102,11 +102,11 @@ def test_smoothing_follows_the_sigma_rule(resolution: float) -> None:
             for plane in source
         ]
     )
-    got = resample_image(source, spacing, resolution)
+    result = resample_image(source, spacing, resolution)
     at = np.meshgrid(
-        *(np.arange(n) * resolution / s for n, s in zip(got.shape[1:], spacing)), indexing="ij"
+        *(np.arange(n) * resolution / s for n, s in zip(result.shape[1:], spacing)), indexing="ij"
     )
-    for plane, expected in zip(got, smooth):
+    for plane, expected in zip(result, smooth):
         np.testing.assert_allclose(
             plane, ndimage.map_coordinates(expected, at, order=1, mode="nearest"), atol=1e-5
         )
@@ -158,13 +158,13 @@ def test_nearest_pixel_is_the_brute_force_nearest(resolution: float, size: int) 
 def test_labels_take_the_nearest_pixel(spacing: tuple[float, float]) -> None:
     """Every working pixel has the label of a series pixel than which none is nearer."""
     labels = np.arange(20 * 17, dtype=np.uint16).reshape(1, 20, 17)
-    got = resample_labels(labels, spacing)[0]
-    for (row, column), label in np.ndenumerate(got):
+    result = resample_labels(labels, spacing)[0]
+    for (row, column), label in np.ndenumerate(result):
         i, j = divmod(int(label), 17)
         for at, n, index, s in ((row, 20, i, spacing[0]), (column, 17, j, spacing[1])):
             nearest = min(abs(k * s - at) for k in range(n))
             assert abs(index * s - at) == pytest.approx(nearest, abs=1e-9)
-    assert got.dtype == np.uint16
+    assert result.dtype == np.uint16
 
 
 @pytest.mark.parametrize("width", range(1, 30))

@@ -74,17 +74,17 @@ def test_beyond_the_border_the_edge_pixel_is_repeated(
     patches = _window(pyramid, 1, row, column)
     for resolution, patch in zip(RESOLUTIONS, patches):
         image = resample_image(series.voxels, spacing[1:], resolution)[1]
-        padded = np.pad(image, ((39, 39), (27, 27)), mode="symmetric")
+        padded_image = np.pad(image, ((39, 39), (27, 27)), mode="symmetric")
         i, j = (int(v * 2) if resolution == 0.5 else v // int(resolution) for v in (row, column))
-        np.testing.assert_array_equal(patch, padded[i : i + 79, j : j + 55])
+        np.testing.assert_array_equal(patch, padded_image[i : i + 79, j : j + 55])
 
 
 def test_chosen_slices_come_in_the_order_asked_for(make_series: MakeSeries) -> None:
     """A pyramid of slices (2, 0) holds slice 2 first."""
     series = make_series()
     every = build_pyramid(series, (1.0,))
-    some = build_pyramid(series, (1.0,), slices=[2, 0])
-    np.testing.assert_array_equal(some.images[0], every.images[0][[2, 0]])
+    chosen_slices = build_pyramid(series, (1.0,), slices=[2, 0])
+    np.testing.assert_array_equal(chosen_slices.images[0], every.images[0][[2, 0]])
 
 
 def test_windows_come_in_the_order_of_their_locations(make_series: MakeSeries) -> None:
@@ -92,9 +92,9 @@ def test_windows_come_in_the_order_of_their_locations(make_series: MakeSeries) -
     pyramid = build_pyramid(make_series(), RESOLUTIONS)
     rng = np.random.default_rng(5)
     at = [rng.integers(0, n, 12) for n in pyramid.working_shape]
-    together = pyramid.windows(*at)
+    windows = pyramid.windows(*at)
     for k, location in enumerate(zip(*at)):
-        np.testing.assert_array_equal(together[k], _window(pyramid, *location))
+        np.testing.assert_array_equal(windows[k], _window(pyramid, *location))
 
 
 def test_zscore_gives_mean_0_and_deviation_1() -> None:
@@ -136,8 +136,8 @@ def test_local_zscore_is_the_plain_computation(
     rng = np.random.default_rng(7)
     images = (rng.gamma(2, 80, (2, 70, 60)) + 1000).astype(np.float32)
     images[:, :, :12] = 20  # air, of little contrast
-    got = LocalZScore(sigma_mm, floor)(images, resolution)
-    for image, result in zip(images.astype(np.float64), got):
+    results = LocalZScore(sigma_mm, floor)(images, resolution)
+    for image, result in zip(images.astype(np.float64), results):
 
         def mean(values: np.ndarray) -> np.ndarray:
             return ndimage.gaussian_filter(

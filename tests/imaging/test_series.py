@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_spinemet.errors import SpinemetError
-from napari_spinemet.imaging import LikelihoodMap, SagittalSeries
+from napari_spinemet.imaging import SagittalSeries
 
 MakeAffine = Callable[..., np.ndarray]
 
@@ -82,35 +82,3 @@ def test_a_flipped_stack_is_refused(lfp_affine: MakeAffine) -> None:
     affine[:3, 0] *= -1
     with pytest.raises(SpinemetError, match="RFP"):
         SagittalSeries(np.zeros((2, 3, 4)), affine)
-
-
-def _likelihood(lfp_affine: MakeAffine, values: np.ndarray, **more: object) -> LikelihoodMap:
-    return LikelihoodMap(values, lfp_affine(), (0, 4), (3.0, 0.88, 0.88), **more)  # type: ignore[arg-type]
-
-
-def test_a_likelihood_map_is_float32_on_one_mm(lfp_affine: MakeAffine) -> None:
-    """Values become float32; spacing is that of the working grid, not of the series."""
-    made = _likelihood(lfp_affine, np.full((2, 3, 4), 0.25))
-    assert made.values.dtype == np.float32
-    np.testing.assert_allclose(made.spacing_mm, (3, 1, 1))
-    assert made.stride == 1
-    assert made.weight is None
-
-
-@pytest.mark.parametrize("bad", [-0.01, 1.01, np.nan])
-def test_a_likelihood_map_holds_probabilities(lfp_affine: MakeAffine, bad: float) -> None:
-    """Numbers outside [0, 1] are refused."""
-    values = np.zeros((2, 3, 4))
-    values[1, 1, 1] = bad
-    with pytest.raises(SpinemetError, match="between 0 and 1"):
-        _likelihood(lfp_affine, values)
-
-
-def test_a_likelihood_map_has_three_axes_and_a_vertebra_map_alike(lfp_affine: MakeAffine) -> None:
-    """A single slice, nothing, or a vertebra map of another shape are refused."""
-    with pytest.raises(SpinemetError, match=r"\(slice, row, column\)"):
-        _likelihood(lfp_affine, np.zeros((3, 4)))
-    with pytest.raises(SpinemetError, match="between 0 and 1"):
-        _likelihood(lfp_affine, np.zeros((0, 3, 4)))
-    with pytest.raises(SpinemetError, match="vertebra map"):
-        _likelihood(lfp_affine, np.zeros((2, 3, 4)), vertebra=np.zeros((2, 3, 5), dtype=np.float32))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging.vertebra_levels import (
     LEVELS,
-    from_head_to_feet,
-    numbered_from,
-    relabelled,
+    assign_levels,
+    order_vertebrae,
+    relabel_vertebrae,
 )
 
 
@@ -26,22 +26,22 @@ def stacked(*labels: int) -> np.ndarray:
 
 def test_the_order_is_that_of_the_spine_whatever_the_numbers() -> None:
     """By the height of the centres, not by label."""
-    assert from_head_to_feet(stacked(7, 2, 9)) == [7, 2, 9]
-    assert from_head_to_feet(np.zeros((1, 4, 4), int)) == []
+    assert order_vertebrae(stacked(7, 2, 9)) == [7, 2, 9]
+    assert order_vertebrae(np.zeros((1, 4, 4), int)) == []
 
 
 def test_one_named_level_numbers_the_rest() -> None:
     """Upwards and downwards, over the borders of regions."""
-    assert numbered_from([4, 9, 1, 3], 1, "L1") == {4: "T11", 9: "T12", 1: "L1", 3: "L2"}
-    assert numbered_from([1, 2], 1, "L5") == {1: "L5", 2: "S1"}
+    assert assign_levels([4, 9, 1, 3], 1, "L1") == {4: "T11", 9: "T12", 1: "L1", 3: "L2"}
+    assert assign_levels([1, 2], 1, "L5") == {1: "L5", 2: "S1"}
     with pytest.raises(SpinemetError, match="more are contoured above it"):
-        numbered_from([1, 2], 2, "C1")
+        assign_levels([1, 2], 2, "C1")
     with pytest.raises(SpinemetError, match="more are contoured below it"):
-        numbered_from([1, 2], 1, "S5")
+        assign_levels([1, 2], 1, "S5")
     with pytest.raises(SpinemetError, match="click inside"):
-        numbered_from([1, 2], 5, "L1")
+        assign_levels([1, 2], 5, "L1")
     with pytest.raises(SpinemetError, match="C1 to S5"):
-        numbered_from([1, 2], 1, "Q1")
+        assign_levels([1, 2], 1, "Q1")
 
 
 @given(
@@ -54,17 +54,17 @@ def test_relabelling_moves_each_vertebra_to_its_level_and_none_together(
 ) -> None:
     """What a number stands for never changes; each body stays one body of its own."""
     levels = {n: level for n, level in named.items() if list(named.values()).count(level) == 1}
-    some = data.draw(st.lists(st.sampled_from(labels), unique=True))
-    wanted = dict(zip(some, data.draw(st.permutations(LEVELS))))
-    before = stacked(*labels)
-    after, known = relabelled(before, levels, wanted)
-    assert levels.items() <= known.items()
-    pairs = set(zip(before.ravel().tolist(), after.ravel().tolist()))
+    renamed = data.draw(st.lists(st.sampled_from(labels), unique=True))
+    new_levels = dict(zip(renamed, data.draw(st.permutations(LEVELS))))
+    former = stacked(*labels)
+    result, all_levels = relabel_vertebrae(former, levels, new_levels)
+    assert levels.items() <= all_levels.items()
+    pairs = set(zip(former.ravel().tolist(), result.ravel().tolist()))
     assert len(pairs) == len(set(labels)) + 1  # and the background
     assert (0, 0) in pairs
     assert len({b for _, b in pairs}) == len(pairs)
     for old, new in pairs - {(0, 0)}:
-        if old in wanted:
-            assert known[new] == wanted[old]
-        elif old not in {n for n, level in known.items() if level in wanted.values()}:
+        if old in new_levels:
+            assert all_levels[new] == new_levels[old]
+        elif old not in {n for n, level in all_levels.items() if level in new_levels.values()}:
             assert new == old
