@@ -41,7 +41,7 @@ ROWS = {
 }
 
 
-def measured(series: SagittalSeries, annotation: Annotation) -> dict[str, float]:
+def measure(series: SagittalSeries, annotation: Annotation) -> dict[str, float]:
     """Every row of the table for one series with contoured vertebrae."""
     spacing = series.spacing_mm
     _, row_mm, column_mm = spacing
@@ -49,12 +49,12 @@ def measured(series: SagittalSeries, annotation: Annotation) -> dict[str, float]
     smooth = ndimage.gaussian_filter(voxels, (0, 1.5 / row_mm, 1.5 / column_mm))
     coarse = ndimage.gaussian_filter(voxels, (0, 3 / row_mm, 3 / column_mm))
     # Bodies at the edge of what is imaged tell little of their surroundings.
-    shown = np.flatnonzero((voxels > 0).any(axis=(0, 2)))
+    rows = np.flatnonzero((voxels > 0).any(axis=(0, 2)))
     edge = 20 / row_mm
     order = [
         k
         for k in order_vertebrae(annotation.vertebrae)
-        if shown[0] + edge < np.argwhere(annotation.vertebrae == k)[:, 1].mean() < shown[-1] - edge
+        if rows[0] + edge < np.argwhere(annotation.vertebrae == k)[:, 1].mean() < rows[-1] - edge
     ]
     order = [k for k in order if annotation.levels.get(k, "L")[0] != "S"]
     frames = [find_body_frame(annotation.vertebrae, k, spacing) for k in order]
@@ -63,22 +63,21 @@ def measured(series: SagittalSeries, annotation: Annotation) -> dict[str, float]
     marrow = np.array([measure_marrow(series, annotation, frame) for frame in frames])
     patches, noise, grain, muscle, front = [], [], [], [], []
     for frame in frames:
-        inner = frame.mask & (np.abs(frame.along) < 0.7) & (np.abs(frame.behind) < 0.7)
+        inner = frame.inner_mask
         middle = np.median(voxels[inner])
         patches.append(coarse[inner].std() / middle)
         fine = voxels - smooth
         noise.append(1.4826 * np.median(np.abs(fine[inner])))
         grain.append(np.interp(1, row_mm * np.arange(4), _correlations(fine, inner)))
         slices = np.flatnonzero(frame.mask.any(axis=(1, 2)))
-        level = np.abs(frame.along) < 1
-        back = level & ((frame.behind - 1) * frame.half_depth_mm > 28)
-        back &= (frame.behind - 1) * frame.half_depth_mm < 45
-        muscle.append(np.median(voxels[[slices[0], slices[-1]]][:, back]))
-        before = level & ((-1 - frame.behind) * frame.half_depth_mm > 3)
-        before &= (-1 - frame.behind) * frame.half_depth_mm < 45
-        front.append(voxels[slices][:, before].ravel())
+        level = np.abs(frame.axial_position) < 1
+        rear = level & (frame.behind_wall_mm > 28) & (frame.behind_wall_mm < 45)
+        muscle.append(np.median(voxels[[slices[0], slices[-1]]][:, rear]))
+        before_wall_mm = (-1 - frame.depth_position) * frame.half_depth_mm
+        anterior = level & (before_wall_mm > 3) & (before_wall_mm < 45)
+        front.append(voxels[slices][:, anterior].ravel())
     discs = list(_discs(series, annotation, order, smooth))
-    ahead = np.concatenate(front)
+    organs = np.concatenate(front)
     return {
         "marrow": float(marrow.mean() / fluid),
         "spread": float(marrow.std() / marrow.mean()),
@@ -88,19 +87,20 @@ def measured(series: SagittalSeries, annotation: Annotation) -> dict[str, float]
         "disc": float(np.mean(discs) / fluid),
         "discs": float(np.std(discs) / fluid),
         "muscle": float(np.mean(muscle) / fluid),
-        "front": float(np.median(ahead) / fluid),
-        "bright": float(np.percentile(ahead, 95) / fluid),
+        "front": float(np.median(organs) / fluid),
+        "bright": float(np.percentile(organs, 95) / fluid),
         "shade": float(fluids.min() / fluids.max()),
     }
 
 
 def _correlations(fine: np.ndarray, inner: np.ndarray) -> list[float]:
     """Of pixels with those 0 to 3 rows below."""
-    found = [1.0]
+    correlations = [1.0]
     for step in (1, 2, 3):
-        both = inner[:, :-step] & inner[:, step:]
-        found.append(float(np.corrcoef(fine[:, :-step][both], fine[:, step:][both])[0, 1]))
-    return found
+        pairs = inner[:, :-step] & inner[:, step:]
+        matrix = np.corrcoef(fine[:, :-step][pairs], fine[:, step:][pairs])
+        correlations.append(float(matrix[0, 1]))
+    return correlations
 
 
 def _discs(
@@ -122,12 +122,12 @@ def _discs(
 
 def phantoms(variety: str, **settings: str) -> Iterator[tuple[SagittalSeries, Annotation]]:
     """Normal cases with lumbar fields."""
-    number = found = 0
-    while found < CASES:
+    number = count = 0
+    while count < CASES:
         case = make_case((SEED, number), has_lesions=False, variety=variety, **settings)
         number += 1
         if case.region == "lumbar":
-            found += 1
+            count += 1
             yield case.series, case.annotation
 
 
@@ -140,14 +140,14 @@ def draw(real: SagittalSeries, folder: Path) -> None:
 
     rows = [("real", real)]
     for variety in ("evaluation", "training"):
-        rows += [(variety, each) for each, _ in itertools.islice(phantoms(variety), 2)]
+        rows += [(variety, series) for series, _ in itertools.islice(phantoms(variety), 2)]
     figure, axes = pyplot.subplots(len(rows), 5, figsize=(20, 4 * len(rows)))
     for line, (name, series) in zip(axes, rows, strict=True):
         count, height, width = series.shape
         _, row_mm, column_mm = series.spacing_mm
         top = np.percentile(series.voxels[count // 2], 99.5)
-        shown = np.linspace(0.15, 0.85, 5) * (count - 1)
-        for axis, index in zip(line, np.rint(shown).astype(int), strict=True):
+        indices = np.linspace(0.15, 0.85, 5) * (count - 1)
+        for axis, index in zip(line, np.rint(indices).astype(int), strict=True):
             extent = (0, width * column_mm, height * row_mm, 0)
             axis.imshow(series.voxels[index], cmap="gray", vmin=0, vmax=top, extent=extent)
             axis.set_title(f"{name}, slice {index + 1}")
@@ -166,19 +166,19 @@ def main() -> None:
     contours = read_annotation(ROOT / "tests" / "real" / "lspine_vertebrae.zip", real)
     if options.pictures:
         draw(real, options.pictures)
-    held = measured(real, contours)
+    real_figures = measure(real, contours)
     columns = {}
     for variety in ("evaluation", "training"):
-        columns[variety] = [measured(*each) for each in phantoms(variety)]
+        columns[variety] = [measure(*phantom) for phantom in phantoms(variety)]
     print("| | real | " + " | ".join(f"{v}: median (5 to 95 %)" for v in columns) + " |")
     print("|---|---|" + "---|" * len(columns))
     for key, title in ROWS.items():
         cells = []
         for cases in columns.values():
             low, middle, high = np.percentile([c[key] for c in cases], (5, 50, 95))
-            sign = "" if low <= held[key] <= high else " **outside**"
+            sign = "" if low <= real_figures[key] <= high else " **outside**"
             cells.append(f"{middle:.3f} ({low:.3f} to {high:.3f}){sign}")
-        print(f"| {title} | {held[key]:.3f} | " + " | ".join(cells) + " |")
+        print(f"| {title} | {real_figures[key]:.3f} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from machine import describe_machine
 
 from napari_spinemet.detection import ComponentForest, aggregate, likelihood_map
-from napari_spinemet.detection.gate import spine_curve
+from napari_spinemet.detection.gate import predict_spine
 from napari_spinemet.evaluation.froc import region_centres
 from napari_spinemet.imaging import PAPER_OPERATING_POINT, Detection, LikelihoodMap, OperatingPoint
 from napari_spinemet.imaging.grids import resample_labels
@@ -100,8 +100,8 @@ class Field:
         pixel = round(row), round(column)
         if self.case.region == "cervical" and row < self.top:
             return ("head", "cerebellum") if self.cerebellum[pixel] else ("head",)
-        near = self.away_mm[pixel] <= MARGIN_MM
-        if not near and column < self.front[pixel[0]]:
+        at_body = self.away_mm[pixel] <= MARGIN_MM
+        if not at_body and column < self.front[pixel[0]]:
             return ("in front",)
         regions = self.centres[detection.slice]
         distances = np.linalg.norm(regions - detection.centre_working, axis=1)
@@ -109,7 +109,7 @@ class Field:
             contrast = self._contrast(detection)
             kind = "faint" if contrast < FAINT else "moderate" if contrast < CLEAR else "clear"
             return ("true", kind)
-        return ("at the bodies",) if near else ("elsewhere",)
+        return ("at the bodies",) if at_body else ("elsewhere",)
 
     def _contrast(self, detection: Detection) -> float:
         pixels = np.argwhere(self.lesions[detection.slice])
@@ -120,13 +120,13 @@ class Field:
 
 def make_field(number: int, model: SiameseNet, seed: int = SEED, stride: int = 1) -> Field:
     """Make a case of the seed, evaluate the network on it and note what lies where."""
-    painted: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
+    ellipsoids: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
 
     class Recorder(Canvas):
         """A canvas that remembers its ellipsoids; a case does not tell where its organs are."""
 
         def ellipsoid(self, centre: Any, radii: Any, *rest: Any, **options: Any) -> None:
-            painted.append((centre, radii))
+            ellipsoids.append((centre, radii))
             super().ellipsoid(centre, radii, *rest, **options)
 
     with patch("napari_spinemet.phantom.case.Canvas", Recorder):
@@ -134,22 +134,22 @@ def make_field(number: int, model: SiameseNet, seed: int = SEED, stride: int = 1
     plain = likelihood_map(case.series, model, stride=stride)
     spacing = case.series.spacing_mm
     bodies = (resample_labels(case.annotation.vertebrae, spacing[1:]) > 0).any(axis=0)
-    shown = np.flatnonzero(bodies.any(axis=1))
+    body_rows = np.flatnonzero(bodies.any(axis=1))
     cerebellum = np.zeros(bodies.shape, dtype=bool)
     row, column = np.indices(bodies.shape)
-    ellipses = [centre for centre, radii in painted if tuple(radii) == CEREBELLUM_MM]
-    if len(ellipses) != (case.region == "cervical"):
-        raise RuntimeError("The phantom no longer paints its cerebellum as it is known here.")
-    for _, z, y in ellipses:
-        down, back = (row - z) / CEREBELLUM_MM[1], (column - y) / CEREBELLUM_MM[2]
-        cerebellum |= down**2 + back**2 <= 1
+    cerebella = [centre for centre, radii in ellipsoids if tuple(radii) == CEREBELLUM_MM]
+    if len(cerebella) != (case.region == "cervical"):
+        raise RuntimeError("The phantom no longer paints its cerebellum with these radii.")
+    for _, z, y in cerebella:
+        u, v = (row - z) / CEREBELLUM_MM[1], (column - y) / CEREBELLUM_MM[2]
+        cerebellum |= u**2 + v**2 <= 1
     return Field(
         case=case,
         plain=plain,
         lesions=resample_labels(case.annotation.lesions, spacing[1:]),
         centres=region_centres(case.annotation, spacing),
-        top=int(shown[0]),
-        front=np.interp(np.arange(len(bodies)), shown, bodies[shown].argmax(axis=1)),
+        top=int(body_rows[0]),
+        front=np.interp(np.arange(len(bodies)), body_rows, bodies[body_rows].argmax(axis=1)),
         away_mm=ndimage.distance_transform_edt(~bodies),
         cerebellum=cerebellum,
     )
@@ -160,7 +160,7 @@ def numbers_of(region: str, seed: int = SEED) -> Iterator[int]:
     number = 0
     while True:
         # The field is drawn before anything is painted, so coarse pixels tell it at once.
-        if make_case((seed, number), diseased=False, pixel_mm=COARSE_MM).region == region:
+        if make_case((seed, number), has_lesions=False, pixel_mm=COARSE_MM).region == region:
             yield number
         number += 1
 
@@ -190,7 +190,7 @@ class Tally:
 
     def add(self, field: Field, points: list[OperatingPoint]) -> None:
         """Count the detections of one case."""
-        region, curve = field.case.region, spine_curve(field.plain)
+        region, curve = field.case.region, predict_spine(field.plain)
         self.cases[region] += 1
         self.without_curve[region] += curve is None
         forests = {
@@ -200,8 +200,8 @@ class Tally:
             for weight in {point.weight for point in points}
         }
         for point in points:
-            found = forests[point.weight].detections(point.threshold, point.min_area_cm2)
-            for detection in found:
+            detections = forests[point.weight].detections(point.threshold, point.min_area_cm2)
+            for detection in detections:
                 outside = curve is not None and not curve.keeps(detection)
                 for place in field.places(detection):
                     self.found[region, point, place] += 1
@@ -217,16 +217,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", type=int, default=20, help="of each field")
     parser.add_argument("--seed", type=int, default=SEED)
-    given = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
     print(describe_machine())
-    started = time.perf_counter()
+    start = time.perf_counter()
     model, points, tally = load_model(), operating_points(), Tally()
     for region in FIELDS:
-        for number in islice(numbers_of(region, given.seed), given.cases):
-            tally.add(make_field(number, model, given.seed), points)
-    seconds = time.perf_counter() - started
-    print(f"dropped/found, seed {given.seed}; {seconds:.0f} s")
+        for number in islice(numbers_of(region, options.seed), options.cases):
+            tally.add(make_field(number, model, options.seed), points)
+    seconds = time.perf_counter() - start
+    print(f"dropped/found, seed {options.seed}; {seconds:.0f} s")
     names = ["head", "cerebellum", "in front", "elsewhere", "at the bodies"]
     names += ["true", "faint", "moderate", "clear"]
     for region in FIELDS:
