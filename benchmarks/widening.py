@@ -43,7 +43,7 @@ NETWORKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 """Varieties of the phantoms, with as many cases of each, and what differs from the defaults."""
 
 
-def trained(name: str, work: Path, epochs: int, batches: int) -> Path:
+def train_network(name: str, work: Path, epochs: int, batches: int) -> Path:
     """The model of that name and length, trained unless it is there."""
     varieties, changes = NETWORKS[name]
     out = work / f"{name}-{epochs}x{batches}.safetensors"
@@ -60,7 +60,7 @@ def trained(name: str, work: Path, epochs: int, batches: int) -> Path:
     return out
 
 
-def on_far_wider(model: str, work: Path) -> dict[str, Any]:
+def judge_on_far_wider(model: str, work: Path) -> dict[str, Any]:
     """Figures of a model on phantoms as the widest variety draws them."""
     wide = work / f"phantoms-wide-{WIDE_SEED}"
     make_cohort(wide, WIDE_CASES, seed=WIDE_SEED, variety="training")
@@ -86,10 +86,10 @@ def main() -> None:
         if name == "shipped":
             model = "default"
         else:
-            model = str(trained(name, options.work, options.epochs, options.batches))
-        _, told = measure(model, options.work, TEST_SEED)
-        a, b = told["unseen_phantoms"], told.get("implants")
-        w = on_far_wider(model, options.work)
+            model = str(train_network(name, options.work, options.epochs, options.batches))
+        _, figures = measure(model, options.work, TEST_SEED)
+        a, b = figures["unseen_phantoms"], figures.get("implants")
+        w = judge_on_far_wider(model, options.work)
         cells = [
             name,
             f"{a['tp_rate_at_1_fp_per_scan']:.3f}",
@@ -101,7 +101,7 @@ def main() -> None:
             cells += [
                 f"{b['tp_rate_at_1_fp_per_scan']:.3f}, {b['tp_rate_at_2_fp_per_scan']:.3f}",
                 f"{b['tp_rate']:.3f} at {b['fp_per_scan']:.2f}",
-                str(told["real_scan"]["findings"]),
+                str(figures["real_scan"]["findings"]),
             ]
         print(f"| {' | '.join(cells)} |", flush=True)
 
