@@ -37,7 +37,7 @@ def main() -> None:
     session, load, annotate = workspace.session, workspace.load, workspace.annotate
 
     def idle() -> None:
-        pump(lambda: not session.busy, 120)
+        pump(lambda: not session.jobs.is_busy, 120)
         pump(seconds=0.3)
 
     load.path.setText(str(scan))
@@ -57,7 +57,7 @@ def main() -> None:
     session.layers.go_to(CLICKS[0][0])
     annotate.vertebrae.propose()
     idle()
-    pump(lambda: not session.autosave.pending, 10)
+    pump(lambda: not session.autosave.is_pending, 10)
     annotate.use("pan_zoom")
     viewer.scene.camera.center = (0, 170, 160)
     viewer.scene.camera.zoom = 3.2

@@ -39,11 +39,11 @@ def main() -> None:
     workspace = open_workspace(viewer)
     start_demo(workspace)
     session = workspace.session
-    pump(lambda: session.result is not None and not session.busy, 600)
+    pump(lambda: session.result is not None and not session.jobs.is_busy, 600)
     workspace.load.path.setText(str(session.case.path / "scan"))
     workspace.load.look()
-    pump(lambda: not session.busy, 60)
-    workspace.review.table.selectRow(0)
+    pump(lambda: not session.jobs.is_busy, 60)
+    workspace.review.findings_panel.table.selectRow(0)
     pump(seconds=1)
     for name in ("Review", "Load", "Annotate", "Train", "Detect"):
         workspace.show_tab(name)
