@@ -11,7 +11,7 @@ from typing import Any
 
 Row = tuple[str, str]
 """What was done and to which row."""
-OPENED, CLOSED = "open study", "close study"
+OPEN_ACTION, CLOSE_ACTION = "open study", "close study"
 """Lines that tell of no row: when a program began and ended to write."""
 
 
@@ -40,26 +40,40 @@ class AuditEntry:
     content: str
     chain: str
 
-    def link(self, before: str) -> str:
-        """What :attr:`chain` must be after the chain so far."""
-        parts = [before, str(self.number), self.at, self.who, self.action]
+    def link(self, previous_chain: str) -> str:
+        """What :attr:`chain` must be after the chain of the line before."""
+        parts = [previous_chain, str(self.number), self.at, self.who, self.action]
         return digest(json.dumps([*parts, self.subject, self.content], ensure_ascii=False))
 
 
 def append(
     connection: sqlite3.Connection,
-    now: str,
+    timestamp: str,
     who: str,
     action: str,
     subject: Mapping[str, Any],
     content: str,
 ) -> None:
-    """Add a line to the trail, within the transaction that does what it tells of."""
+    """Add a line to the trail, within the transaction that does what it tells of.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Within a transaction, which the caller ends.
+    timestamp : str
+        ISO 8601, UTC.
+    who, action : str
+        By whom, and what was done.
+    subject : mapping
+        To which row: plain values that name it.
+    content : str
+        Hash of what the row holds since.
+    """
     last = connection.execute(
         "SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1"
     ).fetchone()
     number, chain = last or (0, "")
-    entry = AuditEntry(number + 1, now, who, action, subject_of(subject), content, chain="")
+    entry = AuditEntry(number + 1, timestamp, who, action, subject_of(subject), content, chain="")
     connection.execute(
         "INSERT INTO audit VALUES (?,?,?,?,?,?,?)",
         (
@@ -71,39 +85,47 @@ def append(
 
 def broken_links(trail: Iterable[AuditEntry]) -> list[str]:
     """Where lines are missing from the trail or were changed, a sentence each."""
-    wrong, chain, number = [], "", 0
+    faults, chain, number = [], "", 0
     for entry in trail:
         number += 1
         if entry.number != number:
-            wrong.append(f"Entry {number} of the audit trail is missing.")
+            faults.append(f"Entry {number} of the audit trail is missing.")
             number = entry.number
         if entry.chain != entry.link(chain):
-            wrong.append(f"Entry {entry.number} of the audit trail was changed.")
+            faults.append(f"Entry {entry.number} of the audit trail was changed.")
         chain = entry.chain
-    return wrong
+    return faults
 
 
-def differences(trail: Iterable[AuditEntry], held: Mapping[Row, str]) -> list[str]:
-    """Where rows hold something else than the trail said of them last, a sentence each."""
-    last = {
+def differences(trail: Iterable[AuditEntry], row_hashes: Mapping[Row, str]) -> list[str]:
+    """Where rows hold something else than the trail said of them last, a sentence each.
+
+    Parameters
+    ----------
+    trail : iterable of AuditEntry
+        Oldest first.
+    row_hashes : mapping
+        The hash of each row that the trail may speak of; of the same moment as the trail.
+    """
+    last_hashes = {
         (entry.action, entry.subject): entry.content
         for entry in trail
-        if entry.action not in (OPENED, CLOSED)
+        if entry.action not in (OPEN_ACTION, CLOSE_ACTION)
     }
-    wrong = []
-    for row, content in last.items():
-        if row not in held:
-            wrong.append(f"Missing, though the audit trail has it: {' '.join(row)}.")
-        elif held[row] != content:
-            wrong.append(f"Changed past the audit trail: {' '.join(row)}.")
-    wrong += [f"Unknown to the audit trail: {' '.join(row)}." for row in held if row not in last]
-    return wrong
+    faults = []
+    for row, content in last_hashes.items():
+        if row not in row_hashes:
+            faults.append(f"Missing, though the audit trail has it: {' '.join(row)}.")
+        elif row_hashes[row] != content:
+            faults.append(f"Changed past the audit trail: {' '.join(row)}.")
+    unknown_rows = [row for row in row_hashes if row not in last_hashes]
+    return faults + [f"Unknown to the audit trail: {' '.join(row)}." for row in unknown_rows]
 
 
 def saved_before_a_crash(trail: Sequence[AuditEntry]) -> str:
     """What was saved since a program began to write and did not end; empty if it ended."""
-    marks = [k for k, entry in enumerate(trail) if entry.action in (OPENED, CLOSED)]
-    if not marks or trail[marks[-1]].action == CLOSED:
+    marks = [k for k, entry in enumerate(trail) if entry.action in (OPEN_ACTION, CLOSE_ACTION)]
+    if not marks or trail[marks[-1]].action == CLOSE_ACTION:
         return ""
     strokes = [entry for entry in trail[marks[-1] :] if entry.action == "contour"]
     if not strokes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,21 @@ from .store import Store
 PERSON, NETWORK = "person", "network"
 
 LabelArray = npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class PackedSlice:
+    """Labels of one slice, compressed.
+
+    Attributes
+    ----------
+    blob : bytes
+    shape : tuple of int
+        (rows, columns) of the labels.
+    """
+
+    blob: bytes
+    shape: tuple[int, ...]
 
 
 class ContourRows:
@@ -33,7 +49,7 @@ class ContourRows:
         self,
         name: str,
         layer: str,
-        slices: Mapping[int, npt.NDArray[Any]],
+        slices: Mapping[int, npt.NDArray[Any] | PackedSlice],
         *,
         reader: str = "",
         origin: str = PERSON,
@@ -46,39 +62,74 @@ class ContourRows:
         name : str
             Of the case.
         layer : {"lesions", "vertebrae"}
-        slices : mapping of int to numpy.ndarray
-            ``(row, column)`` uint16 labels by slice.
-        reader, origin : str
+        slices : mapping of int to numpy.ndarray or PackedSlice
+            ``(row, column)`` uint16 labels by slice; within a longer transaction packed
+            before that began, since packing takes longer than storing.
+        reader : str
+            Whose they are; empty for those that the study itself works with.
+        origin : {"person", "network"}
         who : str
             Who stores them; the user of the computer by default.
+
+        Raises
+        ------
+        ValueError
+            If a slice has another shape than those of the case; then none is stored.
+        SpinemetError
+            If there is no such case, or it cannot be saved.
         """
         case_id, shape = self._store.case_id(name)
+        blobs = {int(index): _blob_of(labels, shape) for index, labels in slices.items()}
         with self._store.writing(who) as change:
-            for index, labels in slices.items():
-                blob = _packed(labels, shape)
+            for index, blob in blobs.items():
                 change.execute(
                     "INSERT INTO contours VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
                     "labels = excluded.labels, saved_at = excluded.saved_at",
-                    *(case_id, reader, origin, layer, int(index), blob, change.now),
+                    *(case_id, reader, origin, layer, index, blob, change.timestamp),
                 )
-                change.note(
-                    "contour", _subject(name, reader, origin, layer, int(index)), digest(blob)
-                )
+                change.note("contour", _subject(name, reader, origin, layer, index), digest(blob))
 
     def slices(
         self, name: str, layer: str, *, reader: str = "", origin: str = PERSON
     ) -> dict[int, LabelArray]:
-        """Stored label images ``(row, column)`` of a case by slice; those never saved lack."""
+        """Stored label images ``(row, column)`` of a case by slice; those never saved lack.
+
+        Parameters
+        ----------
+        name : str
+            Of the case.
+        layer : {"lesions", "vertebrae"}
+        reader : str
+            Whose; empty for those that the study itself works with.
+        origin : {"person", "network"}
+
+        Raises
+        ------
+        SpinemetError
+            If there is no such case.
+        """
         case_id, shape = self._store.case_id(name)
         rows = self._store.read(
             "SELECT slice, labels FROM contours WHERE case_id = ? AND reader = ? AND origin = ? "
             "AND layer = ? ORDER BY slice",
             *(case_id, reader, origin, layer),
         )
-        return {index: _unpacked(blob, shape) for index, blob in rows}
+        return {index: _unpack_slice(blob, shape) for index, blob in rows}
 
     def readers(self, name: str, *, origin: str = PERSON) -> list[str]:
-        """Who has contours of a case."""
+        """Who has contours of a case; an empty name is the study itself.
+
+        Parameters
+        ----------
+        name : str
+            Of the case.
+        origin : {"person", "network"}
+
+        Raises
+        ------
+        SpinemetError
+            If there is no such case.
+        """
         case_id, _ = self._store.case_id(name)
         rows = self._store.read(
             "SELECT DISTINCT reader FROM contours WHERE case_id = ? AND origin = ? ORDER BY reader",
@@ -95,19 +146,51 @@ class ContourRows:
         origin: str = PERSON,
         who: str = "",
     ) -> None:
-        """Store the level of each vertebra by its label."""
+        """Store the level of each vertebra; on the disk once this returns.
+
+        Parameters
+        ----------
+        name : str
+            Of the case.
+        levels : mapping of int to str
+            Level by label; those that were stored before are replaced, all of them.
+        reader : str
+            Whose; empty for those that the study itself works with.
+        origin : {"person", "network"}
+        who : str
+            Who stores them; the user of the computer by default.
+
+        Raises
+        ------
+        SpinemetError
+            If there is no such case, or it cannot be saved.
+        """
         case_id, _ = self._store.case_id(name)
         names = json.dumps({str(k): v for k, v in sorted(levels.items())}, ensure_ascii=False)
         with self._store.writing(who) as change:
             change.execute(
                 "INSERT INTO levels VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET "
                 "names = excluded.names, saved_at = excluded.saved_at",
-                *(case_id, reader, origin, names, change.now),
+                *(case_id, reader, origin, names, change.timestamp),
             )
             change.note("levels", {"case": name, "reader": reader, "origin": origin}, digest(names))
 
     def levels(self, name: str, *, reader: str = "", origin: str = PERSON) -> dict[int, str]:
-        """Stored levels by label."""
+        """Stored levels by label; empty where none were stored.
+
+        Parameters
+        ----------
+        name : str
+            Of the case.
+        reader : str
+            Whose; empty for those that the study itself works with.
+        origin : {"person", "network"}
+
+        Raises
+        ------
+        SpinemetError
+            If there is no such case.
+        """
         case_id, _ = self._store.case_id(name)
         rows = self._store.read(
             "SELECT names FROM levels WHERE case_id = ? AND reader = ? AND origin = ?",
@@ -124,7 +207,7 @@ class ContourRows:
         )
         return int(rows[0][0]) if rows else 0
 
-    def held(self) -> Iterator[tuple[Row, str]]:
+    def row_hashes(self) -> Iterator[tuple[Row, str]]:
         """The hash of every row that the trail speaks of."""
         for name, reader, origin, layer, index, blob in self._store.read(
             "SELECT name, reader, origin, layer, slice, labels FROM contours "
@@ -141,13 +224,20 @@ class ContourRows:
             yield ("levels", subject), digest(names)
 
 
-def _packed(labels: npt.NDArray[Any], shape: tuple[int, int]) -> bytes:
+def pack_slice(labels: npt.NDArray[Any]) -> PackedSlice:
+    """Labels of a slice as they are stored."""
+    # Level 1: contours are mostly nought, and who draws waits for this.
+    blob = zlib.compress(np.ascontiguousarray(labels, dtype="<u2").tobytes(), 1)
+    return PackedSlice(blob, tuple(labels.shape))
+
+
+def _blob_of(labels: npt.NDArray[Any] | PackedSlice, shape: tuple[int, int]) -> bytes:
     if labels.shape != shape:
         raise ValueError(f"A slice of this case has shape {shape}, not {labels.shape}.")
-    return zlib.compress(np.ascontiguousarray(labels, dtype="<u2").tobytes(), 1)
+    return labels.blob if isinstance(labels, PackedSlice) else pack_slice(labels).blob
 
 
-def _unpacked(blob: bytes, shape: tuple[int, int]) -> LabelArray:
+def _unpack_slice(blob: bytes, shape: tuple[int, int]) -> LabelArray:
     flat = np.frombuffer(zlib.decompress(blob), dtype="<u2").astype(np.uint16)
     return flat.reshape(shape)
 

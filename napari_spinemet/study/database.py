@@ -1,4 +1,4 @@
-"""What a study remembers: its cases and how far each is, and the rows about them."""
+"""The database of a study: its cases and how far each is, and the rows about them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .contour_rows import ContourRows
 from .result_rows import ResultRows
 from .store import Store
 
-NEW, CONTOURED, APPROVED = "new", "contoured", "approved"
-DETECTED, REVIEWED, SIGNED = "detected", "reviewed", "signed"
-STATES = (NEW, CONTOURED, APPROVED)
+CONTOURS_NEW, CONTOURS_DRAWN, CONTOURS_APPROVED = "new", "contoured", "approved"
+FINDINGS_DETECTED, FINDINGS_REVIEWED, FINDINGS_SIGNED = "detected", "reviewed", "signed"
+CONTOUR_STATUSES = (CONTOURS_NEW, CONTOURS_DRAWN, CONTOURS_APPROVED)
 """How far the contours of a case are."""
-FINDINGS = ("", DETECTED, REVIEWED, SIGNED)
+FINDINGS_STATUSES = ("", FINDINGS_DETECTED, FINDINGS_REVIEWED, FINDINGS_SIGNED)
 """How far the findings of a case are; a case may be approved and not detected on, or both."""
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """A case as the study remembers it.
+    """A case as the database has it.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class CaseRecord:
     is_copy: bool
     content_hash: str
     shape: tuple[int, int, int]
-    state: str = NEW
+    state: str = CONTOURS_NEW
     state_by: str = ""
     state_at: str = ""
     findings: str = ""
@@ -63,7 +63,7 @@ class CaseRecord:
 
 
 class StudyDatabase(Store):
-    """The remembering part of a study; see :class:`.Store` for how it is opened.
+    """All that a study stores in its file; see :class:`.Store` for how it is opened.
 
     Attributes
     ----------
@@ -81,40 +81,75 @@ class StudyDatabase(Store):
         return [_record(row) for row in self.read(f"{_CASES} ORDER BY name")]
 
     def case(self, name: str) -> CaseRecord | None:
-        """One case, if it is known."""
+        """One case, if it was entered."""
         rows = self.read(f"{_CASES} WHERE name = ?", name)
         return _record(rows[0]) if rows else None
 
     def add_case(self, case: CaseRecord, who: str = "") -> None:
-        """Remember a case.
+        """Enter a case.
+
+        Parameters
+        ----------
+        case : CaseRecord
+            Who brought it to its state, and when, is not taken from it.
+        who : str
+            Who adds it; the user of the computer by default.
 
         Raises
         ------
         SpinemetError
-            If the name is taken.
+            If the name is taken, or nothing can be saved.
         """
-        if self.read("SELECT 1 FROM cases WHERE name = ?", case.name):
-            raise SpinemetError(f"There is a case {case.name} already; choose another name.")
         with self.writing(who) as change:
+            if self.read("SELECT 1 FROM cases WHERE name = ?", case.name):
+                raise SpinemetError(f"There is a case {case.name} already; choose another name.")
             change.execute(
                 "INSERT INTO cases (name, series_uid, place, copied, content, slices, rows, "
                 "columns, state, state_by, state_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                 *(case.name, case.series_uid, case.scan_location, case.is_copy, case.content_hash),
-                *(*case.shape, case.state, change.who, change.now),
+                *(*case.shape, case.state, change.who, change.timestamp),
             )
             change.note("add case", {"case": case.name}, _case_digest(case))
             change.note("state", {"case": case.name}, digest(case.state))
 
     def set_state(self, name: str, state: str, who: str = "") -> None:
-        """Bring the contours of a case to another state."""
-        if state not in STATES:
-            raise ValueError(f"A state is one of {', '.join(STATES)}, not {state!r}.")
+        """Bring the contours of a case to another state.
+
+        Parameters
+        ----------
+        name : str
+            Of the case.
+        state : {"new", "contoured", "approved"}
+        who : str
+            Who says so; the user of the computer by default.
+
+        Raises
+        ------
+        SpinemetError
+            If there is no such case, or nothing can be saved.
+        """
+        if state not in CONTOUR_STATUSES:
+            raise ValueError(f"A state is one of {', '.join(CONTOUR_STATUSES)}, not {state!r}.")
         self._set("state", name, state, who)
 
     def set_findings(self, name: str, state: str, who: str = "") -> None:
-        """Bring the findings of a case to another state."""
-        if state not in FINDINGS:
-            raise ValueError(f"Findings are {', '.join(FINDINGS[1:])}, not {state!r}.")
+        """Bring the findings of a case to another state.
+
+        Parameters
+        ----------
+        name : str
+            Of the case.
+        state : {"", "detected", "reviewed", "signed"}
+        who : str
+            Who says so; the user of the computer by default.
+
+        Raises
+        ------
+        SpinemetError
+            If there is no such case, or nothing can be saved.
+        """
+        if state not in FINDINGS_STATUSES:
+            raise ValueError(f"Findings are {', '.join(FINDINGS_STATUSES[1:])}, not {state!r}.")
         self._set("findings", name, state, who)
 
     def _set(self, column: str, name: str, state: str, who: str) -> None:
@@ -122,7 +157,7 @@ class StudyDatabase(Store):
         with self.writing(who) as change:
             change.execute(
                 f"UPDATE cases SET {column} = ?, {column}_by = ?, {column}_at = ? WHERE id = ?",
-                *(state, change.who, change.now, case_id),
+                *(state, change.who, change.timestamp, case_id),
             )
             change.note(column, {"case": name}, digest(state))
 
@@ -132,13 +167,19 @@ class StudyDatabase(Store):
         The chain of the trail must be unbroken, and each row must hold what the trail says
         of it last.
         """
-        damage = [told for (told,) in self.read("PRAGMA integrity_check") if told != "ok"]
-        wrong = [f"The file is damaged: {told}." for told in damage]
-        trail = list(self.audit())
-        held = dict(self._held()) | dict(self.contours.held()) | dict(self.results.held())
-        return wrong + broken_links(trail) + differences(trail, held)
+        # Trail and rows of one moment: a stroke between the two reads would look like tampering.
+        with self.snapshot():
+            reports = [report for (report,) in self.read("PRAGMA integrity_check")]
+            trail = self.audit()
+            row_hashes = (
+                dict(self._row_hashes())
+                | dict(self.contours.row_hashes())
+                | dict(self.results.row_hashes())
+            )
+        faults = [f"The file is damaged: {report}." for report in reports if report != "ok"]
+        return faults + broken_links(trail) + differences(trail, row_hashes)
 
-    def _held(self) -> Iterator[tuple[Row, str]]:
+    def _row_hashes(self) -> Iterator[tuple[Row, str]]:
         for case in self.cases():
             subject = subject_of({"case": case.name})
             yield ("add case", subject), _case_digest(case)
@@ -156,16 +197,16 @@ _CASES = (
 
 
 def _record(row: tuple[Any, ...]) -> CaseRecord:
-    name, uid, place, copied, content, slices, height, width, *states, stored = row
+    name, uid, location, is_copy, content_hash, slices, height, width, *states, has_contours = row
     shape = (slices, height, width)
-    record = CaseRecord(name, uid, place, bool(copied), content, shape, *states)
-    return replace(record, has_stored_contours=bool(stored))
+    record = CaseRecord(name, uid, location, bool(is_copy), content_hash, shape, *states)
+    return replace(record, has_stored_contours=bool(has_contours))
 
 
 def hash_of_files(files: list[Path]) -> str:
     """One hash of the contents of some files, in whatever order they are listed."""
-    each = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
-    return digest("\n".join(each))
+    hashes = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    return digest("\n".join(hashes))
 
 
 def _case_digest(case: CaseRecord) -> str:

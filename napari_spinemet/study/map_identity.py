@@ -49,7 +49,11 @@ class MapIdentity:
 
     @classmethod
     def parse(cls, text: str) -> MapIdentity:
-        """What :meth:`__str__` or :attr:`folder` gave."""
+        """What :meth:`__str__` or :attr:`folder` gave.
+
+        The name of a folder does not say all that the identity did: what it gives has the same
+        folder, and may differ from the identity that it was made for.
+        """
         if text.startswith(_CROSS_VALIDATION):
             return cls.of_cross_validation(text.removeprefix(_CROSS_VALIDATION))
         columns = _COLUMNS.fullmatch(text)

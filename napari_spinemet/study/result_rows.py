@@ -101,14 +101,28 @@ class ResultRows:
         self._store = store
 
     def save_model(self, identity: str, name: str, card: str, *, who: str = "") -> None:
-        """Remember a model by its identity, with its card as JSON, as it is now."""
+        """Remember a model by its identity, with its card as it is now.
+
+        Parameters
+        ----------
+        identity, name : str
+        card : str
+            As JSON; replaces the former one.
+        who : str
+            Who adds it; the user of the computer by default.
+
+        Raises
+        ------
+        SpinemetError
+            If nothing can be saved.
+        """
         if self.models().get(identity) == (name, card):
             return
         with self._store.writing(who) as change:
             change.execute(
                 "INSERT INTO models VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET "
                 "name = excluded.name, card = excluded.card",
-                *(identity, name, card, change.who, change.now),
+                *(identity, name, card, change.who, change.timestamp),
             )
             change.note("model", {"model": identity}, _model_digest(name, card))
 
@@ -120,12 +134,18 @@ class ResultRows:
     def set_default_model(self, identity: str, *, who: str = "") -> None:
         """Make a model that :meth:`save_model` has seen the one that detection begins with.
 
+        Parameters
+        ----------
+        identity : str
+        who : str
+            Who chooses it; the user of the computer by default.
+
         Raises
         ------
         SpinemetError
             If the model is unknown.
         """
-        self._known_model(identity)
+        self._refuse_unknown_model(identity)
         with self._store.writing(who) as change:
             change.execute(
                 "INSERT INTO default_model VALUES (1, ?) ON CONFLICT DO UPDATE SET "
@@ -140,7 +160,7 @@ class ResultRows:
         rows = self._store.read("SELECT model FROM default_model")
         return str(rows[0][0]) if rows else ""
 
-    def _known_model(self, identity: str) -> None:
+    def _refuse_unknown_model(self, identity: str) -> None:
         if not self._store.read("SELECT 1 FROM models WHERE identity = ?", identity):
             raise SpinemetError(f"The study does not know the model {identity}; add it first.")
 
@@ -163,7 +183,9 @@ class ResultRows:
         settings : mapping
             Plain values.
         findings : sequence of Finding
+            Of which the detections are stored, without their outlines.
         seconds : float
+            How long it took.
         who : str
             Who ran it; the user of the computer by default.
 
@@ -173,23 +195,24 @@ class ResultRows:
             If the case or the model is unknown.
         """
         case_id, _ = self._store.case_id(case)
-        self._known_model(model)
-        told = json.dumps(dict(settings), sort_keys=True, ensure_ascii=False)
-        each = [(k, d) for k, found in enumerate(findings) for d in found.detections]
+        self._refuse_unknown_model(model)
+        settings_json = json.dumps(dict(settings), sort_keys=True, ensure_ascii=False)
+        detections = [(k, d) for k, finding in enumerate(findings) for d in finding.detections]
         rows = [
             (number, finding, int(d.slice), *_plain((d.area_cm2, d.peak, d.mean, *d.centre_mm)))
-            for number, (finding, d) in enumerate(each)
+            for number, (finding, d) in enumerate(detections)
         ]
         with self._store.writing(who) as change:
             run = change.execute(
                 "INSERT INTO runs (case_id, model, settings, seconds, run_by, run_at) "
                 "VALUES (?,?,?,?,?,?)",
-                *(case_id, model, told, float(seconds), change.who, change.now),
+                *(case_id, model, settings_json, float(seconds), change.who, change.timestamp),
             ).lastrowid
             assert run is not None
             for row in rows:
                 change.execute("INSERT INTO detections VALUES (?,?,?,?,?,?,?,?,?,?)", run, *row)
-            change.note("run", {"case": case, "run": run}, _run_digest(model, told, rows))
+            content = _run_digest(model, settings_json, rows)
+            change.note("run", {"case": case, "run": run}, content)
         return run
 
     def runs(self, case: str) -> list[RunRecord]:
@@ -233,14 +256,22 @@ class ResultRows:
         Parameters
         ----------
         case : str
+            Its name.
         centre_mm : sequence of float
             Of the finding, patient LPS.
         verdict : {"accepted", "rejected", "unsure", ""}
             Empty takes the former one back.
         reader : str
+            Whose; empty for those that the study itself works with.
         run : int, optional
             The run that proposed the finding.
         who : str
+            Who says so; the user of the computer by default.
+
+        Raises
+        ------
+        SpinemetError
+            If there is no such case, or it cannot be saved.
         """
         if verdict not in (*VERDICTS, ""):
             raise ValueError(f"A verdict is one of {', '.join(VERDICTS)}, not {verdict!r}.")
@@ -250,24 +281,37 @@ class ResultRows:
             number = change.execute(
                 "INSERT INTO verdicts (case_id, run_id, reader, verdict, x_mm, y_mm, z_mm, "
                 "given_by, given_at) VALUES (?,?,?,?,?,?,?,?,?)",
-                *(case_id, run, reader, verdict, x, y, z, change.who, change.now),
+                *(case_id, run, reader, verdict, x, y, z, change.who, change.timestamp),
             ).lastrowid
             subject = {"case": case, "verdict": number}
             change.note("verdict", subject, _verdict_digest(run, reader, verdict, x, y, z))
 
     def verdicts(self, case: str, *, reader: str = "") -> list[VerdictRecord]:
-        """All verdicts on a case, oldest first; the last on a place counts."""
+        """All verdicts on a case, oldest first; the last on a position counts.
+
+        Parameters
+        ----------
+        case : str
+            Its name.
+        reader : str
+            Whose; empty for those that the study itself works with.
+
+        Raises
+        ------
+        SpinemetError
+            If there is no such case.
+        """
         case_id, _ = self._store.case_id(case)
         return [
-            VerdictRecord(verdict, (x, y, z), who, by, at, run)
-            for run, who, verdict, x, y, z, by, at in self._store.read(
+            VerdictRecord(verdict, (x, y, z), whose, by, at, run)
+            for run, whose, verdict, x, y, z, by, at in self._store.read(
                 "SELECT run_id, reader, verdict, x_mm, y_mm, z_mm, given_by, given_at "
                 "FROM verdicts WHERE case_id = ? AND reader = ? ORDER BY id",
                 *(case_id, reader),
             )
         ]
 
-    def held(self) -> Iterator[tuple[Row, str]]:
+    def row_hashes(self) -> Iterator[tuple[Row, str]]:
         """The hash of every row that the trail speaks of."""
         for identity, (name, card) in self.models().items():
             yield ("model", subject_of({"model": identity})), _model_digest(name, card)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from ..errors import SpinemetError
@@ -105,8 +106,26 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether a file has this program's version."""
+    return version_of(connection) == len(MIGRATIONS)
+
+
 def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
-    """Say so where a newer program wrote the file: it must not be misread."""
+    """Say so where a newer program wrote the file: it must not be misread.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Open; whoever opened it closes it, also if this raises.
+    path : Path
+        Of the file, for the message.
+
+    Raises
+    ------
+    SpinemetError
+        If it is of a newer program.
+    """
     if version_of(connection) > len(MIGRATIONS):
         raise SpinemetError(
             f"The study {path} was written by a newer version of this program; update the "
@@ -117,36 +136,65 @@ def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a file to this program's version, whole or not at all.
 
-    What was there before is kept beside it, named by its version.
+    The file as it was is kept beside it, named by its version.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        That may write; whoever opened it closes it, also if this raises.
+    path : Path
+        Of the file.
+
+    Raises
+    ------
+    SpinemetError
+        If a newer program wrote the file.
+    sqlite3.Error
+        If it cannot be written; then it is as it was.
     """
     refuse_newer(connection, path)
-    before = version_of(connection)
-    if 0 < before < len(MIGRATIONS):
-        kept = path.with_name(f"{path.name}.version-{before}")
-        with sqlite3.connect(kept) as copy:
-            connection.backup(copy)
-        copy.close()
-    _advance(connection, before)
+    version = version_of(connection)
+    if 0 < version < len(MIGRATIONS):
+        backup = sqlite3.connect(path.with_name(f"{path.name}.version-{version}"))
+        with closing(backup):
+            connection.backup(backup)
+    _advance(connection, version)
 
 
 def migrated_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    """A connection that reads a file which may be older and must not be changed."""
+    """A connection that reads a file which may be older and must not be changed.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        To the file. It is given back if the file has this program's version; else it is
+        closed, and the connection that is given is to a copy in memory.
+    path : Path
+        Of the file, for messages.
+
+    Raises
+    ------
+    SpinemetError
+        If a newer program wrote the file.
+    """
     refuse_newer(connection, path)
-    before = version_of(connection)
-    if before == len(MIGRATIONS):
+    version = version_of(connection)
+    if version == len(MIGRATIONS):
         return connection
     copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.backup(copy)
     connection.close()
-    _advance(copy, before)
+    _advance(copy, version)
     return copy
 
 
-def _advance(connection: sqlite3.Connection, before: int) -> None:
-    if before == len(MIGRATIONS):
+def _advance(connection: sqlite3.Connection, version: int) -> None:
+    """Run the steps that lead on from a version."""
+    if version == len(MIGRATIONS):
         return
-    steps = "".join(MIGRATIONS[before:])
+    steps = "".join(MIGRATIONS[version:])
     try:
+        # A script commits what is open before it begins, so it brings its own transaction.
         connection.executescript(
             f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;"
         )

@@ -2,19 +2,18 @@
 
 One SQLite file in WAL mode. A transaction has reached the disk when it returns, so that a
 program which is killed loses at most the stroke being drawn. One program writes at a time;
-another one that opens the study reads.
+another one that opens the study reads. Within the program that writes one thread at a time has a
+transaction, on the one connection that writes; all others read what was committed last.
 """
 
 from __future__ import annotations
 
 import getpass
 import os
-import shutil
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +22,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..errors import SpinemetError
-from .audit import CLOSED, OPENED, AuditEntry, append, saved_before_a_crash
-from .schema import migrate, migrated_copy
+from .audit import CLOSE_ACTION, OPEN_ACTION, AuditEntry, append, saved_before_a_crash
+from .connections import Readers, open_readers, open_writer, readers_beside_writer
 
 FILE, LOCK = "study.sqlite", "study.lock"
+_CLOSED_REASON = "The study was closed here; open it again."
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,37 @@ class Transaction:
     """What is being changed now: by whom, when, and the trail that tells of it."""
 
     connection: sqlite3.Connection
-    now: str
+    timestamp: str
     who: str
 
     def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
-        """Run a statement."""
+        """Run a statement.
+
+        Parameters
+        ----------
+        query : str
+            In SQL, with a question mark for each value.
+        *values
+        """
         return self.connection.execute(query, values)
 
     def note(self, action: str, subject: dict[str, Any], content: str) -> None:
-        """Add to the audit trail: what was done to which row, and the hash of what it holds."""
-        append(self.connection, self.now, self.who, action, subject, content)
+        """Add to the audit trail what was done.
+
+        Parameters
+        ----------
+        action : str
+            What was done, such as ``"contour"``.
+        subject : dict
+            To which row: plain values that name it.
+        content : str
+            Hash of what the row holds since; empty where there is no row.
+        """
+        append(self.connection, self.timestamp, self.who, action, subject, content)
 
 
 class Store:
-    """The file, for as long as the study is open.
+    """The file, for as long as the study is open; any thread may use it.
 
     Parameters
     ----------
@@ -55,11 +72,11 @@ class Store:
         Of the study; the file is made in it if ``write`` is possible and it is missing.
     write : bool
         Ask to write. Where that cannot be, because another program writes or the folder is
-        read-only, the study opens for reading and :attr:`notice` says why.
+        read-only, the study opens for reading and :attr:`read_only_reason` says why.
 
     Attributes
     ----------
-    notice : str
+    read_only_reason : str
         Why nothing can be written, in a sentence; empty where it can.
     recovery_message : str
         What was saved by a program that did not end as it should, in a sentence, else empty.
@@ -72,14 +89,17 @@ class Store:
 
     def __init__(self, folder: Path, *, write: bool = True) -> None:
         self.path = folder / FILE
-        self.notice = "" if write else "The study was opened for reading."
+        self.read_only_reason = "" if write else "The study was opened for reading."
         # A transaction is one thread's at a time; within it, others of that thread are parts.
         self._one_writer = threading.RLock()
-        self._lock = FileLock(folder / LOCK, timeout=0)
+        self._writing_thread: int | None = None
+        self._is_closed = False
+        # Whichever thread closes the study must be able to release what another one acquired.
+        self._lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
         if write:
-            self.notice = self._take(folder)
+            self.read_only_reason = self._acquire(folder)
         try:
-            self._connection = self._connect()
+            self._writer, self._readers = self._connect()
         except sqlite3.Error as error:
             self._lock.release()
             raise self._sentence(error) from error
@@ -88,11 +108,11 @@ class Store:
             raise
         self.recovery_message = ""
         if self.writable:
-            self.recovery_message = saved_before_a_crash(list(self.audit()))
+            self.recovery_message = saved_before_a_crash(self.audit())
             with self.writing() as change:
-                change.note(OPENED, {}, "")
+                change.note(OPEN_ACTION, {}, "")
 
-    def _take(self, folder: Path) -> str:
+    def _acquire(self, folder: Path) -> str:
         """Become the one who writes; else the reason why not."""
         if not os.access(folder, os.W_OK):
             return f"The folder {folder} is read-only, so nothing can be saved in this study."
@@ -107,73 +127,107 @@ class Store:
             return f"Nothing can be saved in {folder} ({error.strerror})."
         return ""
 
-    def _connect(self) -> sqlite3.Connection:
-        if not self.writable and not self.path.is_file():
-            raise SpinemetError(f"There is no study in {self.path.parent} yet. {self.notice}")
+    def _connect(self) -> tuple[sqlite3.Connection | None, Readers]:
         if self.writable:
-            connection = _connection(self.path)
-        elif os.access(self.path.parent, os.W_OK):
-            connection = _connection(f"{self.path.resolve().as_uri()}?mode=ro")
-        else:
-            connection = _settled(self.path)
-        try:
-            if not self.writable:
-                return migrated_copy(connection, self.path)
-            connection.execute("PRAGMA journal_mode = WAL")
-            # A commit that has returned is on the disk, also if the power fails.
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            migrate(connection, self.path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            return open_writer(self.path), readers_beside_writer(self.path)
+        if not self.path.is_file():
+            raise SpinemetError(
+                f"There is no study in {self.path.parent} yet. {self.read_only_reason}"
+            )
+        return None, open_readers(self.path)
 
     @property
     def writable(self) -> bool:
         """Whether this program is the one that writes."""
-        return not self.notice
+        return not self.read_only_reason
 
     def close(self) -> None:
-        """End the connection, and let another program write."""
-        if self.writable:
-            with suppress(SpinemetError), self.writing() as change:
-                change.note(CLOSED, {}, "")
-        self.notice = "The study was closed here; open it again."
-        self._connection.close()
-        self._lock.release()
+        """End all connections, and let another program write; any thread may ask for it.
+
+        The transaction of another thread is waited for. Who reads or writes afterwards gets a
+        sentence.
+        """
+        with self._one_writer:
+            if self._is_closed:
+                return
+            if self._owns_transaction:
+                raise RuntimeError("A study cannot be closed within its own transaction.")
+            if self.writable:
+                with suppress(SpinemetError), self.writing() as change:
+                    change.note(CLOSE_ACTION, {}, "")
+            self._is_closed, self.read_only_reason = True, _CLOSED_REASON
+            # The writer ends last: the last connection moves what is in the log to the file.
+            self._readers.close()
+            if self._writer is not None:
+                self._writer.close()
+            self._lock.release()
+
+    @property
+    def _owns_transaction(self) -> bool:
+        """Whether this thread is the one that has a transaction."""
+        return self._writing_thread == threading.get_ident()
 
     def read(self, query: str, *values: Any) -> list[Any]:
-        """Rows that a query gives."""
+        """Rows that a query gives: as committed last, or with what this thread is changing.
+
+        Parameters
+        ----------
+        query : str
+            In SQL, with a question mark for each value.
+        *values
+
+        Raises
+        ------
+        SpinemetError
+            If the file cannot be read, or was closed.
+        """
         try:
-            return self._connection.execute(query, values).fetchall()
+            if self._owns_transaction and self._writer is not None:
+                return self._writer.execute(query, values).fetchall()
+            return self._readers.rows(query, values)
+        except sqlite3.Error as error:
+            raise self._sentence(error) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let several reads of this thread see one moment, whatever others commit meanwhile."""
+        if self._owns_transaction:
+            yield
+            return
+        try:
+            with self._readers.snapshot():
+                yield
         except sqlite3.Error as error:
             raise self._sentence(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make several calls one transaction: all of them reach the disk, or none."""
+        """Make several calls one transaction: all of them reach the disk, or none.
+
+        Other threads that write wait for its end, so nothing slow belongs into it.
+        """
         with self.writing():
             yield
 
     @contextmanager
     def writing(self, who: str = "") -> Iterator[Transaction]:
-        """One transaction; within another one, a part of that."""
-        if not self.writable:
-            raise SpinemetError(self.notice)
+        """One transaction; within another one of this thread, a part of that."""
         with self._one_writer:
-            yield from self._transaction(who)
+            # Asked once it is this thread's turn: another one may have closed the study.
+            if not self.writable or self._writer is None:
+                raise SpinemetError(self.read_only_reason)
+            timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+            change = Transaction(self._writer, timestamp, who or user())
+            if self._owns_transaction:
+                yield change
+            else:
+                yield from self._transaction(change)
 
-    def _transaction(self, who: str) -> Iterator[Transaction]:
-        connection = self._connection
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        change = Transaction(connection, now, who or user())
-        part = bool(connection.in_transaction)
-        if part:
-            yield change
-            return
+    def _transaction(self, change: Transaction) -> Iterator[Transaction]:
+        connection = change.connection
         try:
             connection.execute("BEGIN IMMEDIATE")
+            self._writing_thread = threading.get_ident()
             yield change
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -181,6 +235,7 @@ class Store:
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            self._writing_thread = None
 
     @property
     def revision(self) -> int:
@@ -193,10 +248,9 @@ class Store:
         rows = self.read("SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1")
         return f"{rows[0][0]} entries, the last with the hash {rows[0][1]}" if rows else ""
 
-    def audit(self) -> Iterator[AuditEntry]:
+    def audit(self) -> list[AuditEntry]:
         """The audit trail, oldest first."""
-        for row in self.read("SELECT * FROM audit ORDER BY number"):
-            yield AuditEntry(*row)
+        return [AuditEntry(*row) for row in self.read("SELECT * FROM audit ORDER BY number")]
 
     def case_id(self, name: str) -> tuple[int, tuple[int, int]]:
         """Key of a case, and the (rows, columns) of its slices.
@@ -212,21 +266,23 @@ class Store:
         return rows[0][0], (rows[0][1], rows[0][2])
 
     def _sentence(self, error: sqlite3.Error) -> SpinemetError:
-        told = str(error)
-        if "full" in told:
+        if self._is_closed:
+            return SpinemetError(_CLOSED_REASON)
+        description = str(error)
+        if "full" in description:
             return SpinemetError(
                 f"The disk that holds {self.path} is full, so this was not saved; free some "
                 "space, then go on."
             )
-        if "readonly" in told or "unable to open" in told:
+        if "readonly" in description or "unable to open" in description:
             return SpinemetError(f"{self.path} cannot be written; check who may write there.")
         if isinstance(error, sqlite3.DatabaseError) and (
-            "malformed" in told or "not a database" in told
+            "malformed" in description or "not a database" in description
         ):
             return SpinemetError(
                 f"{self.path} is damaged; put it aside and restore it from a backup."
             )
-        return SpinemetError(f"{self.path} could not be used ({told}); try again.")
+        return SpinemetError(f"{self.path} could not be used ({description}); try again.")
 
 
 def user() -> str:
@@ -235,34 +291,3 @@ def user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
-
-
-def _connection(place: Path | str) -> sqlite3.Connection:
-    # Transactions are begun by hand, and come from several threads one after the other.
-    return sqlite3.connect(
-        place, uri=isinstance(place, str), isolation_level=None, check_same_thread=False
-    )
-
-
-def _settled(path: Path) -> sqlite3.Connection:
-    """A study in a folder that takes no lock files, and where nobody can be writing therefore.
-
-    What was saved last may still stand in the log beside it, which cannot be read without a
-    file of locks: then both are copied to where there can be one.
-    """
-    log = path.with_name(f"{path.name}-wal")
-    if not log.is_file() or not log.stat().st_size:
-        return _connection(f"{path.resolve().as_uri()}?mode=ro&immutable=1")
-    settled = _connection(":memory:")
-    try:
-        with tempfile.TemporaryDirectory(prefix="spinemet-") as folder:
-            for file in (path, log):
-                shutil.copyfile(file, Path(folder, file.name))
-            with closing(_connection(Path(folder, path.name))) as copied:
-                copied.backup(settled)
-    except OSError as error:
-        raise SpinemetError(
-            f"{path} cannot be read ({error.strerror or error}), whose folder is read-only; copy "
-            "the study to where you may write."
-        ) from error
-    return settled

@@ -1,4 +1,4 @@
-"""A study on disk: one folder a case with its scan, and what is remembered of them all.
+"""A study on disk: one folder a case with its scan, and one database of them all.
 
 ``make_cohort`` writes this layout, and so does a case that is imported::
 
@@ -9,8 +9,8 @@
       models/NAME.safetensors        with its card
       likelihood/MODEL/case-001.npz  plain likelihood maps, made again if lost
 
-A case may also be referred to: its scan stays where it is, and the study remembers the place
-and a hash of the content.
+A case may also be referred to: its scan stays where it is, and the database has its path and a
+hash of its content.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..dicom import list_series
-from ..dicom.reading import content_hash, source_images
+from ..dicom.reading import content_hash
 from ..errors import SpinemetError
 from ..imaging import Annotation, LikelihoodMap, SagittalSeries
 from .case import Case, CaseState
 from .database import CaseRecord, StudyDatabase
-from .likelihood_maps import file_name, load_likelihood, save_likelihood
+from .likelihood_maps import load_likelihood_map, save_likelihood_map
+from .map_identity import MapIdentity
+from .scan_copy import copy_scan
 from .store import FILE
 
 
@@ -41,8 +43,11 @@ class Study:
     ----------
     path : path-like
         The folder; it must exist unless ``create`` is true.
+    create : bool
+        Make the folder if it is missing.
     write : bool
-        Contours will be saved: one program at a time may, see :class:`.StudyDatabase`.
+        Contours will be saved: one program at a time may, see :class:`.StudyDatabase`. Whoever
+        opened the study closes it.
 
     Attributes
     ----------
@@ -60,50 +65,56 @@ class Study:
             raise SpinemetError(f"There is no study at {self.path}; check the path.")
         self.database: StudyDatabase | None = None
         self._write = write
+        self._one_import = threading.Lock()
         if (self.path / FILE).is_file() or (write and os.access(self.path, os.W_OK)):
             self.database = StudyDatabase(self.path, write=write)
 
     @property
-    def notice(self) -> str:
+    def read_only_reason(self) -> str:
         """Why contours cannot be saved here, in a sentence; empty where they can."""
-        if self.database is None and not self._write:
+        database = self.database
+        if database is None and not self._write:
             return "The study was opened for reading."
-        if self.database is None:
+        if database is None:
             return f"The folder {self.path} is read-only, so nothing can be saved in this study."
-        return self.database.notice
+        return database.read_only_reason
 
     @property
     def recovery_message(self) -> str:
         """What was saved by a program that did not end as it should, in a sentence."""
-        return self.database.recovery_message if self.database is not None else ""
+        database = self.database
+        return database.recovery_message if database is not None else ""
 
     def close(self) -> None:
-        """Let another program write."""
-        if self.database is not None:
-            self.database.close()
+        """Let another program write; any thread may ask for it, whatever the others do."""
+        database = self.database
+        if database is not None:
+            database.close()
             self.database = None
 
     def states(self) -> list[tuple[Case, CaseState]]:
         """Every case with its state, in one look."""
-        known = self._known()
-        return [(case, case.state_in(known.get(case.name))) for case in self._cases(known)]
+        records = self._records()
+        return [(case, case.state_in(records.get(case.name))) for case in self._cases(records)]
 
     def cases(self) -> list[Case]:
         """The cases, by name."""
-        return self._cases(self._known())
+        return self._cases(self._records())
 
-    def _known(self) -> dict[str, CaseRecord]:
-        return {r.name: r for r in self.database.cases()} if self.database is not None else {}
+    def _records(self) -> dict[str, CaseRecord]:
+        # Another thread may close the study between two looks at the attribute.
+        database = self.database
+        return {r.name: r for r in database.cases()} if database is not None else {}
 
-    def _cases(self, known: dict[str, CaseRecord]) -> list[Case]:
+    def _cases(self, records: dict[str, CaseRecord]) -> list[Case]:
         # A name with a dot in front is an import that was cut short.
         folders = {
             p.name
             for p in self.path.iterdir()
             if not p.name.startswith(".") and (p / "scan").is_dir()
         }
-        elsewhere = {name for name, record in known.items() if not record.is_copy}
-        return [Case(self.path / name, self.database) for name in sorted(folders | elsewhere)]
+        references = {name for name, record in records.items() if not record.is_copy}
+        return [Case(self.path / name, self.database) for name in sorted(folders | references)]
 
     def case(self, name: str) -> Case:
         """A case by its name.
@@ -120,9 +131,9 @@ class Study:
 
     def case_of(self, series_uid: str) -> Case | None:
         """The case that holds a series, if any."""
-        known = self._known()
-        for case in self._cases(known):
-            record = known.get(case.name)
+        records = self._records()
+        for case in self._cases(records):
+            record = records.get(case.name)
             if record is not None:
                 if record.series_uid == series_uid:
                     return case
@@ -134,18 +145,19 @@ class Study:
 
     def verify(self) -> list[str]:
         """What is wrong with the study, a sentence each: rows, trail, and files of the scans."""
-        wrong = self.database.verify() if self.database is not None else []
-        return wrong + [fault for case in self.cases() if (fault := case.scan_fault())]
+        database = self.database
+        faults = database.verify() if database is not None else []
+        return faults + [fault for case in self.cases() if (fault := case.scan_fault())]
 
     def contoured_cases(
-        self, only: Sequence[str] | None = None
+        self, names: Sequence[str] | None = None
     ) -> Iterator[tuple[Case, SagittalSeries, Annotation]]:
         """Read the contoured cases one after the other.
 
         Parameters
         ----------
-        only : sequence of str, optional
-            Names of those to read.
+        names : sequence of str, optional
+            Of those to read.
 
         Raises
         ------
@@ -158,20 +170,20 @@ class Study:
                 f"There are no cases in {self.path}; choose a folder that holds one folder a "
                 "case, each with a folder 'scan'."
             )
-        drawn = [case for case, state in self.states() if state.has_contours]
-        if not drawn:
+        contoured = [case for case, state in self.states() if state.has_contours]
+        if not contoured:
             raise SpinemetError(
                 f"None of the {len(cases)} cases in {self.path} has contours; draw some first."
             )
-        if only is not None:
-            bare = set(only) - {case.name for case in drawn}
-            if bare:
+        if names is not None:
+            without_contours = set(names) - {case.name for case in contoured}
+            if without_contours:
                 raise SpinemetError(
-                    f"There are no contours of {', '.join(sorted(bare))} in {self.path}; draw them "
-                    "first, or leave them out."
+                    f"There are no contours of {', '.join(sorted(without_contours))} in "
+                    f"{self.path}; draw them first, or leave them out."
                 )
-            drawn = [case for case in drawn if case.name in only]
-        for case in drawn:
+            contoured = [case for case in contoured if case.name in names]
+        for case in contoured:
             series = case.series()
             yield case, series, case.annotation(series)
 
@@ -179,6 +191,8 @@ class Study:
         self, source: str | os.PathLike[str], series: SagittalSeries, *, copy: bool = True
     ) -> Case:
         """Make a scan a new case; a series that is there already is returned as it is.
+
+        Strokes are saved while another thread imports; two imports are one after the other.
 
         Parameters
         ----------
@@ -188,52 +202,47 @@ class Study:
             As read from there.
         copy : bool
             Copy the images into the study: the case appears whole or not at all. Else they
-            stay where they are, and the study remembers the place and a hash of the content.
+            stay where they are, and the study stores their path and a hash of the content.
 
         Raises
         ------
         SpinemetError
-            If the images cannot be copied, or the study cannot remember the place.
+            If the images cannot be copied, or the study cannot store their path.
         """
-        known = self.case_of(series.series_uid)
-        if known is not None:
-            return known
-        names = [p.name for p in self.path.iterdir()] + list(self._known())
-        taken = [re.fullmatch(r"case-([0-9]+)", name) for name in names]
-        number = max((int(t[1]) for t in taken if t), default=0) + 1
-        case = Case(self.path / f"case-{number:03d}", self.database)
-        if not copy:
-            self._refer(case, Path(source), series)
+        # Else two of them would take the same number for their cases.
+        with self._one_import:
+            case_with_series = self.case_of(series.series_uid)
+            if case_with_series is not None:
+                return case_with_series
+            case = Case(self.path / self._next_name(), self.database)
+            if not copy:
+                self._refer(case, Path(source), series)
+                return case
+            copy_scan(Path(source), series.series_uid, case.path)
+            if case.database is not None and case.database.writable:
+                case.ensure_record(series)
             return case
-        partial = self.path / f".{case.name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            (partial / "scan").mkdir(parents=True)
-            for number, image in enumerate(source_images(source, series.series_uid), 1):
-                image.save_as(partial / "scan" / f"IM{number:04d}", enforce_file_format=True)
-            partial.rename(case.path)
-        except OSError as error:
-            raise SpinemetError(
-                f"The scan cannot be copied to {self.path} ({error.strerror}); free some space "
-                "or choose another folder."
-            ) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        if self.database is not None and self.database.writable:
-            case.ensure_record(series)
-        return case
+
+    def _next_name(self) -> str:
+        """A name that no case has or had: folders without a scan count as well."""
+        names = [p.name for p in self.path.iterdir()] + list(self._records())
+        matches = [re.fullmatch(r"case-([0-9]+)", name) for name in names]
+        number = max((int(match[1]) for match in matches if match), default=0) + 1
+        return f"case-{number:03d}"
 
     def _refer(self, case: Case, source: Path, series: SagittalSeries) -> None:
-        if self.database is None or not self.database.writable:
-            raise SpinemetError(f"The scan cannot be added to {self.path}. {self.notice}")
-        place = source.resolve()
-        self.database.add_case(
+        if case.database is None or not case.database.writable:
+            raise SpinemetError(
+                f"The scan cannot be added to {self.path}. {self.read_only_reason}"
+            )
+        location = source.resolve()
+        case.database.add_case(
             CaseRecord(
                 name=case.name,
                 series_uid=series.series_uid,
-                scan_location=str(place),
+                scan_location=str(location),
                 is_copy=False,
-                content_hash=content_hash(place, series.series_uid),
+                content_hash=content_hash(location, series.series_uid),
                 shape=series.shape,
             )
         )
@@ -241,7 +250,8 @@ class Study:
     @property
     def contours_revision(self) -> int:
         """A number that grows with every change of any contour."""
-        return self.database.contours.revision if self.database is not None else 0
+        database = self.database
+        return database.contours.revision if database is not None else 0
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -264,7 +274,8 @@ class Study:
     @property
     def default_model(self) -> str:
         """Identity of the model that detection begins with; empty where none was chosen."""
-        return self.database.results.default_model if self.database is not None else ""
+        database = self.database
+        return database.results.default_model if database is not None else ""
 
     def keep_model(self, identity: str, name: str, card: str, *, default: bool = False) -> None:
         """Enter a model into the study's tables, and perhaps make it the default.
@@ -275,31 +286,61 @@ class Study:
         card : str
             As JSON.
         default : bool
+            Whether detection is to begin with it.
 
         Raises
         ------
         SpinemetError
             If nothing can be saved here.
         """
-        if self.database is None or not self.database.writable:
-            raise SpinemetError(f"The model cannot be entered into {self.path}. {self.notice}")
-        with self.database.transaction():
-            self.database.results.save_model(identity, name, card)
+        database = self.database
+        if database is None or not database.writable:
+            raise SpinemetError(
+                f"The model cannot be entered into {self.path}. {self.read_only_reason}"
+            )
+        with database.transaction():
+            database.results.save_model(identity, name, card)
             if default:
-                self.database.results.set_default_model(identity)
+                database.results.set_default_model(identity)
 
-    def likelihood_sets(self) -> list[str]:
-        """Names of the folders of likelihood maps: one for each model, and cross-validation."""
+    def map_identities(self) -> list[MapIdentity]:
+        """What the likelihood maps of the study were made by, as far as their folders say."""
         folder = self.path / "likelihood"
-        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        return [MapIdentity.parse(name) for name in names]
 
-    def likelihood(self, case: Case, identity: str) -> LikelihoodMap | None:
-        """The plain likelihood map of a case by a model, if it has been stored."""
-        return load_likelihood(self._likelihood_path(case, identity))
+    def likelihood_map(self, case: Case, identity: MapIdentity) -> LikelihoodMap | None:
+        """The plain likelihood map of a case, if it has been stored.
 
-    def save_likelihood(self, case: Case, identity: str, likelihood: LikelihoodMap) -> None:
-        """Store a plain likelihood map."""
-        save_likelihood(likelihood, self._likelihood_path(case, identity))
+        Parameters
+        ----------
+        case : Case
+        identity : MapIdentity
+            What it was made by. That it fits the scan is the caller's to check.
+        """
+        return load_likelihood_map(self._map_path(case, identity))
 
-    def _likelihood_path(self, case: Case, identity: str) -> Path:
-        return self.path / "likelihood" / file_name(identity) / f"{case.name}.npz"
+    def save_likelihood_map(
+        self, case: Case, identity: MapIdentity, likelihood: LikelihoodMap
+    ) -> None:
+        """Store a likelihood map in place of a former one.
+
+        Parameters
+        ----------
+        case : Case
+        identity : MapIdentity
+            What it was made by.
+        likelihood : LikelihoodMap
+            Plain.
+
+        Raises
+        ------
+        ValueError
+            If the map is aggregated.
+        SpinemetError
+            If it cannot be written.
+        """
+        save_likelihood_map(likelihood, self._map_path(case, identity))
+
+    def _map_path(self, case: Case, identity: MapIdentity) -> Path:
+        return self.path / "likelihood" / identity.folder / f"{case.name}.npz"

@@ -10,58 +10,75 @@ from scipy.optimize import linear_sum_assignment
 
 from .result_rows import VerdictRecord
 
-SAME_PLACE_MM = 10.0
+SAME_FINDING_MM = 10.0
 """A finding whose centre lies this close to a judged one may be the same: a centre moves with the
 threshold and the model."""
 
-Place = tuple[float, float, float]
+Position = tuple[float, float, float]
+"""Patient LPS, mm."""
 
 
 class VerdictBook:
-    """Verdicts on the findings of one case, by place; they outlive another detection.
+    """Verdicts on the findings of one case, by position; they outlive another detection.
 
-    A place is the centre (patient LPS, mm) of the finding that was judged first there; it
-    stays that while the finding moves with the threshold. Places and findings are matched one
-    to one, so that two findings close to each other have a verdict each.
+    A position is the centre of the finding that was judged first there; it stays that while the
+    finding moves with the threshold. Positions and findings are matched one to one, so that two
+    findings close to each other have a verdict each.
     """
 
     def __init__(self, records: Iterable[VerdictRecord] = ()) -> None:
-        self._given: dict[Place, str] = {}
+        self._verdicts: dict[Position, str] = {}
         for record in records:
-            self.give(_place(record.centre_mm), record.verdict)
+            self.give(_position(record.centre_mm), record.verdict)
 
     def of(self, centres_mm: Sequence[Sequence[float]]) -> list[str]:
         """The verdict on each of the findings on the screen; empty where there is none."""
-        places = self._places(centres_mm)
-        return ["" if place is None else self._given[place] for place in places]
+        positions = self._positions(centres_mm)
+        return ["" if position is None else self._verdicts[position] for position in positions]
 
-    def place_of(self, centres_mm: Sequence[Sequence[float]], chosen: int) -> Place:
-        """The place of one of the findings on the screen: its own where none was judged."""
-        return self._places(centres_mm)[chosen] or _place(centres_mm[chosen])
+    def position_of(self, centres_mm: Sequence[Sequence[float]], number: int) -> Position:
+        """The position of one of the findings on the screen: its own centre if none was judged.
 
-    def give(self, place: Place, verdict: str) -> None:
-        """Judge what is at a place, instead of a former verdict on it; empty takes that back."""
-        self._given.pop(place, None)
+        Parameters
+        ----------
+        centres_mm : sequence of sequences of float
+            Centres of all findings on the screen, patient LPS.
+        number : int
+            Of the finding among them, from 0.
+        """
+        return self._positions(centres_mm)[number] or _position(centres_mm[number])
+
+    def give(self, position: Position, verdict: str) -> None:
+        """Judge what is at a position, instead of a former verdict on it.
+
+        Parameters
+        ----------
+        position : tuple of float
+            As :meth:`position_of` gives it.
+        verdict : {"accepted", "rejected", "unsure", ""}
+            Empty takes the former one back.
+        """
+        self._verdicts.pop(position, None)
         if verdict:
-            self._given[place] = verdict
+            self._verdicts[position] = verdict
 
-    def _places(self, centres_mm: Sequence[Sequence[float]]) -> list[Place | None]:
-        """Which place each finding is at: as many as can be, and those the nearest in all."""
-        places = list(self._given)
-        found: list[Place | None] = [None] * len(centres_mm)
-        if not places or not len(centres_mm):
-            return found
-        apart: npt.NDArray[np.float64] = np.linalg.norm(
-            np.asarray(centres_mm, dtype=float)[:, None] - np.asarray(places)[None], axis=2
+    def _positions(self, centres_mm: Sequence[Sequence[float]]) -> list[Position | None]:
+        """Which position each finding is at: as many as can be, and those the nearest in all."""
+        positions = list(self._verdicts)
+        matches: list[Position | None] = [None] * len(centres_mm)
+        if not positions or not len(centres_mm):
+            return matches
+        distances_mm: npt.NDArray[np.float64] = np.linalg.norm(
+            np.asarray(centres_mm, dtype=float)[:, None] - np.asarray(positions)[None], axis=2
         )
         # Too far apart costs more than any way to match the others can save.
-        cost = np.where(apart <= SAME_PLACE_MM, apart, 1e6)
-        for finding, place in zip(*linear_sum_assignment(cost), strict=True):
-            if apart[finding, place] <= SAME_PLACE_MM:
-                found[finding] = places[place]
-        return found
+        cost = np.where(distances_mm <= SAME_FINDING_MM, distances_mm, 1e6)
+        for finding, position in zip(*linear_sum_assignment(cost), strict=True):
+            if distances_mm[finding, position] <= SAME_FINDING_MM:
+                matches[finding] = positions[position]
+        return matches
 
 
-def _place(centre_mm: Sequence[float]) -> Place:
+def _position(centre_mm: Sequence[float]) -> Position:
     x, y, z = (float(v) + 0.0 for v in centre_mm)  # minus nought is nought
     return x, y, z

@@ -24,7 +24,7 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Detection, Finding
 from napari_spinemet.study import schema, store
 from napari_spinemet.study.contour_rows import NETWORK, ContourRows
-from napari_spinemet.study.database import APPROVED, CaseRecord, StudyDatabase, hash_of_files
+from napari_spinemet.study.database import CONTOURS_APPROVED, CaseRecord, StudyDatabase, hash_of_files
 from napari_spinemet.study.store import FILE, Store
 
 CASE = CaseRecord("case-001", "1.2.3", "case-001/scan", True, "abc", (13, 40, 30))
@@ -74,7 +74,7 @@ def test_what_was_saved_is_there_when_it_is_opened_again(
     study.contours.save("case-001", "lesions", {3: np.zeros((40, 30), int)})
     saved["", "person", "lesions"][3] = np.zeros((40, 30), np.uint16)
     study.contours.save_levels("case-001", {2: "L1", 1: "Th12"}, reader="Dr Ö")
-    study.set_state("case-001", APPROVED, who="Dr Ö")
+    study.set_state("case-001", CONTOURS_APPROVED, who="Dr Ö")
     study.close()
     again = StudyDatabase(folder)
     for (reader, origin, layer), wanted in saved.items():
@@ -87,7 +87,7 @@ def test_what_was_saved_is_there_when_it_is_opened_again(
     assert again.contours.levels("case-001", reader="Dr Ö") == {1: "Th12", 2: "L1"}
     assert again.contours.levels("case-001") == {}
     (case,) = again.cases()
-    assert (case.state, case.state_by, case.shape) == (APPROVED, "Dr Ö", (13, 40, 30))
+    assert (case.state, case.state_by, case.shape) == (CONTOURS_APPROVED, "Dr Ö", (13, 40, 30))
     assert case.state_at.endswith("+00:00")
     assert again.verify() == []
     again.close()
@@ -170,11 +170,11 @@ def test_a_second_program_reads_and_says_so(study: StudyDatabase, folder: Path) 
     study.contours.save("case-001", "lesions", {3: image(1)})
     other = StudyDatabase(folder)
     assert not other.writable
-    assert "Another program" in other.notice
+    assert "Another program" in other.read_only_reason
     np.testing.assert_array_equal(other.contours.slices("case-001", "lesions")[3], image(1))
     for write in (
         lambda: other.contours.save("case-001", "lesions", {3: image(2)}),
-        lambda: other.set_state("case-001", APPROVED),
+        lambda: other.set_state("case-001", CONTOURS_APPROVED),
         lambda: other.add_case(CASE),
         lambda: other.contours.save_levels("case-001", {}),
     ):
@@ -195,7 +195,7 @@ def test_a_study_that_was_closed_has_nothing_to_restore(study: StudyDatabase, fo
     assert study.recovery_message == ""
     study.contours.save("case-001", "lesions", {3: image(1), 4: image(2)})
     study.contours.save("case-001", "lesions", {3: image(3)})
-    study.notice = "killed"  # so that it writes no last line
+    study.read_only_reason = "killed"  # so that it writes no last line
     study.close()
     after = StudyDatabase(folder)
     assert "2 slices of case-001" in after.recovery_message
@@ -215,7 +215,7 @@ def test_a_folder_that_takes_no_files_is_read(
     real = os.access
     monkeypatch.setattr(store.os, "access", lambda p, mode: mode != os.W_OK and real(p, mode))
     opened = StudyDatabase(folder)
-    assert "read-only" in opened.notice
+    assert "read-only" in opened.read_only_reason
     assert list(opened.contours.slices("case-001", "lesions")) == [3]
     opened.close()
     with pytest.raises(SpinemetError, match="no study"):
@@ -233,7 +233,7 @@ def test_what_is_in_the_log_only_is_read_where_nothing_can_be_written(
     real = os.access
     monkeypatch.setattr(store.os, "access", lambda p, mode: mode != os.W_OK and real(p, mode))
     opened = StudyDatabase(copied)
-    assert "read-only" in opened.notice
+    assert "read-only" in opened.read_only_reason
     assert list(opened.contours.slices("case-001", "lesions")) == [3]
     assert opened.verify() == []
     opened.close()
@@ -243,14 +243,14 @@ def test_what_is_in_the_log_only_is_read_where_nothing_can_be_written(
 def test_a_full_disk_loses_nothing(study: StudyDatabase) -> None:
     """The stroke is refused in a sentence, what was saved stays, and then it goes on."""
     study.contours.save("case-001", "lesions", {3: image(1)})
-    pages = study._connection.execute("PRAGMA page_count").fetchone()[0]
-    study._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = study._writer.execute("PRAGMA page_count").fetchone()[0]
+    study._writer.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(SpinemetError, match=r"full.*free some space"):
         study.contours.save("case-001", "vertebrae", {k: image(k) for k in range(13)})
     assert study.contours.slices("case-001", "vertebrae") == {}
     assert study.verify() == []
     np.testing.assert_array_equal(study.contours.slices("case-001", "lesions")[3], image(1))
-    study._connection.execute("PRAGMA max_page_count = 100000")
+    study._writer.execute("PRAGMA max_page_count = 100000")
     study.contours.save("case-001", "vertebrae", {12: image(7)})
     assert study.verify() == []
 
@@ -267,7 +267,7 @@ def test_what_is_not_there_is_one_sentence(study: StudyDatabase, folder: Path) -
     """A case, a damaged file, a file of a newer program."""
     for call in (
         lambda: study.contours.slices("case-009", "lesions"),
-        lambda: study.set_state("case-009", APPROVED),
+        lambda: study.set_state("case-009", CONTOURS_APPROVED),
         lambda: study.contours.save("case-009", "lesions", {}),
     ):
         with pytest.raises(SpinemetError, match="no case case-009"):
@@ -329,7 +329,7 @@ WRITER = textwrap.dedent(
     from napari_spinemet.study.database import StudyDatabase
 
     study = StudyDatabase(Path(sys.argv[1]))
-    assert study.writable, study.notice
+    assert study.writable, study.read_only_reason
     number = int(sys.argv[2])
     while True:
         number += 1

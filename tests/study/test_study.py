@@ -17,9 +17,11 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, LikelihoodMap
 from napari_spinemet.phantom.sample import SEED, sample_study
 from napari_spinemet.study import Case, Study
+from napari_spinemet.study.connections import Readers
 from napari_spinemet.study.contour_rows import ContourRows
-from napari_spinemet.study.database import APPROVED, CaseRecord
+from napari_spinemet.study.database import CONTOURS_APPROVED, CaseRecord
 from napari_spinemet.study.import_contours import keep_beside, take_contours
+from napari_spinemet.study.map_identity import MapIdentity
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +187,7 @@ def test_a_first_stroke_that_is_cut_off_leaves_what_the_case_came_with(
 def test_a_second_look_cannot_save_and_says_why(study: Study) -> None:
     """It reads what the first has saved."""
     other = Study(study.path, write=True)
-    assert "Another program" in other.notice
+    assert "Another program" in other.read_only_reason
     case = other.cases()[0]
     series = case.series()
     with pytest.raises(SpinemetError, match=r"cannot be saved\. Another program"):
@@ -195,17 +197,25 @@ def test_a_second_look_cannot_save_and_says_why(study: Study) -> None:
         reading.cases()[0].save_annotation(case.annotation(series), series)
 
 
-def test_states_of_five_hundred_cases_are_one_look(tmp_path: Path) -> None:
+def test_states_of_five_hundred_cases_are_one_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The database is asked once, however many cases there are."""
     study = Study(tmp_path, write=True)
     for number in range(500):
         (tmp_path / f"case-{number:03d}" / "scan").mkdir(parents=True)
-    record = CaseRecord("case-007", "1.2", "case-007/scan", True, "", (1, 2, 2), APPROVED)
+    record = CaseRecord("case-007", "1.2", "case-007/scan", True, "", (1, 2, 2), CONTOURS_APPROVED)
     study.database.add_case(record)
-    asked = []
-    study.database._connection.set_trace_callback(asked.append)
+    queries: list[str] = []
+    rows = Readers.rows
+
+    def count(self: Readers, query: str, values: tuple[object, ...] = ()) -> list[object]:
+        queries.append(query)
+        return rows(self, query, values)
+
+    monkeypatch.setattr(Readers, "rows", count)
     states = study.states()
-    assert len(asked) == 1
+    assert len(queries) == 1
     assert [str(state) for _, state in states].count("approved") == 1
     assert str(states[7][1]) == "approved"
     assert len(states) == 500
@@ -370,6 +380,41 @@ def test_an_imported_scan_is_copied_whole(scan: Path, tmp_path: Path) -> None:
     assert [p.name for p in study.path.iterdir()] == ["case-001"]
 
 
+def test_copied_files_are_the_very_bytes(scan: Path, tmp_path: Path) -> None:
+    """In the order of the slices, also out of a folder that holds another series as well."""
+    source = Path(shutil.copytree(scan, tmp_path / "source"))
+    for file in scan.iterdir():
+        image = pydicom.dcmread(file)
+        image.SeriesInstanceUID += ".7"
+        image.save_as(source / f"other-{file.name}")
+    series = read_series(scan)
+    case = Study(tmp_path / "study", create=True).import_scan(
+        source, read_series(source, series.series_uid)
+    )
+    copies = sorted((case.path / "scan").iterdir())
+    assert [copy.name for copy in copies] == [f"IM{n:04d}" for n in range(1, len(copies) + 1)]
+    assert sorted(c.read_bytes() for c in copies) == sorted(f.read_bytes() for f in scan.iterdir())
+    positions = [float(pydicom.dcmread(c).ImagePositionPatient[0]) for c in copies]
+    assert positions in (sorted(positions), sorted(positions, reverse=True))
+
+
+def test_files_without_a_preamble_become_dicom_files(scan: Path, tmp_path: Path) -> None:
+    """As images out of a zip do: every program then reads what the study holds."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for file in scan.iterdir():
+        image = pydicom.dcmread(file)
+        bare = pydicom.Dataset(image)
+        pydicom.dcmwrite(
+            source / file.name, bare, implicit_vr=True, little_endian=True, enforce_file_format=False
+        )
+    series = read_series(source)
+    case = Study(tmp_path / "study", create=True).import_scan(source, series)
+    for copy in (case.path / "scan").iterdir():
+        assert copy.read_bytes()[128:132] == b"DICM"
+    np.testing.assert_array_equal(case.series().voxels, series.voxels)
+
+
 def test_a_scan_is_imported_once(study: Study, scan: Path) -> None:
     """A series that is there already is that case."""
     assert study.import_scan(scan, read_series(scan)).name == "case-001"
@@ -397,23 +442,28 @@ def test_numbers_of_cases_are_never_used_twice(study: Study, scan: Path) -> None
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), ValueError("odd")])
+@pytest.mark.parametrize("packed", [False, True])
 def test_an_import_that_fails_leaves_nothing(
-    study: Study, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+    scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception, packed: bool
 ) -> None:
-    """Half way through the images, for whatever reason."""
+    """Half way through the images, for whatever reason, from a folder or a zip."""
     empty = Study(tmp_path / "other", create=True)
-    save, calls = pydicom.Dataset.save_as, []
+    source = Path(shutil.make_archive(str(tmp_path / "scan"), "zip", scan)) if packed else scan
+    series = read_series(source)
+    owner, name = (pydicom.Dataset, "save_as") if packed else (shutil, "copyfile")
+    write, calls = getattr(owner, name), []
 
-    def save_three(self: pydicom.Dataset, *arguments: object, **more: object) -> None:
+    def write_three(*arguments: object, **keywords: object) -> None:
         calls.append(1)
         if len(calls) > 3:
             raise failure
-        save(self, *arguments, **more)  # type: ignore[arg-type]
+        write(*arguments, **keywords)
 
-    monkeypatch.setattr(pydicom.Dataset, "save_as", save_three)
+    monkeypatch.setattr(owner, name, write_three)
     expected = SpinemetError if isinstance(failure, OSError) else ValueError
     with pytest.raises(expected):
-        empty.import_scan(scan, read_series(scan))
+        empty.import_scan(source, series)
+    assert len(calls) == 4
     assert list(empty.path.iterdir()) == []
     assert empty.cases() == []
 
@@ -486,17 +536,18 @@ def test_a_likelihood_map_comes_back_as_it_was(
 ) -> None:
     """Every field of a plain map, bit for bit; one map for each case and model."""
     made, case = _likelihood(lfp_affine, vertebra), study.cases()[0]
-    assert study.likelihood(case, made.model) is None
-    study.save_likelihood(case, made.model, made)
-    back = study.likelihood(case, made.model)
+    made_by = MapIdentity.of_model(made.model)
+    assert study.likelihood_map(case, made_by) is None
+    study.save_likelihood_map(case, made_by, made)
+    back = study.likelihood_map(case, made_by)
     assert back is not None
     for name, value in vars(made).items():
         if isinstance(value, np.ndarray):
             np.testing.assert_array_equal(getattr(back, name), value)
         else:
             assert getattr(back, name) == value
-    assert study.likelihood(case, "dense:9999") is None
-    assert study.likelihood(study.cases()[1], made.model) is None
+    assert study.likelihood_map(case, MapIdentity.of_model("dense:9999")) is None
+    assert study.likelihood_map(study.cases()[1], made_by) is None
     assert len(study.cases()) == 2
 
 
@@ -509,7 +560,7 @@ def test_an_aggregated_map_is_not_stored_as_a_plain_one(
         plain.values, plain.affine, plain.columns, plain.series_spacing_mm, weight=0.4
     )
     with pytest.raises(ValueError, match="aggregated"):
-        study.save_likelihood(study.cases()[0], "m", aggregated)
+        study.save_likelihood_map(study.cases()[0], MapIdentity.of_model("m"), aggregated)
 
 
 def test_a_damaged_likelihood_map_counts_as_none(
@@ -517,18 +568,19 @@ def test_a_damaged_likelihood_map_counts_as_none(
 ) -> None:
     """Cut short, emptied, another format, or with bytes changed anywhere: it is made again."""
     case, made = study.cases()[0], _likelihood(lfp_affine, True)
-    study.save_likelihood(case, made.model, made)
+    made_by = MapIdentity.of_model(made.model)
+    study.save_likelihood_map(case, made_by, made)
     (path,) = (study.path / "likelihood").rglob("*.npz")
     whole = path.read_bytes()
     for damaged in (b"", b"text", whole[:100], whole[: len(whole) // 2], whole[:-1]):
         path.write_bytes(damaged)
-        assert study.likelihood(case, made.model) is None
+        assert study.likelihood_map(case, made_by) is None
     with path.open("wb") as stream:
         np.save(stream, made.values)
-    assert study.likelihood(case, made.model) is None
+    assert study.likelihood_map(case, made_by) is None
     with path.open("wb") as stream:
         np.savez(stream, values=np.full((1, 2, 2), 7.0), affine=np.eye(4))
-    assert study.likelihood(case, made.model) is None
+    assert study.likelihood_map(case, made_by) is None
     rng = np.random.default_rng(1)
     for _ in range(200):
         changed = bytearray(whole)
@@ -536,7 +588,7 @@ def test_a_damaged_likelihood_map_counts_as_none(
         start = rng.choice((0, len(whole) - 900))
         changed[int(rng.integers(start, len(whole)))] ^= int(rng.integers(1, 256))
         path.write_bytes(changed)
-        back = study.likelihood(case, made.model)
+        back = study.likelihood_map(case, made_by)
         assert back is None or np.array_equal(back.values, made.values)
 
 

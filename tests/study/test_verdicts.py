@@ -21,9 +21,9 @@ def test_a_verdict_follows_its_finding_a_little_way() -> None:
     book.give((0, 0, 30), "rejected")
     assert book.of([(3, 4, 0), (0, 0, 24), (0, 0, 15)]) == ["accepted", "rejected", ""]
     moved = [(0, 0, 8)]
-    book.give(book.place_of(moved, 0), "unsure")
+    book.give(book.position_of(moved, 0), "unsure")
     assert book.of([(0, 0, 0)]) == ["unsure"]
-    book.give(book.place_of(moved, 0), "")
+    book.give(book.position_of(moved, 0), "")
     assert book.of([(0, 0, 0), (0, 0, 30)]) == ["", "rejected"]
     assert book.of([]) == []
 
@@ -31,13 +31,13 @@ def test_a_verdict_follows_its_finding_a_little_way() -> None:
 def test_two_findings_close_to_each_other_have_a_verdict_each() -> None:
     """Each verdict belongs to one finding, the nearest as far as all of them allow."""
     book, shown = VerdictBook(), [(0, 0, 0), (0, 0, 6), (0, 0, 12)]
-    book.give(book.place_of(shown, 1), "accepted")
+    book.give(book.position_of(shown, 1), "accepted")
     assert book.of(shown) == ["", "accepted", ""]
-    book.give(book.place_of(shown, 0), "rejected")
-    book.give(book.place_of(shown, 2), "unsure")
+    book.give(book.position_of(shown, 0), "rejected")
+    book.give(book.position_of(shown, 2), "unsure")
     assert book.of(shown) == ["rejected", "accepted", "unsure"]
     assert book.of([(0, 0, 2), (0, 0, 8), (0, 0, 14)]) == ["rejected", "accepted", "unsure"]
-    book.give(book.place_of(shown, 1), "")
+    book.give(book.position_of(shown, 1), "")
     assert book.of(shown) == ["rejected", "", "unsure"]
 
 

@@ -1,0 +1,57 @@
+"""Copies of scans: the folder of a new case."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ..dicom.reading import plain_files, source_images
+from ..errors import SpinemetError
+
+
+def copy_scan(source: Path, series_uid: str, case_folder: Path) -> None:
+    """Copy the images of a series into the folder of a new case, which appears when it is whole.
+
+    Parameters
+    ----------
+    source : Path
+        Folder, file or zip that holds the series; it is only read.
+    series_uid : str
+        Of the series among those that it holds.
+    case_folder : Path
+        To be made: in a folder that exists and takes files.
+
+    Raises
+    ------
+    SpinemetError
+        If the images cannot be read or written; then nothing is left of them.
+    """
+    partial = case_folder.with_name(f".{case_folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        (partial / "scan").mkdir(parents=True)
+        _copy_images(source, series_uid, partial / "scan")
+        partial.rename(case_folder)
+    except OSError as error:
+        raise SpinemetError(
+            f"The scan cannot be copied to {case_folder.parent} ({error.strerror}); free some "
+            "space or choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _copy_images(source: Path, series_uid: str, folder: Path) -> None:
+    """Copy the images of a series, named by their order.
+
+    Files are copied as they are: that is their very bytes, and the system copies them while the
+    thread in which somebody draws goes on. To parse and write them would hold that one up. Those
+    in a zip, and those that lack the preamble of a DICOM file, are written anew all the same.
+    """
+    files = plain_files(source, series_uid)
+    for number, file in enumerate(files, 1):
+        shutil.copyfile(file, folder / f"IM{number:04d}")
+    if files:
+        return
+    for number, image in enumerate(source_images(source, series_uid), 1):
+        image.save_as(folder / f"IM{number:04d}", enforce_file_format=True)
