@@ -25,7 +25,7 @@ from napari_spinemet.experiments.reproduction.system_results import kept
 from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint
 from napari_spinemet.imaging.grids import resample_labels
 from napari_spinemet.study import Study
-from napari_spinemet.study.likelihood_maps import crossval_identity
+from napari_spinemet.study.map_identity import MapIdentity
 
 TP_RATE, DISTANCE_MM, GOES_ON_MM = 0.9, 20.0, 10.0
 
@@ -87,7 +87,7 @@ def main() -> None:
         total: Counter[str] = Counter()
         cases = 0
         for case, _, annotation in study.contoured_cases():
-            plain = study.likelihood(case, crossval_identity(MAIN))
+            plain = study.likelihood_map(case, MapIdentity.of_cross_validation(MAIN))
             if plain is not None:
                 total += counted(plain, annotation, point)
                 cases += 1

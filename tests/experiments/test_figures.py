@@ -38,6 +38,7 @@ from napari_spinemet.imaging.grids import working_affine, working_shape
 from napari_spinemet.jobs import CancelToken
 from napari_spinemet.network import ModelCard, SiameseNet, save_model
 from napari_spinemet.study import Case, Study
+from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.training.batches import WindowBatches
 from napari_spinemet.workflows.map_source import MapSource
 from napari_spinemet.workflows.study_froc import redrawn
@@ -47,6 +48,7 @@ POINT = OperatingPoint(0.6, 0.5, 0.4)
 SPACING_MM = (3.0, 1.25, 0.8)
 SHAPE = (5, 72, 100)
 MODEL = "made-up@1"
+MAPS = MapIdentity.of_model(MODEL)
 
 
 def small_net(resolutions: Sequence[float] = (0.5, 1, 2), form: str = "patch") -> SiameseNet:
@@ -60,7 +62,9 @@ def a_source(
 ) -> MapSource:
     """Maps that the study holds, of a network that was trained so."""
     card = ModelCard(identity, training={"config": config})
-    return MapSource(identity, card, small_net(resolutions), makes=False)
+    return MapSource(
+        MapIdentity.parse(identity), card, small_net(resolutions), can_make_maps=False
+    )
 
 
 def mapped(series: SagittalSeries, values: np.ndarray) -> LikelihoodMap:
@@ -101,7 +105,7 @@ def held(
         if number == 1:
             values[2:5, 70:80, 20:32] = 0.7
         cases[name] = series, Annotation(lesions, vertebrae)
-        study.save_likelihood(Case(study.path / name), MODEL, mapped(series, values))
+        study.save_likelihood_map(Case(study.path / name), MAPS, mapped(series, values))
 
     def contoured(
         self: Study, only: Sequence[str] | None = None
@@ -255,7 +259,7 @@ def test_all_figures_of_a_study(held: Held, tmp_path: Path) -> None:
     assert eight["false_positives"] == {"shown": 2, "mean_over_slices": 0.4, "per_scan": 2}
     curve = froc(
         [
-            FrocCase(name, ((study.likelihood(study.case(name), MODEL), annotation),))
+            FrocCase(name, ((study.likelihood_map(study.case(name), MAPS), annotation),))
             for name, (_, annotation) in cases.items()
         ],
         min_area_cm2=0.5,
@@ -286,7 +290,7 @@ def test_figure_5_tables_hold_the_curves(held: Held, tmp_path: Path) -> None:
     study, _ = held
     export_figures(study, tmp_path / "out", a_source(), POINT, only=[5])
     for name, weight in ((AGGREGATED, 0.4), (PLAIN, None)):
-        drawn = redrawn(study, MODEL, replace(POINT, weight=weight))
+        drawn = redrawn(study, MAPS, replace(POINT, weight=weight))
         assert drawn is not None
         curve = drawn.curve
         path = tmp_path / "out" / f"figure-5-{name}.csv"
@@ -308,11 +312,11 @@ def test_a_network_with_one_resolution_is_the_third_curve(held: Held, tmp_path: 
     """If the study says that it had one, and it has maps of the same cases."""
     study, cases = held
     for name in cases:
-        known = study.likelihood(study.case(name), MODEL)
+        known = study.likelihood_map(study.case(name), MAPS)
         assert known is not None
         less = replace(known, values=known.values * 0.7)
-        study.save_likelihood(study.case(name), "crossval-one", less)
-        study.save_likelihood(study.case(name), "crossval-three", less)
+        study.save_likelihood_map(study.case(name), MapIdentity.of_cross_validation("one"), less)
+        study.save_likelihood_map(study.case(name), MapIdentity.of_cross_validation("three"), less)
     for run, resolutions in (("one", (1.0,)), ("three", (0.5, 1.0, 2.0))):
         path = study.path / "crossval" / run / "fold-01-decay-0.001.safetensors"
         save_model(small_net(resolutions), path)
@@ -337,9 +341,9 @@ def test_a_cross_validation_shows_its_own_maps(held: Held, tmp_path: Path) -> No
     study, _ = held
     with pytest.raises(SpinemetError, match=r"no maps of a cross-validation 'run'; run 'spinemet"):
         MapSource.of_folds(study, "run")
-    known = study.likelihood(study.case("case-002"), MODEL)
+    known = study.likelihood_map(study.case("case-002"), MAPS)
     assert known is not None
-    study.save_likelihood(study.case("case-002"), "crossval-run", known)
+    study.save_likelihood_map(study.case("case-002"), MapIdentity.of_cross_validation("run"), known)
     with pytest.raises(SpinemetError, match="no longer in"):
         MapSource.of_folds(study, "run")
     with pytest.raises(SpinemetError, match="there are run; choose one"):

@@ -21,6 +21,7 @@ from napari_spinemet.experiments.reproduction.plan import BUDGETS, MAIN, PATCH, 
 from napari_spinemet.imaging import FrocCase
 from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.study import Study
+from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.workflows.study_froc import LOWEST
 
 TINY = replace(BUDGETS["smoke"], name="tiny", cases=4, patch_cases=1, weight_decays=())
@@ -68,8 +69,9 @@ def test_the_table_is_the_froc_of_the_maps(finished: Path) -> None:
     told = json.loads((finished / "results" / "results.json").read_text())
     curves = json.loads((finished / "results" / "curves.json").read_text())
     study = Study(finished / "cohort")
+    single = MapIdentity.of_cross_validation(SINGLE)
     cases = [
-        FrocCase(case.name, ((study.likelihood(case, f"crossval-{SINGLE}"), annotation),))
+        FrocCase(case.name, ((study.likelihood_map(case, single), annotation),))
         for case, _, annotation in study.contoured_cases()
     ]
     assert len(cases) == 4

@@ -35,11 +35,13 @@ from napari_spinemet.reports import (
     write_study_report,
 )
 from napari_spinemet.study import Study
+from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.workflows.study_froc import study_curve
 
 NOW = datetime.datetime(2026, 3, 4, 5, 6, tzinfo=datetime.UTC)
 POINT = OperatingPoint(0.5, 1.0, 0.6, gate=False)
 IDENTITY = load_card().identity
+MAPS = MapIdentity.of_model(IDENTITY)
 
 
 class Read(HTMLParser):
@@ -98,9 +100,9 @@ def study(tmp_path: Path) -> Study:
         values = 0.9 * lesions.astype(np.float32)
         values[3:6, 20:40, 100:120] = 0.6
         values = ndimage.gaussian_filter(values, (0, 1, 1)).astype(np.float32)
-        made.save_likelihood(
+        made.save_likelihood_map(
             case,
-            IDENTITY,
+            MAPS,
             LikelihoodMap(
                 values,
                 working_affine(series.affine),
@@ -118,7 +120,7 @@ def evidence_of(study: Study, **more: object) -> CaseEvidence:
     case = study.cases()[0]
     series = case.series()
     annotation = case.annotation(series)
-    plain = study.likelihood(case, IDENTITY)
+    plain = study.likelihood_map(case, MAPS)
     result = evaluate(plain, POINT)
     card = load_card()
     for verdict in ("rejected", "accepted"):
@@ -154,7 +156,7 @@ def alone(folder: Path) -> Read:
 def test_a_case_report_says_what_was_found_judged_and_used(study: Study, tmp_path: Path) -> None:
     """Findings, verdicts with their history, signature, settings, model, hashes, trail."""
     out = tmp_path / "out"
-    curve = study_curve(study, load_model(), IDENTITY, POINT).curve
+    curve = study_curve(study, load_model(), MAPS, POINT).curve
     evidence = evidence_of(study, curve=("sample", curve))
     write_case_report(evidence, out, now=NOW)
     read = alone(out)
@@ -265,7 +267,7 @@ def test_a_study_report_says_what_its_curve_says(study: Study, tmp_path: Path) -
         study, IDENTITY, POINT, tmp_path / "out", model=load_model(), card=load_card(), now=NOW
     )
     read = alone(tmp_path / "out")
-    curve = study_curve(study, load_model(), IDENTITY, POINT).curve
+    curve = study_curve(study, load_model(), MAPS, POINT).curve
     rate, mean, total = curve.at(0.5)
     assert read.fact("True positive rate").startswith(f"{rate:.1%}")
     assert read.fact("False positives").startswith(f"{total:.2f} per scan; {mean:.3f}")
@@ -309,7 +311,7 @@ def test_a_browser_shows_the_report_without_a_complaint_or_a_request(
     study: Study, tmp_path: Path
 ) -> None:
     """Tables as in the CSV, every picture drawn, nothing cut off, and pages when printed."""
-    curve = study_curve(study, load_model(), IDENTITY, POINT).curve
+    curve = study_curve(study, load_model(), MAPS, POINT).curve
     write_case_report(evidence_of(study, curve=("sample", curve)), tmp_path / "case", now=NOW)
     write_study_report(
         study, IDENTITY, POINT, tmp_path / "all", model=load_model(), card=load_card(), now=NOW

@@ -129,7 +129,7 @@ def _tables(
     yield AGGREGATED, table(forests)
     yield PLAIN, table(forests.at(None))
     for identity, _ in rivals:
-        other = study.likelihood(case, identity)
+        other = study.likelihood_map(case, identity)
         if other is not None:
             held = FrocCase(case.name, ((other, annotation),))
             yield identity, table(CaseForests(held, point.weight, lowest=LOWEST))

@@ -23,7 +23,7 @@ from ...evaluation.curve import curve_of
 from ...evaluation.froc import CaseForests
 from ...imaging import PAPER_OPERATING_POINT, FrocCase, OperatingPoint
 from ...study import Study
-from ...study.likelihood_maps import crossval_identity
+from ...study.map_identity import MapIdentity
 from ...workflows.cross_validation.study import report_path
 from ...workflows.operating_point_choice import WEIGHTS
 from ...workflows.study_froc import LOWEST
@@ -164,7 +164,7 @@ def _cases(study: Study, key: str) -> list[FrocCase]:
     """The cases of a cross-validation with their out-of-fold maps."""
     found = []
     for case, _, annotation in study.contoured_cases():
-        likelihood = study.likelihood(case, crossval_identity(key))
+        likelihood = study.likelihood_map(case, MapIdentity.of_cross_validation(key))
         if likelihood is not None:
             found.append(FrocCase(case.name, ((likelihood, annotation),)))
     return found

@@ -11,7 +11,7 @@ from ...atomic_files import write_text
 from ...errors import SpinemetError
 from ...imaging import LikelihoodMap, OperatingPoint
 from ...network import ModelCard, load_card, load_model, save_model
-from ...study.likelihood_maps import load_likelihood, save_likelihood
+from ...study.likelihood_maps import load_likelihood_map, save_likelihood_map
 from ...training import TrainingConfig, TrainingResult
 from ...training.steps import network_of
 
@@ -157,7 +157,7 @@ class FoldStore:
 
     def likelihood_map(self, case: int) -> LikelihoodMap | None:
         """The map of a case by its number, from 0, if it is there."""
-        return None if self._folder is None else load_likelihood(self._map_path(case))
+        return None if self._folder is None else load_likelihood_map(self._map_path(case))
 
     def save_map(self, case: int, likelihood: LikelihoodMap) -> None:
         """Keep the map of a case.
@@ -170,7 +170,7 @@ class FoldStore:
             Not aggregated.
         """
         if self._folder is not None:
-            save_likelihood(likelihood, self._map_path(case))
+            save_likelihood_map(likelihood, self._map_path(case))
 
     def _map_path(self, case: int) -> Path:
         assert self._folder is not None
