@@ -19,6 +19,7 @@ from napari_spinemet.imaging import OperatingPoint
 from napari_spinemet.network import load_card, load_model
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
+from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.workflows.cross_validation.study import validated_point
 
 Run = Callable[..., tuple[int, str, str]]
@@ -457,7 +458,7 @@ def test_crossval_of_a_small_study(run: Run, tmp_path: Path) -> None:
     assert set(report["froc"]) >= {"aggregated", "plain"}
     place = Study(study)
     for case in place.cases():
-        held = place.likelihood(case, "crossval-run")
+        held = place.likelihood_map(case, MapIdentity.of_cross_validation("run"))
         assert held is not None
         assert held.model.startswith("crossval-")
     told = report["operating_point"]
