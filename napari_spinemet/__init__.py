@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .dicom import list_series, read_series
     from .errors import SpinemetError
     from .evaluation import compare_froc, froc, froc_from_detections
-    from .exchange import read_annotation
+    from .exchange import read_annotation, write_annotation
     from .imaging import (
         Annotation,
         Detection,
@@ -63,6 +63,7 @@ _HOME = {
     "read_series": "dicom",
     "save_model": "network",
     "train": "training",
+    "write_annotation": "exchange",
 }
 
 __all__ = [
@@ -92,6 +93,7 @@ __all__ = [
     "read_series",
     "save_model",
     "train",
+    "write_annotation",
 ]
 
 

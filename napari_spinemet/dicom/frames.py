@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydicom.dataset import Dataset, FileDataset
 
 from .headers import value_of
 
-# Where the enhanced objects keep what single-frame ones have at the top.
-_MOVED = (
+_GROUP_ATTRIBUTES = (
     ("PlaneOrientationSequence", "ImageOrientationPatient", "ImageOrientationPatient"),
     ("PlanePositionSequence", "ImagePositionPatient", "ImagePositionPatient"),
     ("PixelMeasuresSequence", "PixelSpacing", "PixelSpacing"),
@@ -18,6 +19,16 @@ _MOVED = (
     ("MRDiffusionSequence", "DiffusionBValue", "DiffusionBValue"),
     ("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
 )
+"""(sequence, keyword in it, keyword of single-frame objects): what enhanced objects keep deeper."""
+
+_TOP_ATTRIBUTES = (
+    "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "PatientID",
+    "FrameOfReferenceUID", "Rows", "Columns", "PhotometricInterpretation", "Modality",
+    "PixelRepresentation", "SeriesDescription", "ProtocolName", "NumberOfFrames", "ImageType",
+    "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "Manufacturer",
+    "MagneticFieldStrength",
+)  # fmt: skip
+"""What all frames of an object have in common, at its top."""
 
 _MAX_UNDESCRIBED = 1000
 
@@ -40,42 +51,46 @@ def frame_headers(header: FileDataset) -> list[Dataset]:
     ValueError
         If the number of frames is not that of their descriptions.
     """
-    shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    frames = header.get("PerFrameFunctionalGroupsSequence") or []
-    count = int(value_of(header, "NumberOfFrames", len(frames) or 1))
-    if frames and count != len(frames):
-        raise ValueError(f"it announces {count:,} frames but describes {len(frames):,}")
-    # Frames that nothing describes have no place: a few stand for all in the verdict on them,
+    common = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    groups = header.get("PerFrameFunctionalGroupsSequence") or []
+    count = int(value_of(header, "NumberOfFrames", len(groups) or 1))
+    if groups and count != len(groups):
+        raise ValueError(f"it announces {count:,} frames but describes {len(groups):,}")
+    # Frames that nothing describes have no position: a few stand for all in the verdict on them,
     # since a forged count may run to thousands of millions.
-    count = min(count, _MAX_UNDESCRIBED) if not frames else count
+    groups = groups or [Dataset()] * min(count, _MAX_UNDESCRIBED)
     base = Dataset()
-    for keyword in (
-        "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "PatientID",
-        "FrameOfReferenceUID", "Rows", "Columns", "PhotometricInterpretation", "Modality",
-        "PixelRepresentation", "SeriesDescription", "ProtocolName", "NumberOfFrames", "ImageType",
-        "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "Manufacturer",
-        "MagneticFieldStrength",
-    ):  # fmt: skip
+    for keyword in _TOP_ATTRIBUTES:
         if keyword in header:
             setattr(base, keyword, header[keyword].value)
-    result = []
-    for index in range(count):
-        frame = Dataset()
-        frame.update(base)
-        frame.InstanceNumber = index + 1
-        own = frames[index] if index < len(frames) else Dataset()
-        for sequence, keyword, target in _MOVED:
-            for group in (own, shared):
-                items = group.get(sequence)
-                if items and items[0].get(keyword) not in (None, ""):
-                    value = items[0][keyword].value
-                    several = target == "InversionTime" and not isinstance(value, (int, float))
-                    setattr(frame, target, value[0] if several else value)
-                    break
-        # The enhanced objects say so in words, and not in ScanningSequence.
-        modifiers = own.get("MRModifierSequence") or shared.get("MRModifierSequence")
-        if modifiers and modifiers[0].get("InversionRecovery") in ("YES", "NO"):
-            recovery = modifiers[0].InversionRecovery == "YES"
-            frame.ScanningSequence = ["SE", "IR"] if recovery else ["SE"]
-        result.append(frame)
-    return result
+    return [_frame_header(base, group, common, number) for number, group in enumerate(groups, 1)]
+
+
+def _frame_header(base: Dataset, group: Dataset, common: Dataset, number: int) -> Dataset:
+    """The header of one frame: its own group counts before the one that all frames share."""
+    frame = Dataset()
+    frame.update(base)
+    frame.InstanceNumber = number
+    for sequence, keyword, target in _GROUP_ATTRIBUTES:
+        value = _value_in(group, sequence, keyword)
+        if value is None:
+            value = _value_in(common, sequence, keyword)
+        if value is None:
+            continue
+        # An enhanced object may list several inversion times, of which the first one nulls fat.
+        is_list = target == "InversionTime" and not isinstance(value, (int, float))
+        setattr(frame, target, value[0] if is_list else value)
+    # The enhanced objects say so in words, and not in ScanningSequence.
+    modifiers = group.get("MRModifierSequence") or common.get("MRModifierSequence")
+    if modifiers and modifiers[0].get("InversionRecovery") in ("YES", "NO"):
+        has_inversion = modifiers[0].InversionRecovery == "YES"
+        frame.ScanningSequence = ["SE", "IR"] if has_inversion else ["SE"]
+    return frame
+
+
+def _value_in(group: Dataset, sequence: str, keyword: str) -> Any:
+    """Value of an attribute in the first item of a sequence; None where there is none."""
+    items = group.get(sequence)
+    if not items or items[0].get(keyword) in (None, ""):
+        return None
+    return items[0][keyword].value

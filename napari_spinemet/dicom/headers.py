@@ -14,9 +14,22 @@ FloatArray = npt.NDArray[np.float64]
 MAX_OBLIQUE_DEGREES = 35.0
 """Beyond this the slice normal belongs to no plane: nearly half-way to the next one."""
 
+_CONTRAST_WORDS = (("STIR", "STIR"), ("TIRM", "STIR"), ("T1", "T1"), ("T2", "T2"))
+"""What a description may call a contrast; the first that occurs counts, since STIR is a T2."""
+
 
 def value_of(dataset: Dataset, keyword: str, default: Any = None) -> Any:
-    """Value of an attribute, or the default where it is missing, empty or cannot be decoded."""
+    """Value of an attribute, or the default where it is missing, empty or cannot be decoded.
+
+    Parameters
+    ----------
+    dataset : pydicom.dataset.Dataset
+        Of any file; it may be damaged.
+    keyword : str
+        DICOM keyword of the attribute.
+    default : any
+        What stands for a value that is not there.
+    """
     try:
         value = dataset.get(keyword)
     except Exception:  # noqa: BLE001  each kind of damage raises its own kind of error
@@ -24,8 +37,18 @@ def value_of(dataset: Dataset, keyword: str, default: Any = None) -> Any:
     return default if value is None or value == "" else value
 
 
-def numbers(dataset: Dataset, keyword: str, count: int) -> FloatArray | None:
-    """``count`` finite numbers from an attribute, or None where they are missing or damaged."""
+def numbers_of(dataset: Dataset, keyword: str, count: int) -> FloatArray | None:
+    """Finite numbers from an attribute, or None where they are missing or damaged.
+
+    Parameters
+    ----------
+    dataset : pydicom.dataset.Dataset
+        Of any file; it may be damaged.
+    keyword : str
+        DICOM keyword of the attribute.
+    count : int
+        How many there must be; any other count is damage.
+    """
     value = value_of(dataset, keyword)
     if value is None:
         return None
@@ -35,6 +58,23 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> FloatArray | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return result if result.shape == (count,) and np.isfinite(result).all() else None
+
+
+def strings_of(dataset: Dataset, keyword: str) -> list[str]:
+    """The values of an attribute as text, however many there are.
+
+    Parameters
+    ----------
+    dataset : pydicom.dataset.Dataset
+        Of any file; it may be damaged.
+    keyword : str
+        DICOM keyword of the attribute.
+    """
+    value = value_of(dataset, keyword)
+    if value is None:
+        return []
+    is_multiple = isinstance(value, Sequence) and not isinstance(value, str)
+    return [str(v) for v in value] if is_multiple else [str(value)]
 
 
 def normal_of(orientation: FloatArray) -> FloatArray:
@@ -62,25 +102,25 @@ def contrast_of(dataset: Dataset) -> str:
     time below 1200 ms T1. A series without any of these numbers, or with an inversion whose
     time is not told (STIR and FLAIR both look like T2 then), goes by its description.
     """
-    sequence = {str(s).upper() for s in strings_of(dataset, "ScanningSequence")}
-    inversion = _number(dataset, "InversionTime")
-    echo = _number(dataset, "EchoTime")
-    repetition = _number(dataset, "RepetitionTime")
+    sequence = {text.upper() for text in strings_of(dataset, "ScanningSequence")}
+    inversion = _number_of(dataset, "InversionTime")
+    echo = _number_of(dataset, "EchoTime")
+    repetition = _number_of(dataset, "RepetitionTime")
     if inversion and ("IR" in sequence or not sequence):
         return "STIR" if 50 <= inversion <= 250 else "other"
-    if echo is not None and repetition is not None and "IR" not in sequence:
-        if echo >= 60 and repetition >= 1500:
-            return "T2"
-        if echo < 35 and repetition < 1200:
-            return "T1"
-        return "other"
+    if echo is None or repetition is None or "IR" in sequence:
+        return _contrast_by_name(dataset)
+    if echo >= 60 and repetition >= 1500:
+        return "T2"
+    return "T1" if echo < 35 and repetition < 1200 else "other"
+
+
+def _contrast_by_name(dataset: Dataset) -> str:
+    """Weighting from what the scanner's user called the series."""
     text = " ".join(
-        str(value_of(dataset, k, "")) for k in ("SeriesDescription", "ProtocolName")
+        str(value_of(dataset, keyword, "")) for keyword in ("SeriesDescription", "ProtocolName")
     ).upper()
-    for word, contrast in (("STIR", "STIR"), ("TIRM", "STIR"), ("T1", "T1"), ("T2", "T2")):
-        if word in text:
-            return contrast
-    return "other"
+    return next((contrast for word, contrast in _CONTRAST_WORDS if word in text), "other")
 
 
 def facts_of(dataset: Dataset) -> dict[str, Any]:
@@ -90,19 +130,10 @@ def facts_of(dataset: Dataset) -> dict[str, Any]:
         "ScanningSequence", "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle",
         "SliceThickness", "StudyDate", "BodyPartExamined",
     )  # fmt: skip
-    values = {k: value_of(dataset, k) for k in keywords}
-    return {k: str(value) for k, value in values.items() if value is not None}
+    values = {keyword: value_of(dataset, keyword) for keyword in keywords}
+    return {keyword: str(value) for keyword, value in values.items() if value is not None}
 
 
-def _number(dataset: Dataset, keyword: str) -> float | None:
-    value = numbers(dataset, keyword, 1)
-    return None if value is None else float(value[0])
-
-
-def strings_of(dataset: Dataset, keyword: str) -> list[str]:
-    """The values of an attribute as text, however many there are."""
-    value = value_of(dataset, keyword)
-    if value is None:
-        return []
-    several = isinstance(value, Sequence) and not isinstance(value, str)
-    return [str(v) for v in value] if several else [str(value)]
+def _number_of(dataset: Dataset, keyword: str) -> float | None:
+    values = numbers_of(dataset, keyword, 1)
+    return None if values is None else float(values[0])

@@ -1,4 +1,4 @@
-"""From the files of a stack to a volume, with the checks that the library leaves to us."""
+"""From the files of a stack to a volume, with the repairs that the library leaves to us."""
 
 from __future__ import annotations
 
@@ -12,22 +12,33 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset
 
 from ..errors import SpinemetError
-from .headers import normal_of, numbers, value_of
+from .headers import normal_of, numbers_of, value_of
+from .pixel_checks import (
+    check_duplicates,
+    check_length,
+    check_multi_frame_duplicates,
+    check_rescale,
+    check_size,
+    frame_transforms,
+)
 from .sources import Source
-from .stacks import SPACING_TOLERANCE, Stack
+from .stack_faults import SPACING_TOLERANCE
+from .stacks import Stack
 
-MAX_VOLUME_BYTES = 4 * 1024**3
-
-_DECIMALS = (
+_DECIMAL_KEYWORDS = (
     "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness",
     "RescaleSlope", "RescaleIntercept", "EchoTime", "RepetitionTime", "InversionTime",
 )  # fmt: skip
+_COMMON_KEYWORDS = ("BitsStored", "PixelRepresentation", "RescaleType", "PresentationLUTShape")
+"""What says how numbers are meant, and so must be the same in all images."""
+_NOISE = 1e-6
+"""Differences of direction cosines that are worth a word."""
 
 
 def repair_decimal_commas(dataset: Dataset) -> bool:
-    """Put points where a badly localised writer put commas; say whether any was found."""
-    repaired = False
-    for keyword in _DECIMALS:
+    """Put points where a badly localised writer put commas; say whether there were any."""
+    has_commas = False
+    for keyword in _DECIMAL_KEYWORDS:
         if keyword not in dataset:
             continue
         raw = getattr(dataset.get_item(keyword), "value", None)
@@ -37,11 +48,11 @@ def repair_decimal_commas(dataset: Dataset) -> bool:
                 setattr(dataset, keyword, text.split("\\") if "\\" in text else text)
             except ValueError:  # more than a comma is wrong with it: the checks will say so
                 continue
-            repaired = True
-    return repaired
+            has_commas = True
+    return has_commas
 
 
-def prepared(datasets: Sequence[FileDataset], notes: list[str]) -> list[FileDataset]:
+def repair_images(datasets: Sequence[FileDataset], notes: list[str]) -> list[FileDataset]:
     """Copies of the images of one stack with what is badly written put right.
 
     Decimal commas become points, direction cosines with noise their mean, and images without
@@ -54,30 +65,29 @@ def prepared(datasets: Sequence[FileDataset], notes: list[str]) -> list[FileData
     notes : list of str
         Receives a sentence for each repair.
     """
-    datasets = [copy.copy(d) for d in datasets]
-    commas = sum([repair_decimal_commas(d) for d in datasets])
+    datasets = [copy.copy(dataset) for dataset in datasets]
+    commas = sum([repair_decimal_commas(dataset) for dataset in datasets])
     if commas:
         notes.append(f"In {commas} files decimal commas were read as points.")
-    stack = Stack([(Source(Path()), d) for d in datasets])
+    stack = Stack([(Source(Path()), dataset) for dataset in datasets])
     orientation = stack.orientation
     if orientation is None:
         raise SpinemetError("its images have no common direction")
-    stored = numbers(datasets[0], "ImageOrientationPatient", 6)
-    if stack.spread > 0 or stored is None or np.abs(stored - orientation).max() > 0:
-        if stack.spread > 1e-6:
-            notes.append(
-                f"The slice orientations differ by up to {stack.spread:.1e}; their mean was used."
-            )
+    first = numbers_of(datasets[0], "ImageOrientationPatient", 6)
+    difference = stack.orientation_spread
+    if difference > 0 or first is None or np.abs(first - orientation).max() > 0:
+        _note_difference(difference, notes)
         for dataset in datasets:
+            # Ten digits, since a decimal string holds no more than sixteen characters.
             dataset.ImageOrientationPatient = [float(f"{v:.10g}") for v in orientation]
-    if not any(value_of(d, "FrameOfReferenceUID") for d in datasets):
+    if not any(value_of(dataset, "FrameOfReferenceUID") for dataset in datasets):
         notes.append("The series names no frame of reference; its own identifier stands for it.")
         for dataset in datasets:
             dataset.FrameOfReferenceUID = dataset.SeriesInstanceUID
     return datasets
 
 
-def single_frame_volume(stack: Stack, notes: list[str]) -> hd.Volume:
+def read_single_frames(stack: Stack, notes: list[str]) -> hd.Volume:
     """Read the pixels of a checked stack of single-frame images.
 
     Parameters
@@ -87,24 +97,25 @@ def single_frame_volume(stack: Stack, notes: list[str]) -> hd.Volume:
     notes : list of str
         Receives a sentence for each repair.
     """
-    _check_size(stack)
-    raw: list[FileDataset] = []
+    check_size(stack)
+    raw_datasets: list[FileDataset] = []
     for source, _ in stack.images:
-        dataset = source.read()
-        _check_length(dataset, source.name)
-        raw.append(dataset)
-    _check_duplicates(stack, raw)
-    datasets = prepared(raw, notes)
-    _check_rescale(datasets)
-    for keyword in ("BitsStored", "PixelRepresentation", "RescaleType", "PresentationLUTShape"):
-        if len({str(value_of(d, keyword, "")) for d in datasets}) > 1:
+        dataset = source.parse()
+        check_length(dataset, source.name)
+        raw_datasets.append(dataset)
+    check_duplicates(stack, raw_datasets)
+    datasets = repair_images(raw_datasets, notes)
+    check_rescale(datasets)
+    for keyword in _COMMON_KEYWORDS:
+        if len({str(value_of(dataset, keyword, "")) for dataset in datasets}) > 1:
             raise SpinemetError(f"its images differ in {keyword}, so their values do not compare")
+    # Twice our own tolerance: the library measures each slice against the mean distance.
     return hd.get_volume_from_series(
         datasets, dtype=np.float32, rtol=2 * SPACING_TOLERANCE, apply_real_world_transform=False
     )
 
 
-def multi_frame_volume(stack: Stack, notes: list[str]) -> hd.Volume:
+def read_multi_frames(stack: Stack, notes: list[str]) -> hd.Volume:
     """Read the pixels of a checked stack of frames, from one multi-frame file or several.
 
     Parameters
@@ -114,131 +125,49 @@ def multi_frame_volume(stack: Stack, notes: list[str]) -> hd.Volume:
     notes : list of str
         Receives a sentence for each repair.
     """
-    _check_size(stack)
-    files: dict[Source, list[int]] = {}
-    for source, header in stack.images:
-        files.setdefault(source, []).append(int(header.InstanceNumber))
-    _check_twins(stack, list(files))
-    frames: dict[tuple[Source, int], npt.NDArray[np.float32]] = {}
-    for source, chosen in files.items():
-        dataset = source.read()
-        _check_rescale(_transforms(dataset))
-        image = hd.image.Image.from_dataset(dataset, copy=False)
-        pixels = image.get_frames(chosen, dtype=np.float32, apply_real_world_transform=False)
-        frames.update(zip(((source, number) for number in chosen), pixels, strict=True))
+    check_size(stack)
+    frames = _frame_pixels(stack)
     orientation = stack.orientation
     if orientation is None:
         raise SpinemetError("its images have no common direction")
-    if stack.spread > 1e-6:
-        notes.append(
-            f"The slice orientations differ by up to {stack.spread:.1e}; their mean was used."
-        )
+    _note_difference(stack.orientation_spread, notes)
     # The library's slice axis runs against the normal of the image plane.
     normal = -normal_of(orientation)
-    placed = sorted(
-        (float(np.dot(header.ImagePositionPatient, normal)), i)
-        for i, (_, header) in enumerate(stack.images)
+    distances = sorted(
+        (float(np.dot(header.ImagePositionPatient, normal)), index)
+        for index, (_, header) in enumerate(stack.images)
     )
-    ordered = [stack.images[i] for _, i in placed]
-    first = ordered[0][1]
+    images = [stack.images[index] for _, index in distances]
+    first = images[0][1]
     return hd.Volume.from_attributes(
-        array=np.stack([frames[source, int(header.InstanceNumber)] for source, header in ordered]),
+        array=np.stack([frames[source, int(header.InstanceNumber)] for source, header in images]),
         image_position=list(first.ImagePositionPatient),
         image_orientation=list(orientation),
         pixel_spacing=list(first.PixelSpacing),
-        spacing_between_slices=(placed[-1][0] - placed[0][0]) / (len(placed) - 1),
+        spacing_between_slices=(distances[-1][0] - distances[0][0]) / (len(distances) - 1),
         coordinate_system="PATIENT",
         frame_of_reference_uid=value_of(first, "FrameOfReferenceUID"),
     )
 
 
-def _check_size(stack: Stack) -> None:
-    """Refuse what a forged header would have us unpack: run lengths grow without limit."""
-    header = stack.header
-    size = len(stack.images) * int(header.Rows) * int(header.Columns) * 4
-    if size > MAX_VOLUME_BYTES:
-        raise SpinemetError(f"it would take {size:,} bytes of memory, which no spine scan does")
+def _frame_pixels(stack: Stack) -> dict[tuple[Source, int], npt.NDArray[np.float32]]:
+    """The pixels of each frame by its file and number, every file read once."""
+    numbers: dict[Source, list[int]] = {}
+    for source, header in stack.images:
+        numbers.setdefault(source, []).append(int(header.InstanceNumber))
+    check_multi_frame_duplicates(stack, list(numbers))
+    frames: dict[tuple[Source, int], npt.NDArray[np.float32]] = {}
+    for source, frame_numbers in numbers.items():
+        dataset = source.parse()
+        check_rescale(frame_transforms(dataset))
+        image = hd.image.Image.from_dataset(dataset, copy=False)
+        pixels = image.get_frames(frame_numbers, dtype=np.float32, apply_real_world_transform=False)
+        frames.update(zip(((source, number) for number in frame_numbers), pixels, strict=True))
+    return frames
 
 
-def _check_rescale(items: Sequence[Dataset]) -> None:
-    """Refuse scales that wipe values out, and those that polarity cannot be undone under."""
-    scales = []
-    for item in items:
-        if "RescaleSlope" not in item and "RescaleIntercept" not in item:
-            scales.append((1.0, 0.0))
-            continue
-        slope, intercept = numbers(item, "RescaleSlope", 1), numbers(item, "RescaleIntercept", 1)
-        if slope is None or intercept is None:
-            raise SpinemetError("an image has no valid RescaleSlope and RescaleIntercept")
-        if slope[0] == 0:
-            raise SpinemetError("an image has a RescaleSlope of 0, which would wipe out its values")
-        scales.append((float(slope[0]), float(intercept[0])))
-    inverted = any(
-        value_of(d, "PhotometricInterpretation") == "MONOCHROME1"
-        or value_of(d, "PresentationLUTShape") == "INVERSE"
-        for d in items
-    )
-    if inverted and len(set(scales)) > 1:
-        raise SpinemetError("its images are inverted and differ in RescaleSlope")
-
-
-def _transforms(dataset: Dataset) -> list[Dataset]:
-    """What scales the frames of a multi-frame object, one item for each that says so."""
-    groups = [
-        *(dataset.get("SharedFunctionalGroupsSequence") or []),
-        *(dataset.get("PerFrameFunctionalGroupsSequence") or []),
-    ]
-    items = []
-    for group in groups:
-        for found in group.get("PixelValueTransformationSequence") or []:
-            item = copy.copy(found)
-            item.PhotometricInterpretation = value_of(dataset, "PhotometricInterpretation", "")
-            item.PresentationLUTShape = value_of(dataset, "PresentationLUTShape", "")
-            items.append(item)
-    return items
-
-
-def _check_length(dataset: FileDataset, name: str) -> None:
-    if "PixelData" not in dataset:
-        raise SpinemetError(f"{name} holds no pixels")
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        return
-    expected = (
-        int(dataset.Rows)
-        * int(dataset.Columns)
-        * int(value_of(dataset, "SamplesPerPixel", 1))
-        * ((int(dataset.BitsAllocated) + 7) // 8)
-    )
-    have = len(dataset.PixelData)
-    if have < expected:
-        raise SpinemetError(f"{name} is truncated, with {have:,} of {expected:,} bytes of pixels")
-
-
-def _check_duplicates(stack: Stack, datasets: Sequence[FileDataset]) -> None:
-    """Same identifier, other pixels: one of the two is not what it says."""
-    for source, uid in stack.duplicates:
-        twin = source.read()
-        for dataset in datasets:
-            if dataset.SOPInstanceUID == uid and not _same_pixels(dataset, twin):
-                raise SpinemetError(
-                    f"{source.name} has the identifier of another image but other pixels"
-                )
-
-
-def _check_twins(stack: Stack, sources: Sequence[Source]) -> None:
-    """The same for multi-frame files."""
-    for source, uid in stack.duplicates:
-        twin = source.read()
-        for other in sources:
-            dataset = other.read()
-            if dataset.SOPInstanceUID == uid and dataset.PixelData != twin.PixelData:
-                raise SpinemetError(
-                    f"{source.name} has the identifier of another image but other pixels"
-                )
-
-
-def _same_pixels(dataset: FileDataset, twin: FileDataset) -> bool:
-    """Whether two files hold the same image, in whatever transfer syntax each of them is."""
-    if dataset.file_meta.TransferSyntaxUID == twin.file_meta.TransferSyntaxUID:
-        return bool(dataset.PixelData == twin.PixelData)
-    return np.array_equal(dataset.pixel_array, twin.pixel_array)
+def _note_difference(difference: float, notes: list[str]) -> None:
+    if difference > _NOISE:
+        notes.append(
+            f"The slice orientations differ by up to {difference:.1e}; their mean was used."
+        )

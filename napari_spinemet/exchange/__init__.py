@@ -1,5 +1,5 @@
-"""What other programs read and write: contours as DICOM SEG, NIfTI and TIFF."""
+"""Contours in and out: DICOM SEG, NIfTI and TIFF; :mod:`.formats` is where a format is added."""
 
-from .dicom_seg import read_annotation, write_annotation
+from .formats import read_annotation, write_annotation
 
 __all__ = ["read_annotation", "write_annotation"]

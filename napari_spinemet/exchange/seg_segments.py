@@ -16,6 +16,7 @@ from ..errors import SpinemetError
 from ..imaging.annotation import LAYERS
 
 MaskArray = npt.NDArray[np.bool_]
+Segment = tuple[hd.seg.SegmentDescription, MaskArray]
 LabelArray = npt.NDArray[np.uint16]
 
 # Whole words, and an underscore ends one: neither the intervertebral nor the vertebral artery.
@@ -48,11 +49,7 @@ class Layers:
     warnings: tuple[str, ...]
 
 
-def layers_of(
-    segments: Sequence[tuple[hd.seg.SegmentDescription, MaskArray]],
-    shape: tuple[int, int, int],
-    name: str,
-) -> Layers:
+def layers_of(segments: Sequence[Segment], shape: tuple[int, int, int], name: str) -> Layers:
     """Sort segments into lesions and vertebrae; anything else is passed over.
 
     A lesion inside a vertebra takes nothing from it, since they are two layers. Segments of
@@ -73,84 +70,102 @@ def layers_of(
     SpinemetError
         If there are segments and none of them is a lesion or a vertebra.
     """
-    kept: dict[bool, list[tuple[hd.seg.SegmentDescription, MaskArray]]] = {True: [], False: []}
-    strange: list[str] = []
-    for description, mask in segments:
-        lesion = _is_lesion(description)
-        if lesion or _is_vertebra(description):
-            kept[lesion].append((description, mask))
+    lesions, vertebrae = _sort_segments(segments, name)
+    lesion_numbers = _numbers([_label(segment) for segment in lesions], "Lesion")
+    # A vertebra's label is its level, so its number stands in its description.
+    texts = [str(d.get("SegmentDescription", "") or "") for d, _ in vertebrae]
+    vertebra_numbers = _numbers(texts, "Vertebra")
+    levels = {
+        number: _label(segment)
+        for number, segment in zip(vertebra_numbers, vertebrae, strict=True)
+        if _label(segment) != f"Vertebra {number}"
+    }
+    lesion_labels, lesion_warnings = _paint(lesions, lesion_numbers, shape, name)
+    vertebra_labels, vertebra_warnings = _paint(vertebrae, vertebra_numbers, shape, name)
+    holds = tuple(
+        layer for layer, members in zip(LAYERS, (lesions, vertebrae), strict=True) if members
+    )
+    return Layers(
+        lesion_labels,
+        vertebra_labels,
+        levels,
+        holds or LAYERS,
+        (*lesion_warnings, *vertebra_warnings),
+    )
+
+
+def _sort_segments(segments: Sequence[Segment], name: str) -> tuple[list[Segment], list[Segment]]:
+    """The lesions and the vertebrae; refuse a file of anything else."""
+    lesions, vertebrae, others = [], [], []
+    for segment in segments:
+        description, _ = segment
+        if _is_lesion(description):
+            lesions.append(segment)
+        elif _is_vertebra(description):
+            vertebrae.append(segment)
         else:
-            strange.append(str(description.segment_label))
-    if strange and not any(kept.values()):
+            others.append(_label(segment))
+    if others and not lesions and not vertebrae:
         raise SpinemetError(
-            f"The segments of the contours in {name} ({', '.join(strange[:5])}) are neither "
+            f"The segments of the contours in {name} ({', '.join(others[:5])}) are neither "
             "lesions nor vertebrae; choose another file or name them."
         )
-    layers: dict[bool, LabelArray] = {}
-    levels: dict[int, str] = {}
-    warnings: list[str] = []
-    for lesion, found in kept.items():
-        labels = [str(description.segment_label) for description, _ in found]
-        if lesion:
-            numbers = _numbers(labels, "Lesion")
-        else:
-            told = [str(d.get("SegmentDescription", "") or "") for d, _ in found]
-            numbers = _numbers(told, "Vertebra")
-            levels = {
-                number: label
-                for number, label in zip(numbers, labels, strict=True)
-                if label != f"Vertebra {number}"
-            }
-        masks = {n: mask for n, (_, mask) in zip(numbers, found, strict=True)}
-        layers[lesion] = _painted(masks, shape)
-        names = dict(zip(numbers, labels, strict=True))
-        warnings += _overlaps(masks, layers[lesion], names, name)
-    holds = tuple(
-        layer for layer, lesion in zip(LAYERS, (True, False), strict=True) if kept[lesion]
-    )
-    return Layers(layers[True], layers[False], levels, holds or LAYERS, tuple(warnings))
+    return lesions, vertebrae
 
 
-def _painted(masks: Mapping[int, MaskArray], shape: tuple[int, int, int]) -> LabelArray:
-    """One array of all masks, the smallest on top; of equal ones the lowest number."""
+def _label(segment: Segment) -> str:
+    return str(segment[0].segment_label)
+
+
+def _paint(
+    segments: Sequence[Segment], numbers: Sequence[int], shape: tuple[int, int, int], name: str
+) -> tuple[LabelArray, list[str]]:
+    """One array of all masks with their overlaps; the smallest mask is on top.
+
+    Of masks with equal volumes the lowest number is.
+    """
+    masks = {number: mask for number, (_, mask) in zip(numbers, segments, strict=True)}
     labels: LabelArray = np.zeros(shape, dtype=np.uint16)
     for number in sorted(masks, key=lambda n: (np.count_nonzero(masks[n]), n), reverse=True):
         labels[masks[number]] = number
-    return labels
+    titles = {n: _label(segment) for n, segment in zip(numbers, segments, strict=True)}
+    return labels, _overlap_warnings(masks, labels, titles, name)
 
 
-def _overlaps(
-    masks: Mapping[int, MaskArray], labels: LabelArray, names: Mapping[int, str], name: str
+def _overlap_warnings(
+    masks: Mapping[int, MaskArray], labels: LabelArray, titles: Mapping[int, str], name: str
 ) -> list[str]:
     """A sentence for each two segments of one layer that share pixels."""
     if sum(int(np.count_nonzero(mask)) for mask in masks.values()) == np.count_nonzero(labels):
         return []
-    covered = np.zeros(labels.shape, dtype=np.uint16)
+    coverage = np.zeros(labels.shape, dtype=np.uint16)
     for mask in masks.values():
-        covered += mask
-    shared = covered > 1
-    small = {number: mask[shared] for number, mask in masks.items() if mask[shared].any()}
-    top, found = labels[shared], []
-    for one, other in combinations(small, 2):
-        both = small[one] & small[other]
-        count = int(np.count_nonzero(both))
+        coverage += mask
+    # Pairs are compared within the few pixels that any two share.
+    overlap = coverage > 1
+    parts = {number: mask[overlap] for number, mask in masks.items() if mask[overlap].any()}
+    top = labels[overlap]
+    warnings = []
+    for first, second in combinations(parts, 2):
+        common = parts[first] & parts[second]
+        count = int(np.count_nonzero(common))
         if not count:
             continue
         pixels = f"{count:,} pixel{'s' if count > 1 else ''}"
-        winners = [names[n] for n in np.unique(top[both]).tolist()]
-        found.append(
-            f"The segments {names[one]} and {names[other]} in {name} overlap in {pixels}, which "
-            f"went to the smallest segment there, {' or '.join(winners)}."
+        winners = [titles[n] for n in np.unique(top[common]).tolist()]
+        warnings.append(
+            f"The segments {titles[first]} and {titles[second]} in {name} overlap in {pixels}, "
+            f"which went to the smallest segment there, {' or '.join(winners)}."
         )
-    if len(found) > _MAX_PAIRS:
-        found[_MAX_PAIRS:] = [
-            f"In {name} {len(found) - _MAX_PAIRS} more pairs of segments overlap."
+    if len(warnings) > _MAX_PAIRS:
+        warnings[_MAX_PAIRS:] = [
+            f"In {name} {len(warnings) - _MAX_PAIRS} more pairs of segments overlap."
         ]
     present = set(np.unique(labels).tolist())
     for number, mask in masks.items():
         if number not in present and mask.any():
-            found.append(f"Nothing is left of the segment {names[number]} in {name}.")
-    return found
+            warnings.append(f"Nothing is left of the segment {titles[number]} in {name}.")
+    return warnings
 
 
 def _is_lesion(description: hd.seg.SegmentDescription) -> bool:
@@ -163,20 +178,20 @@ def _is_lesion(description: hd.seg.SegmentDescription) -> bool:
 
 def _is_vertebra(description: hd.seg.SegmentDescription) -> bool:
     """Other programs write whole bodies full of organs; only vertebrae are of use here."""
-    told = f"{description.segment_label} {description.segmented_property_type.meaning}"
+    text = f"{description.segment_label} {description.segmented_property_type.meaning}"
     return bool(
-        (_VERTEBRAL.search(told) and not _DISC.search(told))
+        (_VERTEBRAL.search(text) and not _DISC.search(text))
         or re.fullmatch(r"[CTLS]\d{1,2}", str(description.segment_label).strip())
     )
 
 
 def _numbers(texts: Sequence[str], kind: str) -> list[int]:
-    """The number that each segment's text tells, or else the lowest that no other one has."""
-    told: list[int | None] = []
+    """The number in each segment's text, or else the lowest that no other one has."""
+    numbers: list[int | None] = []
     for text in texts:
-        found = re.fullmatch(rf"{kind} (\d{{1,5}})", text)
-        number = int(found[1]) if found else 0
-        told.append(number if 0 < number < 2**16 and number not in told else None)
-    # Those that tell none come last, so that they take nobody's number.
-    free = iter(sorted(set(range(1, len(texts) + 1)) - set(told)))
-    return [next(free) if number is None else number for number in told]
+        match = re.fullmatch(rf"{kind} (\d{{1,5}})", text)
+        number = int(match[1]) if match else 0
+        numbers.append(number if 0 < number < 2**16 and number not in numbers else None)
+    # Those without a number come last, so that they take nobody's.
+    free = iter(sorted(set(range(1, len(texts) + 1)) - set(numbers)))
+    return [next(free) if number is None else number for number in numbers]

@@ -12,9 +12,8 @@ from dicom_builder import Truth, assert_exact, make_enhanced, make_series, save,
 from pydicom.fileset import FileSet
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from napari_spinemet.dicom import list_series, read_series, sources
-from napari_spinemet.dicom.sources import scan as scan_place
-from napari_spinemet.dicom.sources import zipfile as used_zipfile
+from napari_spinemet.dicom import list_series, read_series, source_listing, sources
+from napari_spinemet.dicom.contents import read_headers
 
 
 def zipped(archive: Path, folder: Path, prefix: str = "") -> Path:
@@ -147,10 +146,10 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, refused, monkeypa
     def unpack(*_: object) -> bytes:
         raise AssertionError("a bomb was unpacked")
 
-    monkeypatch.setattr(used_zipfile.ZipFile, "read", unpack)
+    monkeypatch.setattr(sources.zipfile.ZipFile, "read", unpack)
     with refused("IM1 in bomb.zip would unpack to 8,388,608 bytes and is refused"):
         list_series(archive)
-    monkeypatch.setattr(sources, "MAX_ARCHIVE_BYTES", 2**20)
+    monkeypatch.setattr(source_listing, "MAX_ARCHIVE_BYTES", 2**20)
     with refused("too large"):
         list_series(archive)
 
@@ -158,7 +157,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, refused, monkeypa
 def test_too_many_files_are_refused(tmp_path, truth, refused, monkeypatch) -> None:
     """Someone who chooses a whole disk gets a sentence, not an hour's wait."""
     write(tmp_path / "scan", make_series(truth))
-    monkeypatch.setattr(sources, "MAX_FILES", 5)
+    monkeypatch.setattr(source_listing, "MAX_FILES", 5)
     with refused("more than 5 files; choose the folder of one scan"):
         list_series(tmp_path / "scan")
 
@@ -211,7 +210,7 @@ def test_links_out_of_the_folder_and_in_a_circle_end(tmp_path, truth) -> None:
     """Folders behind links are not searched, so no search runs in a circle."""
     write(tmp_path / "scan", make_series(truth))
     (tmp_path / "scan" / "up").symlink_to(tmp_path)
-    assert len(scan_place(tmp_path / "scan").headers) == 9
+    assert len(read_headers(tmp_path / "scan").headers) == 9
 
 
 def test_pixels_that_hold_the_signature_of_an_archive_are_pixels(tmp_path, truth) -> None:

@@ -7,9 +7,11 @@ import pytest
 from dicom_builder import make_series, make_truth, rotation
 from pydicom.dataset import Dataset, FileDataset
 
-from napari_spinemet.dicom.headers import contrast_of, facts_of, numbers, plane_of
+from napari_spinemet.dicom.headers import contrast_of, facts_of, numbers_of, plane_of
 from napari_spinemet.dicom.sources import Source
-from napari_spinemet.dicom.stacks import Stack, belongs, split
+from napari_spinemet.dicom.stack_faults import find_fault
+from napari_spinemet.dicom.stack_sorting import may_lack_images_of, split_into_stacks
+from napari_spinemet.dicom.stacks import Stack
 
 CONTRASTS = {
     "STIR, 1.5 T": ({"seq": ["SE", "IR"], "ti": 160, "te": 60, "tr": 4000}, "STIR"),
@@ -87,7 +89,7 @@ def test_numbers_are_finite_and_as_many_as_asked(value, count) -> None:
     """What is missing, damaged or too few counts as not there."""
     header = Dataset()
     header.add_new("ImagePositionPatient", "LO", value)
-    assert numbers(header, "ImagePositionPatient", count) is None
+    assert numbers_of(header, "ImagePositionPatient", count) is None
 
 
 def test_facts_hold_no_identity() -> None:
@@ -101,7 +103,7 @@ def test_facts_hold_no_identity() -> None:
 
 def stack_of(images: list[FileDataset]) -> Stack:
     """The one stack that some images form."""
-    (stack,) = split([(Source(Path(str(k))), image) for k, image in enumerate(images)])
+    (stack,) = split_into_stacks([(Source(Path(str(k))), image) for k, image in enumerate(images)])
     return stack
 
 
@@ -114,10 +116,10 @@ def test_noise_in_directions_is_judged_by_what_it_moves() -> None:
     down = values[3:] - along * (along @ values[3:])
     cosines = [*along, *(down / np.linalg.norm(down))]
     images[4].ImageOrientationPatient = [f"{v:.9f}" for v in cosines]
-    assert stack_of(images).fault() == ""
+    assert find_fault(stack_of(images)) == ""
     for image in images:
         image.Rows = image.Columns = 512
-    assert "directions of its slices differ, by up to 1.2 mm" in stack_of(images).fault()
+    assert "directions of its slices differ, by up to 1.2 mm" in find_fault(stack_of(images))
 
 
 def test_a_fault_is_found_without_reading_pixels() -> None:
@@ -125,33 +127,33 @@ def test_a_fault_is_found_without_reading_pixels() -> None:
     images = make_series(make_truth())
     for image in images:
         del image.PixelData
-    assert stack_of(images).fault() == ""
-    assert stack_of(images[:1] + images[3:]).fault() == "2 slices are missing in the middle"
+    assert find_fault(stack_of(images)) == ""
+    assert find_fault(stack_of(images[:1] + images[3:])) == "2 slices are missing in the middle"
 
 
 def test_spacing_is_that_of_the_series_as_it_is_read() -> None:
     """A sagittal stack stored on its side lists its spacing upright; other planes as stored."""
     truth = make_truth()
-    assert stack_of(make_series(truth, transpose=True)).spacing_mm() == pytest.approx(
+    assert stack_of(make_series(truth, transpose=True)).spacing_mm == pytest.approx(
         (4.4, 0.9, 0.7), abs=1e-6
     )
     axial = make_series(truth)
     for k, image in enumerate(axial):
         image.ImageOrientationPatient, image.ImagePositionPatient = AXIAL, [0, 0, 3 * k]
-    assert stack_of(axial).spacing_mm() == pytest.approx((3, 0.9, 0.7))
+    assert stack_of(axial).spacing_mm == pytest.approx((3, 0.9, 0.7))
 
 
 def test_a_localiser_may_be_passed_over_and_a_lost_slice_may_not() -> None:
     """What is left out of a volume must not have belonged to it, nor to another patient."""
     images = make_series(make_truth())
     stack = stack_of(images[:8])
-    assert belongs(stack_of(images[8:]), stack)
+    assert may_lack_images_of(stack, stack_of(images[8:]))
     images[8].ImageOrientationPatient = AXIAL
-    assert not belongs(stack_of(images[8:]), stack)
+    assert not may_lack_images_of(stack, stack_of(images[8:]))
     images[8].PatientID = "OTHER"
-    assert belongs(stack_of(images[8:]), stack)
+    assert may_lack_images_of(stack, stack_of(images[8:]))
     images[8].PatientID = "TEST"
     del images[8].ImageOrientationPatient
-    assert belongs(stack_of(images[8:]), stack)
+    assert may_lack_images_of(stack, stack_of(images[8:]))
     images[8].Rows, images[8].Columns = 600, 800
-    assert not belongs(stack_of(images[8:]), stack)
+    assert not may_lack_images_of(stack, stack_of(images[8:]))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom as hd
@@ -15,7 +16,8 @@ from pydicom.sr.codedict import codes
 from napari_spinemet.dicom import read_series
 from napari_spinemet.dicom.reading import source_images
 from napari_spinemet.exchange import read_annotation, write_annotation
-from napari_spinemet.exchange.dicom_seg import find_segmentations, read_annotations
+from napari_spinemet.exchange.dicom_seg import DicomSegFormat
+from napari_spinemet.exchange.formats import read_annotations
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.imaging.geometry import index_to_mm
 
@@ -57,7 +59,9 @@ def test_contours_come_back_as_they_were_drawn(stored, tmp_path, truth, capfd) -
     with nothing_said(capfd):
         series = read_series(tmp_path / "scan")
         drawn = draw(series)
-        path = write_annotation(drawn, series, images, tmp_path / "contours" / "one.dcm")
+        (path,) = write_annotation(
+            drawn, series, tmp_path / "contours" / "one.dcm", source_images=images
+        )
         assert_same(read_annotation(path, series), drawn)
         assert_same(read_annotation(path.parent, series), drawn)
 
@@ -67,7 +71,7 @@ def test_contours_lie_on_the_grid_of_the_images_as_stored(tmp_path, truth) -> No
     images = make_series(truth, transpose=True, flip_rows=True)
     write(tmp_path / "scan", images)
     series = read_series(tmp_path / "scan")
-    path = write_annotation(draw(series), series, images, tmp_path / "one.dcm")
+    (path,) = write_annotation(draw(series), series, tmp_path / "one.dcm", source_images=images)
     written = pydicom.dcmread(path)
     assert (written.Rows, written.Columns) == (images[0].Rows, images[0].Columns)
     assert written.FrameOfReferenceUID == images[0].FrameOfReferenceUID
@@ -86,7 +90,7 @@ def test_gaps_in_the_numbers_are_kept(tmp_path, truth) -> None:
     drawn = Annotation(
         np.where(drawn.lesions == 2, 7, 0), vertebrae, {2: "L2"}, series.series_uid, "R"
     )
-    path = write_annotation(drawn, series, images, tmp_path / "one.dcm")
+    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=images)
     assert_same(read_annotation(path, series), drawn)
 
 
@@ -120,7 +124,7 @@ def test_what_can_be_read_can_be_contoured(damage, tmp_path, truth) -> None:
     series = read_series(tmp_path / "scan")
     drawn = draw(series)
     again = source_images(tmp_path / "scan", series.series_uid)
-    path = write_annotation(drawn, series, again, tmp_path / "one.dcm")
+    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=again)
     assert_same(read_annotation(path, series), drawn)
     assert [path.read_bytes() for path in paths] == before
 
@@ -131,7 +135,7 @@ def test_a_multi_frame_scan_can_be_contoured(tmp_path, truth) -> None:
     series = read_series(tmp_path / "scan")
     drawn = draw(series)
     (image,) = source_images(tmp_path / "scan", series.series_uid)
-    path = write_annotation(drawn, series, [image], tmp_path / "one.dcm")
+    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=[image])
     assert_same(read_annotation(path, series), drawn)
 
 
@@ -140,7 +144,10 @@ def written(tmp_path: Path, truth: Truth, **facts: str) -> Path:
     images = make_series(truth, **facts)
     write(tmp_path / "scan-of-contours", images)
     series = read_series(tmp_path / "scan-of-contours")
-    return write_annotation(draw(series), series, images, tmp_path / "contours.dcm")
+    (path,) = write_annotation(
+        draw(series), series, tmp_path / "contours.dcm", source_images=images
+    )
+    return path
 
 
 def test_contours_of_another_scan_are_refused(tmp_path, truth, refused) -> None:
@@ -180,10 +187,12 @@ def test_contours_are_written_on_their_own_grid_only(tmp_path, truth, refused) -
     other[1, 4, 4] = 1
     target = tmp_path / "out" / "one.dcm"
     with refused("contours have shape"):
-        write_annotation(Annotation(other, other * 0), series, images, target)
-    for wrong in (make_series(make_truth(angles=(0, 0, 0))), images[:5], []):
+        write_annotation(Annotation(other, other * 0), series, target, source_images=images)
+    for wrong in (make_series(make_truth(angles=(0, 0, 0))), images[:5]):
         with refused("cannot be written on the grid of these images"):
-            write_annotation(draw(series), series, wrong, target)
+            write_annotation(draw(series), series, target, source_images=wrong)
+    with refused("needs the files of the scan"):
+        write_annotation(draw(series), replace(series, source=None), target)
     assert not target.parent.exists()
 
 
@@ -194,7 +203,9 @@ def test_nothing_contoured_is_nothing_written(tmp_path, truth, refused) -> None:
     series = read_series(tmp_path / "scan")
     nothing = np.zeros(series.shape, dtype=np.uint16)
     with refused("Nothing has been contoured"):
-        write_annotation(Annotation(nothing, nothing), series, images, tmp_path / "one.dcm")
+        write_annotation(
+            Annotation(nothing, nothing), series, tmp_path / "one.dcm", source_images=images
+        )
     assert not (tmp_path / "one.dcm").exists()
 
 
@@ -205,8 +216,10 @@ def test_a_failed_write_leaves_the_former_file(tmp_path, truth, refused, monkeyp
     series = read_series(tmp_path / "scan")
     (tmp_path / "file").write_text("not a folder")
     with refused("cannot be written"):
-        write_annotation(draw(series), series, images, tmp_path / "file" / "one.dcm")
-    path = write_annotation(draw(series), series, images, tmp_path / "out" / "one.dcm")
+        write_annotation(draw(series), series, tmp_path / "file" / "one.dcm", source_images=images)
+    (path,) = write_annotation(
+        draw(series), series, tmp_path / "out" / "one.dcm", source_images=images
+    )
     former = path.read_bytes()
 
     def full(self: object, target: Path, *_: object, **__: object) -> None:
@@ -215,7 +228,7 @@ def test_a_failed_write_leaves_the_former_file(tmp_path, truth, refused, monkeyp
 
     monkeypatch.setattr(pydicom.Dataset, "save_as", full)
     with refused("No space left on device"):
-        write_annotation(draw(series), series, images, path)
+        write_annotation(draw(series), series, path, source_images=images)
     assert path.read_bytes() == former
     assert list(path.parent.iterdir()) == [path]
 
@@ -253,9 +266,14 @@ def test_the_same_contours_give_the_same_file(tmp_path, truth) -> None:
     series = read_series(tmp_path / "scan")
     first, second = (
         write_annotation(
-            draw(series), series, images, tmp_path / name, uid="1.2.3", when="20240101"
-        ).read_bytes()
-        for name in ("one", "two")
+            draw(series),
+            series,
+            tmp_path / name,
+            source_images=images,
+            uid="1.2.3",
+            when="20240101",
+        )[0].read_bytes()
+        for name in ("one.dcm", "two.dcm")
     )
     assert first == second
 
@@ -299,7 +317,7 @@ def test_another_library_finds_the_contours_where_they_were_drawn(tmp_path, trut
     write(tmp_path / "scan", images)
     series = read_series(tmp_path / "scan")
     drawn = draw(series)
-    path = write_annotation(drawn, series, images, tmp_path / "one.dcm")
+    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=images)
     segmentation = hd.seg.segread(path)
     for number in segmentation.segment_numbers:
         label = segmentation.get_segment_description(number).segment_label
@@ -322,7 +340,7 @@ def test_a_lesion_on_one_slice_alone_comes_back(tmp_path, truth) -> None:
     lesions = np.zeros(series.shape, dtype=np.uint16)
     lesions[8, 31, 20:24] = 1
     drawn = Annotation(lesions, lesions * 0, {}, series.series_uid)
-    path = write_annotation(drawn, series, images, tmp_path / "one.dcm")
+    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=images)
     assert_same(read_annotation(path, series), drawn)
 
 
@@ -469,12 +487,12 @@ def test_the_contours_of_several_readers_come_one_by_one(tmp_path, truth) -> Non
         ("4.dcm", "Ann", "20240201"),
     ):  # fmt: skip
         by = Annotation(drawn.lesions, drawn.vertebrae, drawn.levels, series.series_uid, reader)
-        write_annotation(by, series, images, tmp_path / "all" / name, when=when)
+        write_annotation(by, series, tmp_path / "all" / name, source_images=images, when=when)
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for path in (tmp_path / "all").glob("*.dcm"):
             archive.write(path, path.name)
     for place in (tmp_path / "all", tmp_path / "all.zip"):
-        assert len(find_segmentations(place)) == 4
+        assert len(DicomSegFormat().find_files(place)) == 4
         read = read_annotations(place, series)
         assert [(a.reader, a.created) for a in read] == [
             ("", "20240101T000000"), ("Ann", "20240201T000000"), ("Ann", "20240301T000000"),
