@@ -22,9 +22,9 @@ def _modules_loaded_by(statement: str) -> set[str]:
 
 def test_importing_the_package_loads_neither_torch_nor_napari_nor_qt() -> None:
     """In a fresh interpreter; the names are loaded when first used."""
-    loaded = _modules_loaded_by("import napari_spinemet")
-    assert "napari_spinemet" in loaded
-    assert not loaded.intersection(HEAVY)
+    modules = _modules_loaded_by("import napari_spinemet")
+    assert "napari_spinemet" in modules
+    assert not modules.intersection(HEAVY)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_importing_the_package_loads_neither_torch_nor_napari_nor_qt() -> None:
 )
 def test_what_computes_nothing_with_the_network_does_without_torch(module: str) -> None:
     """Reading scans, studies and phantoms starts without torch, napari or Qt."""
-    loaded = _modules_loaded_by(f"import napari_spinemet.{module}")
-    assert not loaded.intersection({"torch", "napari", "qtpy", "PyQt5", "PyQt6"})
+    modules = _modules_loaded_by(f"import napari_spinemet.{module}")
+    assert not modules.intersection({"torch", "napari", "qtpy", "PyQt5", "PyQt6"})
 
 
 @pytest.mark.parametrize("name", spinemet.__all__)

@@ -57,8 +57,8 @@ def draw_spine(
         centre = np.array([0, middle * np.cos(turn), middle * np.sin(turn)]) / spacing
         centres.append(tuple(centre + (shape - 1) / 2))
     rng = np.random.default_rng(0)
-    blurred = ndimage.gaussian_filter(image, (0, 0.5, 0.5))
-    return blurred + rng.normal(0, 0.15 * marrow, shape), truth, centres
+    blurred_image = ndimage.gaussian_filter(image, (0, 0.5, 0.5))
+    return blurred_image + rng.normal(0, 0.15 * marrow, shape), truth, centres
 
 
 def nudge_clicks(

@@ -79,10 +79,10 @@ def test_dropped_slices_of_phantom_lesions_come_back() -> None:
         seed += 1
         for label in np.unique(case.annotation.lesions[case.annotation.lesions > 0]):
             mask = case.annotation.lesions == label
-            contoured = np.flatnonzero(mask.any(axis=(1, 2)))
-            if len(contoured) < 3 or len(overlaps) == 10:
+            label_slices = np.flatnonzero(mask.any(axis=(1, 2)))
+            if len(label_slices) < 3 or len(overlaps) == 10:
                 continue
-            dropped_slices = contoured[1:-1:2]
+            dropped_slices = label_slices[1:-1:2]
             sparse = mask.astype(np.uint16)
             sparse[dropped_slices] = 0
             slices = interpolate_slices(sparse, case.series.spacing_mm[1:])

@@ -25,11 +25,11 @@ def test_bodies_of_ten_phantoms_from_one_click_each(phantom_cases: list[PhantomC
     bodies, unions = [], []
     for number, case in enumerate(phantom_cases):
         truth = case.annotation.vertebrae
-        proposed = propose_vertebrae(case.series, click_bodies(case, np.random.default_rng(number)))
-        assert proposed.dtype == np.uint16
-        unions.append(dice(proposed > 0, truth > 0))
+        proposal = propose_vertebrae(case.series, click_bodies(case, np.random.default_rng(number)))
+        assert proposal.dtype == np.uint16
+        unions.append(dice(proposal > 0, truth > 0))
         for k, label in enumerate(order_labels(truth), 1):
-            bodies.append(dice(proposed == k, truth == label))
+            bodies.append(dice(proposal == k, truth == label))
     print(
         f"{len(bodies)} bodies: mean {np.mean(bodies):.3f}, least {np.min(bodies):.3f}; "
         f"union {np.mean(unions):.3f}"
@@ -43,8 +43,8 @@ def test_the_order_of_clicks_does_not_matter_and_bodies_do_not_overlap() -> None
     case = make_case((12, 2))
     clicks = click_bodies(case, np.random.default_rng(0))
     one = propose_vertebrae(case.series, clicks)
-    shuffled = [clicks[k] for k in np.random.default_rng(1).permutation(len(clicks))]
-    np.testing.assert_array_equal(propose_vertebrae(case.series, shuffled), one)
+    other_order = [clicks[k] for k in np.random.default_rng(1).permutation(len(clicks))]
+    np.testing.assert_array_equal(propose_vertebrae(case.series, other_order), one)
     assert order_labels(one) == list(range(1, len(clicks) + 1))
     for k, (index, row, column) in enumerate(clicks, 1):
         assert one[round(index), round(row), round(column)] == k
@@ -77,9 +77,9 @@ def test_bodies_are_as_large_in_millimetres_on_any_grid(
     clicks = [
         (6, (30 + k * (height + disc) + height / 2) / spacing[1], 75 / spacing[2]) for k in range(4)
     ]
-    proposed = propose_vertebrae(series, clicks)
+    proposal = propose_vertebrae(series, clicks)
     for k in range(1, 5):
-        assert dice(proposed[6] == k, truth == k) > 0.85
+        assert dice(proposal[6] == k, truth == k) > 0.85
 
 
 def test_wrong_clicks_are_refused() -> None:
@@ -100,13 +100,13 @@ def test_boxes_are_found_whatever_the_grid(
 ) -> None:
     """Three drawn boxes, on pixels that need not be square: Dice >= 0.9 each."""
     image, truth, centres = draw_spine(spacing)
-    proposed = propose_vertebrae(
+    proposal = propose_vertebrae(
         make_series(image, spacing_mm=spacing), nudge_clicks(centres, spacing)
     )
-    assert proposed.shape == truth.shape
-    assert proposed.dtype == np.uint16
-    assert set(np.unique(proposed)) == {0, 1, 2, 3}
-    assert min(dice(proposed == k, truth == k) for k in (1, 2, 3)) >= 0.9
+    assert proposal.shape == truth.shape
+    assert proposal.dtype == np.uint16
+    assert set(np.unique(proposal)) == {0, 1, 2, 3}
+    assert min(dice(proposal == k, truth == k) for k in (1, 2, 3)) >= 0.9
 
 
 @pytest.mark.parametrize("contrast", CONTRASTS)
@@ -119,11 +119,11 @@ def test_contrast_coil_and_scale_do_not_matter(
     image, truth, centres = draw_spine(spacing, contrast, bodies=4, tilt_degrees=tilt)
     fading = np.linspace(1, 0.33, image.shape[1])[:, None]
     clicks = nudge_clicks(centres, spacing)
-    proposed = propose_vertebrae(make_series(image * fading, spacing_mm=spacing), clicks)
-    assert min(dice(proposed == k, truth == k) for k in (1, 2, 3, 4)) >= 0.88
-    scaled = make_series(0.01 * image * fading - 3, spacing_mm=spacing)
-    repeated = propose_vertebrae(scaled, clicks)
-    assert dice(repeated > 0, proposed > 0) > 0.99
+    proposal = propose_vertebrae(make_series(image * fading, spacing_mm=spacing), clicks)
+    assert min(dice(proposal == k, truth == k) for k in (1, 2, 3, 4)) >= 0.88
+    rescaled_series = make_series(0.01 * image * fading - 3, spacing_mm=spacing)
+    second_proposal = propose_vertebrae(rescaled_series, clicks)
+    assert dice(second_proposal > 0, proposal > 0) > 0.99
 
 
 def test_a_bright_lesion_does_not_mislead(make_series: MakeSeries) -> None:
@@ -132,10 +132,10 @@ def test_a_bright_lesion_does_not_mislead(make_series: MakeSeries) -> None:
     index, row, column = (round(at) for at in centres[1])
     lesion = (truth == 2) & (np.arange(image.shape[1]) > row - 3)[:, None]
     image[lesion] += 800
-    proposed = propose_vertebrae(make_series(image, spacing_mm=(4.0, 1.0, 1.0)), centres)
-    assert dice(proposed == 2, truth == 2) >= 0.88
-    assert (proposed == 2)[index, row - 8, column]
-    assert (proposed == 2)[index, row + 8, column]
+    proposal = propose_vertebrae(make_series(image, spacing_mm=(4.0, 1.0, 1.0)), centres)
+    assert dice(proposal == 2, truth == 2) >= 0.88
+    assert (proposal == 2)[index, row - 8, column]
+    assert (proposal == 2)[index, row + 8, column]
 
 
 def test_the_head_comes_first_whatever_the_order_of_clicks(make_series: MakeSeries) -> None:
@@ -156,10 +156,10 @@ def test_neighbours_keep_apart(make_series: MakeSeries, seed: int) -> None:
     series = make_series(rng.uniform(0, 100, (5, 120, 90)), spacing_mm=(4.0, 1.0, 1.2))
     rows = 15 + np.cumsum(rng.uniform(11, 16, 6))
     clicks = [(2.0, row, 40 + rng.uniform(-3, 3)) for row in rows]
-    proposed = propose_vertebrae(series, clicks)
+    proposal = propose_vertebrae(series, clicks)
     for k in range(1, 7):
-        assert (proposed == k).any()
-        for image in proposed == k:
+        assert (proposal == k).any()
+        for image in proposal == k:
             assert ndimage.label(image)[1] <= 1
 
 
@@ -168,10 +168,10 @@ def test_it_goes_to_the_sides_as_far_as_the_body(make_series: MakeSeries) -> Non
     spacing = (3.0, 1.0, 1.0)
     image, truth, centres = draw_spine(spacing)
     clicks = [(index - 1, row, column) for index, row, column in centres]
-    proposed = propose_vertebrae(make_series(image, spacing_mm=spacing), clicks)
+    proposal = propose_vertebrae(make_series(image, spacing_mm=spacing), clicks)
     for k in (1, 2, 3):
         expected_slices, slices = (
-            np.flatnonzero((labels == k).any(axis=(1, 2))) for labels in (truth, proposed)
+            np.flatnonzero((labels == k).any(axis=(1, 2))) for labels in (truth, proposal)
         )
         assert abs(slices[0] - expected_slices[0]) <= 1
         assert abs(slices[-1] - expected_slices[-1]) <= 1
@@ -183,20 +183,20 @@ def test_one_click_and_a_body_left_out(make_series: MakeSeries) -> None:
     image, truth, centres = draw_spine()
     series = make_series(image, spacing_mm=(4.0, 1.0, 1.0))
     assert dice(propose_vertebrae(series, centres[1:2]) == 1, truth == 2) >= 0.85
-    proposed = propose_vertebrae(series, centres[::2])
-    assert dice(proposed == 1, truth == 1) >= 0.85
-    assert dice(proposed == 2, truth == 3) >= 0.85
+    proposal = propose_vertebrae(series, centres[::2])
+    assert dice(proposal == 1, truth == 1) >= 0.85
+    assert dice(proposal == 2, truth == 3) >= 0.85
 
 
 def test_a_body_at_the_border_and_a_single_slice(make_series: MakeSeries) -> None:
     """What lies beyond the picture is left out, and one slice is enough."""
     image, truth, centres = draw_spine()
-    cut = round(centres[0][1])
-    series = make_series(image[7:8, cut:], spacing_mm=(4.0, 1.0, 1.0))
-    clicks = [(0.0, max(row - cut, 5.0), column) for _, row, column in centres]
-    proposed = propose_vertebrae(series, clicks)
+    first_row = round(centres[0][1])
+    series = make_series(image[7:8, first_row:], spacing_mm=(4.0, 1.0, 1.0))
+    clicks = [(0.0, max(row - first_row, 5.0), column) for _, row, column in centres]
+    proposal = propose_vertebrae(series, clicks)
     for k in (1, 2, 3):
-        assert dice(proposed == k, truth[7:8, cut:] == k) >= 0.85
+        assert dice(proposal == k, truth[7:8, first_row:] == k) >= 0.85
 
 
 def test_twice_is_the_same_and_nothing_is_changed(make_series: MakeSeries) -> None:

@@ -34,8 +34,8 @@ def test_hand_worked(slices: list[float], weight: float, expected: list[float]) 
 
 def test_refuses_to_aggregate_twice() -> None:
     """An aggregated map is not aggregated again, and a weight above 1 is refused."""
-    aggregated = aggregate(likelihood_of([0.1, 0.2, 0.3]))
+    aggregated_map = aggregate(likelihood_of([0.1, 0.2, 0.3]))
     with pytest.raises(SpinemetError, match="already"):
-        aggregate(aggregated)
+        aggregate(aggregated_map)
     with pytest.raises(SpinemetError, match="weight"):
         aggregate(likelihood_of([0.1]), 1.5)

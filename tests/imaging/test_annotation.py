@@ -78,5 +78,5 @@ def test_layers_that_are_not_spoken_of_come_from_another() -> None:
     assert (both.reader, both.holds, both.levels) == ("A", ("lesions", "vertebrae"), {2: "L1"})
     assert both.lesions[1, 2, 3] == 1
     assert both.vertebrae[1, 2, 3] == 2
-    emptied = Annotation(nothing, nothing)
-    assert emptied.complete_from(both).empty
+    empty_annotation = Annotation(nothing, nothing)
+    assert empty_annotation.complete_from(both).empty

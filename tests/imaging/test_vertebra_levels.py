@@ -16,7 +16,7 @@ from napari_spinemet.imaging.vertebra_levels import (
 )
 
 
-def stacked(*labels: int) -> np.ndarray:
+def draw_vertebrae(*labels: int) -> np.ndarray:
     """Vertebrae one below the other, in two slices."""
     array = np.zeros((2, 10 * len(labels), 8), np.uint16)
     for k, label in enumerate(labels):
@@ -26,7 +26,7 @@ def stacked(*labels: int) -> np.ndarray:
 
 def test_the_order_is_that_of_the_spine_whatever_the_numbers() -> None:
     """By the height of the centres, not by label."""
-    assert order_vertebrae(stacked(7, 2, 9)) == [7, 2, 9]
+    assert order_vertebrae(draw_vertebrae(7, 2, 9)) == [7, 2, 9]
     assert order_vertebrae(np.zeros((1, 4, 4), int)) == []
 
 
@@ -50,13 +50,15 @@ def test_one_named_level_numbers_the_rest() -> None:
     st.data(),
 )
 def test_relabelling_moves_each_vertebra_to_its_level_and_none_together(
-    labels: list[int], named: dict[int, str], data: st.DataObject
+    labels: list[int], level_names: dict[int, str], data: st.DataObject
 ) -> None:
     """What a number stands for never changes; each body stays one body of its own."""
-    levels = {n: level for n, level in named.items() if list(named.values()).count(level) == 1}
-    renamed = data.draw(st.lists(st.sampled_from(labels), unique=True))
-    new_levels = dict(zip(renamed, data.draw(st.permutations(LEVELS))))
-    former = stacked(*labels)
+    levels = {
+        n: level for n, level in level_names.items() if list(level_names.values()).count(level) == 1
+    }
+    renamed_labels = data.draw(st.lists(st.sampled_from(labels), unique=True))
+    new_levels = dict(zip(renamed_labels, data.draw(st.permutations(LEVELS))))
+    former = draw_vertebrae(*labels)
     result, all_levels = relabel_vertebrae(former, levels, new_levels)
     assert levels.items() <= all_levels.items()
     pairs = set(zip(former.ravel().tolist(), result.ravel().tolist()))
