@@ -100,7 +100,7 @@ def write_case(
     write_annotation(
         contours,
         saved_series,
-        path=path / "contours" / "contours.dcm",
+        path / "contours" / "contours.dcm",
         source_images=images,
         uid=generate_uid(entropy_srcs=[identity, "contours"])[:60],
         when=_DATE,

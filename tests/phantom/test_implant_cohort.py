@@ -87,10 +87,11 @@ def test_a_folder_holds_one_trial(trial: Path, host: tuple[Path, Path], tmp_path
     annotation = read_annotation(contours, original)
     vertebrae = annotation.vertebrae.copy()
     vertebrae[tuple(np.argwhere(vertebrae)[0])] = 0
-    other_contours = write_annotation(
+    other_contours = tmp_path / "corrected" / "one.dcm"
+    write_annotation(
         replace(annotation, vertebrae=vertebrae),
         original,
-        path=tmp_path / "corrected" / "one.dcm",
+        other_contours,
         source_images=[pydicom.dcmread(p) for p in scan.iterdir()],
     )
     with pytest.raises(SpinemetError, match="another cohort"):
@@ -142,7 +143,7 @@ def test_a_trial_needs_vertebrae_and_a_sensible_range(
     write_annotation(
         Annotation(lesions, np.zeros_like(lesions), {}, series.series_uid),
         series,
-        path=without_vertebrae,
+        without_vertebrae,
         source_images=[pydicom.dcmread(p) for p in scan.iterdir()],
     )
     with pytest.raises(SpinemetError, match="no vertebra"):
