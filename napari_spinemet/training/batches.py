@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class BatchOutcome:
     """What a network says of a batch.
 
     Attributes
@@ -44,8 +44,15 @@ class Outcome:
 class Batch(Protocol):
     """Something that a network can be evaluated on."""
 
-    def evaluate(self, model: SiameseNet, device: torch.device) -> Outcome:
-        """Run the network."""
+    def evaluate(self, model: SiameseNet, device: torch.device) -> BatchOutcome:
+        """Run the network.
+
+        Parameters
+        ----------
+        model : SiameseNet
+            On the device, in training or evaluation mode as the caller has set it.
+        device : torch.device
+        """
 
 
 class Batches(Protocol):
@@ -55,10 +62,28 @@ class Batches(Protocol):
     """Locations that the cases offer."""
 
     def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> Batch:
-        """The next batch."""
+        """The next batch.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        flips : bool
+            Mirror samples up-down and left-right at random.
+        variation : float
+            How far samples are varied otherwise, if the source does so; 0 for not at all.
+        """
 
     def look(self, model: SiameseNet, device: torch.device, job: JobContext) -> None:
-        """Find what the network, in evaluation mode, gets wrong, to draw more of it."""
+        """Find what the network gets wrong, to draw more of it.
+
+        Parameters
+        ----------
+        model : SiameseNet
+            In evaluation mode, which the caller sets.
+        device : torch.device
+        job : JobContext
+            Polled now and then.
+        """
 
     def position(self) -> dict[str, npt.NDArray[np.generic]]:
         """All that the batches to come depend on, beside the random stream."""
@@ -74,11 +99,19 @@ class WindowBatch:
     windows: Tensor
     labels: npt.NDArray[np.int64]
 
-    def evaluate(self, model: SiameseNet, device: torch.device) -> Outcome:
-        """Run the network on every window."""
+    def evaluate(self, model: SiameseNet, device: torch.device) -> BatchOutcome:
+        """Run the network on every window.
+
+        Parameters
+        ----------
+        model : SiameseNet
+            On the device, in training or evaluation mode as the caller has set it.
+        device : torch.device
+        """
         scores = model(self.windows.to(device))
         labels = torch.from_numpy(self.labels).to(device)
-        return Outcome(scores, labels, torch.full_like(labels, 1 / len(labels), dtype=scores.dtype))
+        weights = torch.full_like(labels, 1 / len(labels), dtype=scores.dtype)
+        return BatchOutcome(scores, labels, weights)
 
 
 class WindowBatches:
@@ -108,11 +141,12 @@ class WindowBatches:
         *,
         device: torch.device = CPU,
     ) -> None:
-        drawn = draw_samples(cases, rng, rule)
-        self.samples = len(drawn)
-        self._drawn, self._size = drawn, size
+        self._sampled_locations = draw_samples(cases, rng, rule)
+        self.samples = len(self._sampled_locations)
+        self._size = size
         self._per_patch = model.form == "patch"
-        self._left: npt.NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        # Numbers of locations in the order in which they come next.
+        self._queue: npt.NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         normalisation = None if self._per_patch else model.normalisation
         self._pyramids = [
             DevicePyramid(
@@ -122,39 +156,51 @@ class WindowBatches:
         ]
 
     def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> WindowBatch:
-        """The next batch; ``flips`` mirrors each window up-down and left-right at random.
+        """The next batch.
 
-        Windows are not varied otherwise.
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        flips : bool
+            Mirror each window up-down and left-right at random.
+        variation : float
+            Has no effect: windows are not varied otherwise.
         """
-        while len(self._left) < self._size:
-            self._left = np.concatenate([self._left, rng.permutation(self.samples)])
-        chosen, self._left = self._left[: self._size], self._left[self._size :]
-        locations = self._drawn.locations[chosen]
+        while len(self._queue) < self._size:
+            self._queue = np.concatenate([self._queue, rng.permutation(self.samples)])
+        numbers, self._queue = self._queue[: self._size], self._queue[self._size :]
+        locations = self._sampled_locations.locations[numbers]
         parts, order = [], []
         for case in np.unique(locations[:, 0]):
-            mine = np.flatnonzero(locations[:, 0] == case)
-            parts.append(self._pyramids[case].windows(*locations[mine, 1:].T))
-            order.append(mine)
+            of_case = np.flatnonzero(locations[:, 0] == case)
+            parts.append(self._pyramids[case].windows(*locations[of_case, 1:].T))
+            order.append(of_case)
         windows = torch.cat(parts)
         # Back to the order in which they were drawn.
-        place = torch.as_tensor(np.argsort(np.concatenate(order)), device=windows.device)
-        windows = windows[place]
+        drawing_order = torch.as_tensor(np.argsort(np.concatenate(order)), device=windows.device)
+        windows = windows[drawing_order]
         if flips:
             for axis in (2, 3):
-                half = rng.random(len(windows)) < 0.5
-                mirrored = torch.as_tensor(half, device=windows.device)
-                windows[mirrored] = windows[mirrored].flip(axis)
+                is_mirrored = torch.as_tensor(rng.random(len(windows)) < 0.5, device=windows.device)
+                windows[is_mirrored] = windows[is_mirrored].flip(axis)
         if self._per_patch:
             windows = zscored(windows)
-        return WindowBatch(windows, self._drawn.labels[chosen])
+        return WindowBatch(windows, self._sampled_locations.labels[numbers])
 
     def look(self, model: SiameseNet, device: torch.device, job: JobContext) -> None:
-        """Nothing: the paper draws its locations once."""
+        """Do nothing: the paper draws its locations once.
+
+        Parameters
+        ----------
+        model : SiameseNet
+        device : torch.device
+        job : JobContext
+        """
 
     def position(self) -> dict[str, npt.NDArray[np.generic]]:
         """Of the locations that were put in order, those which have not been drawn yet."""
-        return {"left": self._left}
+        return {"left": self._queue}
 
     def restore(self, position: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Go back to where batches stood."""
-        self._left = position["left"].astype(np.intp)
+        self._queue = position["left"].astype(np.intp)

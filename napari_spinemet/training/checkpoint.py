@@ -84,11 +84,11 @@ def save_training_state(
     states : mapping
         What else is needed, as plain values.
     """
-    told = {"standing": vars(state), "fingerprint": fingerprint, "states": dict(states)}
+    header = {"standing": vars(state), "fingerprint": fingerprint, "states": dict(states)}
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with replace_atomically(path) as temporary:
         try:
-            save_file(plain, temporary, metadata={_KEY: json.dumps(told)})
+            save_file(plain, temporary, metadata={_KEY: json.dumps(header)})
         except SafetensorError as error:  # how a full disk shows itself here
             raise SpinemetError(
                 f"{path} cannot be written ({error}); free some space or choose another place."
@@ -100,6 +100,19 @@ def load_training_state(
 ) -> tuple[TrainingState, dict[str, Tensor], dict[str, Any]]:
     """Read a checkpoint.
 
+    Parameters
+    ----------
+    path : Path
+    fingerprint : str
+        Of the run that wants to go on from it, see :func:`fingerprint_of`.
+
+    Returns
+    -------
+    state : TrainingState
+    tensors : dict of str to torch.Tensor
+    states : dict
+        As they were written.
+
     Raises
     ------
     SpinemetError
@@ -107,18 +120,18 @@ def load_training_state(
     """
     try:
         with safe_open(path, framework="pt") as file:
-            told = json.loads(file.metadata()[_KEY])
+            header = json.loads(file.metadata()[_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise SpinemetError(
             f"The checkpoint {path} is damaged; start the training again without resuming."
         ) from error
-    if told["fingerprint"] != fingerprint:
+    if header["fingerprint"] != fingerprint:
         raise SpinemetError(
             f"The checkpoint {path} is of other settings or of contours that were changed since; "
             "start the training again without resuming."
         )
-    return TrainingState(**told["standing"]), tensors, told["states"]
+    return TrainingState(**header["standing"]), tensors, header["states"]
 
 
 def fingerprint_of(
@@ -126,7 +139,17 @@ def fingerprint_of(
     *cohorts: Sequence[tuple[SagittalSeries, Annotation]],
     start: Mapping[str, Tensor] | None = None,
 ) -> str:
-    """A hash of all that a run depends on."""
+    """A hash of all that a run depends on.
+
+    Parameters
+    ----------
+    settings : mapping
+        Plain values; what JSON does not know counts as it is printed.
+    *cohorts : sequence of (SagittalSeries, Annotation)
+        The cases that are learned from, and those that are validated on.
+    start : mapping of str to torch.Tensor, optional
+        Weights that the run begins with.
+    """
     digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True, default=str).encode())
     for cases in cohorts:
         digest.update(f"{len(cases)} cases".encode())
@@ -156,10 +179,20 @@ def pack_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor],
 def unpack_optimiser(
     optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], groups: Any
 ) -> None:
-    """Put an optimiser back to where it stood."""
+    """Put an optimiser back to where it stood.
+
+    Parameters
+    ----------
+    optimiser : torch.optim.Optimizer
+        Of the same parameters in the same order.
+    tensors : mapping of str to torch.Tensor
+        Those of :func:`pack_optimiser` among others.
+    groups : list
+        The plain values of :func:`pack_optimiser`.
+    """
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):
-            _, number, what = name.split(".", 2)
-            state.setdefault(int(number), {})[what] = value
+            _, number, key = name.split(".", 2)
+            state.setdefault(int(number), {})[key] = value
     optimiser.load_state_dict({"state": state, "param_groups": groups})

@@ -17,12 +17,12 @@ class Computation:
     Attributes
     ----------
     device : torch.device
-    reduced : bool
+    is_reduced : bool
         Whether the forward pass multiplies in bfloat16.
     """
 
     device: torch.device
-    reduced: bool = False
+    is_reduced: bool = False
 
     @classmethod
     def of(cls, config: TrainingConfig) -> Computation:
@@ -32,4 +32,4 @@ class Computation:
 
     def autocast(self) -> torch.autocast:
         """A context for the forward pass."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_reduced)

@@ -39,7 +39,7 @@ class TrainingConfig:
     batches_per_epoch : int or None
         None for as many as it takes to see every sampled location once.
     method : {"blocks", "windows"} or None
-        How samples are evaluated, see :mod:`~napari_spinemet.training.batches`. None for
+        How samples are evaluated, see :mod:`.batches` and :mod:`.blocks`. None for
         blocks with the dense form and windows with the patch form, which has no blocks.
     batch_size : int
         Samples in a batch.
@@ -59,8 +59,8 @@ class TrainingConfig:
     flips : bool
         Left-right and top-bottom, each with probability one half, alike on all resolutions.
     variation : float
-        How far blocks are turned, stretched and recoloured, see :mod:`.variation`; 0 for not at
-        all. Windows are not.
+        How far blocks are turned, stretched and recoloured, see :mod:`.blocks.variation`; 0 for
+        not at all. Windows are not.
     patience : int or None
         Stop after so many epochs without a lower validation error.
     seed : int
@@ -110,6 +110,13 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _ = self.sampling  # refuses a rule that is none
+        self._check_numbers()
+        check_seed(self.seed)
+        self._fill_in()
+        self._check_descent()
+
+    def _check_numbers(self) -> None:
+        """Refuse counts and shares that make no sense."""
         for name in ("epochs", "batch_size", "samples_per_block", "batches_per_epoch"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -122,19 +129,26 @@ class TrainingConfig:
             raise SpinemetError(
                 "The share of mistaken locations lies below a half, and looks at least 0."
             )
+
+    def _fill_in(self) -> None:
+        """Choose what was left open, so that a card says what was done."""
         method = self.method or ("blocks" if self.form == "dense" else "windows")
-        object.__setattr__(self, "method", method)
-        check_seed(self.seed)
         if method not in LEARNING_RATES:
             raise SpinemetError(f"The method is 'blocks' or 'windows', not '{method}'.")
         if method == "blocks" and self.form != "dense":
             raise SpinemetError("The patch form is trained on windows; set the method to that.")
-        if method == "windows":  # which neither has, so that a card says what was done
-            object.__setattr__(self, "mistaken_share", 0.0)
-            object.__setattr__(self, "variation", 0.0)
-        rate = LEARNING_RATES[method] if self.learning_rate is None else self.learning_rate
-        object.__setattr__(self, "learning_rate", rate)
-        if not 0 < rate <= 10 or not 0 <= self.weight_decay <= 10:
+        changes: dict[str, Any] = {"method": method}
+        if self.learning_rate is None:
+            changes["learning_rate"] = LEARNING_RATES[method]
+        if method == "windows":  # which are neither drawn where the network is wrong nor varied
+            changes |= {"mistaken_share": 0.0, "variation": 0.0}
+        for name, value in changes.items():
+            object.__setattr__(self, name, value)  # the class is frozen
+
+    def _check_descent(self) -> None:
+        """Refuse a rate, a schedule or a precision that is none."""
+        assert self.learning_rate is not None
+        if not 0 < self.learning_rate <= 10 or not 0 <= self.weight_decay <= 10:
             raise SpinemetError("The learning rate must be above 0, the weight decay not below 0.")
         if self.schedule not in ("one-cycle", "constant"):
             raise SpinemetError(
@@ -147,7 +161,15 @@ class TrainingConfig:
 
     @classmethod
     def paper(cls, *, regularisation: float = 0.01, **changes: Any) -> TrainingConfig:
-        """The paper's constants: patch form, two outputs, its samples, rate 0.06 throughout."""
+        """The paper's constants: patch form, two outputs, its samples, rate 0.06 throughout.
+
+        Parameters
+        ----------
+        regularisation : float
+            The paper's lambda, half of the weight decay.
+        **changes
+            Any other field.
+        """
         settings: dict[str, Any] = {
             "form": "patch",
             "outputs": 2,

@@ -25,7 +25,7 @@ from ..network import ModelCard, SiameseNet, save_model
 from ..network.device_pyramid import home_of_images
 from ..network.devices import failure_of
 from .batches import Batches, Cases, WindowBatches
-from .blocks import KEPT, BlockBatches
+from .blocks import IMAGE_DTYPE, BlockBatches
 from .checkpoint import TrainingState, fingerprint_of
 from .computation import Computation
 from .config import TrainingConfig
@@ -149,7 +149,7 @@ def _make_batches(
 ) -> Batches:
     """The source of batches that the method of training asks for."""
     is_blocks = config.method == "blocks"
-    dtype = KEPT if is_blocks else torch.float32
+    dtype = IMAGE_DTYPE if is_blocks else torch.float32
     home = home_of_images([series for series, _ in cases], model, device, dtype)
     if not is_blocks:
         return WindowBatches(cases, model, rng, config.batch_size, config.sampling, device=home)
@@ -158,7 +158,7 @@ def _make_batches(
         model,
         config.batch_blocks,
         config.sampling,
-        mistaken_share=config.mistaken_share,
+        hard_negative_share=config.mistaken_share,
         device=home,
     )
 
@@ -195,8 +195,8 @@ class _Trainer:
         )
         self._run = TrainingRun(self._model, optimiser, self._batches, self._rng, self._generator)
         if options.state is not None:
-            timed = options.seconds is not None
-            facts = {**config.to_dict(), "device": str(device), "timed": timed}
+            is_timed = options.seconds is not None
+            facts = {**config.to_dict(), "device": str(device), "timed": is_timed}
             weights = options.start.state_dict() if options.start is not None else None
             fingerprint = fingerprint_of(facts, cases, validation, start=weights)
             self._run.keep_at(options.state, fingerprint)
@@ -275,7 +275,7 @@ class _Trainer:
             )
             self._generator.set_state(torch.get_rng_state())
         if not math.isfinite(loss):
-            raise _diverged(self._state.epoch)
+            raise _divergence_error(self._state.epoch)
         return loss
 
     def _end_epoch(self, share: float) -> None:
@@ -289,7 +289,7 @@ class _Trainer:
                 score = ranking_score(values)
         # The last step may have thrown the weights off after its loss was known.
         if not (all(map(math.isfinite, values.values())) and is_finite(self._model)):
-            raise _diverged(state.epoch)
+            raise _divergence_error(state.epoch)
         state.history.append(values)
         if score < state.best_score:
             self._run.best = copy.deepcopy(self._model.state_dict())
@@ -317,7 +317,7 @@ class _Trainer:
         model, state = self._model, self._state
         model.load_state_dict(self._run.best)
         model.to("cpu").eval()
-        if self._validation is not None and self._validation.collapsed(model):
+        if self._validation is not None and self._validation.has_collapsed(model):
             raise SpinemetError(
                 "The run collapsed: the network gives the same answer everywhere; use a smaller "
                 "weight decay or learning rate."
@@ -361,7 +361,7 @@ class _Trainer:
         save_model(self._model, path, card)
 
 
-def _diverged(epoch: int) -> SpinemetError:
+def _divergence_error(epoch: int) -> SpinemetError:
     return SpinemetError(
         f"The loss was no longer a number in epoch {epoch}; lower the learning rate and start "
         "again."

@@ -96,6 +96,13 @@ def slice_classes(
 
     Normal pixels lie inside vertebra contours and outside lesions, or outside both and
     within the central half of the columns.
+
+    Parameters
+    ----------
+    annotation : Annotation
+    spacing_mm : tuple of float
+        (slice, row, column) of its grid.
+    rule : SamplingRule
     """
     in_plane = (spacing_mm[1], spacing_mm[2])
     lesions = resample_labels(annotation.lesions, in_plane) > 0
@@ -104,14 +111,14 @@ def slice_classes(
     central = np.zeros(width, dtype=bool)
     central[slice(*central_columns(width))] = True
     carries = lesions.any(axis=(1, 2))
-    evenly = rule.normal_slices == "all"
+    from_all_slices = rule.normal_slices == "all"
     share = int(lesions.sum()) / len(lesions)
     result = []
-    for index in range(len(lesions)) if evenly else np.flatnonzero(carries):
+    for index in range(len(lesions)) if from_all_slices else np.flatnonzero(carries):
         lesion = np.flatnonzero(lesions[index])
         body = np.flatnonzero(vertebrae[index] & ~lesions[index])
         background = np.flatnonzero(~vertebrae[index] & ~lesions[index] & central)
-        normal = round(share) if evenly else len(lesion)
+        normal = round(share) if from_all_slices else len(lesion)
         from_body = min(round(rule.vertebra_share * normal), len(body))
         from_background = min(normal - from_body, len(background))
         result.append(
@@ -124,27 +131,31 @@ def slice_classes(
     return result
 
 
-def working_width(annotation: Annotation, spacing_mm: tuple[float, float, float]) -> int:
-    """Columns of the working grid."""
-    return grid_size(annotation.lesions.shape[2], spacing_mm[2])
-
-
 def draw_locations(
     annotation: Annotation,
     spacing_mm: tuple[float, float, float],
     rng: np.random.Generator,
     rule: SamplingRule = PAPER_RULE,
 ) -> Samples:
-    """Draw the samples of one case without replacement; the case index is 0."""
-    width = working_width(annotation, spacing_mm)
+    """Draw the samples of one case without replacement; the case index is 0.
+
+    Parameters
+    ----------
+    annotation : Annotation
+    spacing_mm : tuple of float
+        (slice, row, column) of its grid.
+    rng : numpy.random.Generator
+    rule : SamplingRule
+    """
+    width = grid_size(annotation.lesions.shape[2], spacing_mm[2])
     locations, labels = [], []
     for classes in slice_classes(annotation, spacing_mm, rule):
         for label, (pixels, count) in enumerate(zip(classes.pixels, classes.counts, strict=True)):
-            chosen = pixels if label == LESION else rng.choice(pixels, count, replace=False)
-            rows, columns = np.divmod(chosen, width)
+            flat = pixels if label == LESION else rng.choice(pixels, count, replace=False)
+            rows, columns = np.divmod(flat, width)
             zeros = np.zeros_like(rows)
             locations.append(np.stack([zeros, zeros + classes.slice, rows, columns], axis=1))
-            labels.append(np.full(len(chosen), label))
+            labels.append(np.full(len(flat), label))
     if not locations:
         return Samples(np.zeros((0, 4), dtype=np.intp), np.zeros(0, dtype=np.int64))
     return Samples(np.concatenate(locations).astype(np.intp), np.concatenate(labels))
@@ -156,6 +167,12 @@ def draw_samples(
     rule: SamplingRule = PAPER_RULE,
 ) -> Samples:
     """Draw the samples of many cases.
+
+    Parameters
+    ----------
+    cases : sequence of (SagittalSeries, Annotation)
+    rng : numpy.random.Generator
+    rule : SamplingRule
 
     Raises
     ------

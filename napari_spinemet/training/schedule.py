@@ -33,7 +33,7 @@ def one_cycle(progress: float, peak: float) -> float:
 
 
 def epochs_in(
-    seconds: float, taken: float, done: int, progress: float, batches: int
+    seconds: float, seconds_used: float, epochs_done: int, progress: float, batches: int
 ) -> tuple[int, int]:
     """How many epochs a run of so many seconds has, by those that are done.
 
@@ -43,10 +43,10 @@ def epochs_in(
 
     Parameters
     ----------
-    seconds, taken : float
+    seconds, seconds_used : float
         What there is and what is over.
-    done : int
-        Epochs, at least one.
+    epochs_done : int
+        At least one.
     progress : float
         Share of the run that is over.
     batches : int
@@ -58,8 +58,8 @@ def epochs_in(
         How many in all, and the length of the next.
     """
     if progress > 1 - 1e-9:
-        return done, batches
-    left = (seconds - taken) / (taken / done)
-    more = max(1, math.ceil(left - SHORTEST))
-    share = min(1.0, max(left, SHORTEST)) if more == 1 else 1.0
-    return done + more, max(1, round(batches * share))
+        return epochs_done, batches
+    epochs_left = (seconds - seconds_used) / (seconds_used / epochs_done)
+    epochs_to_come = max(1, math.ceil(epochs_left - SHORTEST))
+    share = min(1.0, max(epochs_left, SHORTEST)) if epochs_to_come == 1 else 1.0
+    return epochs_done + epochs_to_come, max(1, round(batches * share))

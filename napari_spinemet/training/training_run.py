@@ -27,6 +27,18 @@ KEEP_EVERY_S = 30.0
 class TrainingRun:
     """Network, optimiser and random streams of one run.
 
+    Parameters
+    ----------
+    model : SiameseNet
+        On its device.
+    optimiser : torch.optim.Optimizer
+        Of the model.
+    batches : Batches
+    rng : numpy.random.Generator
+        Draws the batches.
+    generator : torch.Generator
+        Draws what dropout leaves out.
+
     Attributes
     ----------
     state : TrainingState
@@ -49,12 +61,12 @@ class TrainingRun:
         self.best = copy.deepcopy(model.state_dict())
         self._path: Path | None = None
         self._fingerprint = ""
-        self._began = self._kept = time.perf_counter()
+        self._start_time = self._last_write = time.perf_counter()
 
     @property
     def seconds(self) -> float:
         """Time that the run has taken, before and after it was interrupted."""
-        return self.state.seconds + time.perf_counter() - self._began
+        return self.state.seconds + time.perf_counter() - self._start_time
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the next step."""
@@ -62,12 +74,19 @@ class TrainingRun:
             group["lr"] = rate
 
     def keep_at(self, path: Path, fingerprint: str) -> None:
-        """Say where."""
+        """Say where checkpoints go; nothing is written yet.
+
+        Parameters
+        ----------
+        path : Path
+        fingerprint : str
+            Of settings and data, see :func:`.fingerprint_of`.
+        """
         self._path, self._fingerprint = path, fingerprint
 
     def keep_at_intervals(self) -> None:
         """Write a checkpoint if the last one is old."""
-        if time.perf_counter() - self._kept >= KEEP_EVERY_S:
+        if time.perf_counter() - self._last_write >= KEEP_EVERY_S:
             self.keep()
 
     def keep(self) -> None:
@@ -85,15 +104,15 @@ class TrainingRun:
         }
         states = {"groups": groups, "rng": self._rng.bit_generator.state}
         save_training_state(self._path, state, self._fingerprint, tensors, states)
-        self._kept = time.perf_counter()
+        self._last_write = time.perf_counter()
 
     def restore(self) -> None:
         """Go back to the last checkpoint."""
         assert self._path is not None
         self.state, tensors, states = load_training_state(self._path, self._fingerprint)
 
-        def part(of: str) -> dict[str, torch.Tensor]:
-            return {k.removeprefix(of): v for k, v in tensors.items() if k.startswith(of)}
+        def part(prefix: str) -> dict[str, torch.Tensor]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
         self._model.load_state_dict(part("model."))
         self.best = part("best.")

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ..jobs import UNATTENDED, JobContext
 from ..network import SiameseNet
-from .batches import Batches, Cases, Outcome, WindowBatches
+from .batches import Batches, BatchOutcome, Cases, WindowBatches
 from .blocks import BlockBatches
 from .computation import Computation
 from .config import TrainingConfig
@@ -18,7 +18,16 @@ from .sampling import LESION
 
 
 class ValidationSamples:
-    """Error on samples of the validation cases, drawn once and alike in every run."""
+    """Error on samples of the validation cases, drawn once and alike in every run.
+
+    Parameters
+    ----------
+    cases : sequence of (SagittalSeries, Annotation)
+        With a lesion in one of them at least.
+    model : SiameseNet
+        Says which windows and which normalisation.
+    config : TrainingConfig
+    """
 
     def __init__(self, cases: Cases, model: SiameseNet, config: TrainingConfig) -> None:
         rng = np.random.default_rng(20170)
@@ -61,14 +70,21 @@ class ValidationSamples:
             "validation_loss": float(np.mean(losses)),
         }
 
-    def collapsed(self, model: SiameseNet) -> bool:
+    def has_collapsed(self, model: SiameseNet) -> bool:
         """Whether the outputs no longer vary over the validation samples."""
         self.measure(model, Computation(torch.device("cpu")))
         return self._range < 1e-3
 
 
-def weighted_loss(outcome: Outcome, outputs: int) -> torch.Tensor:
-    """Cross entropy in the mean over the batch's weights."""
+def weighted_loss(outcome: BatchOutcome, outputs: int) -> torch.Tensor:
+    """Cross entropy in the mean over the batch's weights.
+
+    Parameters
+    ----------
+    outcome : BatchOutcome
+    outputs : int
+        Of the network; with two, normal vertebra and background are one class.
+    """
     labels = outcome.labels if outputs == 3 else (outcome.labels == LESION).long()
     losses = F.cross_entropy(outcome.scores.float(), labels, reduction="none")
     return (losses * outcome.weights).sum()

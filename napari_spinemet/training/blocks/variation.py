@@ -49,7 +49,18 @@ class Variation:
     def draw(
         cls, rng: np.random.Generator, strength: float, flips: bool, pivot: tuple[float, float]
     ) -> Variation:
-        """At random about a working pixel, with mirroring if asked."""
+        """At random about a working pixel.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        strength : float
+            1 for as wide as the constants of this module say.
+        flips : bool
+            Mirror along each axis with probability one half.
+        pivot : tuple of float
+            Working (row, column) that stays where it is.
+        """
         turn, size, aspect, gain, shift, bend = strength * rng.uniform(-1, 1, 6)
         mirrors = np.where(rng.random(2) < 0.5, -1.0, 1.0) if flips else np.ones(2)
         angle = math.radians(TURN_DEG) * turn
@@ -59,7 +70,7 @@ class Variation:
         sides = SIZE**size * np.array([ASPECT**aspect, ASPECT**-aspect])
         return cls(rotation * (sides * mirrors), pivot, GAIN**gain, SHIFT * shift, BEND * bend)
 
-    def places(self, rows: FloatArray, columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def locate(self, rows: FloatArray, columns: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Where in the slice the pixels of a block lie, all in working pixels.
 
         Parameters
@@ -72,11 +83,11 @@ class Variation:
         rows, columns : numpy.ndarray
             ``(n, m)`` each.
         """
-        away = np.stack(
+        offsets = np.stack(
             np.meshgrid(rows - self.pivot[0], columns - self.pivot[1], indexing="ij"), axis=-1
         )
-        found = away @ self.matrix.T + np.array(self.pivot)
-        return found[..., 0], found[..., 1]
+        positions = offsets @ self.matrix.T + np.array(self.pivot)
+        return positions[..., 0], positions[..., 1]
 
     def crop(
         self,
@@ -104,11 +115,11 @@ class Variation:
             for f, n, b in zip(first, size, border, strict=True)
         )
         # The library takes (column, row) from -1 at the first pixel to 1 at the last.
-        found = [
-            2 * (place / resolution_mm + b) / (n - 1) - 1
-            for place, b, n in zip(self.places(rows, columns), border, image.shape, strict=True)
+        coordinates = [
+            2 * (position / resolution_mm + b) / (n - 1) - 1
+            for position, b, n in zip(self.locate(rows, columns), border, image.shape, strict=True)
         ]
-        grid = torch.from_numpy(np.stack(found[::-1], axis=-1).astype(np.float32))
+        grid = torch.from_numpy(np.stack(coordinates[::-1], axis=-1).astype(np.float32))
         # Cubic, since a linear one would blur, and what is detected on is not blurred.
         values = F.grid_sample(
             image[None, None],
