@@ -5,6 +5,11 @@ node: the components at threshold ``t`` are the nodes whose own level reaches ``
 their parent's does not. Areas, centres and sums are attributes of the nodes, so detections
 at any threshold are a lookup, exact and without relabelling (Salembier et al., IEEE Trans.
 Image Process. 7, 1998; built by higra).
+
+Why a tree and not the threshold that is asked for: a slider moves through thresholds faster than
+labels can be counted anew, and a FROC needs them all. What is built here knows the pixels of
+each region; :mod:`~napari_spinemet.evaluation.fast_max_tree` gives a FROC the same regions
+without them, faster.
 """
 
 from __future__ import annotations
@@ -40,8 +45,8 @@ class SliceTree:
         Centre of gravity on the working grid.
     peak, mean : numpy.ndarray
         Largest and mean likelihood.
-    places : PixelPlaces
-        Where the pixels of the nodes are.
+    pixel_index : PixelIndex
+        Which pixels the nodes have.
     """
 
     level: npt.NDArray[np.float32]
@@ -51,33 +56,48 @@ class SliceTree:
     column: FloatArray
     peak: npt.NDArray[np.float32]
     mean: FloatArray
-    places: PixelPlaces
+    pixel_index: PixelIndex
 
-    def alive(self, threshold: float, min_pixels: float) -> IndexArray:
-        """Nodes that are the components at a threshold with at least that area."""
+    def components_at(self, threshold: float, min_pixels: float) -> IndexArray:
+        """Nodes that are the components at a threshold with at least that area, top to bottom.
+
+        Parameters
+        ----------
+        threshold : float
+            Compared in float32, as the likelihoods are.
+        min_pixels : float
+            Smallest area, see :func:`min_pixels`.
+        """
         t = np.float32(threshold)
-        chosen = (self.level >= t) & (self.parent_level < t) & (self.area >= min_pixels)
-        return np.flatnonzero(chosen)
+        nodes = np.flatnonzero(
+            (self.level >= t) & (self.parent_level < t) & (self.area >= min_pixels)
+        )
+        # The order in which people are shown regions, and which labels follow.
+        return nodes[np.lexsort((self.column[nodes], self.row[nodes]))]
 
     def pixels(self, node: int) -> npt.NDArray[np.int32]:
         """Flat working-grid indices of a node's pixels."""
-        start = self.places.start[node]
-        return self.places.order[start : start + self.area[node]]
+        start = self.pixel_index.start[node]
+        return self.pixel_index.order[start : start + self.area[node]]
 
 
-class _Unsorted(NamedTuple):
+class _TreePixels(NamedTuple):
+    """A tree and its pixels, before they are put in order."""
+
     tree: hg.Tree
     area: FloatArray
     inner: IndexArray
     flat: npt.NDArray[np.int32]
 
 
-class _Sorted(NamedTuple):
+class _NodePixels(NamedTuple):
+    """The pixels, those of each node next to each other."""
+
     start: IndexArray
     order: npt.NDArray[np.int32]
 
 
-class PixelPlaces:
+class PixelIndex:
     """The pixels of the nodes, put in order when they are asked for the first time.
 
     A FROC asks for centres and areas only, and this is a third of the work.
@@ -96,7 +116,7 @@ class PixelPlaces:
     def __init__(
         self, tree: hg.Tree, area: FloatArray, inner: IndexArray, flat: npt.NDArray[np.int32]
     ) -> None:
-        self._known: _Unsorted | _Sorted = _Unsorted(tree, area, inner, flat)
+        self._pixels: _TreePixels | _NodePixels = _TreePixels(tree, area, inner, flat)
 
     @property
     def start(self) -> IndexArray:
@@ -108,40 +128,47 @@ class PixelPlaces:
         """Flat working-grid indices of all pixels, those of a node next to each other."""
         return self._sort().order
 
-    def _sort(self) -> _Sorted:
-        known = self._known
-        if isinstance(known, _Unsorted):
+    def _sort(self) -> _NodePixels:
+        pixels = self._pixels
+        if isinstance(pixels, _TreePixels):
             # One assignment, which also lets the tree go: two threads may do the same twice.
-            known = self._known = _sorted(*known)
-        return known
+            pixels = self._pixels = _sort_pixels(*pixels)
+        return pixels
 
 
-def _sorted(
+def _sort_pixels(
     tree: hg.Tree, area: FloatArray, inner: IndexArray, flat: npt.NDArray[np.int32]
-) -> _Sorted:
+) -> _NodePixels:
+    """Put pixels in the order of a walk through the tree, in which every node's are one stretch."""
     parents = tree.parents()
     # Siblings lie next to each other: a node starts where its parent does, after the areas
     # of the siblings before it.
     by_parent = np.argsort(parents[:-1])
-    before = np.cumsum(area[by_parent]) - area[by_parent]
+    start_in_row = np.cumsum(area[by_parent]) - area[by_parent]
     groups = parents[by_parent]
-    new = np.r_[True, groups[1:] != groups[:-1]]
+    is_first = np.r_[True, groups[1:] != groups[:-1]]
     offset = np.zeros(len(parents))
-    offset[by_parent] = before - np.repeat(
-        before[new], np.diff(np.r_[np.flatnonzero(new), len(new)])
+    offset[by_parent] = start_in_row - np.repeat(
+        start_in_row[is_first], np.diff(np.r_[np.flatnonzero(is_first), len(is_first)])
     )
     add = hg.Accumulators.sum
     start = hg.propagate_sequential_and_accumulate(tree, offset, add).astype(np.int64)
     order = np.empty(len(flat), dtype=np.int32)
     order[start[: len(flat)]] = flat
-    return _Sorted(start[inner], order)
+    return _NodePixels(start[inner], order)
 
 
 class Gate(Protocol):
     """A part of the picture."""
 
     def holds(self, row: npt.ArrayLike, column: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Whether working-grid points lie within."""
+        """Whether working-grid points lie within.
+
+        Parameters
+        ----------
+        row, column : array-like
+            Of one shape, in working pixels.
+        """
 
 
 OUTSIDE = -1
@@ -150,6 +177,7 @@ OUTSIDE = -1
 
 def min_pixels(min_area_cm2: float) -> float:
     """Smallest area in pixels of 1 mm² that is not smaller than ``min_area_cm2``."""
+    # 0.07 cm² times 100 is a little more than 7: a region of 7 pixels must not fail by that.
     return min_area_cm2 * 100 - 1e-9
 
 
@@ -162,6 +190,27 @@ class ComponentForest:
         Full maps only: a strided one must have been filled.
     connectivity : {8, 4}
         Whether pixels that touch at a corner are connected.
+
+    Raises
+    ------
+    SpinemetError
+        If pixels have another number of neighbours.
+
+    Examples
+    --------
+    Two regions, of 6 x 6 and 4 x 5 mm, that a low threshold joins:
+
+    >>> import numpy as np
+    >>> import napari_spinemet as spinemet
+    >>> values = np.full((1, 20, 30), 0.2, dtype=np.float32)
+    >>> values[0, 2:8, 2:8] = 0.9
+    >>> values[0, 12:16, 20:25] = 0.6
+    >>> likelihood = spinemet.LikelihoodMap(values, np.eye(4), (0, 30), (3.0, 1.0, 1.0))
+    >>> forest = spinemet.ComponentForest(likelihood)
+    >>> [[round(d.area_cm2, 2) for d in forest.detections(t, 0.1)] for t in (0.8, 0.5, 0.1)]
+    [[0.36], [0.36, 0.2], [6.0]]
+    >>> forest.labels(0, threshold=0.5, min_area_cm2=0.3)[[4, 14], [4, 22]].tolist()
+    [1, 0]
     """
 
     def __init__(self, likelihood: LikelihoodMap, connectivity: int = 8) -> None:
@@ -189,12 +238,11 @@ class ComponentForest:
         if not 0 < threshold <= 1:
             raise SpinemetError(f"The threshold must lie above 0 and up to 1, not at {threshold}.")
         smallest = min_pixels(min_area_cm2)
-        found = []
-        for index, tree in enumerate(self.trees):
-            nodes = tree.alive(threshold, smallest)
-            for node in nodes[np.lexsort((tree.column[nodes], tree.row[nodes]))]:
-                found.append(self._detection(index, tree, int(node)))
-        return found
+        return [
+            self._detection(index, tree, int(node))
+            for index, tree in enumerate(self.trees)
+            for node in tree.components_at(threshold, smallest)
+        ]
 
     def labels(
         self,
@@ -205,18 +253,24 @@ class ComponentForest:
     ) -> npt.NDArray[np.int32]:
         """``(row, column)`` label image of one slice; labels follow :meth:`detections`.
 
-        Regions whose centre ``within`` does not hold are :data:`OUTSIDE`.
+        Parameters
+        ----------
+        slice_index : int
+        threshold : float
+            In (0, 1], which the caller checks.
+        min_area_cm2 : float
+        within : Gate, optional
+            Regions whose centre lies elsewhere are :data:`OUTSIDE`.
         """
         tree = self.trees[slice_index]
         shape = self.likelihood.values.shape[1:]
         image = np.zeros(shape[0] * shape[1], dtype=np.int32)
-        nodes = tree.alive(threshold, min_pixels(min_area_cm2))
-        nodes = nodes[np.lexsort((tree.column[nodes], tree.row[nodes]))]
+        nodes = tree.components_at(threshold, min_pixels(min_area_cm2))
         if within is not None:
-            held = within.holds(tree.row[nodes], tree.column[nodes])
-            for node in nodes[~held]:
+            is_inside = within.holds(tree.row[nodes], tree.column[nodes])
+            for node in nodes[~is_inside]:
                 image[tree.pixels(int(node))] = OUTSIDE
-            nodes = nodes[held]
+            nodes = nodes[is_inside]
         for label, node in enumerate(nodes, 1):
             image[tree.pixels(int(node))] = label
         return image.reshape(shape)
@@ -264,6 +318,7 @@ def _slice_tree(
     peak = hg.accumulate_sequential(tree, values.ravel(), hg.Accumulators.max)
     parent_level = levels[tree.parents()].astype(np.float32)
     parent_level[-1] = 0  # thresholds lie above 0, so the root is a component from there
+    # Leaves are single pixels, each a child of the node of its level: no components of their own.
     inner = np.flatnonzero(levels[leaves:] > 0) + leaves
     size = area[inner]
     return SliceTree(
@@ -274,7 +329,7 @@ def _slice_tree(
         column=sums[1][inner] / size + first_column,
         peak=peak[inner].astype(np.float32),
         mean=sums[2][inner] / size,
-        places=PixelPlaces(
+        pixel_index=PixelIndex(
             tree, area, inner, (row * width + column + first_column).astype(np.int32)
         ),
     )

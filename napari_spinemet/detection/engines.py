@@ -130,7 +130,7 @@ def map_series(
     column_picks = np.unique(np.r_[np.arange(first, last, settings.stride), last - 1])
     normalisation = model.normalisation if model.form == "dense" else None
     try:
-        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=_reduced(dtype)):
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=_is_reduced(dtype)):
             for index in range(slices):
                 job.raise_if_cancelled()
                 pyramid = build_pyramid(
@@ -156,7 +156,7 @@ def map_series(
     )
 
 
-def _reduced(dtype: torch.dtype) -> bool:
+def _is_reduced(dtype: torch.dtype) -> bool:
     return dtype != torch.float32
 
 
@@ -167,13 +167,13 @@ def _slice_scorer(
     poolings = len(model.blocks)
     if settings.engine_for(model.form) == "patch":
         batch_size = CPU_BATCH if device.type == "cpu" else GPU_BATCH
-        return partial(_patch_slice, _folded(model, device), batch_size)
+        return partial(_patch_slice, _fold(model, device), batch_size)
     if settings.stride % _SPARSE == 0:
-        by_convolutions = _by_convolutions(_folded(model, device))
+        by_convolutions = _by_convolutions(_fold(model, device))
         return partial(_dense_lattice, by_convolutions, poolings, settings.stride)
-    if device.type == "cpu" and not _reduced(dtype):
+    if device.type == "cpu" and not _is_reduced(dtype):
         return partial(_dense_slice, FftNetwork(model).scores, poolings)
-    return partial(_dense_slice, _by_convolutions(_folded(model, device)), poolings)
+    return partial(_dense_slice, _by_convolutions(_fold(model, device)), poolings)
 
 
 def model_identity(model: SiameseNet) -> str:
@@ -184,7 +184,8 @@ def model_identity(model: SiameseNet) -> str:
     return f"{model.form}:{digest.hexdigest()[:16]}"
 
 
-def _folded(model: SiameseNet, device: torch.device) -> SiameseNet:
+def _fold(model: SiameseNet, device: torch.device) -> SiameseNet:
+    """The network with its normalisation folded into the weights, on the device."""
     network: SiameseNet = model.folded().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 

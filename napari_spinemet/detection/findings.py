@@ -32,8 +32,8 @@ def link_findings(detections: Sequence[Detection], slice_spacing_mm: float) -> l
     for number, detection in enumerate(detections):
         by_slice.setdefault(detection.slice, []).append(number)
     groups = DisjointSet(range(len(detections)))
-    for index, here in by_slice.items():
-        for a in here:
+    for index, numbers in by_slice.items():
+        for a in numbers:
             for b in by_slice.get(index + 1, ()):
                 if _overlap(detections[a], detections[b]):
                     groups.merge(a, b)
@@ -56,6 +56,14 @@ def level_of(finding: Finding, series: SagittalSeries, annotation: Annotation) -
     """Level of the contoured vertebra that holds the finding's largest detection, or ''.
 
     The vertebra that most of the region lies in counts, or the nearest within 10 mm.
+
+    Parameters
+    ----------
+    finding : Finding
+    series : SagittalSeries
+        That was detected on.
+    annotation : Annotation
+        Its contours.
     """
     detection = finding.largest
     row_mm, column_mm = series.spacing_mm[1:]
@@ -79,10 +87,10 @@ def level_of(finding: Finding, series: SagittalSeries, annotation: Annotation) -
 
 def _overlap(a: Detection, b: Detection) -> bool:
     top, bottom = a.pixels.min(axis=0), a.pixels.max(axis=0)
-    near = b.pixels[((b.pixels >= top) & (b.pixels <= bottom)).all(axis=1)]
-    if not len(near):
+    in_box = b.pixels[((b.pixels >= top) & (b.pixels <= bottom)).all(axis=1)]
+    if not len(in_box):
         return False
     shape = bottom - top + 1
     mask = np.zeros((int(shape[0]), int(shape[1])), dtype=bool)
     mask[tuple((a.pixels - top).T)] = True
-    return bool(mask[tuple((near - top).T)].any())
+    return bool(mask[tuple((in_box - top).T)].any())

@@ -18,6 +18,7 @@ from scipy import ndimage, optimize
 from ..imaging import Detection, LikelihoodMap
 
 FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.intp]
 MaskArray = npt.NDArray[np.bool_]
 
 
@@ -38,7 +39,7 @@ class GateRule:
         if the ends that face each other are not farther aside: a body that is lesion altogether
         shows no vertebra. The brain lies 40 mm and more behind the neck, the sacrum up to 30 mm
         behind a lumbar body.
-    spread : float
+    width_factor : float
         In each row the hindmost so many median widths count: in front of the sacrum and of the
         neck more than the bodies may look like vertebra.
     degree : int
@@ -64,7 +65,7 @@ class GateRule:
     aside_above_mm: float = 20.0
     continued_below_mm: float = 60.0
     aside_below_mm: float = 35.0
-    spread: float = 1.15
+    width_factor: float = 1.15
     degree: int = 4
     front_mm: float = 22.0
     behind_mm: float = 28.0
@@ -99,15 +100,23 @@ class Spine:
         return np.asarray(self.polynomial(inside), dtype=np.float64)
 
     def holds(self, row: npt.ArrayLike, column: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Whether working-grid points lie within the gate."""
+        """Whether working-grid points lie within the gate.
+
+        Parameters
+        ----------
+        row, column : array-like
+            Of one shape, in working pixels, which are mm.
+        """
         row, column = np.asarray(row), np.asarray(column)
-        behind = column - self.column(row)
-        farther = self.rule.sacral_slope * np.maximum(row - self.last_row, 0)
-        near = (behind >= -self.rule.front_mm) & (behind <= self.rule.behind_mm + farther)
-        height = (row >= self.first_row - self.rule.above_mm) & (
+        distance_mm = column - self.column(row)  # to the back; below 0 in front
+        sacral_mm = self.rule.sacral_slope * np.maximum(row - self.last_row, 0)
+        is_beside = (distance_mm >= -self.rule.front_mm) & (
+            distance_mm <= self.rule.behind_mm + sacral_mm
+        )
+        is_level = (row >= self.first_row - self.rule.above_mm) & (
             row <= self.last_row + self.rule.below_mm
         )
-        return np.asarray(near & height)
+        return np.asarray(is_beside & is_level)
 
     def keeps(self, detection: Detection) -> bool:
         """Whether the centre of a detection lies within the gate."""
@@ -139,10 +148,11 @@ def predict_spine(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Sp
         return None
     vertebra = likelihood.vertebra
     # The brain and the nape look like vertebra in some slices, the spine does for certain.
-    held = np.flatnonzero(_spine_of(vertebra.max(axis=0) > rule.certain, rule).any(axis=1))
-    if len(held) < rule.min_rows:
+    certain = _spine_of(vertebra.max(axis=0) > rule.certain, rule)
+    certain_rows = np.flatnonzero(certain.any(axis=1))
+    if len(certain_rows) < rule.min_rows:
         return None
-    first, last = int(held[0]), int(held[-1])
+    first, last = int(certain_rows[0]), int(certain_rows[-1])
     in_slices = (vertebra > rule.probability).sum(axis=0)
     support = in_slices >= max(1, math.ceil(rule.share * len(vertebra)))
     support[:first] = False
@@ -151,34 +161,48 @@ def predict_spine(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Sp
     rows = np.flatnonzero(support.any(axis=1))
     if len(rows) < rule.min_rows:
         return None
-    support = support[rows]
+    polynomial = _fit_course(rows, _middle_columns(support[rows], rule), rule.degree)
+    return Spine(first, last, polynomial, rule)
+
+
+def _middle_columns(support: MaskArray, rule: GateRule) -> FloatArray:
+    """Mean column of the bodies in each row ``(row, column)``: of its hindmost pixels alone.
+
+    From its back, since in front of the bodies there is tissue that looks like them, and behind
+    them there is none.
+    """
     positions = np.arange(support.shape[1])
     hindmost = len(positions) - 1 - support[:, ::-1].argmax(axis=1)
-    width = rule.spread * float(np.median(support.sum(axis=1)))
-    support &= positions > (hindmost - width)[:, None]
-    middle = (support * positions).sum(axis=1) / support.sum(axis=1)
+    width = rule.width_factor * float(np.median(support.sum(axis=1)))
+    support = support & (positions > (hindmost - width)[:, None])
+    return np.asarray((support * positions).sum(axis=1) / support.sum(axis=1))
+
+
+def _fit_course(rows: IndexArray, columns: FloatArray, degree: int) -> np.polynomial.Polynomial:
+    """Column as a polynomial of row; rows that are far off count little (soft L1)."""
+    # A parabola has no bends to follow outliers with, so the search begins there.
+    start = np.polynomial.Polynomial.fit(rows, columns, min(degree, 2))
     # On [-1, 1], or the powers of the rows could not be told apart.
-    start = np.polynomial.Polynomial.fit(rows, middle, min(rule.degree, 2))
-    fitted = np.polynomial.Polynomial.fit(rows, middle, rule.degree)
-    scaled = np.polynomial.polyutils.mapdomain(rows, fitted.domain, fitted.window)
-    design = np.polynomial.polynomial.polyvander(scaled, rule.degree)
-    guess = np.zeros(rule.degree + 1)
+    scale = np.polynomial.Polynomial.fit(rows, columns, degree)
+    unit_rows = np.polynomial.polyutils.mapdomain(rows, scale.domain, scale.window)
+    design = np.polynomial.polynomial.polyvander(unit_rows, degree)
+    guess = np.zeros(degree + 1)
     guess[: len(start.coef)] = start.coef
 
     def residuals(coefficients: FloatArray) -> FloatArray:
-        return np.asarray(design @ coefficients - middle)
+        return np.asarray(design @ coefficients - columns)
 
     solution = optimize.least_squares(residuals, guess, loss="soft_l1", f_scale=4.0)
-    polynomial = np.polynomial.Polynomial(solution.x, fitted.domain, fitted.window)
-    return Spine(first, last, polynomial, rule)
+    return np.polynomial.Polynomial(solution.x, scale.domain, scale.window)
 
 
 def _spine_of(support: MaskArray, rule: GateRule) -> MaskArray:
     """The largest part of a ``(row, column)`` mask, and the parts that go on with it."""
     gap = rule.gap_mm
+    # Padded, or closing would take away what lies next to the border of the picture.
     tall = np.pad(support, ((gap, gap), (0, 0)))
-    joined = ndimage.binary_closing(tall, np.ones((gap + 1, 1), dtype=bool))[gap : len(tall) - gap]
-    labels, count = ndimage.label(joined, np.ones((3, 3)))
+    closed = ndimage.binary_closing(tall, np.ones((gap + 1, 1), dtype=bool))[gap : len(tall) - gap]
+    labels, count = ndimage.label(closed, np.ones((3, 3)))
     parts = [support & (labels == n) for n in range(1, count + 1)]
     parts = [p for p in parts if p.any()]
     if not parts:
@@ -190,13 +214,13 @@ def _spine_of(support: MaskArray, rule: GateRule) -> MaskArray:
     for k in np.argsort([min(abs(e[1] - first), abs(e[0] - last)) for e in ends]):
         top, bottom = ends[k]
         if bottom < first and first - bottom <= rule.continued_above_mm:
-            facing, end, aside = bottom, first, rule.aside_above_mm
+            facing, end, limit_mm = bottom, first, rule.aside_above_mm
         elif top > last and top - last <= rule.continued_below_mm:
-            facing, end, aside = top, last, rule.aside_below_mm
+            facing, end, limit_mm = top, last, rule.aside_below_mm
         else:
             continue
-        beside = abs(_middle(parts[k], facing) - _middle(spine, end))
-        if bottom - top + 1 >= rule.gap_mm and beside <= aside:
+        offset_mm = abs(_middle(parts[k], facing) - _middle(spine, end))
+        if bottom - top + 1 >= rule.gap_mm and offset_mm <= limit_mm:
             spine |= parts[k]
             first, last = min(first, top), max(last, bottom)
     return spine
@@ -204,5 +228,5 @@ def _spine_of(support: MaskArray, rule: GateRule) -> MaskArray:
 
 def _middle(part: MaskArray, row: int) -> float:
     """Mean column of a part about one of its ends."""
-    near = part[max(0, row - 10) : row + 11]
-    return float(np.nonzero(near)[1].mean())
+    rows = part[max(0, row - 10) : row + 11]
+    return float(np.nonzero(rows)[1].mean())

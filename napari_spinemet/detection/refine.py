@@ -43,13 +43,18 @@ def refine_outline(image: npt.NDArray[np.float32], mask: Mask, reach_mm: float =
     numpy.ndarray of bool
         One region without holes; as it was given where no edge is clearly better.
     """
-    fitted = _largest(fit_to_edge(image, mask, (1.0, 1.0), reach_mm=reach_mm))
-    (before, _), (after, spread) = (_contrast(image, m) for m in (mask, fitted))
-    better = after >= CLEARER * before and after - before >= BEYOND_NOISE * spread
+    new_mask = _largest(fit_to_edge(image, mask, (1.0, 1.0), reach_mm=reach_mm))
+    old_contrast, _ = _contrast(image, mask)
+    new_contrast, deviation = _contrast(image, new_mask)
+    is_clearer = (
+        new_contrast >= CLEARER * old_contrast
+        and new_contrast - old_contrast >= BEYOND_NOISE * deviation
+    )
     # A part that the contour cut off, or a hole that was closed, may be larger than the reach.
-    gone, new = ndimage.distance_transform_edt(mask), ndimage.distance_transform_edt(~mask)
-    far = gone[mask & ~fitted].max(initial=0) > reach_mm or new[fitted].max() > reach_mm
-    return fitted if better and not far else mask.copy()
+    depth, height = ndimage.distance_transform_edt(mask), ndimage.distance_transform_edt(~mask)
+    lost_mm, gained_mm = depth[mask & ~new_mask].max(initial=0), height[new_mask].max()
+    is_within_reach = lost_mm <= reach_mm and gained_mm <= reach_mm
+    return new_mask if is_clearer and is_within_reach else mask.copy()
 
 
 def refine_detections(
@@ -91,13 +96,23 @@ def refine_detections(
             )[0]
         mask = detection.mask(shape)
         new_mask = refine_outline(images[index], mask, reach_mm)
-        unchanged = bool((new_mask == mask).all())
-        result.append(detection if unchanged else region_of(likelihood, index, new_mask))
+        # What did not move keeps its peak and mean to the last digit.
+        has_moved = bool((new_mask != mask).any())
+        result.append(region_of(likelihood, index, new_mask) if has_moved else detection)
     return result
 
 
 def region_of(likelihood: LikelihoodMap, index: int, mask: Mask) -> Detection:
-    """A region of a slice ``(row, column)`` of a map as a detection."""
+    """A region of a slice of a map as a detection.
+
+    Parameters
+    ----------
+    likelihood : LikelihoodMap
+    index : int
+        Of the slice.
+    mask : numpy.ndarray of bool
+        ``(row, column)`` on the working grid, not empty.
+    """
     pixels = np.argwhere(mask)
     row, column = (float(v) for v in pixels.mean(axis=0))
     _, row_mm, column_mm = likelihood.series_spacing_mm
@@ -117,18 +132,19 @@ def region_of(likelihood: LikelihoodMap, index: int, mask: Mask) -> Detection:
 
 def _contrast(image: npt.NDArray[np.float32], mask: Mask) -> tuple[float, float]:
     """How much the two sides of an outline differ, and how much the pixels on a side do."""
-    beyond = ndimage.binary_dilation(mask, iterations=_RING_MM) & ~mask
-    within = mask & ~ndimage.binary_erosion(mask, iterations=_RING_MM)
-    if not beyond.any():
+    outer_ring = ndimage.binary_dilation(mask, iterations=_RING_MM) & ~mask
+    inner_ring = mask & ~ndimage.binary_erosion(mask, iterations=_RING_MM)
+    if not outer_ring.any():
         return 0.0, 0.0
-    inner, outer = image[within].astype(float), image[beyond].astype(float)
-    spread = np.sqrt((inner.var() + outer.var()) / 2)
-    return abs(float(inner.mean() - outer.mean())), float(spread)
+    inner, outer = image[inner_ring].astype(float), image[outer_ring].astype(float)
+    deviation = np.sqrt((inner.var() + outer.var()) / 2)
+    return abs(float(inner.mean() - outer.mean())), float(deviation)
 
 
 def _largest(mask: Mask) -> Mask:
+    """The largest part of a mask, without holes."""
     labels, count = ndimage.label(mask)
     if count > 1:
         mask = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    filled: Mask = ndimage.binary_fill_holes(mask)
-    return filled
+    without_holes: Mask = ndimage.binary_fill_holes(mask)
+    return without_holes

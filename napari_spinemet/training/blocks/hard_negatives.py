@@ -96,7 +96,8 @@ class HardNegatives:
             np.minimum((pixels + self._spacing // 2) // self._spacing, n - 1)
             for pixels, n in zip((rows, columns), weights.shape, strict=True)
         )
-        return weights[row, column]
+        at_pixels: FloatArray = weights[row, column]
+        return at_pixels
 
     def pack(self) -> ByteArray:
         """All likelihoods in one row, for a checkpoint."""
