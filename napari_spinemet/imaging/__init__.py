@@ -1,9 +1,9 @@
 """The types that flow through the system, their geometry, resolutions and patches."""
 
-from .aggregation import Aggregation, aggregate
+from .aggregation import Aggregation
 from .annotation import Annotation
 from .findings import Detection, Finding, FrocCase
-from .likelihood import LikelihoodMap
+from .likelihood import LikelihoodMap, aggregate
 from .operating_point import PAPER_OPERATING_POINT, OperatingPoint
 from .series import SagittalSeries, SeriesSummary
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpinemetError
+from .aggregation import DEFAULT_WEIGHT, Aggregation, NeighbourAverage, refuse_aggregated
 from .geometry import check_affine, spacing_of
 
 FloatArray = npt.NDArray[np.float32]
@@ -66,3 +67,59 @@ class LikelihoodMap:
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between neighbours along (slice, row, column) in mm."""
         return spacing_of(self.affine)
+
+
+def aggregate(likelihood: LikelihoodMap, weight: float = DEFAULT_WEIGHT) -> LikelihoodMap:
+    """Average each slice with its two neighbours, see :class:`NeighbourAverage`.
+
+    Parameters
+    ----------
+    likelihood : LikelihoodMap
+        Not aggregated yet.
+    weight : float
+        Of the slice itself, in [0, 1].
+
+    Returns
+    -------
+    LikelihoodMap
+        The vertebra map, if there is one, is left alone.
+
+    Raises
+    ------
+    SpinemetError
+        If the map is aggregated already, or the weight lies outside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_spinemet as spinemet
+    >>> values = np.zeros((3, 2, 2), dtype=np.float32)
+    >>> values[1] = 1.0
+    >>> plain = spinemet.LikelihoodMap(values, np.eye(4), (0, 2), (3.0, 1.0, 1.0))
+    >>> spinemet.aggregate(plain, weight=0.4).values[:, 0, 0].astype(float).round(2).tolist()
+    [0.3, 0.4, 0.3]
+    """
+    return apply_aggregation(likelihood, NeighbourAverage(weight))
+
+
+def apply_aggregation(likelihood: LikelihoodMap, aggregation: Aggregation) -> LikelihoodMap:
+    """A plain map, aggregated; columns that were not evaluated stay 0.
+
+    Parameters
+    ----------
+    likelihood : LikelihoodMap
+        Not aggregated yet, unless there is nothing to do.
+    aggregation : Aggregation
+
+    Raises
+    ------
+    SpinemetError
+        If the map is aggregated already.
+    """
+    if aggregation.weight is None:
+        return likelihood
+    refuse_aggregated(likelihood.weight)
+    first, last = likelihood.columns
+    values = np.zeros_like(likelihood.values)
+    values[:, :, first:last] = aggregation.combine(likelihood.values[:, :, first:last])
+    return replace(likelihood, values=values, weight=aggregation.weight)

@@ -16,7 +16,7 @@ from ..jobs import UNATTENDED, JobContext
 from ..network import ModelCard, SiameseNet, load_card, load_model
 from ..study import Case, Study
 from ..study.map_identity import MapIdentity
-from .cross_validation.study import cross_validated_point
+from .cross_validation.report_files import cross_validated_point
 
 
 @dataclass(frozen=True, eq=False)
