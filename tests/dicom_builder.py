@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -49,10 +50,10 @@ class Truth:
 
     def without(self, *slices: int) -> Truth:
         """What is left if slices at the start or the end are taken away."""
-        kept = [k for k in range(len(self.voxels)) if k not in slices]
+        indices = [k for k in range(len(self.voxels)) if k not in slices]
         affine = self.affine.copy()
-        affine[:3, 3] = self.at(kept[0], 0, 0)
-        return Truth(self.voxels[kept], affine)
+        affine[:3, 3] = self.at(indices[0], 0, 0)
+        return Truth(self.voxels[indices], affine)
 
 
 def rotation(x: float, y: float, z: float) -> npt.NDArray[np.float64]:
@@ -95,17 +96,17 @@ def make_series(
     """The slices of a series from the patient's right to left, stored as told."""
     result = []
     for k in range(len(truth.voxels)):
-        pixels, place = _stored(truth, k, transpose, flip_rows, flip_columns)
+        pixels, placement = _stored_slice(truth, k, transpose, flip_rows, flip_columns)
         image = _image(f"{name}.{k}", name, frame)
         image.InstanceNumber = k + 1
-        for keyword, values in place.items():
+        for keyword, values in placement.items():
             setattr(image, keyword, _decimals(values))
         set_pixels(image, pixels)
         result.append(image)
     return result
 
 
-def _stored(
+def _stored_slice(
     truth: Truth, k: int, transpose: bool, flip_rows: bool, flip_columns: bool
 ) -> tuple[npt.NDArray[np.float64], dict[str, Sequence[float]]]:
     """Pixels of one slice as they lie in its file, and the attributes that place them."""
@@ -121,13 +122,16 @@ def _stored(
     pixels = np.empty((rows, columns))
     for r, c in itertools.product(range(rows), range(columns)):
         pixels[r, c] = truth.voxels[(k, *truth_index(r, c))]
-    first, right, below = (truth.at(k, *truth_index(*rc)) for rc in ((0, 0), (0, 1), (1, 0)))
-    along, down = right - first, below - first
-    across, between = float(np.linalg.norm(along)), float(np.linalg.norm(down))
+    first, right, below_mm = (truth.at(k, *truth_index(*rc)) for rc in ((0, 0), (0, 1), (1, 0)))
+    row_step, column_step = right - first, below_mm - first
+    column_distance, row_distance = (
+        float(np.linalg.norm(row_step)),
+        float(np.linalg.norm(column_step)),
+    )
     return pixels, {
         "ImagePositionPatient": first,
-        "ImageOrientationPatient": [*(along / across), *(down / between)],
-        "PixelSpacing": [between, across],
+        "ImageOrientationPatient": [*(row_step / column_distance), *(column_step / row_distance)],
+        "PixelSpacing": [row_distance, column_distance],
     }
 
 
@@ -186,6 +190,14 @@ def write(folder: Path, images: Sequence[FileDataset], seed: int = 0) -> list[Pa
     return [save(image, folder / f"{name:08d}") for name, image in zip(names, images, strict=True)]
 
 
+def make_zip(archive: Path, folder: Path, prefix: str = "") -> Path:
+    """Pack a folder."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+        for path in sorted(folder.rglob("*")):
+            target.write(path, f"{prefix}{path.relative_to(folder)}")
+    return archive
+
+
 def make_enhanced(
     truth: Truth, order: Sequence[int] | None = None, name: str = "enhanced"
 ) -> FileDataset:
@@ -205,21 +217,21 @@ def make_enhanced(
     timing, echo, modifier = Dataset(), Dataset(), Dataset()
     timing.RepetitionTime, echo.EffectiveEchoTime = "4000", 60.0
     modifier.InversionRecovery, modifier.InversionTimes = "YES", [160.0]
-    shared = Dataset()
-    shared.PixelMeasuresSequence = DicomSequence([measures])
-    shared.PlaneOrientationSequence = DicomSequence([direction])
-    shared.MRTimingAndRelatedParametersSequence = DicomSequence([timing])
-    shared.MREchoSequence = DicomSequence([echo])
-    shared.MRModifierSequence = DicomSequence([modifier])
-    result.SharedFunctionalGroupsSequence = DicomSequence([shared])
+    common = Dataset()
+    common.PixelMeasuresSequence = DicomSequence([measures])
+    common.PlaneOrientationSequence = DicomSequence([direction])
+    common.MRTimingAndRelatedParametersSequence = DicomSequence([timing])
+    common.MREchoSequence = DicomSequence([echo])
+    common.MRModifierSequence = DicomSequence([modifier])
+    result.SharedFunctionalGroupsSequence = DicomSequence([common])
     frames = []
     for number, k in enumerate(order, 1):
-        place, content, group, scale = Dataset(), Dataset(), Dataset(), Dataset()
-        place.ImagePositionPatient = images[k].ImagePositionPatient
+        placement, content, group, scale = Dataset(), Dataset(), Dataset(), Dataset()
+        placement.ImagePositionPatient = images[k].ImagePositionPatient
         content.StackID, content.InStackPositionNumber = "1", k + 1
         content.DimensionIndexValues = [1, number]
         scale.RescaleSlope, scale.RescaleIntercept, scale.RescaleType = "2", str(-k), "US"
-        group.PlanePositionSequence = DicomSequence([place])
+        group.PlanePositionSequence = DicomSequence([placement])
         group.FrameContentSequence = DicomSequence([content])
         group.PixelValueTransformationSequence = DicomSequence([scale])
         frames.append(group)

@@ -119,7 +119,7 @@ def other_matrix(at: int) -> Fault:
     return fault
 
 
-def moved(by: Callable[[int], tuple[float, float, float]]) -> Callable[[Images, Truth], None]:
+def move_slices(by: Callable[[int], tuple[float, float, float]]) -> Callable[[Images, Truth], None]:
     """Move slice k by (slice, row, column) mm."""
 
     def move(images: Images, truth: Truth) -> None:
@@ -130,9 +130,9 @@ def moved(by: Callable[[int], tuple[float, float, float]]) -> Callable[[Images, 
     return move
 
 
-def placed(by: Callable[[int], tuple[float, float, float]], exact: bool = False) -> Fault:
+def place_slices(by: Callable[[int], tuple[float, float, float]], exact: bool = False) -> Fault:
     def fault(folder: Path, images: Images, truth: Truth) -> Truth | None:
-        moved(by)(images, truth)
+        move_slices(by)(images, truth)
         write(folder, images)
         return truth if exact else None
 
@@ -152,7 +152,7 @@ def iop_noise(size: float, exact: bool) -> Fault:
     return fault
 
 
-def signed(folder: Path, images: Images, truth: Truth) -> Truth:
+def store_signed(folder: Path, images: Images, truth: Truth) -> Truth:
     for image in images:
         set_pixels(image, pixels_of(image) - 2048, signed=True)
     write(folder, images)
@@ -221,7 +221,7 @@ def bare_dataset(folder: Path, images: Images, truth: Truth) -> Truth:
     return truth
 
 
-def compressed(syntax: str) -> Fault:
+def compress(syntax: str) -> Fault:
     def fault(folder: Path, images: Images, truth: Truth) -> Truth:
         for image in images:
             image.compress(syntax, generate_instance_uid=False)
@@ -230,7 +230,7 @@ def compressed(syntax: str) -> Fault:
     return fault
 
 
-def compressed_by_gdcm(syntax: int) -> Fault:
+def compress_by_gdcm(syntax: int) -> Fault:
     def fault(folder: Path, images: Images, truth: Truth) -> Truth:
         for path in write(folder, images):
             reader = gdcm.ImageReader()
@@ -285,12 +285,12 @@ def decimal_comma(folder: Path, images: Images, truth: Truth) -> Truth:
     return truth
 
 
-def truncated(folder: Path, images: Images, truth: Truth) -> None:
+def truncate(folder: Path, images: Images, truth: Truth) -> None:
     path = write(folder, images)[8]
     path.write_bytes(path.read_bytes()[:-700])
 
 
-def truncated_jpegls(folder: Path, images: Images, truth: Truth) -> None:
+def truncate_jpegls(folder: Path, images: Images, truth: Truth) -> None:
     for image in images:
         image.compress(JPEGLSLossless, generate_instance_uid=False)
     path = write(folder, images)[8]
@@ -396,17 +396,20 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "three localizers": (localizers_inside, "holds 2 stacks"),
     "other_matrix": (other_matrix(4), "holds 2 stacks"),
     "other_matrix at the end": (other_matrix(8), "holds 2 stacks"),
-    "sheared": (placed(lambda k: (0, 0.66 * k, 0)), "shifted in their plane"),
-    "one slice shifted": (placed(lambda k: (0, 0.5 * (k == 5), 0)), "shifted in their plane"),
-    "jitter 1e-3": (placed(random_mm(1e-3), exact=True), EXACT),
-    "nonuniform 5%": (placed(lambda k: (0.22 * (k > 4), 0, 0)), "unevenly spaced"),
-    "nonuniform, growing": (placed(lambda k: (0.06 * max(k - 4, 0), 0, 0)), "unevenly spaced"),
-    "nonuniform gap": (placed(lambda k: (4.0 * (k > 4), 0, 0)), "unevenly spaced"),
+    "sheared": (place_slices(lambda k: (0, 0.66 * k, 0)), "shifted in their plane"),
+    "one slice shifted": (place_slices(lambda k: (0, 0.5 * (k == 5), 0)), "shifted in their plane"),
+    "jitter 1e-3": (place_slices(random_mm(1e-3), exact=True), EXACT),
+    "nonuniform 5%": (place_slices(lambda k: (0.22 * (k > 4), 0, 0)), "unevenly spaced"),
+    "nonuniform, growing": (
+        place_slices(lambda k: (0.06 * max(k - 4, 0), 0, 0)),
+        "unevenly spaced",
+    ),
+    "nonuniform gap": (place_slices(lambda k: (4.0 * (k > 4), 0, 0)), "unevenly spaced"),
     "iop_noise 1e-4": (iop_noise(1e-4, exact=True), EXACT),
     "iop_noise 2e-2": (iop_noise(2e-2, exact=False), r"holds \d stacks"),
     "IOP stretched": (stretched_directions, "right angles"),
     "IOP rounded": (rounded_directions, EXACT),
-    "signed": (signed, EXACT),
+    "signed": (store_signed, EXACT),
     "rescale": (rescale, EXACT),
     "per_slice_slope": (per_slice_slope, EXACT),
     "mono1": (mono1, EXACT),
@@ -415,10 +418,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "implicit": (stored_as(ImplicitVRLittleEndian), EXACT),
     "no_preamble": (no_preamble, EXACT),
     "no file meta": (bare_dataset, EXACT),
-    "JPEG lossless": (compressed_by_gdcm(gdcm.TransferSyntax.JPEGLosslessProcess14_1), EXACT),
-    "J2K": (compressed_by_gdcm(gdcm.TransferSyntax.JPEG2000Lossless), EXACT),
-    "JPEG-LS": (compressed(JPEGLSLossless), EXACT),
-    "RLE": (compressed(RLELossless), EXACT),
+    "JPEG lossless": (compress_by_gdcm(gdcm.TransferSyntax.JPEGLosslessProcess14_1), EXACT),
+    "J2K": (compress_by_gdcm(gdcm.TransferSyntax.JPEG2000Lossless), EXACT),
+    "JPEG-LS": (compress(JPEGLSLossless), EXACT),
+    "RLE": (compress(RLELossless), EXACT),
     "deflated": (stored_as(DeflatedExplicitVRLittleEndian), EXACT),
     "no PixelSpacing": (without("PixelSpacing"), "no valid PixelSpacing"),
     "decimal comma": (decimal_comma, EXACT),
@@ -434,8 +437,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "no IPP on all": (without("ImagePositionPatient"), "no valid ImagePositionPatient"),
     "no IOP": (without("ImageOrientationPatient"), "no valid ImageOrientationPatient"),
     "no IOP on one": (without("ImageOrientationPatient", slice(8, 9)), "holds 2 stacks"),
-    "truncated pixels": (truncated, "truncated"),
-    "truncated JPEG-LS": (truncated_jpegls, "cannot be read"),
+    "truncated pixels": (truncate, "truncated"),
+    "truncated JPEG-LS": (truncate_jpegls, "cannot be read"),
     "junk in folder": (junk, EXACT),
     "mixed series": (mixed_series, EXACT),
     "mixed Photometric": (one_with("PhotometricInterpretation", "MONOCHROME1"), "holds 2 stacks"),
@@ -458,14 +461,14 @@ def test_a_damaged_series_is_read_exactly_or_refused(
     fault, reason, scan, truth, refused, capfd
 ) -> None:
     """Whatever is wrong with a series, it is the truth that comes out, or a reason, quietly."""
-    expected = fault(scan, make_series(truth), truth)
+    true_series = fault(scan, make_series(truth), truth)
     if reason:
         with nothing_said(capfd), refused(reason):
             read_series(scan)
         return
-    assert expected is not None
+    assert true_series is not None
     with nothing_said(capfd):
-        assert_exact(read_series(scan), expected)
+        assert_exact(read_series(scan), true_series)
         (summary,) = [s for s in list_series(scan) if s.detectable]
     assert summary.spacing_mm == pytest.approx(SPACING_MM, abs=2e-3)
 
@@ -520,26 +523,26 @@ shift = st.floats(-500, 500, allow_nan=False)
     angles=st.tuples(in_plane, tilt, tilt),
     spacing_mm=st.tuples(length, length, length),
     origin=st.tuples(shift, shift, shift),
-    turned=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    storage=st.tuples(st.booleans(), st.booleans(), st.booleans()),
     seed=st.integers(0, 1000),
 )
 def test_any_way_a_sagittal_series_is_stored_gives_the_same_corners(
-    angles, spacing_mm, origin, turned, seed, tmp_path_factory
+    angles, spacing_mm, origin, storage, seed, tmp_path_factory
 ) -> None:
     """Rotation, spacing, flips, transposes and file order change neither voxels nor corners."""
     truth = make_truth(
         shape=(3, 4, 5), angles=angles, spacing_mm=spacing_mm, origin=origin, seed=seed
     )
     folder = tmp_path_factory.mktemp("any")
-    transpose, flip_rows, flip_columns = turned
+    transpose, flip_rows, flip_columns = storage
     images = make_series(truth, transpose=transpose, flip_rows=flip_rows, flip_columns=flip_columns)
     write(folder, images, seed)
     series = read_series(folder)
     assert orientation_codes(series.affine) == ("L", "F", "P")
     # In-plane rotation may make other axes the feet and the back, so voxels are compared by place.
-    there = corners(series.shape, series.affine)
-    truly = corners(truth.voxels.shape, truth.affine)
-    distance = np.linalg.norm(there[:, None] - truly[None], axis=2)
+    corners_mm = corners(series.shape, series.affine)
+    true_corners_mm = corners(truth.voxels.shape, truth.affine)
+    distance = np.linalg.norm(corners_mm[:, None] - true_corners_mm[None], axis=2)
     assert distance.min(axis=1).max() < 0.01
     index = np.stack(np.meshgrid(*map(np.arange, series.shape), indexing="ij"), axis=-1)
     places = index @ series.affine[:3, :3].T + series.affine[:3, 3]
@@ -563,9 +566,9 @@ def test_a_clean_series_agrees_with_simpleitk(scan, angles, transpose) -> None:
     image = sitk.ReadImage(names)
     for corner in np.ndindex(2, 2, 2):
         index = np.array(corner) * (np.array(series.shape) - 1)
-        place = series.affine[:3, :3] @ index + series.affine[:3, 3]
+        position = series.affine[:3, :3] @ index + series.affine[:3, 3]
         # It stacks sagittal slices the other way round: ask it by place, not by index.
-        theirs = image.TransformPhysicalPointToContinuousIndex(place.tolist())
+        theirs = image.TransformPhysicalPointToContinuousIndex(position.tolist())
         assert np.abs(np.array(theirs) - np.rint(theirs)).max() < 0.01 / max(SPACING_MM)
         value = image.GetPixel([round(v) for v in theirs])
         assert series.voxels[tuple(index)] == value
@@ -678,9 +681,9 @@ def test_reading_leaves_the_files_alone(scan, truth) -> None:
     images = make_series(truth)
     paths = write(scan, images)
     decimal_comma(scan, images, truth)
-    before = {path: path.read_bytes() for path in paths}
+    bytes_before = {path: path.read_bytes() for path in paths}
     read_series(scan)
-    assert {path: path.read_bytes() for path in scan.iterdir()} == before
+    assert {path: path.read_bytes() for path in scan.iterdir()} == bytes_before
 
 
 def test_values_that_nobody_can_decode_are_no_crash(scan, truth, refused) -> None:
@@ -691,8 +694,8 @@ def test_values_that_nobody_can_decode_are_no_crash(scan, truth, refused) -> Non
     random = np.random.default_rng(3)
     for _ in range(40):
         mutant = bytearray(content)
-        for place in random.integers(132, pixels, 3):
-            mutant[place] = random.integers(256)
+        for position in random.integers(132, pixels, 3):
+            mutant[position] = random.integers(256)
         path.write_bytes(mutant)
         try:
             series = read_series(scan)

@@ -29,12 +29,12 @@ OTHER_GRIDS = {
 }
 
 
-def assert_same(read: Annotation, expected: Annotation) -> None:
+def assert_same(result: Annotation, annotation: Annotation) -> None:
     """Labels, levels, reader and series."""
-    np.testing.assert_array_equal(read.lesions, expected.lesions)
-    np.testing.assert_array_equal(read.vertebrae, expected.vertebrae)
-    assert dict(read.levels) == dict(expected.levels)
-    assert (read.series_uid, read.reader) == (expected.series_uid, expected.reader)
+    np.testing.assert_array_equal(result.lesions, annotation.lesions)
+    np.testing.assert_array_equal(result.vertebrae, annotation.vertebrae)
+    assert dict(result.levels) == dict(annotation.levels)
+    assert (result.series_uid, result.reader) == (annotation.series_uid, annotation.reader)
 
 
 def save_nifti(data: np.ndarray, affine_lps: np.ndarray, path: Path, **codes: int) -> Path:

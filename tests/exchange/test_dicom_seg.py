@@ -36,34 +36,34 @@ def draw(series: SagittalSeries) -> Annotation:
     )
 
 
-def assert_same(read: Annotation, drawn: Annotation) -> None:
+def assert_same(result: Annotation, annotation: Annotation) -> None:
     """Labels, level names, series and reader."""
-    np.testing.assert_array_equal(read.lesions, drawn.lesions)
-    np.testing.assert_array_equal(read.vertebrae, drawn.vertebrae)
-    assert dict(read.levels) == dict(drawn.levels)
-    assert (read.series_uid, read.reader) == (drawn.series_uid, drawn.reader)
+    np.testing.assert_array_equal(result.lesions, annotation.lesions)
+    np.testing.assert_array_equal(result.vertebrae, annotation.vertebrae)
+    assert dict(result.levels) == dict(annotation.levels)
+    assert (result.series_uid, result.reader) == (annotation.series_uid, annotation.reader)
 
 
-STORED = {
+STORAGE_ORDERS = {
     f"{'transposed ' * t}{'rows up ' * r}{'columns forward' * c}".strip() or "upright": (t, r, c)
     for t, r, c in itertools.product([False, True], repeat=3)
 }
 
 
-@pytest.mark.parametrize("stored", STORED.values(), ids=STORED.keys())
-def test_contours_come_back_as_they_were_drawn(stored, tmp_path, truth, capfd) -> None:
+@pytest.mark.parametrize("order", STORAGE_ORDERS.values(), ids=STORAGE_ORDERS.keys())
+def test_contours_come_back_as_they_were_drawn(order, tmp_path, truth, capfd) -> None:
     """Lesions, vertebrae and levels survive, whichever way the scan is stored."""
-    transpose, flip_rows, flip_columns = stored
+    transpose, flip_rows, flip_columns = order
     images = make_series(truth, transpose=transpose, flip_rows=flip_rows, flip_columns=flip_columns)
     write(tmp_path / "scan", images)
     with nothing_said(capfd):
         series = read_series(tmp_path / "scan")
-        drawn = draw(series)
+        annotation = draw(series)
         (path,) = write_annotation(
-            drawn, series, tmp_path / "contours" / "one.dcm", source_images=images
+            annotation, series, tmp_path / "contours" / "one.dcm", source_images=images
         )
-        assert_same(read_annotation(path, series), drawn)
-        assert_same(read_annotation(path.parent, series), drawn)
+        assert_same(read_annotation(path, series), annotation)
+        assert_same(read_annotation(path.parent, series), annotation)
 
 
 def test_contours_lie_on_the_grid_of_the_images_as_stored(tmp_path, truth) -> None:
@@ -72,11 +72,11 @@ def test_contours_lie_on_the_grid_of_the_images_as_stored(tmp_path, truth) -> No
     write(tmp_path / "scan", images)
     series = read_series(tmp_path / "scan")
     (path,) = write_annotation(draw(series), series, tmp_path / "one.dcm", source_images=images)
-    written = pydicom.dcmread(path)
-    assert (written.Rows, written.Columns) == (images[0].Rows, images[0].Columns)
-    assert written.FrameOfReferenceUID == images[0].FrameOfReferenceUID
-    (referenced,) = written.ReferencedSeriesSequence
-    assert referenced.SeriesInstanceUID == images[0].SeriesInstanceUID
+    contours_on_disk = pydicom.dcmread(path)
+    assert (contours_on_disk.Rows, contours_on_disk.Columns) == (images[0].Rows, images[0].Columns)
+    assert contours_on_disk.FrameOfReferenceUID == images[0].FrameOfReferenceUID
+    (reference,) = contours_on_disk.ReferencedSeriesSequence
+    assert reference.SeriesInstanceUID == images[0].SeriesInstanceUID
 
 
 def test_gaps_in_the_numbers_are_kept(tmp_path, truth) -> None:
@@ -84,62 +84,64 @@ def test_gaps_in_the_numbers_are_kept(tmp_path, truth) -> None:
     images = make_series(truth)
     write(tmp_path / "scan", images)
     series = read_series(tmp_path / "scan")
-    drawn = draw(series)
-    vertebrae = drawn.vertebrae.astype(int)
+    annotation = draw(series)
+    vertebrae = annotation.vertebrae.astype(int)
     vertebrae[vertebrae == 1] = 40
-    drawn = Annotation(
-        np.where(drawn.lesions == 2, 7, 0), vertebrae, {2: "L2"}, series.series_uid, "R"
+    annotation = Annotation(
+        np.where(annotation.lesions == 2, 7, 0), vertebrae, {2: "L2"}, series.series_uid, "R"
     )
-    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=images)
-    assert_same(read_annotation(path, series), drawn)
+    (path,) = write_annotation(annotation, series, tmp_path / "one.dcm", source_images=images)
+    assert_same(read_annotation(path, series), annotation)
 
 
-def repaired_noise(images: list[pydicom.FileDataset]) -> None:
+def add_noise(images: list[pydicom.FileDataset]) -> None:
     """Directions that differ in the fourth decimal."""
     for image, error in zip(images, np.linspace(-1e-4, 1e-4, len(images))):
         values = np.array(image.ImageOrientationPatient, dtype=float) + error
         image.ImageOrientationPatient = [f"{v:.9f}" for v in values]
 
 
-def anonymised(images: list[pydicom.FileDataset]) -> None:
+def remove_identity(images: list[pydicom.FileDataset]) -> None:
     """Identity removed, and not only emptied."""
     for image in images:
         for keyword in ("PatientName", "PatientID", "StudyDate", "AccessionNumber", "StudyID"):
             delattr(image, keyword)
 
 
-def no_frame_of_reference(images: list[pydicom.FileDataset]) -> None:
+def remove_frame_of_reference(images: list[pydicom.FileDataset]) -> None:
     """Images that do not say which space they share."""
     for image in images:
         del image.FrameOfReferenceUID
 
 
-@pytest.mark.parametrize("damage", [repaired_noise, anonymised, no_frame_of_reference])
+@pytest.mark.parametrize("damage", [add_noise, remove_identity, remove_frame_of_reference])
 def test_what_can_be_read_can_be_contoured(damage, tmp_path, truth) -> None:
     """A repair that reading makes is made for the contours too; the images stay as they are."""
     images = make_series(truth)
     damage(images)
     paths = write(tmp_path / "scan", images)
-    before = [path.read_bytes() for path in paths]
+    bytes_before = [path.read_bytes() for path in paths]
     series = read_series(tmp_path / "scan")
-    drawn = draw(series)
-    again = source_images(tmp_path / "scan", series.series_uid)
-    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=again)
-    assert_same(read_annotation(path, series), drawn)
-    assert [path.read_bytes() for path in paths] == before
+    annotation = draw(series)
+    images_on_disk = source_images(tmp_path / "scan", series.series_uid)
+    (path,) = write_annotation(
+        annotation, series, tmp_path / "one.dcm", source_images=images_on_disk
+    )
+    assert_same(read_annotation(path, series), annotation)
+    assert [path.read_bytes() for path in paths] == bytes_before
 
 
 def test_a_multi_frame_scan_can_be_contoured(tmp_path, truth) -> None:
     """The same round trip on an enhanced object whose frames run backwards."""
     save(make_enhanced(truth, order=range(8, -1, -1)), tmp_path / "scan" / "one")
     series = read_series(tmp_path / "scan")
-    drawn = draw(series)
+    annotation = draw(series)
     (image,) = source_images(tmp_path / "scan", series.series_uid)
-    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=[image])
-    assert_same(read_annotation(path, series), drawn)
+    (path,) = write_annotation(annotation, series, tmp_path / "one.dcm", source_images=[image])
+    assert_same(read_annotation(path, series), annotation)
 
 
-def written(tmp_path: Path, truth: Truth, **facts: str) -> Path:
+def contours_on_disk(tmp_path: Path, truth: Truth, **facts: str) -> Path:
     """Contours of a scan, on disk."""
     images = make_series(truth, **facts)
     write(tmp_path / "scan-of-contours", images)
@@ -152,7 +154,7 @@ def written(tmp_path: Path, truth: Truth, **facts: str) -> Path:
 
 def test_contours_of_another_scan_are_refused(tmp_path, truth, refused) -> None:
     """Contours are tied to their frame of reference, even on the same grid."""
-    path = written(tmp_path, truth, frame="other")
+    path = contours_on_disk(tmp_path, truth, frame="other")
     write(tmp_path / "scan", make_series(truth))
     with refused("belong to another scan"):
         read_annotation(path, read_series(tmp_path / "scan"))
@@ -172,7 +174,7 @@ GRIDS = {
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())
 def test_contours_on_another_grid_are_refused(grid, tmp_path, truth, refused) -> None:
     """Contours are neither resampled, thinned out, nor cut off at the edge of a smaller scan."""
-    path = written(tmp_path, truth)
+    path = contours_on_disk(tmp_path, truth)
     write(tmp_path / "scan", make_series(make_truth(**grid)))
     with refused("do not lie on the grid of this series"):
         read_annotation(path, read_series(tmp_path / "scan"))
@@ -239,7 +241,7 @@ def test_no_contours_or_too_many_are_refused(tmp_path, truth, refused) -> None:
     series = read_series(tmp_path / "scan")
     with refused("no contour files"):
         read_annotation(tmp_path / "scan", series)
-    path = written(tmp_path, truth)
+    path = contours_on_disk(tmp_path, truth)
     (tmp_path / "both").mkdir()
     for name in "ab":
         (tmp_path / "both" / name).write_bytes(path.read_bytes())
@@ -249,7 +251,7 @@ def test_no_contours_or_too_many_are_refused(tmp_path, truth, refused) -> None:
 
 def test_a_damaged_segmentation_is_one_sentence(tmp_path, truth, refused) -> None:
     """Attributes that are missing end in a sentence, not in the library's words."""
-    path = written(tmp_path, truth)
+    path = contours_on_disk(tmp_path, truth)
     series = read_series(tmp_path / "scan-of-contours")
     for keyword in ("SegmentSequence", "FrameOfReferenceUID", "PerFrameFunctionalGroupsSequence"):
         segmentation = pydicom.dcmread(path)
@@ -280,7 +282,7 @@ def test_the_same_contours_give_the_same_file(tmp_path, truth) -> None:
 
 def test_organs_of_another_program_are_passed_over(tmp_path, truth, refused) -> None:
     """A segment counts as what it is called; a file of organs alone is refused by name."""
-    path = written(tmp_path, truth)
+    path = contours_on_disk(tmp_path, truth)
     series = read_series(tmp_path / "scan-of-contours")
     whole = read_annotation(path, series)
     segmentation = pydicom.dcmread(path)
@@ -299,11 +301,11 @@ def test_organs_of_another_program_are_passed_over(tmp_path, truth, refused) -> 
     rename(3, "vertebrae_L2", "Bone")
     rename(4, "T4", "Bone")
     save(segmentation, tmp_path / "foreign")
-    read = read_annotation(tmp_path / "foreign", series)
+    result = read_annotation(tmp_path / "foreign", series)
     np.testing.assert_array_equal(
-        read.lesions > 0, (whole.lesions == 2) | (whole.vertebrae == 1) & (whole.lesions != 2)
+        result.lesions > 0, (whole.lesions == 2) | (whole.vertebrae == 1) & (whole.lesions != 2)
     )
-    np.testing.assert_array_equal(read.vertebrae > 0, whole.vertebrae > 1)
+    np.testing.assert_array_equal(result.vertebrae > 0, whole.vertebrae > 1)
     for index in range(5):
         rename(index, "liver" if index else "paravertebral muscle", "Vertebral artery")
     save(segmentation, tmp_path / "organs")
@@ -316,20 +318,20 @@ def test_another_library_finds_the_contours_where_they_were_drawn(tmp_path, trut
     images = make_series(truth, transpose=True, flip_columns=True)
     write(tmp_path / "scan", images)
     series = read_series(tmp_path / "scan")
-    drawn = draw(series)
-    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=images)
+    annotation = draw(series)
+    (path,) = write_annotation(annotation, series, tmp_path / "one.dcm", source_images=images)
     segmentation = hd.seg.segread(path)
     for number in segmentation.segment_numbers:
         label = segmentation.get_segment_description(number).segment_label
-        layer = drawn.lesions if label.startswith("Lesion") else drawn.vertebrae
+        layer = annotation.lesions if label.startswith("Lesion") else annotation.vertebrae
         own = {"Lesion 1": 1, "Lesion 2": 2, "L1": 1, "L2": 2, "S1": 3}[label]
         volume = segmentation.get_volume(segment_numbers=[number], combine_segments=True)
-        found = np.argwhere(volume.array) @ volume.affine[:3, :3].T + volume.affine[:3, 3]
-        expected = index_to_mm(series.affine, np.argwhere(layer == own))
-        assert len(found) == len(expected)
-        apart = np.linalg.norm(found[:, None] - expected[None], axis=2)
-        assert apart.min(axis=0).max() < 1e-3
-        assert apart.min(axis=1).max() < 1e-3
+        positions = np.argwhere(volume.array) @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+        true_positions = index_to_mm(series.affine, np.argwhere(layer == own))
+        assert len(positions) == len(true_positions)
+        distances = np.linalg.norm(positions[:, None] - true_positions[None], axis=2)
+        assert distances.min(axis=0).max() < 1e-3
+        assert distances.min(axis=1).max() < 1e-3
 
 
 def test_a_lesion_on_one_slice_alone_comes_back(tmp_path, truth) -> None:
@@ -339,9 +341,9 @@ def test_a_lesion_on_one_slice_alone_comes_back(tmp_path, truth) -> None:
     series = read_series(tmp_path / "scan")
     lesions = np.zeros(series.shape, dtype=np.uint16)
     lesions[8, 31, 20:24] = 1
-    drawn = Annotation(lesions, lesions * 0, {}, series.series_uid)
-    (path,) = write_annotation(drawn, series, tmp_path / "one.dcm", source_images=images)
-    assert_same(read_annotation(path, series), drawn)
+    annotation = Annotation(lesions, lesions * 0, {}, series.series_uid)
+    (path,) = write_annotation(annotation, series, tmp_path / "one.dcm", source_images=images)
+    assert_same(read_annotation(path, series), annotation)
 
 
 Segments = dict[str, npt.NDArray[np.generic]]
@@ -356,11 +358,11 @@ def other_program(
     fractional: bool = False,
 ) -> Path:
     """Contours as another program writes them: a mask for each label, as the images lie."""
-    described = []
+    descriptions = []
     for number, label in enumerate(segments, 1):
         lesion = "esion" in label
         kind = "MorphologicallyAbnormalStructure" if lesion else "AnatomicalStructure"
-        described.append(
+        descriptions.append(
             hd.seg.SegmentDescription(
                 segment_number=number,
                 segment_label=label,
@@ -369,11 +371,11 @@ def other_program(
                 algorithm_type="MANUAL",
             )
         )
-    made = hd.seg.Segmentation(
+    segmentation = hd.seg.Segmentation(
         source_images=images,
         pixel_array=np.stack(list(segments.values()), axis=-1),
         segmentation_type="FRACTIONAL" if fractional else "BINARY",
-        segment_descriptions=described,
+        segment_descriptions=descriptions,
         series_instance_uid=hd.UID(),
         series_number=1,
         sop_instance_uid=hd.UID(),
@@ -385,7 +387,7 @@ def other_program(
         content_creator_name=reader,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    made.save_as(path)
+    segmentation.save_as(path)
     return path
 
 
@@ -402,11 +404,11 @@ def test_a_lesion_takes_nothing_from_its_vertebra(tmp_path, truth) -> None:
     write(tmp_path / "scan", images)
     vertebra, lesion = block(slice(4, 12), slice(5, 15)), block(slice(6, 9), slice(7, 10))
     path = other_program(images, {"L3": vertebra, "Lesion 4": lesion}, tmp_path / "one.dcm")
-    read = read_annotation(path, read_series(tmp_path / "scan"))
-    np.testing.assert_array_equal(read.vertebrae, vertebra)
-    np.testing.assert_array_equal(read.lesions, 4 * lesion)
-    assert dict(read.levels) == {1: "L3"}
-    assert read.warnings == ()
+    result = read_annotation(path, read_series(tmp_path / "scan"))
+    np.testing.assert_array_equal(result.vertebrae, vertebra)
+    np.testing.assert_array_equal(result.lesions, 4 * lesion)
+    assert dict(result.levels) == {1: "L3"}
+    assert result.warnings == ()
 
 
 @pytest.mark.parametrize("order", [("Lesion 1", "Lesion 2"), ("Lesion 2", "Lesion 1")])
@@ -419,10 +421,10 @@ def test_the_smaller_of_two_lesions_keeps_what_they_share(order, tmp_path, truth
         "Lesion 2": block(slice(6, 9), slice(7, 11)),
     }
     path = other_program(images, {name: masks[name] for name in order}, tmp_path / "one.dcm")
-    read = read_annotation(path, read_series(tmp_path / "scan"))
-    np.testing.assert_array_equal(read.lesions == 2, masks["Lesion 2"] > 0)
-    np.testing.assert_array_equal(read.lesions > 0, masks["Lesion 1"] > 0)
-    (warning,) = read.warnings
+    result = read_annotation(path, read_series(tmp_path / "scan"))
+    np.testing.assert_array_equal(result.lesions == 2, masks["Lesion 2"] > 0)
+    np.testing.assert_array_equal(result.lesions > 0, masks["Lesion 1"] > 0)
+    (warning,) = result.warnings
     assert warning == (
         f"The segments {order[0]} and {order[1]} in one.dcm overlap in 12 pixels, which went to "
         "the smallest segment there, Lesion 2."
@@ -436,20 +438,20 @@ def test_a_segment_of_which_nothing_is_left_is_named(tmp_path, truth) -> None:
     series = read_series(tmp_path / "scan")
     one, two = block(slice(4, 8), slice(5, 10)), block(slice(7, 10), slice(5, 10))
     masks = {"T1": one, "T2": one.copy(), "T3": two}
-    read = read_annotation(other_program(images, masks, tmp_path / "one.dcm"), series)
-    np.testing.assert_array_equal(read.vertebrae == 3, two > 0)
-    np.testing.assert_array_equal(read.vertebrae == 1, (one > 0) & (two == 0))
-    assert [warning.split(" in one.dcm")[0] for warning in read.warnings] == [
+    result = read_annotation(other_program(images, masks, tmp_path / "one.dcm"), series)
+    np.testing.assert_array_equal(result.vertebrae == 3, two > 0)
+    np.testing.assert_array_equal(result.vertebrae == 1, (one > 0) & (two == 0))
+    assert [warning.split(" in one.dcm")[0] for warning in result.warnings] == [
         "The segments T1 and T2", "The segments T1 and T3", "The segments T2 and T3",
         "Nothing is left of the segment T2",
     ]  # fmt: skip
     assert (
         "overlap in 20 pixels, which went to the smallest segment there, T1 or T3."
-        in (read.warnings[0])
+        in (result.warnings[0])
     )
     many = {f"T{n}": one.copy() for n in range(1, 6)}
-    read = read_annotation(other_program(images, many, tmp_path / "two.dcm"), series)
-    assert "In two.dcm 5 more pairs of segments overlap." in read.warnings
+    result = read_annotation(other_program(images, many, tmp_path / "two.dcm"), series)
+    assert "In two.dcm 5 more pairs of segments overlap." in result.warnings
 
 
 def test_fractions_count_from_a_half(tmp_path, truth) -> None:
@@ -459,8 +461,8 @@ def test_fractions_count_from_a_half(tmp_path, truth) -> None:
     fractions = np.zeros((9, 32, 24), dtype=np.float32)
     fractions[4, 6, 5:10] = 0.1, 0.45, 0.55, 0.9, 1.0
     path = other_program(images, {"Lesion 1": fractions}, tmp_path / "one.dcm", fractional=True)
-    read = read_annotation(path, read_series(tmp_path / "scan"))
-    assert np.argwhere(read.lesions).tolist() == [[4, 6, 7], [4, 6, 8], [4, 6, 9]]
+    result = read_annotation(path, read_series(tmp_path / "scan"))
+    assert np.argwhere(result.lesions).tolist() == [[4, 6, 7], [4, 6, 8], [4, 6, 9]]
 
 
 def test_no_segment_takes_the_number_of_another(tmp_path, truth) -> None:
@@ -472,8 +474,8 @@ def test_no_segment_takes_the_number_of_another(tmp_path, truth) -> None:
         for row, name in enumerate(["a lesion", "Lesion 1", "Lesion 65535", "lesion b"])
     }
     path = other_program(images, masks, tmp_path / "one.dcm")
-    read = read_annotation(path, read_series(tmp_path / "scan"))
-    assert read.lesions[4, :4, 4].tolist() == [2, 1, 65535, 3]
+    result = read_annotation(path, read_series(tmp_path / "scan"))
+    assert result.lesions[4, :4, 4].tolist() == [2, 1, 65535, 3]
 
 
 def test_the_contours_of_several_readers_come_one_by_one(tmp_path, truth) -> None:
@@ -481,28 +483,30 @@ def test_the_contours_of_several_readers_come_one_by_one(tmp_path, truth) -> Non
     images = make_series(truth)
     write(tmp_path / "all" / "scan", images)
     series = read_series(tmp_path / "all" / "scan")
-    drawn = draw(series)
-    for name, reader, when in (
+    annotation = draw(series)
+    for name, reader, date in (
         ("1.dcm", "Zoe", "20240101"), ("2.dcm", "Ann", "20240301"), ("3.dcm", "", "20240101"),
         ("4.dcm", "Ann", "20240201"),
     ):  # fmt: skip
-        by = Annotation(drawn.lesions, drawn.vertebrae, drawn.levels, series.series_uid, reader)
-        write_annotation(by, series, tmp_path / "all" / name, source_images=images, when=when)
+        by = Annotation(
+            annotation.lesions, annotation.vertebrae, annotation.levels, series.series_uid, reader
+        )
+        write_annotation(by, series, tmp_path / "all" / name, source_images=images, when=date)
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for path in (tmp_path / "all").glob("*.dcm"):
             archive.write(path, path.name)
-    for place in (tmp_path / "all", tmp_path / "all.zip"):
-        assert len(DicomSegFormat().find_files(place)) == 4
-        read = read_annotations(place, series)
-        assert [(a.reader, a.created) for a in read] == [
+    for path in (tmp_path / "all", tmp_path / "all.zip"):
+        assert len(DicomSegFormat().find_files(path)) == 4
+        result = read_annotations(path, series)
+        assert [(a.reader, a.created) for a in result] == [
             ("", "20240101T000000"), ("Ann", "20240201T000000"), ("Ann", "20240301T000000"),
             ("Zoe", "20240101T000000"),
         ]  # fmt: skip
-        for annotation in read:
-            np.testing.assert_array_equal(annotation.lesions, drawn.lesions)
+        for annotation in result:
+            np.testing.assert_array_equal(annotation.lesions, annotation.lesions)
             assert annotation.warnings == ()
-    (alone,) = read_annotations(tmp_path / "all" / "1.dcm", series)
-    assert alone.reader == "Zoe"
+    (single,) = read_annotations(tmp_path / "all" / "1.dcm", series)
+    assert single.reader == "Zoe"
 
 
 def test_contours_without_a_date_have_none(tmp_path, truth) -> None:
@@ -525,33 +529,33 @@ def test_contours_of_other_scans_beside_those_of_this_one_are_passed_over(tmp_pa
     other = make_series(truth, name="b", frame="other")
     other_program(other, masks, tmp_path / "all" / "other.dcm", reader="Other")
     other_program(images, masks, tmp_path / "all" / "own.dcm", reader="Own")
-    (read,) = read_annotations(tmp_path / "all", series)
-    assert (read.reader, read.warnings) == ("Own", ())
-    shifted = make_series(make_truth(origin=(-18.25, -40.15, 77.125)), name="c")
-    other_program(shifted, masks, tmp_path / "all" / "shifted.dcm")
+    (result,) = read_annotations(tmp_path / "all", series)
+    assert (result.reader, result.warnings) == ("Own", ())
+    shifted_images = make_series(make_truth(origin=(-18.25, -40.15, 77.125)), name="c")
+    other_program(shifted_images, masks, tmp_path / "all" / "shifted.dcm")
     other_program(images, {"liver": masks["L3"]}, tmp_path / "all" / "unknown.dcm")
     organs = pydicom.dcmread(tmp_path / "all" / "unknown.dcm")
     organs.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeMeaning = "Liver"
     save(organs, tmp_path / "all" / "unknown.dcm")
-    (read,) = read_annotations(tmp_path / "all", series)
-    (warning,) = read.warnings
+    (result,) = read_annotations(tmp_path / "all", series)
+    (warning,) = result.warnings
     assert "2 could not be used and were passed over: the contours in shifted.dcm do not" in warning
     assert warning.endswith(" and so on.")
 
 
 def test_contours_of_a_series_with_the_same_grid(tmp_path, truth) -> None:
     """A T1 beside its STIR: its contours are taken where there are no others, and it is said."""
-    images, beside = make_series(truth), make_series(truth, name="t1")
+    images, t1_images = make_series(truth), make_series(truth, name="t1")
     write(tmp_path / "scan", images)
     series = read_series(tmp_path / "scan")
     masks = {"L3": block(slice(4, 9), slice(5, 9))}
-    other_program(beside, masks, tmp_path / "all" / "t1.dcm", reader="A")
-    (read,) = read_annotations(tmp_path / "all", series)
-    assert "t1.dcm were drawn on another series, which has the same grid" in read.warnings[0]
-    np.testing.assert_array_equal(read.vertebrae, masks["L3"])
+    other_program(t1_images, masks, tmp_path / "all" / "t1.dcm", reader="A")
+    (result,) = read_annotations(tmp_path / "all", series)
+    assert "t1.dcm were drawn on another series, which has the same grid" in result.warnings[0]
+    np.testing.assert_array_equal(result.vertebrae, masks["L3"])
     other_program(images, masks, tmp_path / "all" / "stir.dcm", reader="B")
-    (read,) = read_annotations(tmp_path / "all", series)
-    assert (read.reader, read.warnings) == ("B", ())
+    (result,) = read_annotations(tmp_path / "all", series)
+    assert (result.reader, result.warnings) == ("B", ())
 
 
 def test_if_nothing_fits_the_reasons_are_given(tmp_path, truth, refused) -> None:
@@ -561,8 +565,8 @@ def test_if_nothing_fits_the_reasons_are_given(tmp_path, truth, refused) -> None
     with refused("no contour files"):
         read_annotations(tmp_path / "scan", series)
     masks = {"L3": block(slice(4, 9), slice(5, 9))}
-    shifted = make_series(make_truth(origin=(-18.25, -40.15, 77.125)))
-    other_program(shifted, masks, tmp_path / "all" / "a.dcm")
+    shifted_images = make_series(make_truth(origin=(-18.25, -40.15, 77.125)))
+    other_program(shifted_images, masks, tmp_path / "all" / "a.dcm")
     with refused("in a.dcm do not lie on the grid of this series .they are shifted by 0.35 mm"):
         read_annotations(tmp_path / "all", series)
     other = make_series(truth, frame="other")

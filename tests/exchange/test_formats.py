@@ -19,9 +19,9 @@ def test_what_is_written_comes_back(form, series, images, annotation, tmp_path) 
     folder = tmp_path / "new" / "deep"
     paths = export(annotation, series, folder, "case 1", form, images)
     assert sorted(folder.iterdir()) == sorted(paths)
-    (read,) = read_annotations(folder, series)
-    assert_same(read, annotation)
-    assert read.warnings == ()
+    (result,) = read_annotations(folder, series)
+    assert_same(result, annotation)
+    assert result.warnings == ()
     first = [p.read_bytes() for p in paths]
     if form != "seg":  # which has an identifier of its own each time
         export(annotation, series, folder, "case 1", form)
@@ -34,14 +34,14 @@ def test_formats_that_lie_together_are_refused(
     """The same contours may be there twice."""
     export(annotation, series, tmp_path, "a", "nifti")
     for form in ("tiff", "seg"):
-        written = export(annotation, series, tmp_path, "a", form, images)
+        paths = export(annotation, series, tmp_path, "a", form, images)
         with refused("in several formats"):
             read_annotations(tmp_path, series)
-        for path in written:
+        for path in paths:
             path.unlink()
     write(tmp_path / "scan", images)
-    (read,) = read_annotations(tmp_path, series)
-    assert_same(read, annotation)
+    (result,) = read_annotations(tmp_path, series)
+    assert_same(result, annotation)
 
 
 def test_several_readers_of_dicom_come_through(series, images, annotation, tmp_path) -> None:
@@ -55,9 +55,9 @@ def test_several_readers_of_dicom_come_through(series, images, annotation, tmp_p
 
 def test_missing_and_empty_places_are_one_sentence(series, tmp_path, refused) -> None:
     """Nothing there, an empty folder, and a folder with a name like a file."""
-    for place in (tmp_path / "none.nii.gz", tmp_path / "none", tmp_path):
+    for path in (tmp_path / "none.nii.gz", tmp_path / "none", tmp_path):
         with refused("."):
-            read_annotations(place, series)
+            read_annotations(path, series)
     (tmp_path / "lesions.nii").mkdir()
     with refused("."):
         read_annotations(tmp_path / "lesions.nii", series)

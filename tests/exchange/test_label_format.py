@@ -37,9 +37,9 @@ def test_contours_of_another_series_need_the_same_grid(
     """Then they are taken with a warning; on part of the grid they are not."""
     other = replace(series, series_uid="1.2.3")
     path = export(replace(annotation, series_uid=""), other, tmp_path, "a", form)[0]
-    (read,) = read_annotations(path, series)
-    np.testing.assert_array_equal(read.lesions, annotation.lesions)
-    assert "were drawn on another series, which has the same grid" in read.warnings[0]
+    (result,) = read_annotations(path, series)
+    np.testing.assert_array_equal(result.lesions, annotation.lesions)
+    assert "were drawn on another series, which has the same grid" in result.warnings[0]
     part = SagittalSeries(series.voxels[:, :20], series.affine, series_uid="1.2.4")
     one = np.zeros(part.shape, np.uint16)
     one[4, 4, 4] = 1
@@ -58,35 +58,35 @@ def test_a_folder_of_many_cases_gives_those_of_this_series(
     ):  # fmt: skip
         by = replace(annotation, reader=reader)
         export(by, replace(series, series_uid=uid), tmp_path / "x", stem, form)
-    read = read_annotations(tmp_path, series)
-    assert [(a.reader, a.warnings) for a in read] == [("Ann", ()), ("Zoe", ())]
-    for part in read:
+    result = read_annotations(tmp_path, series)
+    assert [(a.reader, a.warnings) for a in result] == [("Ann", ()), ("Zoe", ())]
+    for part in result:
         assert_same(part, replace(annotation, reader=part.reader))
 
 
 def test_what_does_not_fit_in_a_folder_is_named(series, annotation, tmp_path, refused) -> None:
     """Passed over beside what fits; alone, the reason is the error."""
-    off = make_truth(origin=(0, 0, 0.1)).affine
-    save_nifti(annotation.lesions, off, tmp_path / "off_lesions.nii.gz")
-    save_nifti(annotation.vertebrae, off, tmp_path / "off_vertebrae.nii.gz")
+    shifted_affine = make_truth(origin=(0, 0, 0.1)).affine
+    save_nifti(annotation.lesions, shifted_affine, tmp_path / "off_lesions.nii.gz")
+    save_nifti(annotation.vertebrae, shifted_affine, tmp_path / "off_vertebrae.nii.gz")
     with refused("off_lesions.nii.gz do not lie on the grid"):
         read_annotations(tmp_path, series)
     save_nifti(annotation.lesions, series.affine, tmp_path / "fits_lesions.nii.gz")
     save_nifti(annotation.lesions, series.affine, tmp_path / "stir.nii.gz")
-    (read,) = read_annotations(tmp_path, series)
-    np.testing.assert_array_equal(read.lesions, annotation.lesions)
-    (warning,) = read.warnings
+    (result,) = read_annotations(tmp_path, series)
+    np.testing.assert_array_equal(result.lesions, annotation.lesions)
+    (warning,) = result.warnings
     assert "2 could not be used and were passed over: stir.nii.gz tells neither" in warning
 
 
 def test_a_file_of_unknown_kind_asks_for_it(series, annotation, tmp_path, refused) -> None:
     """Also in a folder; with the kind given it is read."""
     path = save_nifti(annotation.vertebrae, series.affine, tmp_path / "x.nii.gz")
-    for place in (path, tmp_path):
+    for file_or_folder in (path, tmp_path):
         with refused("x.nii.gz does not tell whether it holds lesions or vertebrae"):
-            read_annotations(place, series)
-        (read,) = read_annotations(place, series, "vertebrae")
-        np.testing.assert_array_equal(read.vertebrae, annotation.vertebrae)
+            read_annotations(file_or_folder, series)
+        (result,) = read_annotations(file_or_folder, series, "vertebrae")
+        np.testing.assert_array_equal(result.vertebrae, annotation.vertebrae)
     save_nifti(annotation.vertebrae, series.affine, tmp_path / "y.nii.gz")
     with refused("x.nii.gz does not tell"):
         read_annotations(tmp_path, series)
@@ -156,12 +156,12 @@ def test_an_uncompressed_file_that_was_cut_off_is_one_sentence(
         path = tmp_path / "lesions.tif"
         tifffile.imwrite(path, annotation.lesions, imagej=imagej)
         data = path.read_bytes()
-        for left in np.linspace(0, len(data), 60, endpoint=False).astype(int).tolist():
-            path.write_bytes(data[:left])
+        for length in np.linspace(0, len(data), 60, endpoint=False).astype(int).tolist():
+            path.write_bytes(data[:length])
             try:
-                (read,) = read_annotations(path, series)
+                (result,) = read_annotations(path, series)
             except SpinemetError:
                 continue
             # All pixels are there, and what is gone tells nothing.
-            np.testing.assert_array_equal(read.lesions, annotation.lesions)
-            assert left > len(data) - 2000
+            np.testing.assert_array_equal(result.lesions, annotation.lesions)
+            assert length > len(data) - 2000

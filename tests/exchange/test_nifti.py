@@ -28,8 +28,8 @@ def test_names_of_an_earlier_export_do_not_stay(series, annotation, tmp_path) ->
     """Vertebrae without names are not given those of other vertebrae."""
     NIFTI.write_files(annotation, series, tmp_path, "a")
     NIFTI.write_files(replace(annotation, levels={}), series, tmp_path, "a")
-    read = read_annotation(tmp_path, series)
-    assert_same(read, replace(annotation, levels={}))
+    result = read_annotation(tmp_path, series)
+    assert_same(result, replace(annotation, levels={}))
 
 
 def test_simpleitk_finds_each_label_where_it_was_drawn(series, annotation, tmp_path) -> None:
@@ -40,16 +40,16 @@ def test_simpleitk_finds_each_label_where_it_was_drawn(series, annotation, tmp_p
         strict=False,
     ):
         image = sitk.ReadImage(str(path))
-        stored = sitk.GetArrayFromImage(image)
+        saved_image = sitk.GetArrayFromImage(image)
         index = np.argwhere(layer)
-        expected = index_to_mm(series.affine, index)
-        for (k, r, c), place in zip(index.tolist(), expected, strict=True):
-            found = image.TransformPhysicalPointToContinuousIndex(place.tolist())
-            nearest = np.rint(found).astype(int)
-            back = image.TransformIndexToPhysicalPoint(nearest.tolist())
-            assert np.abs(np.array(back) - place).max() < 1e-3
-            assert stored[tuple(nearest[::-1])] == layer[k, r, c]
-        assert np.count_nonzero(stored) == len(index)
+        positions = index_to_mm(series.affine, index)
+        for (k, r, c), position in zip(index.tolist(), positions, strict=True):
+            continuous_index = image.TransformPhysicalPointToContinuousIndex(position.tolist())
+            nearest = np.rint(continuous_index).astype(int)
+            round_trip = image.TransformIndexToPhysicalPoint(nearest.tolist())
+            assert np.abs(np.array(round_trip) - position).max() < 1e-3
+            assert saved_image[tuple(nearest[::-1])] == layer[k, r, c]
+        assert np.count_nonzero(saved_image) == len(index)
 
 
 def test_the_nifti_header_says_what_the_standard_asks(series, annotation, tmp_path) -> None:
@@ -76,7 +76,7 @@ def test_axes_not_quite_at_right_angles_are_told_by_the_sform_alone(tmp_path, se
     np.testing.assert_array_equal(read_annotation(path, wide).lesions, labels)
 
 
-def resaved(path: Path, change: Callable[[nib.Nifti1Image], nib.Nifti1Image]) -> Path:
+def resave(path: Path, change: Callable[[nib.Nifti1Image], nib.Nifti1Image]) -> Path:
     """What another program makes of a file."""
     image = change(nib.load(path))
     target = path.parent / "out" / path.name
@@ -95,13 +95,13 @@ TURNS = [
 def test_a_nifti_may_be_stored_in_any_order(series, annotation, tmp_path) -> None:
     """Canonical, permuted or flipped by nibabel, it is the same annotation."""
     paths = NIFTI.write_files(annotation, series, tmp_path, "a")[:2]
-    closest = [resaved(path, nib.as_closest_canonical) for path in paths]
+    closest = [resave(path, nib.as_closest_canonical) for path in paths]
     assert nib.aff2axcodes(nib.load(closest[0]).affine) == ("R", "A", "S")
-    read = read_annotation(closest[0].parent, series)
-    assert_same(read, replace(annotation, levels={}))
+    result = read_annotation(closest[0].parent, series)
+    assert_same(result, replace(annotation, levels={}))
     assert len(TURNS) == 48
     for turn in TURNS:
-        path = resaved(paths[0], lambda image, turn=turn: image.as_reoriented(turn))
+        path = resave(paths[0], lambda image, turn=turn: image.as_reoriented(turn))
         np.testing.assert_array_equal(read_annotation(path, series).lesions, annotation.lesions)
 
 
@@ -125,9 +125,9 @@ def test_two_positions_are_refused(series, annotation, tmp_path, refused) -> Non
     """Where sform and qform differ nobody knows which one was meant."""
     path = save_nifti(annotation.lesions, series.affine, tmp_path / "lesions.nii.gz")
     image = nib.load(path)
-    moved = image.get_qform()
-    moved[0, 3] += 0.02
-    image.set_qform(moved, code=1)
+    moved_qform = image.get_qform()
+    moved_qform[0, 3] += 0.02
+    image.set_qform(moved_qform, code=1)
     nib.save(image, path)
     with refused(r"tells two positions that differ by 0\.02 mm"):
         read_annotation(path, series)
@@ -147,14 +147,14 @@ def test_the_rounding_of_a_quaternion_is_no_second_position(tmp_path) -> None:
         nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(("L", "P", "S"))
     )
     image = image.as_reoriented(change)
-    for put in (image.set_sform, image.set_qform):
-        put(image.affine.copy(), code=1)
+    for set_form in (image.set_sform, image.set_qform):
+        set_form(image.affine.copy(), code=1)
     nib.save(image, tmp_path / "lesions.nii.gz")
-    stored = nib.load(tmp_path / "lesions.nii.gz")
-    corner = (*(n - 1 for n in stored.shape), 1)
-    assert np.linalg.norm((stored.get_sform() - stored.get_qform()) @ corner) > 0.01
-    read = read_annotation(tmp_path / "lesions.nii.gz", wide)
-    np.testing.assert_array_equal(read.lesions, labels)
+    saved_image = nib.load(tmp_path / "lesions.nii.gz")
+    corner = (*(n - 1 for n in saved_image.shape), 1)
+    assert np.linalg.norm((saved_image.get_sform() - saved_image.get_qform()) @ corner) > 0.01
+    result = read_annotation(tmp_path / "lesions.nii.gz", wide)
+    np.testing.assert_array_equal(result.lesions, labels)
 
 
 @pytest.mark.parametrize(("grid", "words"), OTHER_GRIDS.values(), ids=OTHER_GRIDS.keys())
@@ -174,9 +174,9 @@ def test_a_crop_is_padded_and_what_sticks_out_is_refused(
     crop = series.affine.copy()
     crop[:3, 3] = index_to_mm(series.affine, (2, 3, 4))
     path = save_nifti(annotation.lesions[2:8, 3:20, 4:20], crop, tmp_path / "lesions.nii.gz")
-    read = read_annotation(path, series).lesions
-    np.testing.assert_array_equal(read[2:8, 3:20, 4:20], annotation.lesions[2:8, 3:20, 4:20])
-    assert np.count_nonzero(read) == np.count_nonzero(annotation.lesions[2:8, 3:20, 4:20])
+    result = read_annotation(path, series).lesions
+    np.testing.assert_array_equal(result[2:8, 3:20, 4:20], annotation.lesions[2:8, 3:20, 4:20])
+    assert np.count_nonzero(result) == np.count_nonzero(annotation.lesions[2:8, 3:20, 4:20])
     path = save_nifti(annotation.lesions, crop, tmp_path / "lesions.nii.gz")
     with refused("2 labelled voxels lie outside"):
         read_annotation(path, series)
@@ -216,8 +216,8 @@ def test_a_nifti_with_a_scale_or_of_the_second_version(series, annotation, tmp_p
     image = nib.Nifti2Image(2 * annotation.vertebrae.astype(np.int16), RAS @ series.affine)
     image.header.set_slope_inter(0.5, 0)
     nib.save(image, tmp_path / "vertebrae.nii.gz")
-    read = read_annotation(tmp_path / "vertebrae.nii.gz", series)
-    np.testing.assert_array_equal(read.vertebrae, annotation.vertebrae)
+    result = read_annotation(tmp_path / "vertebrae.nii.gz", series)
+    np.testing.assert_array_equal(result.vertebrae, annotation.vertebrae)
 
 
 def test_several_volumes_are_refused(series, tmp_path, refused) -> None:
@@ -250,9 +250,9 @@ def test_a_flipped_bit_in_the_archive_is_found(series, annotation, tmp_path, ref
     """The checksum at the end is looked at."""
     path = NIFTI.write_files(annotation, series, tmp_path, "a")[0]
     data = bytearray(gzip.decompress(path.read_bytes()))
-    packed = bytearray(gzip.compress(bytes(data)))
-    packed[-6] ^= 1
-    path.write_bytes(packed)
+    archive = bytearray(gzip.compress(bytes(data)))
+    archive[-6] ^= 1
+    path.write_bytes(archive)
     with refused("a_lesions.nii.gz is damaged"):
         read_annotation(path, series)
 

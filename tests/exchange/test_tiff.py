@@ -49,10 +49,12 @@ def test_a_tiff_of_part_of_the_grid_finds_its_place(series, annotation, tmp_path
     affine[:3, 3] = index_to_mm(series.affine, (1, 2, 3))
     part = SagittalSeries(series.voxels[1:8, 2:30, 3:20], affine, series_uid=series.series_uid)
     box = (slice(1, 8), slice(2, 30), slice(3, 20))
-    cropped = Annotation(annotation.lesions[box], annotation.vertebrae[box], {}, series.series_uid)
-    TIFF.write_files(cropped, part, tmp_path, "a")
-    read = read_annotation(tmp_path, series)
-    np.testing.assert_array_equal(read.vertebrae, annotation.vertebrae)
+    part_annotation = Annotation(
+        annotation.lesions[box], annotation.vertebrae[box], {}, series.series_uid
+    )
+    TIFF.write_files(part_annotation, part, tmp_path, "a")
+    result = read_annotation(tmp_path, series)
+    np.testing.assert_array_equal(result.vertebrae, annotation.vertebrae)
 
 
 def test_a_foreign_tiff_is_taken_slice_by_slice_with_a_warning(
@@ -61,9 +63,9 @@ def test_a_foreign_tiff_is_taken_slice_by_slice_with_a_warning(
     """As napari and others write it: no position, so the shape must be that of the series."""
     path = tmp_path / "lesions.tif"
     tifffile.imwrite(path, annotation.lesions.astype(np.int32))
-    read = read_annotation(path, series)
-    np.testing.assert_array_equal(read.lesions, annotation.lesions)
-    (warning,) = read.warnings
+    result = read_annotation(path, series)
+    np.testing.assert_array_equal(result.lesions, annotation.lesions)
+    (warning,) = result.warnings
     assert "lesions.tif tells no position" in warning
     assert "from the patient's right to the left" in warning
     for shape in ((9, 24, 32), (8, 32, 24), (32, 24)):
@@ -128,9 +130,9 @@ def test_the_spacing_of_other_tiffs_must_agree(series, tmp_path, refused) -> Non
 def edited_in_imagej(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
     """ImageJ keeps the text that came with a stack, adds its own, and drops the program's name."""
     with tifffile.TiffFile(path) as stack:
-        data, told = stack.asarray(), stack.imagej_metadata
-    info = f"Title: x\n{told['Info']}\nSaved: today"
-    metadata = {"axes": "ZYX", "spacing": told["spacing"], "unit": "mm", "Info": info}
+        data, metadata = stack.asarray(), stack.imagej_metadata
+    info = f"Title: x\n{metadata['Info']}\nSaved: today"
+    metadata = {"axes": "ZYX", "spacing": metadata["spacing"], "unit": "mm", "Info": info}
     tifffile.imwrite(
         path, change(data), imagej=True, resolution=(1 / 0.7, 1 / 0.9), metadata=metadata,
         software="",
@@ -146,10 +148,10 @@ def test_a_stack_edited_in_imagej_keeps_its_position(series, annotation, tmp_pat
         return data
 
     edited_in_imagej(path, paint)
-    read = read_annotation(path, series)
-    assert read.reader == annotation.reader
-    assert read.lesions[8, 3, 2] == 9
-    assert "saved by another program" in read.warnings[0]
+    result = read_annotation(path, series)
+    assert result.reader == annotation.reader
+    assert result.lesions[8, 3, 2] == 9
+    assert "saved by another program" in result.warnings[0]
     edited_in_imagej(path, lambda data: data[1:])
     with refused("was cropped or turned"):
         read_annotation(path, series)
@@ -158,10 +160,10 @@ def test_a_stack_edited_in_imagej_keeps_its_position(series, annotation, tmp_pat
 def test_a_tiff_says_itself_what_it_holds(series, annotation, tmp_path, refused) -> None:
     """A new name does not make vertebrae of lesions, and nor does the user by mistake."""
     lesions, _ = TIFF.write_files(annotation, series, tmp_path, "a")
-    renamed = lesions.rename(tmp_path / "vertebrae.tif")
-    np.testing.assert_array_equal(read_annotation(renamed, series).lesions, annotation.lesions)
+    new_path = lesions.rename(tmp_path / "vertebrae.tif")
+    np.testing.assert_array_equal(read_annotation(new_path, series).lesions, annotation.lesions)
     with refused("says that it holds lesions, not vertebrae"):
-        read_annotation(renamed, series, kind="vertebrae")
+        read_annotation(new_path, series, kind="vertebrae")
 
 
 def test_pages_that_changed_places_are_found(series, annotation, tmp_path, refused) -> None:

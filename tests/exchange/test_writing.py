@@ -56,8 +56,8 @@ def test_a_full_disk_leaves_the_former_set(
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(writing.os, "fsync", full)
-    changed = replace(annotation, lesions=annotation.vertebrae, vertebrae=annotation.lesions)
+    new_annotation = replace(annotation, lesions=annotation.vertebrae, vertebrae=annotation.lesions)
     word = ("lesions", "vertebrae")[failing - 1]
     with refused(rf"a_{word}\..* cannot be written \(No space left on device\)"):
-        export(changed, series, tmp_path, "a", form)
+        export(new_annotation, series, tmp_path, "a", form)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == former
