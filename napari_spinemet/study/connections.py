@@ -90,12 +90,12 @@ class Readers:
         self, open_connection: Callable[[], sqlite3.Connection], *, is_shared: bool = False
     ) -> None:
         self._open_connection = open_connection
-        self._shared = Reader(open_connection()) if is_shared else None
+        self._shared_reader = Reader(open_connection()) if is_shared else None
         self._idle: list[Reader] = []
-        self._open: set[Reader] = set() if self._shared is None else {self._shared}
+        self._open: set[Reader] = set() if self._shared_reader is None else {self._shared_reader}
         self._lock = threading.Lock()
         self._is_closed = False
-        self._pinned = threading.local()
+        self._snapshots = threading.local()
 
     def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
         """All rows that a query gives.
@@ -111,9 +111,9 @@ class Readers:
         ClosedError
             If the connections were closed.
         """
-        pinned: Reader | None = getattr(self._pinned, "reader", None)
-        if pinned is not None:
-            return pinned.rows(query, values)
+        snapshot_reader: Reader | None = getattr(self._snapshots, "reader", None)
+        if snapshot_reader is not None:
+            return snapshot_reader.rows(query, values)
         with self._lent_reader() as reader:
             return reader.rows(query, values)
 
@@ -121,16 +121,16 @@ class Readers:
     def snapshot(self) -> Iterator[None]:
         """Let all that this thread reads be of one moment."""
         # A copy in memory never changes.
-        if self._shared is not None or getattr(self._pinned, "reader", None) is not None:
+        if self._shared_reader is not None or getattr(self._snapshots, "reader", None) is not None:
             yield
             return
         with self._lent_reader() as reader:
             reader.rows("BEGIN")
-            self._pinned.reader = reader
+            self._snapshots.reader = reader
             try:
                 yield
             finally:
-                self._pinned.reader = None
+                self._snapshots.reader = None
                 reader.end_transaction()
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ class Readers:
 
     @contextmanager
     def _lent_reader(self) -> Iterator[Reader]:
-        reader = self._shared or self._take()
+        reader = self._shared_reader or self._take()
         try:
             yield reader
         finally:
@@ -158,16 +158,22 @@ class Readers:
                 return self._idle.pop()
         # Outside of the lock: others may go on reading while a file is opened.
         reader = Reader(self._open_connection())
+        try:
+            self._add(reader)
+        except ClosedError:
+            reader.close()
+            raise
+        return reader
+
+    def _add(self, reader: Reader) -> None:
         with self._lock:
-            if not self._is_closed:
-                self._open.add(reader)
-                return reader
-        reader.close()
-        raise ClosedError
+            if self._is_closed:
+                raise ClosedError
+            self._open.add(reader)
 
     def _give_back(self, reader: Reader) -> None:
         with self._lock:
-            if self._is_closed or reader is self._shared:
+            if self._is_closed or reader is self._shared_reader:
                 return
             if len(self._idle) < _MAX_IDLE:
                 self._idle.append(reader)

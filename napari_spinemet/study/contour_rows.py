@@ -109,7 +109,7 @@ class ContourRows:
             If there is no such case.
         """
         case_id, shape = self._store.case_id(name)
-        rows = self._store.read(
+        rows = self._store.select(
             "SELECT slice, labels FROM contours WHERE case_id = ? AND reader = ? AND origin = ? "
             "AND layer = ? ORDER BY slice",
             *(case_id, reader, origin, layer),
@@ -131,7 +131,7 @@ class ContourRows:
             If there is no such case.
         """
         case_id, _ = self._store.case_id(name)
-        rows = self._store.read(
+        rows = self._store.select(
             "SELECT DISTINCT reader FROM contours WHERE case_id = ? AND origin = ? ORDER BY reader",
             *(case_id, origin),
         )
@@ -192,7 +192,7 @@ class ContourRows:
             If there is no such case.
         """
         case_id, _ = self._store.case_id(name)
-        rows = self._store.read(
+        rows = self._store.select(
             "SELECT names FROM levels WHERE case_id = ? AND reader = ? AND origin = ?",
             *(case_id, reader, origin),
         )
@@ -201,7 +201,7 @@ class ContourRows:
     @property
     def revision(self) -> int:
         """Number of the last change of any contour in the audit trail; 0 if there is none."""
-        rows = self._store.read(
+        rows = self._store.select(
             "SELECT number FROM audit WHERE action IN ('contour', 'levels') "
             "ORDER BY number DESC LIMIT 1"
         )
@@ -209,7 +209,7 @@ class ContourRows:
 
     def row_hashes(self) -> Iterator[tuple[Row, str]]:
         """The hash of every row that the trail speaks of."""
-        for name, reader, origin, layer, index, blob in self._store.read(
+        for name, reader, origin, layer, index, blob in self._store.select(
             "SELECT name, reader, origin, layer, slice, labels FROM contours "
             "JOIN cases ON cases.id = case_id"
         ):
@@ -217,7 +217,7 @@ class ContourRows:
                 ("contour", subject_of(_subject(name, reader, origin, layer, index))),
                 digest(blob),
             )
-        for name, reader, origin, names in self._store.read(
+        for name, reader, origin, names in self._store.select(
             "SELECT name, reader, origin, names FROM levels JOIN cases ON cases.id = case_id"
         ):
             subject = subject_of({"case": name, "reader": reader, "origin": origin})

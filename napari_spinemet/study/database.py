@@ -78,11 +78,11 @@ class StudyDatabase(Store):
 
     def cases(self) -> list[CaseRecord]:
         """All cases, by name."""
-        return [_record(row) for row in self.read(f"{_CASES} ORDER BY name")]
+        return [_record(row) for row in self.select(f"{_CASES} ORDER BY name")]
 
     def case(self, name: str) -> CaseRecord | None:
         """One case, if it was entered."""
-        rows = self.read(f"{_CASES} WHERE name = ?", name)
+        rows = self.select(f"{_CASES} WHERE name = ?", name)
         return _record(rows[0]) if rows else None
 
     def add_case(self, case: CaseRecord, who: str = "") -> None:
@@ -101,7 +101,7 @@ class StudyDatabase(Store):
             If the name is taken, or nothing can be saved.
         """
         with self.writing(who) as change:
-            if self.read("SELECT 1 FROM cases WHERE name = ?", case.name):
+            if self.select("SELECT 1 FROM cases WHERE name = ?", case.name):
                 raise SpinemetError(f"There is a case {case.name} already; choose another name.")
             change.execute(
                 "INSERT INTO cases (name, series_uid, place, copied, content, slices, rows, "
@@ -169,7 +169,7 @@ class StudyDatabase(Store):
         """
         # Trail and rows of one moment: a stroke between the two reads would look like tampering.
         with self.snapshot():
-            reports = [report for (report,) in self.read("PRAGMA integrity_check")]
+            reports = [report for (report,) in self.select("PRAGMA integrity_check")]
             trail = self.audit()
             row_hashes = (
                 dict(self._row_hashes())

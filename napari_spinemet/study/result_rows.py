@@ -128,7 +128,7 @@ class ResultRows:
 
     def models(self) -> dict[str, tuple[str, str]]:
         """(name, card as JSON) of each model by its identity."""
-        rows = self._store.read("SELECT identity, name, card FROM models ORDER BY name, identity")
+        rows = self._store.select("SELECT identity, name, card FROM models ORDER BY name, identity")
         return {identity: (name, card) for identity, name, card in rows}
 
     def set_default_model(self, identity: str, *, who: str = "") -> None:
@@ -157,11 +157,11 @@ class ResultRows:
     @property
     def default_model(self) -> str:
         """Identity of the model that detection begins with; empty where none was chosen."""
-        rows = self._store.read("SELECT model FROM default_model")
+        rows = self._store.select("SELECT model FROM default_model")
         return str(rows[0][0]) if rows else ""
 
     def _refuse_unknown_model(self, identity: str) -> None:
-        if not self._store.read("SELECT 1 FROM models WHERE identity = ?", identity):
+        if not self._store.select("SELECT 1 FROM models WHERE identity = ?", identity):
             raise SpinemetError(f"The study does not know the model {identity}; add it first.")
 
     def save_run(
@@ -220,7 +220,7 @@ class ResultRows:
         case_id, _ = self._store.case_id(case)
         return [
             RunRecord(number, case, model, json.loads(settings), seconds, by, at)
-            for number, model, settings, seconds, by, at in self._store.read(
+            for number, model, settings, seconds, by, at in self._store.select(
                 "SELECT id, model, settings, seconds, run_by, run_at FROM runs "
                 "WHERE case_id = ? ORDER BY id",
                 case_id,
@@ -235,7 +235,7 @@ class ResultRows:
         ]
 
     def _detection_rows(self, run: int) -> list[tuple[Any, ...]]:
-        return self._store.read(
+        return self._store.select(
             "SELECT number, finding, slice, area_cm2, peak, mean, x_mm, y_mm, z_mm "
             "FROM detections WHERE run_id = ? ORDER BY number",
             run,
@@ -304,7 +304,7 @@ class ResultRows:
         case_id, _ = self._store.case_id(case)
         return [
             VerdictRecord(verdict, (x, y, z), whose, by, at, run)
-            for run, whose, verdict, x, y, z, by, at in self._store.read(
+            for run, whose, verdict, x, y, z, by, at in self._store.select(
                 "SELECT run_id, reader, verdict, x_mm, y_mm, z_mm, given_by, given_at "
                 "FROM verdicts WHERE case_id = ? AND reader = ? ORDER BY id",
                 *(case_id, reader),
@@ -317,12 +317,12 @@ class ResultRows:
             yield ("model", subject_of({"model": identity})), _model_digest(name, card)
         if self.default_model:
             yield ("default model", subject_of({})), digest(self.default_model)
-        for number, case, model, settings in self._store.read(
+        for number, case, model, settings in self._store.select(
             "SELECT runs.id, name, model, settings FROM runs JOIN cases ON cases.id = case_id"
         ):
             content = _run_digest(model, settings, self._detection_rows(number))
             yield ("run", subject_of({"case": case, "run": number})), content
-        for number, case, *facts in self._store.read(
+        for number, case, *facts in self._store.select(
             "SELECT verdicts.id, name, run_id, reader, verdict, x_mm, y_mm, z_mm "
             "FROM verdicts JOIN cases ON cases.id = case_id"
         ):

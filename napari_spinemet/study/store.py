@@ -167,7 +167,7 @@ class Store:
         """Whether this thread is the one that has a transaction."""
         return self._writing_thread == threading.get_ident()
 
-    def read(self, query: str, *values: Any) -> list[Any]:
+    def select(self, query: str, *values: Any) -> list[Any]:
         """Rows that a query gives: as committed last, or with what this thread is changing.
 
         Parameters
@@ -240,17 +240,17 @@ class Store:
     @property
     def revision(self) -> int:
         """Number of the last change."""
-        return int(self.read("SELECT COALESCE(MAX(number), 0) FROM audit")[0][0])
+        return int(self.select("SELECT COALESCE(MAX(number), 0) FROM audit")[0][0])
 
     @property
     def trail_end(self) -> str:
         """Number and hash of the last entry of the audit trail; empty without any."""
-        rows = self.read("SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1")
+        rows = self.select("SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1")
         return f"{rows[0][0]} entries, the last with the hash {rows[0][1]}" if rows else ""
 
     def audit(self) -> list[AuditEntry]:
         """The audit trail, oldest first."""
-        return [AuditEntry(*row) for row in self.read("SELECT * FROM audit ORDER BY number")]
+        return [AuditEntry(*row) for row in self.select("SELECT * FROM audit ORDER BY number")]
 
     def case_id(self, name: str) -> tuple[int, tuple[int, int]]:
         """Key of a case, and the (rows, columns) of its slices.
@@ -260,7 +260,7 @@ class Store:
         SpinemetError
             If there is no such case.
         """
-        rows = self.read("SELECT id, rows, columns FROM cases WHERE name = ?", name)
+        rows = self.select("SELECT id, rows, columns FROM cases WHERE name = ?", name)
         if not rows:
             raise SpinemetError(f"The study {self.path.parent} has no case {name}.")
         return rows[0][0], (rows[0][1], rows[0][2])

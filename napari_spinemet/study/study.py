@@ -170,20 +170,20 @@ class Study:
                 f"There are no cases in {self.path}; choose a folder that holds one folder a "
                 "case, each with a folder 'scan'."
             )
-        contoured = [case for case, state in self.states() if state.has_contours]
-        if not contoured:
+        cases_with_contours = [case for case, state in self.states() if state.has_contours]
+        if not cases_with_contours:
             raise SpinemetError(
                 f"None of the {len(cases)} cases in {self.path} has contours; draw some first."
             )
         if names is not None:
-            without_contours = set(names) - {case.name for case in contoured}
+            without_contours = set(names) - {case.name for case in cases_with_contours}
             if without_contours:
                 raise SpinemetError(
                     f"There are no contours of {', '.join(sorted(without_contours))} in "
                     f"{self.path}; draw them first, or leave them out."
                 )
-            contoured = [case for case in contoured if case.name in names]
-        for case in contoured:
+            cases_with_contours = [case for case in cases_with_contours if case.name in names]
+        for case in cases_with_contours:
             series = case.series()
             yield case, series, case.annotation(series)
 
@@ -232,9 +232,7 @@ class Study:
 
     def _refer(self, case: Case, source: Path, series: SagittalSeries) -> None:
         if case.database is None or not case.database.writable:
-            raise SpinemetError(
-                f"The scan cannot be added to {self.path}. {self.read_only_reason}"
-            )
+            raise SpinemetError(f"The scan cannot be added to {self.path}. {self.read_only_reason}")
         location = source.resolve()
         case.database.add_case(
             CaseRecord(

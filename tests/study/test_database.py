@@ -24,7 +24,12 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Detection, Finding
 from napari_spinemet.study import schema, store
 from napari_spinemet.study.contour_rows import NETWORK, ContourRows
-from napari_spinemet.study.database import CONTOURS_APPROVED, CaseRecord, StudyDatabase, hash_of_files
+from napari_spinemet.study.database import (
+    CONTOURS_APPROVED,
+    CaseRecord,
+    StudyDatabase,
+    hash_of_files,
+)
 from napari_spinemet.study.store import FILE, Store
 
 CASE = CaseRecord("case-001", "1.2.3", "case-001/scan", True, "abc", (13, 40, 30))
@@ -297,7 +302,7 @@ def test_an_older_file_becomes_a_newer_one(
         schema, "MIGRATIONS", (*first, "ALTER TABLE cases ADD COLUMN ward TEXT DEFAULT 'A';")
     )
     newer = StudyDatabase(folder)
-    assert newer.read("SELECT ward FROM cases") == [("A",)]
+    assert newer.select("SELECT ward FROM cases") == [("A",)]
     assert list(newer.contours.slices("case-001", "lesions")) == [3]
     assert newer.verify() == []
     newer.close()

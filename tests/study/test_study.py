@@ -406,7 +406,11 @@ def test_files_without_a_preamble_become_dicom_files(scan: Path, tmp_path: Path)
         image = pydicom.dcmread(file)
         bare = pydicom.Dataset(image)
         pydicom.dcmwrite(
-            source / file.name, bare, implicit_vr=True, little_endian=True, enforce_file_format=False
+            source / file.name,
+            bare,
+            implicit_vr=True,
+            little_endian=True,
+            enforce_file_format=False,
         )
     series = read_series(source)
     case = Study(tmp_path / "study", create=True).import_scan(source, series)

@@ -21,7 +21,7 @@ from ..contour_rows import LabelArray, PackedSlice, pack_slice
 from ..database import CONTOURS_APPROVED, CONTOURS_DRAWN, CaseRecord, StudyDatabase
 from .scan import CaseScan
 
-_Prepared = TypeVar("_Prepared")
+_Change = TypeVar("_Change")
 
 
 @dataclass(frozen=True)
@@ -223,11 +223,11 @@ class CaseContours(CaseScan):
         series: SagittalSeries,
         reader: str,
     ) -> ContourChange:
-        packed = {
+        packed_slices = {
             layer: {index: pack_slice(labels) for index, labels in images.items()}
             for layer, images in slices.items()
         }
-        return ContourChange(self._missing_record(series), packed, dict(levels), reader)
+        return ContourChange(self._missing_record(series), packed_slices, dict(levels), reader)
 
     def store_change(self, change: ContourChange) -> None:
         """Store contours that were prepared; on the disk once this returns.
@@ -252,8 +252,8 @@ class CaseContours(CaseScan):
 
 def store_unless_overtaken(
     database: StudyDatabase,
-    prepare: Callable[[], _Prepared],
-    store: Callable[[_Prepared], None],
+    prepare: Callable[[], _Change],
+    store: Callable[[_Change], None],
 ) -> None:
     """Compare outside of a transaction, then store within one.
 
@@ -269,8 +269,8 @@ def store_unless_overtaken(
     """
     while True:
         revision = database.contours.revision
-        prepared = prepare()
+        change = prepare()
         with database.transaction():
             if database.contours.revision == revision:
-                store(prepared)
+                store(change)
                 return
