@@ -1,6 +1,6 @@
 """From a series to findings: likelihood maps, aggregation, component trees, gate, findings."""
 
-from ..imaging.aggregation import aggregate
+from ..imaging import aggregate
 from .components import ComponentForest
 from .engines import likelihood_map
 from .findings import link_findings

@@ -201,8 +201,10 @@ def _spine_of(support: MaskArray, rule: GateRule) -> MaskArray:
     gap = rule.gap_mm
     # Padded, or closing would take away what lies next to the border of the picture.
     tall = np.pad(support, ((gap, gap), (0, 0)))
-    closed = ndimage.binary_closing(tall, np.ones((gap + 1, 1), dtype=bool))[gap : len(tall) - gap]
-    labels, count = ndimage.label(closed, np.ones((3, 3)))
+    without_gaps = ndimage.binary_closing(tall, np.ones((gap + 1, 1), dtype=bool))[
+        gap : len(tall) - gap
+    ]
+    labels, count = ndimage.label(without_gaps, np.ones((3, 3)))
     parts = [support & (labels == n) for n in range(1, count + 1)]
     parts = [p for p in parts if p.any()]
     if not parts:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..imaging import Detection, Finding, LikelihoodMap, OperatingPoint, SagittalSeries
-from ..imaging.aggregation import apply_aggregation
+from ..imaging.likelihood import apply_aggregation
 from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from ..network import SiameseNet
 from .components import ComponentForest

@@ -1,7 +1,7 @@
 """How good detections are: FROC, areas, bootstrap, baselines."""
 
 from .case_tables import CaseTable
-from .compare import FrocComparison, compare_froc
+from .comparison import FrocComparison, compare_froc
 from .curve import FrocCurve
 from .froc import froc, froc_from_detections
 

@@ -42,21 +42,21 @@ class Agreement:
     dice : float
         Of all that either has contoured, whatever its label; not a number where neither has
         contoured anything.
-    matched : tuple of MatchedRegion
+    matches : tuple of MatchedRegion
         Regions that overlap, one with one so that as much as possible is common to them.
     only_one, only_other : tuple of int
         Labels that found no partner.
     """
 
     dice: float
-    matched: tuple[MatchedRegion, ...]
+    matches: tuple[MatchedRegion, ...]
     only_one: tuple[int, ...]
     only_other: tuple[int, ...]
 
     @property
     def distance_mm(self) -> float:
         """Mean distance between the centres of matched regions; not a number without any."""
-        return float(np.mean([m.distance_mm for m in self.matched])) if self.matched else np.nan
+        return float(np.mean([m.distance_mm for m in self.matches])) if self.matches else np.nan
 
 
 def compare_readers(
@@ -95,34 +95,34 @@ def _agreement(
     one: npt.NDArray[np.uint16], other: npt.NDArray[np.uint16], affine: npt.NDArray[np.float64]
 ) -> Agreement:
     either, both = int((one > 0).sum() + (other > 0).sum()), int(((one > 0) & (other > 0)).sum())
-    mine, theirs = _sizes(one), _sizes(other)
-    labels, partners = list(mine), list(theirs)
+    sizes, partner_sizes = _sizes(one), _sizes(other)
+    labels, partners = list(sizes), list(partner_sizes)
     common = np.zeros((len(labels), len(partners)))
     pairs, counts = np.unique(
         np.stack([one, other])[:, (one > 0) & (other > 0)], axis=1, return_counts=True
     )
     for (label, partner), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
         common[labels.index(label), partners.index(partner)] = count
-    matched = []
+    matches = []
     for row, column in zip(*linear_sum_assignment(-common), strict=True):
         if common[row, column]:
             label, partner = labels[row], partners[column]
-            apart = index_to_mm(affine, _centre(one == label)) - index_to_mm(
+            step_mm = index_to_mm(affine, _centre(one == label)) - index_to_mm(
                 affine, _centre(other == partner)
             )
-            matched.append(
+            matches.append(
                 MatchedRegion(
                     label,
                     partner,
-                    2 * float(common[row, column]) / (mine[label] + theirs[partner]),
-                    float(np.linalg.norm(apart)),
+                    2 * float(common[row, column]) / (sizes[label] + partner_sizes[partner]),
+                    float(np.linalg.norm(step_mm)),
                 )
             )
     return Agreement(
         2 * both / either if either else float("nan"),
-        tuple(matched),
-        tuple(sorted(set(labels) - {m.one for m in matched})),
-        tuple(sorted(set(partners) - {m.other for m in matched})),
+        tuple(matches),
+        tuple(sorted(set(labels) - {m.one for m in matches})),
+        tuple(sorted(set(partners) - {m.other for m in matches})),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .compare import FloatArray, rate_table, resampled_curves
+from .comparison.resampled_curves import FloatArray, rate_table, resampled_curves
 from .curve import MEAN, SUM, FrocCurve
 
 BAND_POINTS = 400
@@ -33,19 +33,19 @@ def froc_band(
     n_resamples : int
         Bootstrap resamples of the cases.
     level : float
-        Share of the resamples between the two rates, at each place for itself.
+        Share of the resamples between the two rates, at each number of false positives for itself.
     seed : int
 
     Returns
     -------
     low, high : numpy.ndarray
-        One rate for each place. Resamples without any region are left out. The curve is
+        One rate for each. Resamples without any region are left out. The curve is
         followed at :data:`BAND_POINTS` of its own thresholds.
     """
-    places = np.asarray(false_positives, dtype=float)
+    positions = np.asarray(false_positives, dtype=float)
     count = len(curve.cases)
-    chosen = np.unique(np.linspace(0, max(len(curve.thresholds) - 1, 0), BAND_POINTS).astype(int))
-    table = rate_table(curve, curve.thresholds[chosen], reading)
+    picks = np.unique(np.linspace(0, max(len(curve.thresholds) - 1, 0), BAND_POINTS).astype(int))
+    table = rate_table(curve, curve.thresholds[picks], reading)
     weights = (
         np.random.default_rng(seed)
         .multinomial(count, np.full(count, 1 / count), n_resamples)
@@ -53,8 +53,9 @@ def froc_band(
     )
     weights = weights[weights @ table.has_regions > 0]
     x, y = resampled_curves(table, weights)
-    x[:, -1] = np.maximum(x[:, -2], places.max(initial=0)) + 1
-    rates = np.stack([np.interp(places, *one) for one in zip(x, y, strict=True)])
+    # Beyond its last point a curve goes on level, as far as anyone asks.
+    x[:, -1] = np.maximum(x[:, -2], positions.max(initial=0)) + 1
+    rates = np.stack([np.interp(positions, *points) for points in zip(x, y, strict=True)])
     tails = (50 * (1 - level), 50 * (1 + level))
     low, high = np.percentile(rates, tails, axis=0)
     return low, high
@@ -65,9 +66,16 @@ Bands = dict[str, tuple[FloatArray, FloatArray, FloatArray]]
 
 
 def froc_bands(curve: FrocCurve, limits: tuple[float, float] = (0.5, 5.0)) -> Bands:
-    """The bands of both readings from nothing to a limit of each, mean and sum."""
+    """The bands of both readings from nothing to a limit of each.
+
+    Parameters
+    ----------
+    curve : FrocCurve
+    limits : tuple of float
+        Most false positives a case: mean over slices, and sum over slices.
+    """
     bands = {}
     for reading, limit in zip((MEAN, SUM), limits, strict=True):
-        places = np.linspace(0, limit, 101)
-        bands[reading] = (places, *froc_band(curve, places, reading=reading))
+        positions = np.linspace(0, limit, 101)
+        bands[reading] = (positions, *froc_band(curve, positions, reading=reading))
     return bands

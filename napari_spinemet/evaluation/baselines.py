@@ -24,7 +24,14 @@ def intensity_map(series: SagittalSeries) -> LikelihoodMap:
 
 
 def blob_map(series: SagittalSeries, annotation: Annotation) -> LikelihoodMap:
-    """Bright-blob response (scale-normalised Laplacian) inside the annotated vertebrae."""
+    """Bright-blob response (scale-normalised Laplacian) inside the annotated vertebrae.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    annotation : Annotation
+        Its contours, on its grid; without a vertebra the map is 0.
+    """
     image = resample_image(series.voxels, series.spacing_mm[1:], 1.0)
     response = np.stack(
         [
@@ -40,18 +47,17 @@ def blob_map(series: SagittalSeries, annotation: Annotation) -> LikelihoodMap:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    ordered = np.sort(values, axis=None)
-    return (
-        (np.searchsorted(ordered, values) / max(values.size - 1, 1)).clip(0, 1).astype(np.float32)
-    )
+    """The share of the values that are smaller, for each."""
+    rising = np.sort(values, axis=None)
+    return (np.searchsorted(rising, values) / max(values.size - 1, 1)).clip(0, 1).astype(np.float32)
 
 
 def _as_map(series: SagittalSeries, values: np.ndarray, name: str) -> LikelihoodMap:
     columns = central_columns(values.shape[2])
-    cut = np.zeros_like(values)
-    cut[:, :, slice(*columns)] = values[:, :, slice(*columns)]
+    central = np.zeros_like(values)
+    central[:, :, slice(*columns)] = values[:, :, slice(*columns)]
     return LikelihoodMap(
-        cut,
+        central,
         working_affine(series.affine),
         columns,
         series.spacing_mm,

@@ -31,8 +31,8 @@ class Proportion:
         """Wilson's interval (J. Am. Stat. Assoc. 22, 1927); from 0 to 1 of none."""
         if not self.of:
             return 0.0, 1.0
-        found = stats.binomtest(self.hits, self.of).proportion_ci(level, method="wilson")
-        return float(found.low), float(found.high)
+        ends = stats.binomtest(self.hits, self.of).proportion_ci(level, method="wilson")
+        return float(ends.low), float(ends.high)
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,16 @@ class CaseLevel:
 
 
 def called_diseased(curve: FrocCurve, threshold: float) -> list[bool]:
-    """Whether any detection is left in each case of a curve."""
+    """Whether any detection is left in each case of a curve.
+
+    Parameters
+    ----------
+    curve : FrocCurve
+    threshold : float
+    """
     # A detection either finds a region or is a false positive.
-    here = np.array([curve.thresholds.dtype.type(threshold)])
-    rates = [case.at(here) for case in curve.cases]
+    thresholds = np.array([curve.thresholds.dtype.type(threshold)])
+    rates = [case.at(thresholds) for case in curve.cases]
     return [bool(np.nan_to_num(tp[0]) > 0 or fp[0] > 0) for tp, _, fp in rates]
 
 
@@ -73,15 +79,15 @@ def case_level(curve: FrocCurve, threshold: float) -> CaseLevel:
         Of the minimum area, weight and gate that are judged.
     threshold : float
     """
-    called = np.array(called_diseased(curve, threshold))
-    diseased = np.array([case.has_regions for case in curve.cases])
+    answers = np.array(called_diseased(curve, threshold))
+    has_lesion = np.array([case.has_regions for case in curve.cases])
 
     def share(right: np.ndarray, among: np.ndarray) -> Proportion:
         return Proportion(int((right & among).sum()), int(among.sum()))
 
     return CaseLevel(
-        sensitivity=share(called, diseased),
-        specificity=share(~called, ~diseased),
-        ppv=share(diseased, called),
-        npv=share(~diseased, ~called),
+        sensitivity=share(answers, has_lesion),
+        specificity=share(~answers, ~has_lesion),
+        ppv=share(has_lesion, answers),
+        npv=share(~has_lesion, ~answers),
     )

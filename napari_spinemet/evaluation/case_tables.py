@@ -21,7 +21,7 @@ LevelArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Marks:
+class SliceDetections:
     """The detections of one slice at all thresholds, and its regions.
 
     Attributes
@@ -44,70 +44,85 @@ class Marks:
     end: IndexArray
 
     @classmethod
-    def scored(cls, regions: FloatArray, centres: FloatArray, scores: FloatArray) -> Marks:
-        """Detections that are present at every threshold up to their score."""
-        rising, place = np.unique(scores, return_inverse=True)
-        begin = len(rising) - 1 - place
-        return cls(regions, centres, rising[::-1], begin, np.full(len(place), len(rising)))
+    def from_scores(
+        cls, regions: FloatArray, centres: FloatArray, scores: FloatArray
+    ) -> SliceDetections:
+        """Detections that are present at every threshold up to their score.
+
+        Parameters
+        ----------
+        regions, centres : numpy.ndarray
+            ``(r, 2)`` and ``(d, 2)``, (row, column) in mm.
+        scores : numpy.ndarray
+            ``(d,)``, of the detections.
+        """
+        rising, ranks = np.unique(scores, return_inverse=True)
+        begin = len(rising) - 1 - ranks
+        return cls(regions, centres, rising[::-1], begin, np.full(len(ranks), len(rising)))
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
+class SliceCounts:
     """Counts of one slice as step functions of the threshold.
 
     Attributes
     ----------
     thresholds : numpy.ndarray
         Falling; entry k holds for thresholds from here down to just above the next.
-    false_positives, found : numpy.ndarray
-        Counts, one for each threshold.
+    false_positives, true_positives : numpy.ndarray
+        Detections near no region, and regions that are found: one count for each threshold.
     regions : int
         Annotated regions.
     """
 
     thresholds: LevelArray
     false_positives: npt.NDArray[np.int64]
-    found: npt.NDArray[np.int64]
+    true_positives: npt.NDArray[np.int64]
     regions: int
 
 
-def slice_steps(marks: Marks, matching: Matching) -> Steps:
+def count_slice(detections: SliceDetections, matching: Matching) -> SliceCounts:
     """Count false positives and found regions of one slice at every threshold.
 
     Parameters
     ----------
-    marks : Marks
+    detections : SliceDetections
     matching : Matching
         When a detection finds a region.
     """
-    distances = np.hypot(
-        *(marks.centres[:, None, k] - marks.regions[None, :, k] for k in (0, 1))
-    ).reshape(len(marks.centres), len(marks.regions))
+    centres, regions = detections.centres, detections.regions
+    distances = np.hypot(*(centres[:, None, k] - regions[None, :, k] for k in (0, 1))).reshape(
+        len(centres), len(regions)
+    )
     # A centre of gravity is a quotient: 20 mm must not fail by its last digit.
-    near = distances <= matching.max_distance_mm + 1e-9
-    thresholds, begin, end = marks.levels, marks.begin, marks.end
+    is_match = distances <= matching.max_distance_mm + 1e-9
+    thresholds, begin, end = detections.levels, detections.begin, detections.end
     count = len(thresholds)
 
-    def present(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        change = np.bincount(begin[chosen], minlength=count + 1)
-        change -= np.bincount(end[chosen], minlength=count + 1)
+    def count_present(selection: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """How many of a selection there are at each threshold: those that came, less those gone."""
+        change = np.bincount(begin[selection], minlength=count + 1)
+        change -= np.bincount(end[selection], minlength=count + 1)
         return np.cumsum(change)[:count]
 
-    false_positives = present(np.logical_not(near.any(axis=1)))
-    found = np.zeros(count, dtype=np.int64)
-    for region in range(len(marks.regions)):
-        found += present(near[:, region]) > 0
-    if matching.one_to_one and len(marks.regions) > 1:
-        for k in np.flatnonzero(found > 1):
-            alive = near[(begin <= k) & (k < end)]
-            rows, columns = optimize.linear_sum_assignment(alive, maximize=True)
-            found[k] = int(alive[rows, columns].sum())
+    false_positives = count_present(np.logical_not(is_match.any(axis=1)))
+    true_positives = np.zeros(count, dtype=np.int64)
+    for region in range(len(regions)):
+        true_positives += count_present(is_match[:, region]) > 0
+    if matching.one_to_one and len(regions) > 1:
+        # A detection near two regions may find one only, so that fewer may be found.
+        for k in np.flatnonzero(true_positives > 1):
+            present = is_match[(begin <= k) & (k < end)]
+            rows, columns = optimize.linear_sum_assignment(present, maximize=True)
+            true_positives[k] = int(present[rows, columns].sum())
     # One entry for each distinct outcome; the first, above all detections, goes too.
-    changed = np.ones(count, dtype=bool)
+    is_step = np.ones(count, dtype=bool)
     if count:
-        changed[1:] = (np.diff(false_positives) != 0) | (np.diff(found) != 0)
-        changed[0] = bool(false_positives[0] or found[0])
-    return Steps(thresholds[changed], false_positives[changed], found[changed], len(marks.regions))
+        is_step[1:] = (np.diff(false_positives) != 0) | (np.diff(true_positives) != 0)
+        is_step[0] = bool(false_positives[0] or true_positives[0])
+    return SliceCounts(
+        thresholds[is_step], false_positives[is_step], true_positives[is_step], len(regions)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,22 +162,29 @@ class CaseTable:
         )
 
 
-def case_table(case_id: str, sequences: Sequence[Sequence[Steps]]) -> CaseTable:
-    """Average the slices of each sequence, and the sequences of a case."""
-    parts = [s.thresholds for steps in sequences for s in steps]
+def case_table(case_id: str, sequences: Sequence[Sequence[SliceCounts]]) -> CaseTable:
+    """Average the slices of each sequence, and the sequences of a case.
+
+    Parameters
+    ----------
+    case_id : str
+    sequences : sequence of sequence of SliceCounts
+        For each sequence of the case its slices.
+    """
+    parts = [s.thresholds for slices in sequences for s in slices]
     thresholds = np.unique(np.concatenate(parts))[::-1] if parts else np.zeros(0, np.float32)
     count = len(thresholds)
     tp_rates, fp_sums, fp_means = [], [], []
-    for steps in sequences:
+    for slices in sequences:
         false_positives = np.zeros(count)
         rates = []
-        for s in steps:
+        for s in slices:
             index = len(s.thresholds) - np.searchsorted(s.thresholds[::-1], thresholds)
             false_positives += np.r_[0, s.false_positives][index]
             if s.regions:
-                rates.append(np.r_[0, s.found][index] / s.regions)
+                rates.append(np.r_[0, s.true_positives][index] / s.regions)
         fp_sums.append(false_positives)
-        fp_means.append(false_positives / max(len(steps), 1))
+        fp_means.append(false_positives / max(len(slices), 1))
         if rates:
             tp_rates.append(np.mean(rates, axis=0))
     no_regions = np.full(count or 1, np.nan)[:count] if count else np.full(0, np.nan)

@@ -8,6 +8,17 @@ Tarjan (J. ACM 22, 1975) as Najman and Couprie use it (IEEE Trans. Image Process
 What :mod:`~napari_spinemet.detection.components` builds knows the pixels of each node too, and
 keeps nodes in the order of a tree. A FROC of a cohort needs neither, and is drawn anew while
 somebody turns a knob.
+
+What holds between any two pixels of :func:`_flood_pixels`:
+
+- Every flooded pixel belongs to one tree of ``parent``, which is one region; its root holds the
+  region's area and the sums of its rows and columns.
+- ``last_level`` of a root is the level at which its region last grew. While pixels of that level
+  are flooded it may still grow, so a node is written only when a pixel of a darker level joins
+  its region: then it was a component from ``last_level`` up to, and not at, the darker one.
+- What is a root at the end never merged, and is a component down to 0.
+
+Sums are of whole numbers, so that neither the order of pixels nor of unions changes them.
 """
 
 from __future__ import annotations
@@ -44,8 +55,8 @@ class Nodes:
     end: npt.NDArray[np.int32]
 
 
-def _compiled(function: Any) -> Any:
-    """Compile, and keep what was compiled for the next start if there is a place to write to."""
+def _compile(function: Any) -> Any:
+    """Compile, and store the machine code for the next start if a folder can be written to."""
     try:
         return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:
@@ -70,26 +81,27 @@ def flood(values: npt.NDArray[np.float32], lowest: float = 0.0, connectivity: in
     """
     rows, columns = values.shape
     flat = np.ascontiguousarray(values, dtype=np.float32).ravel()
-    places = np.flatnonzero((flat > 0) & (flat >= np.float32(lowest)))
+    pixels = np.flatnonzero((flat > 0) & (flat >= np.float32(lowest)))
     # The bits of positive numbers rise as they do, so that one sort of integers does for both.
-    keys = flat[places].view(np.uint32).astype(np.uint64) << np.uint64(32)
-    keys |= places.astype(np.uint64)
+    keys = flat[pixels].view(np.uint32).astype(np.uint64) << np.uint64(32)
+    keys |= pixels.astype(np.uint64)
     keys.sort()
-    area, row, column, begin, end, bits = _flooded(keys, rows, columns, connectivity == 8)
+    area, row, column, begin, end, bits = _flood_pixels(keys, rows, columns, connectivity == 8)
     return Nodes(
         area, np.stack([row / area, column / area], axis=1), bits.view(np.float32), begin, end
     )
 
 
-@_compiled
-def _flooded(keys, rows, columns, eight):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Nodes of sorted keys, which hold a value's bits above and a place below."""
+@_compile
+def _flood_pixels(keys, rows, columns, eight):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Nodes of sorted keys, which hold a value's bits above and the number of its pixel below."""
     count = len(keys)
+    # Of flooded pixels, in the order in which they are flooded; all but parent count for roots.
     parent = np.empty(count, np.int32)
     size = np.empty(count, np.int32)
-    down = np.empty(count, np.int64)
-    right = np.empty(count, np.int64)
-    born = np.empty(count, np.int32)
+    row_sum = np.empty(count, np.int64)
+    column_sum = np.empty(count, np.int64)
+    last_level = np.empty(count, np.int32)
     bits = np.empty(count, np.uint32)
     # One node at most for each pixel: that of its level when it has been flooded.
     area = np.empty(count, np.int32)
@@ -97,50 +109,57 @@ def _flooded(keys, rows, columns, eight):  # type: ignore[no-untyped-def]  # pra
     column = np.empty(count, np.int64)
     begin = np.empty(count, np.int32)
     end = np.empty(count, np.int32)
-    width = columns + 2  # a border of pixels that are never flooded
+    # When a pixel was flooded, -1 for not yet; with a border of pixels that never are, so that
+    # no neighbour need be asked whether it lies in the picture.
+    width = columns + 2
     order = np.full((rows + 2) * width, -1, np.int32)
-    around = np.array([-width, -1, 1, width, -width - 1, -width + 1, width - 1, width + 1])
+    steps = np.array([-width, -1, 1, width, -width - 1, -width + 1, width - 1, width + 1])
     neighbours = 8 if eight else 4
     nodes, level = 0, -1
     for k in range(count):
         key = keys[count - 1 - k]
         value = np.uint32(key >> np.uint64(32))
-        place = np.int64(key & np.uint64(0xFFFFFFFF))
+        pixel = np.int64(key & np.uint64(0xFFFFFFFF))
         if level < 0 or value != bits[level]:
             level += 1
             bits[level] = value
-        r = place // columns
-        c = place - r * columns
-        here = (r + 1) * width + c + 1
-        order[here] = k
-        parent[k], size[k], down[k], right[k], born[k] = k, 1, r, c, level
+        r = pixel // columns
+        c = pixel - r * columns
+        index = (r + 1) * width + c + 1
+        order[index] = k
+        parent[k], size[k], row_sum[k], column_sum[k], last_level[k] = k, 1, r, c, level
         root = k
         for n in range(neighbours):
-            other = order[here + around[n]]
+            other = order[index + steps[n]]
             if other < 0:
                 continue
             while parent[other] != other:
+                # Halve the path on the way: the next search is shorter.
                 parent[other] = parent[parent[other]]
                 other = parent[other]
             if other == root:
                 continue
-            if born[other] < level:
-                area[nodes], row[nodes], column[nodes] = size[other], down[other], right[other]
-                begin[nodes], end[nodes] = born[other], level
+            if last_level[other] < level:
+                # It grows at a darker level for the first time: what it was is a node.
+                area[nodes] = size[other]
+                row[nodes], column[nodes] = row_sum[other], column_sum[other]
+                begin[nodes], end[nodes] = last_level[other], level
                 nodes += 1
+            # The smaller hangs below the larger, which keeps the trees flat.
             if size[other] < size[root]:
                 other, root = root, other
             parent[root] = other
             size[other] += size[root]
-            down[other] += down[root]
-            right[other] += right[root]
-            born[other] = level
+            row_sum[other] += row_sum[root]
+            column_sum[other] += column_sum[root]
+            last_level[other] = level
             root = other
     for k in range(count):
         if parent[k] == k:
-            area[nodes], row[nodes], column[nodes] = size[k], down[k], right[k]
-            begin[nodes], end[nodes] = born[k], level + 1
+            area[nodes], row[nodes], column[nodes] = size[k], row_sum[k], column_sum[k]
+            begin[nodes], end[nodes] = last_level[k], level + 1
             nodes += 1
+    # Copies, so that the room for a node of every pixel does not stay with the few there are.
     return (
         area[:nodes].copy(),
         row[:nodes],

@@ -23,7 +23,7 @@ from ..errors import SpinemetError
 from ..imaging import Aggregation, Annotation, FrocCase, LikelihoodMap, OperatingPoint
 from ..imaging.aggregation import NoAggregation, refuse_aggregated
 from ..imaging.grids import resample_labels
-from .case_tables import CaseTable, FloatArray, Marks, case_table, slice_steps
+from .case_tables import CaseTable, FloatArray, SliceDetections, case_table, count_slice
 from .curve import FrocCurve, curve_of
 from .fast_max_tree import Nodes, flood
 from .matching import DEFAULT_DISTANCE_MM, PAPER_MATCHING, Matching
@@ -35,6 +35,12 @@ def region_centres(
     """Centres of the annotated regions of each slice, (row, column) in mm.
 
     A region is a connected component (8 neighbours) of the lesion mask on the working grid.
+
+    Parameters
+    ----------
+    annotation : Annotation
+    spacing_mm : tuple of float
+        (slice, row, column) of its grid.
     """
     masks = resample_labels(annotation.lesions, (spacing_mm[1], spacing_mm[2])) > 0
     result = []
@@ -85,22 +91,23 @@ class _Sequence:
 
     def nodes(self, aggregation: Aggregation, lowest: float, connectivity: int) -> list[Nodes]:
         """The components of each slice, in pixels of the whole working grid."""
-        if aggregation.weight is not None:
-            refuse_aggregated(self.weight)
+        refuse_aggregated(self.weight, aggregation)
         slices = [flood(image, lowest, connectivity) for image in aggregation.combine(self.plain)]
         for nodes in slices:
             nodes.centres[:, 1] += self.first_column
         return slices
 
 
-def _marks(nodes: Nodes, regions: FloatArray, min_area_cm2: float, spine: Spine | None) -> Marks:
+def _detections(
+    nodes: Nodes, regions: FloatArray, min_area_cm2: float, spine: Spine | None
+) -> SliceDetections:
     """The components of a slice that are large enough and within the spine."""
-    kept_nodes = np.flatnonzero(nodes.area >= min_pixels(min_area_cm2))
-    centres = nodes.centres[kept_nodes]
+    large = np.flatnonzero(nodes.area >= min_pixels(min_area_cm2))
+    centres = nodes.centres[large]
     if spine is not None:
-        inside = spine.holds(*centres.T)
-        kept_nodes, centres = kept_nodes[inside], centres[inside]
-    return Marks(regions, centres, nodes.levels, nodes.begin[kept_nodes], nodes.end[kept_nodes])
+        is_inside = spine.holds(*centres.T)
+        large, centres = large[is_inside], centres[is_inside]
+    return SliceDetections(regions, centres, nodes.levels, nodes.begin[large], nodes.end[large])
 
 
 @dataclass(frozen=True)
@@ -177,8 +184,8 @@ class CaseForests:
             self.case_id,
             [
                 [
-                    slice_steps(
-                        _marks(
+                    count_slice(
+                        _detections(
                             nodes,
                             regions,
                             point.min_area_cm2,
@@ -320,7 +327,6 @@ def froc_from_detections(
         For each case, for each slice: region centres ``(r, 2)`` in mm, and detections
         ``(d, 3)`` as (row, column, score). A detection is present at every threshold up to
         its score.
-
     max_distance_mm : float
         Largest distance of the centres of a detection and the region it finds.
     one_to_one : bool
@@ -343,12 +349,12 @@ def froc_from_detections(
     matching = Matching(max_distance_mm, one_to_one)
     tables = []
     for number, slices in enumerate(cases):
-        steps = []
+        counts = []
         for regions, detections in slices:
-            scored = np.asarray(detections, dtype=float).reshape(-1, 3)
-            marks = Marks.scored(
-                np.asarray(regions, dtype=float).reshape(-1, 2), scored[:, :2], scored[:, 2]
+            rows = np.asarray(detections, dtype=float).reshape(-1, 3)
+            scores = SliceDetections.from_scores(
+                np.asarray(regions, dtype=float).reshape(-1, 2), rows[:, :2], rows[:, 2]
             )
-            steps.append(slice_steps(marks, matching))
-        tables.append(case_table(f"case-{number + 1:03d}", [steps]))
+            counts.append(count_slice(scores, matching))
+        tables.append(case_table(f"case-{number + 1:03d}", [counts]))
     return curve_of(tables)

@@ -35,6 +35,23 @@ def detection_picture(
     """Slices with the outlines of detections (blue) and contours (red), and likelihood below.
 
     The slices with the largest detections are shown, or the middle ones without any.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    result : DetectionResult
+        Of that series.
+    path : Path
+        A PNG, written whole or not at all; its folder is there.
+    annotation : Annotation, optional
+        Contours to show as well; of two slices with equal detections that with more is shown.
+    slices : int
+        At most so many.
+
+    Returns
+    -------
+    Path
+        The same.
     """
     area = np.zeros(series.shape[0])
     for detection in result.detections:
@@ -42,10 +59,10 @@ def detection_picture(
     if annotation is not None:
         area += 1e-3 * annotation.lesions.astype(bool).sum(axis=(1, 2))
     middle = -np.abs(np.arange(len(area)) - len(area) / 2) * 1e-6
-    chosen = np.sort(np.argsort(area + middle)[::-1][:slices])
-    figure = Figure(figsize=(3.2 * len(chosen), 7.0), layout="constrained")
-    axes = figure.subplots(2, len(chosen), squeeze=False)
-    for k, index in enumerate(chosen):
+    indices = np.sort(np.argsort(area + middle)[::-1][:slices])
+    figure = Figure(figsize=(3.2 * len(indices), 7.0), layout="constrained")
+    axes = figure.subplots(2, len(indices), squeeze=False)
+    for k, index in enumerate(indices):
         image, heat = axes[0, k], axes[1, k]
         for ax in (image, heat):
             _show_slice(ax, series, index)
@@ -78,15 +95,25 @@ def finding_figure(
 
     All detections of the slice are blue, contoured lesions red; the frame on the left shows
     what is enlarged.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    result : DetectionResult
+        Of that series.
+    finding : Finding
+        One of its findings.
+    annotation : Annotation, optional
+        Contours to show as well.
     """
     index, (row, column) = finding.largest.slice, finding.largest.centre_working
     side = max(80.0, 1.6 * float(np.ptp(finding.largest.pixels, axis=0).max()))
     window = column - side / 2, column + side / 2, row + side / 2, row - side / 2
-    figure, (whole, near, heat) = _three(index, series)
-    for ax in (whole, near, heat):
+    figure, (whole, detail, heat) = _three_axes(index, series)
+    for ax in (whole, detail, heat):
         _show_slice(ax, series, index)
     _show_likelihood(heat, result, index)
-    for ax in (whole, near):
+    for ax in (whole, detail):
         if annotation is not None:
             _show_lesions(ax, series, annotation, index)
         _show_outlines(ax, result.detections, index)
@@ -94,7 +121,7 @@ def finding_figure(
         Rectangle((window[0], window[3]), side, side, fill=False, edgecolor="#ffd75f", linewidth=1)
     )
     _frame(whole, _extent(series))
-    for ax, title in ((near, "enlarged"), (heat, "likelihood")):
+    for ax, title in ((detail, "enlarged"), (heat, "likelihood")):
         ax.set_title(title, fontsize=9)
         _frame(ax, window)
     return figure
@@ -103,21 +130,33 @@ def finding_figure(
 def case_figure(
     series: SagittalSeries, result: DetectionResult, annotation: Annotation | None, index: int
 ) -> Figure:
-    """One slice of a case: as scanned, with outlines and contours, and its likelihood."""
-    figure, (bare, marked, heat) = _three(index, series)
-    for ax in (bare, marked, heat):
+    """One slice of a case: as scanned, with outlines and contours, and its likelihood.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    result : DetectionResult
+        Of that series.
+    annotation : Annotation or None
+        Contours to show as well.
+    index : int
+        Of the slice.
+    """
+    figure, (scan, outlines, heat) = _three_axes(index, series)
+    for ax in (scan, outlines, heat):
         _show_slice(ax, series, index)
         _frame(ax, _extent(series))
     if annotation is not None:
-        _show_lesions(marked, series, annotation, index)
-    _show_outlines(marked, result.detections, index)
+        _show_lesions(outlines, series, annotation, index)
+    _show_outlines(outlines, result.detections, index)
     _show_likelihood(heat, result, index)
-    marked.set_title("detections blue, contours red", fontsize=9)
+    outlines.set_title("detections blue, contours red", fontsize=9)
     heat.set_title("likelihood", fontsize=9)
     return figure
 
 
-def _three(index: int, series: SagittalSeries) -> tuple[Figure, Sequence[Any]]:
+def _three_axes(index: int, series: SagittalSeries) -> tuple[Figure, Sequence[Any]]:
+    """A figure with three pictures side by side, titled with the number of the slice."""
     layout = ConstrainedLayoutEngine(h_pad=0.08)
     figure = Figure(figsize=(9.6, 3.6), dpi=110, layout=layout)
     axes = figure.subplots(1, 3)
@@ -140,7 +179,7 @@ def _show_slice(ax: Any, series: SagittalSeries, index: int) -> None:
     ax.imshow(series.voxels[index], cmap="gray", vmin=0, vmax=top, extent=_extent(series))
     ax.set_xticks([])
     ax.set_yticks([])
-    _letters(ax)
+    draw_directions(ax)
 
 
 def _show_likelihood(ax: Any, result: DetectionResult, index: int) -> None:
@@ -177,8 +216,8 @@ def _frame(ax: Any, window: tuple[float, float, float, float]) -> None:
     ax.set_ylim(window[2], window[3])
 
 
-def _letters(ax: Any) -> None:
-    """Anterior is left and head is up in every series, which is in LFP order."""
+def draw_directions(ax: Any) -> None:
+    """Letters at the borders: anterior is left and head is up in a series, whose order is LFP."""
     style = {"color": "#ffd75f", "fontsize": 8, "transform": ax.transAxes}
     ax.text(0.02, 0.5, "A", va="center", ha="left", **style)
     ax.text(0.98, 0.5, "P", va="center", ha="right", **style)
@@ -187,7 +226,14 @@ def _letters(ax: Any) -> None:
 
 
 def froc_picture(curves: Sequence[tuple[str, FrocCurve]], path: Path) -> Path:
-    """FROC curves in both readings of false positives, side by side, as a file."""
+    """FROC curves in both readings of false positives, side by side, as a file.
+
+    Parameters
+    ----------
+    curves : sequence of (name, FrocCurve)
+    path : Path
+        A PNG, written whole or not at all; its folder is there.
+    """
     return save(froc_figure(curves), path)
 
 
@@ -225,9 +271,9 @@ def froc_figure(
                 rate, *at = curve.at(threshold)
                 ax.plot(at[reading == SUM], rate, "o", color=colour, markersize=5)
         if bands:
-            places, low, high = bands[reading]
+            positions, low, high = bands[reading]
             shade = "95 % of resampled cohorts"
-            ax.fill_between(places, low, high, color="C0", alpha=0.18, linewidth=0, label=shade)
+            ax.fill_between(positions, low, high, color="C0", alpha=0.18, linewidth=0, label=shade)
         ax.set_xlim(-0.01 * limit, limit)
         ax.set_ylim(0, 1.02)
         ax.set_xlabel(label)
@@ -243,7 +289,7 @@ def froc_figure(
     return figure
 
 
-def rendered(figure: Figure) -> dict[str, bytes]:
+def render_figure(figure: Figure) -> dict[str, bytes]:
     """A figure as ``png`` and ``svg``; the same figure gives the same bytes."""
     result = {}
     # Identifiers inside an SVG are random without a salt, and it would hold the time.
@@ -256,7 +302,14 @@ def rendered(figure: Figure) -> dict[str, bytes]:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : Path
+        Its folder is there.
+    """
     with replace_atomically(path) as temporary:
         FigureCanvasAgg(figure).print_png(str(temporary))
     return path

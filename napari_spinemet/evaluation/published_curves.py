@@ -45,24 +45,24 @@ def read_points(path: str | os.PathLike[str]) -> Points:
     """
     source = Path(path)
     try:
-        said = source.read_text(encoding="utf-8-sig")
+        text = source.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise SpinemetError(
             f"{source} cannot be read as text; choose a CSV or JSON file."
         ) from None
     try:
-        columns = _from_json(said) if said.lstrip().startswith("{") else _from_csv(said)
+        columns = _from_json(text) if text.lstrip().startswith("{") else _from_csv(text)
         rates = np.array(list(columns[RATE]), dtype=float)
-        found = {
+        readings = {
             reading: np.array(list(columns[name]), dtype=float)
             for reading, name in COLUMNS.items()
             if name in columns
         }
     except (KeyError, TypeError, ValueError):
-        found, rates = {}, np.zeros(0)
-    numbers = [rates, *found.values()]
+        readings, rates = {}, np.zeros(0)
+    numbers = [rates, *readings.values()]
     if (
-        not found
+        not readings
         or not len(rates)
         or any(len(n) != len(rates) or not np.isfinite(n).all() or n.min() < 0 for n in numbers)
         or rates.max() > 1
@@ -71,16 +71,16 @@ def read_points(path: str | os.PathLike[str]) -> Points:
             f"{source} holds no FROC curve; its first line must name {RATE} (from 0 to 1) and "
             f"{COLUMNS[SUM]} or {COLUMNS[MEAN]}, with numbers in each line below."
         )
-    return {reading: running_maximum(fp, rates) for reading, fp in found.items()}
+    return {reading: running_maximum(fp, rates) for reading, fp in readings.items()}
 
 
-def _from_csv(said: str) -> dict[str, list[str]]:
-    rows = list(csv.DictReader(said.splitlines(), skipinitialspace=True))
+def _from_csv(text: str) -> dict[str, list[str]]:
+    rows = list(csv.DictReader(text.splitlines(), skipinitialspace=True))
     return {(name or "").strip(): [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
-def _from_json(said: str) -> dict[str, list[float]]:
-    facts = json.loads(said)
+def _from_json(text: str) -> dict[str, list[float]]:
+    facts = json.loads(text)
     systems = facts.get("systems", {})
     points: dict[str, list[float]] = systems["network"]["points"] if systems else facts
     return points

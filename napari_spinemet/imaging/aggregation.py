@@ -111,7 +111,15 @@ def aggregation_of(weight: float | None) -> Aggregation:
     return NoAggregation() if weight is None else NeighbourAverage(weight)
 
 
-def refuse_aggregated(weight: float | None) -> None:
-    """Raise if a map of that weight cannot be aggregated, since it has been."""
-    if weight is not None:
+def refuse_aggregated(weight: float | None, aggregation: Aggregation) -> None:
+    """Raise if a map cannot be aggregated in some way, since it has been already.
+
+    Parameters
+    ----------
+    weight : float or None
+        What the map keeps of how it was aggregated.
+    aggregation : Aggregation
+        What is to be done; nothing can be done to any map.
+    """
+    if weight is not None and aggregation.weight is not None:
         raise SpinemetError("This likelihood map has been aggregated already; use the plain one.")

@@ -118,7 +118,7 @@ def apply_aggregation(likelihood: LikelihoodMap, aggregation: Aggregation) -> Li
     """
     if aggregation.weight is None:
         return likelihood
-    refuse_aggregated(likelihood.weight)
+    refuse_aggregated(likelihood.weight, aggregation)
     first, last = likelihood.columns
     values = np.zeros_like(likelihood.values)
     values[:, :, first:last] = aggregation.combine(likelihood.values[:, :, first:last])
