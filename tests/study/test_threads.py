@@ -12,15 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from contour_images import CASE
 
 from napari_spinemet.dicom import read_series
 from napari_spinemet.errors import SpinemetError
-from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
-from napari_spinemet.study.database import CaseRecord, StudyDatabase
+from napari_spinemet.study.database import StudyDatabase
 from napari_spinemet.study.store import FILE
 
-CASE = CaseRecord("case-001", "1.2.3", "case-001/scan", True, "abc", (13, 40, 30))
 PATIENCE_S = 30
 """How long a state is waited for before the test fails; nothing is measured by it."""
 
@@ -28,15 +27,6 @@ PATIENCE_S = 30
 def image(label: int) -> np.ndarray:
     """A slice that says which it is."""
     return np.full((40, 30), label, np.uint16)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[StudyDatabase]:
-    """A study of one case."""
-    opened = StudyDatabase(tmp_path)
-    opened.add_case(CASE)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -70,14 +60,14 @@ def test_what_is_rolled_back_was_never_seen(
 
     def watch() -> list[object]:
         readers_started.wait(PATIENCE_S)
-        seen: list[object] = []
+        sightings: list[object] = []
         while not is_over.is_set():
             case = database.case("case-001")
             assert case is not None
             slices = database.contours.slices("case-001", "lesions")
             if case.findings or slices or case.has_stored_contours:
-                seen.append((case.findings, sorted(slices)))
-        return seen
+                sightings.append((case.findings, sorted(slices)))
+        return sightings
 
     def sign_and_undo() -> None:
         with database.transaction():
@@ -123,7 +113,7 @@ def test_readers_do_not_wait_for_a_writer(
 
 
 def test_a_hundred_threads_read_beside_one_that_writes(
-    database: StudyDatabase, tmp_path: Path
+    database: StudyDatabase, folder: Path
 ) -> None:
     """Each sees whole transactions: both layers always hold the same number."""
     database.contours.save("case-001", "lesions", {0: image(0)})
@@ -146,7 +136,7 @@ def test_a_hundred_threads_read_beside_one_that_writes(
             result.result(PATIENCE_S)
     assert database.verify() == []
     database.close()
-    assert open_handles(tmp_path) == []
+    assert open_handles(folder) == []
 
 
 def test_the_trail_is_sound_at_every_moment(
@@ -168,7 +158,7 @@ def test_the_trail_is_sound_at_every_moment(
 
 
 def test_closing_ends_every_connection(
-    database: StudyDatabase, tmp_path: Path, in_thread: Callable[..., Future]
+    database: StudyDatabase, folder: Path, in_thread: Callable[..., Future]
 ) -> None:
     """From another thread than those that read and wrote; then another program may write."""
     start = threading.Barrier(8)
@@ -179,12 +169,12 @@ def test_closing_ends_every_connection(
 
     for result in [in_thread(look) for _ in range(8)]:
         result.result(PATIENCE_S)
-    assert open_handles(tmp_path)
+    assert open_handles(folder)
     in_thread(database.close).result(PATIENCE_S)
-    assert open_handles(tmp_path) == []
-    again = StudyDatabase(tmp_path)
-    assert again.writable
-    again.close()
+    assert open_handles(folder) == []
+    next_database = StudyDatabase(folder)
+    assert next_database.writable
+    next_database.close()
 
 
 def test_reading_while_it_is_closed_ends_in_a_sentence(
@@ -197,7 +187,9 @@ def test_reading_while_it_is_closed_ends_in_a_sentence(
             database.add_case(CASE)
         start = threading.Barrier(7)
 
-        def read(database: StudyDatabase = database, start: threading.Barrier = start) -> None:
+        def read_cases(
+            database: StudyDatabase = database, start: threading.Barrier = start
+        ) -> None:
             start.wait(PATIENCE_S)
             while True:
                 database.cases()
@@ -214,7 +206,9 @@ def test_reading_while_it_is_closed_ends_in_a_sentence(
             while True:
                 database.contours.save("case-001", "lesions", {1: image(1)})
 
-        tasks = [in_thread(task) for task in (read, read, read, look, look, write)]
+        tasks = [
+            in_thread(task) for task in (read_cases, read_cases, read_cases, look, look, write)
+        ]
         start.wait(PATIENCE_S)
         database.close()
         for task in tasks:
@@ -225,22 +219,24 @@ def test_reading_while_it_is_closed_ends_in_a_sentence(
 
 
 def test_a_copy_in_memory_is_read_by_many(
-    database: StudyDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: StudyDatabase, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A study in a folder that takes no files, with its last strokes in the log."""
     database.contours.save("case-001", "lesions", {3: image(1)})
-    copy = Path(shutil.copytree(tmp_path, tmp_path / "copy"))
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     assert (copy / f"{FILE}-wal").stat().st_size
     may_access = os.access
     monkeypatch.setattr(os, "access", lambda p, mode: mode != os.W_OK and may_access(p, mode))
-    opened = StudyDatabase(copy)
-    assert "read-only" in opened.read_only_reason
+    read_only_database = StudyDatabase(copy)
+    assert "read-only" in read_only_database.read_only_reason
     with ThreadPoolExecutor(8) as pool:
-        looks = pool.map(lambda _: list(opened.contours.slices("case-001", "lesions")), range(100))
+        looks = pool.map(
+            lambda _: list(read_only_database.contours.slices("case-001", "lesions")), range(100)
+        )
         assert list(looks) == [[3]] * 100
-    opened.close()
+    read_only_database.close()
     with pytest.raises(SpinemetError, match="closed here"):
-        opened.cases()
+        read_only_database.cases()
 
 
 def test_readers_cannot_write(database: StudyDatabase) -> None:
@@ -248,15 +244,6 @@ def test_readers_cannot_write(database: StudyDatabase) -> None:
     with pytest.raises(SpinemetError, match="cannot be written"):
         database.select("DELETE FROM cases")
     assert len(database.cases()) == 1
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    """A copy of the sample study that may be changed, of whose cases none was recorded."""
-    skipped = shutil.ignore_patterns("*.sqlite*", "*.lock", "models", "likelihood")
-    opened = Study(shutil.copytree(sample_study(), tmp_path / "study", ignore=skipped), write=True)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -281,7 +268,7 @@ def stroke(study: Study, label: int) -> None:
     case.save_slices({"lesions": {2: labels}}, {}, series)
 
 
-def blocked(
+def block_function(
     monkeypatch: pytest.MonkeyPatch, owner: object, name: str
 ) -> tuple[threading.Event, threading.Event]:
     """Let a function wait: an event says that it was called, another lets it go on."""
@@ -306,7 +293,7 @@ def test_a_stroke_does_not_wait_for_a_scan_that_is_copied(
     """It is on the disk while not one image of the other scan has been copied."""
     stroke(study, 1)
     series = read_series(other_scan)
-    is_copying, may_go_on = blocked(monkeypatch, shutil, "copyfile")
+    is_copying, may_go_on = block_function(monkeypatch, shutil, "copyfile")
     import_job = in_thread(study.import_scan, other_scan, series)
     assert is_copying.wait(PATIENCE_S)
     in_thread(stroke, study, 7).result(PATIENCE_S)
@@ -345,7 +332,7 @@ def test_a_stroke_does_not_wait_for_hashes(
         "stroke": lambda: case.save_slices({"lesions": {1: labels}}, {}, series),
         "approve": lambda: case.approve(series),
     }
-    is_hashing, may_go_on = blocked(monkeypatch, scan_of_case, "hash_of_files")
+    is_hashing, may_go_on = block_function(monkeypatch, scan_of_case, "hash_of_files")
     slow_job = in_thread(actions[action])
     assert is_hashing.wait(PATIENCE_S)
     in_thread(stroke, study, 7).result(PATIENCE_S)

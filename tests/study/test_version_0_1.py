@@ -42,9 +42,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def study(folder: Path) -> Iterator[Study]:
     """The copy, open for writing."""
-    opened = Study(folder, write=True)
-    yield opened
-    opened.close()
+    study_copy = Study(folder, write=True)
+    yield study_copy
+    study_copy.close()
 
 
 @pytest.fixture
@@ -123,11 +123,11 @@ def test_the_training_that_was_cut_goes_on(folder: Path, config: TrainingConfig)
     """To the weights that it would have come to without the cut."""
     path, card = train_study(StudyTraining(folder, name="interrupted", resume=True), config)
     weights = load_model(path).state_dict()
-    expected: dict[str, float] = FACTS["resumed_weight_sums"]
-    assert weights.keys() == expected.keys()
+    expected_sums: dict[str, float] = FACTS["resumed_weight_sums"]
+    assert weights.keys() == expected_sums.keys()
     for name, tensor in weights.items():
         values = tensor.double()
-        difference = abs(values.sum().item() - expected[name])
+        difference = abs(values.sum().item() - expected_sums[name])
         assert difference <= TOLERANCE * values.abs().sum().item(), name
     assert len(card.metrics["history"]) == FACTS["config"]["epochs"]
     assert not (folder / "models" / "unfinished").exists()
