@@ -62,7 +62,7 @@ def main() -> None:
             if isinstance(event, Progressed) and event.task == "train":
                 batches.append(time.perf_counter())
 
-        session.trainer.reported.connect(note)
+        session.jobs.training.event_reported.connect(note)
 
         def begin() -> None:
             batches.clear()
@@ -91,8 +91,8 @@ def main() -> None:
                 begin()
                 live(1.3 * number)
             began = time.perf_counter()
-            session.trainer.cancel()
-            while session.trainer.busy:
+            session.jobs.training.cancel()
+            while session.jobs.training.is_busy:
                 live(0.002)
             took.append(time.perf_counter() - began)
         print(

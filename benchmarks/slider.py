@@ -29,9 +29,10 @@ from scipy import ndimage
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.evaluation.froc import CohortForests
 from napari_spinemet.gui.application import open_workspace
-from napari_spinemet.gui.viewer.session import DisplayedFroc
+from napari_spinemet.gui.viewer.displayed_froc import DisplayedFroc
 from napari_spinemet.gui.workspace import Workspace
 from napari_spinemet.imaging import OperatingPoint, SagittalSeries
+from napari_spinemet.study.map_identity import MapIdentity
 
 
 def resident_mb() -> float:
@@ -52,7 +53,7 @@ def prepare(viewer: napari.Viewer) -> Workspace:
     session.open_series(series, annotation=annotation)
     session.set_result(evaluate(plain, point), "default")
     curve = CohortForests(cases, point.weight).curve(min_area_cm2=point.min_area_cm2)
-    session.show_curve(DisplayedFroc(curve, "a cohort", point, "default"))
+    session.show_froc(DisplayedFroc(curve, "a cohort", point, MapIdentity("default")))
     workspace.show_tab("Review")
     return workspace
 

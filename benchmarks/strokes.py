@@ -66,11 +66,11 @@ def main() -> None:
         save: list[float] = []
         tell: list[float] = []
         for timer, run, times in (
-            (session.autosave._soon, session.autosave.save, save),
-            (workspace.annotate._later, workspace.annotate.refresh, tell),
+            (session.autosave._stroke_end, session.autosave.save, save),
+            (workspace.annotate._stroke_end, workspace.annotate.refresh, tell),
         ):
-            timer.timeout.disconnect()
-            timer.timeout.connect(timed(run, times))
+            timer.triggered.disconnect(run)
+            timer.triggered.connect(timed(run, times))
         application, layer = QApplication.instance(), getattr(session.layers, given.kind)
         assert application is not None
         layer.brush_size = 12
@@ -82,7 +82,7 @@ def main() -> None:
                 application.processEvents()
             started = time.perf_counter()
             layer.paint(np.array([k % SHAPE[0], 100 + 2 * k, 100 + k]), 1 + k % 3)
-            while session.autosave.pending:
+            while session.autosave.is_pending:
                 application.processEvents()
             until_saved.append(time.perf_counter() - started)
         found, told, saved = (np.percentile(v, 95) * 1e3 for v in (save, tell, until_saved))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qtpy.QtCore import QObject, QTimer
 
 from ..atomic_files import write_text
 from ..errors import SpinemetError
 from ..imaging import OperatingPoint
+from .viewer.timing import Debouncer
 
 if TYPE_CHECKING:
     from ..study import Study
-    from .workspace import Workspace
+    from .viewer.session import Session
 
 FILE = "screen.json"
 
@@ -50,106 +51,100 @@ class ViewState:
     def read(cls, path: Path) -> ViewState | None:
         """What was written; None if there is nothing, or nothing that can be used."""
         try:
-            held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return cls(
-                case=str(held["case"]),
-                slice=int(held["slice"]),
-                tab=str(held["tab"]),
-                point=OperatingPoint(**held["point"]),
-                refined=bool(held["refined"]),
-                distance_mm=float(held["distance_mm"]),
+                case=str(values["case"]),
+                slice=int(values["slice"]),
+                tab=str(values["tab"]),
+                point=OperatingPoint(**values["point"]),
+                refined=bool(values["refined"]),
+                distance_mm=float(values["distance_mm"]),
             )
         except (OSError, ValueError, TypeError, KeyError, AttributeError, SpinemetError):
             return None
+
+
+class Screen(Protocol):
+    """What a view state is read from and brought back to: the workspace."""
+
+    session: Session
+
+    def case_names(self) -> list[str]:
+        """Cases of the open study, as they are listed."""
+
+    def view_state(self, case: str) -> ViewState:
+        """What is on the screen now, of a case."""
+
+    def show_view_state(self, state: ViewState) -> None:
+        """Bring back how the case that is open was looked at."""
 
 
 class ViewStateStore(QObject):
     """Write down what is on the screen once it rests, and bring it back with its study.
 
     It is a convenience: where it cannot be written, nobody is told.
+
+    Parameters
+    ----------
+    screen : Screen
+    parent : QObject
     """
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__(workspace)
-        self._workspace = workspace
+    def __init__(self, screen: Screen, parent: QObject) -> None:
+        super().__init__(parent)
+        self._screen = screen
         self._study: Study | None = None
         self._awaited: ViewState | None = None
         """What is being brought back; until it is there, nothing is written."""
-        self._written = ""
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(400)
-        self._soon.timeout.connect(self.write)
-        session, review = workspace.session, workspace.review
+        self._last_written = ""
+        self._pause = Debouncer(400, self)
+        self._pause.triggered.connect(self.write)
+        session = screen.session
         session.study_changed.connect(self._on_study)
-        review.recall.ended.connect(self._on_recalled)
-        for signal in (
-            workspace.tabs.currentChanged,
-            review.controls.threshold_changed,
-            review.controls.changed,
-            review.controls.refined_changed,
-            review.distance.valueChanged,
-            session.series_changed,
-        ):
-            signal.connect(lambda *_: self._soon.start())
-        session.viewer.dims.events.current_step.connect(self._on_step)
+        session.viewer.dims.events.current_step.connect(self.note_change)
 
-    def _on_step(self, event: Any = None) -> None:
-        self._soon.start()
+    def note_change(self, *_: object) -> None:
+        """Write down what is on the screen once it rests."""
+        self._pause.throttle()
 
     def _on_study(self) -> None:
-        study = self._workspace.session.study
+        study = self._screen.session.study
         if study is self._study:
             return
-        self._study, self._written = study, ""
+        self._study, self._last_written = study, ""
         self._awaited = ViewState.read(study.path / FILE) if study is not None else None
         if self._awaited is not None:
             # Once all who hear of the study have heard of it.
-            QTimer.singleShot(0, self._ask)
+            QTimer.singleShot(0, self._request_case)
 
-    def _ask(self) -> None:
-        session, awaited = self._workspace.session, self._awaited
+    def _request_case(self) -> None:
+        session, awaited = self._screen.session, self._awaited
         if awaited is None or session.study is not self._study:
             return
-        known = [case.name for case in self._workspace.load.cases]
-        if session.case is not None or session.unsaved() or awaited.case not in known:
+        is_listed = awaited.case in self._screen.case_names()
+        if session.case is not None or session.is_unsaved or not is_listed:
             self._awaited = None  # another is open by now, or it is there no more
             return
-        session.case_wanted.emit(awaited.case)
+        session.case_requested.emit(awaited.case)
 
-    def _on_recalled(self) -> None:
-        awaited, workspace = self._awaited, self._workspace
-        case = workspace.session.case
+    def bring_back(self) -> None:
+        """Look at the open case as it was looked at last, if it is the one that was awaited."""
+        awaited, case = self._awaited, self._screen.session.case
         self._awaited = None
-        if awaited is None or case is None or case.name != awaited.case:
-            return
-        review = workspace.review
-        review.distance.setValue(awaited.distance_mm)
-        review.controls.refined.setChecked(awaited.refined)
-        if workspace.session.result is not None:
-            review.controls.set_point(awaited.point)
-        workspace.session.layers.go_to(awaited.slice)
-        workspace.show_tab(awaited.tab)
+        if awaited is not None and case is not None and case.name == awaited.case:
+            self._screen.show_view_state(awaited)
 
     def write(self) -> None:
         """Write down what is on the screen."""
-        workspace, study = self._workspace, self._study
-        session, review = workspace.session, workspace.review
-        case = session.recorded
+        session, study = self._screen.session, self._study
+        case = session.writable_case
         if self._awaited is not None or case is None or study is None or session.study is not study:
             return
-        screen = ViewState(
-            case=case.name,
-            slice=session.layers.current_slice,
-            tab=workspace.tabs.tabText(workspace.tabs.currentIndex()),
-            point=review.controls.point(),
-            refined=review.controls.refined.isChecked(),
-            distance_mm=review.distance.value(),
-        ).to_json()
-        if screen == self._written:
+        text = self._screen.view_state(case.name).to_json()
+        if text == self._last_written:
             return
         try:
-            write_text(study.path / FILE, screen, durable=False)
+            write_text(study.path / FILE, text, durable=False)
         except SpinemetError:
             return
-        self._written = screen
+        self._last_written = text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QScrollArea, QStyle, QTabWidget, QVBoxLayout, QWidget
 
 from .annotate.annotate_widget import AnnotateWidget
@@ -12,8 +12,9 @@ from .detect.detect_widget import DetectWidget
 from .load.load_widget import LoadWidget
 from .review.review_widget import ReviewWidget
 from .train.train_widget import TrainWidget
-from .view_state import ViewStateStore
+from .view_state import ViewState, ViewStateStore
 from .viewer.session import session_of
+from .viewer.timing import Debouncer
 
 if TYPE_CHECKING:
     import napari
@@ -30,10 +31,9 @@ class Workspace(QWidget):
         self.train = TrainWidget(napari_viewer)
         self.detect = DetectWidget(napari_viewer)
         self.review = ReviewWidget(napari_viewer)
-        self.session.drawing_wanted.connect(lambda _: self.show_tab("Annotate"))
-        self._restyled = QTimer(self)
-        self._restyled.setSingleShot(True)
-        self._restyled.timeout.connect(self._keep_wide_enough)
+        self.session.drawing_requested.connect(lambda _: self.show_tab("Annotate"))
+        self._style_end = Debouncer(0, self)
+        self._style_end.triggered.connect(self._keep_wide_enough)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.setUsesScrollButtons(False)
@@ -53,13 +53,13 @@ class Workspace(QWidget):
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(self.tabs)
         self._keep_wide_enough()
-        self.screen = ViewStateStore(self)
+        self._watch_view_state()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the viewer's style, which has its own margins and letters."""
         super().changeEvent(event)
         if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange):
-            self._restyled.start()  # the style of the parts changes after that of the whole
+            self._style_end.throttle()  # the style of the parts changes after that of the whole
 
     def _keep_wide_enough(self) -> None:
         """A tab that is cut off on the right hides its values."""
@@ -71,6 +71,46 @@ class Workspace(QWidget):
     def sizeHint(self) -> QSize:
         """Leave most of the window to the picture."""
         return QSize(440, 860)
+
+    def _watch_view_state(self) -> None:
+        self.view_states = ViewStateStore(self, self)
+        review = self.review
+        review.stored_results.looked_up.connect(self.view_states.bring_back)
+        for signal in (
+            self.tabs.currentChanged,
+            review.controls.threshold_changed,
+            review.controls.changed,
+            review.controls.refined_changed,
+            review.evaluation.distance_changed,
+            self.session.series_changed,
+        ):
+            signal.connect(self.view_states.note_change)
+
+    def case_names(self) -> list[str]:
+        """Cases of the open study, as they are listed under Load."""
+        return [case.name for case in self.load.cases]
+
+    def view_state(self, case: str) -> ViewState:
+        """What is on the screen now, of a case."""
+        controls = self.review.controls
+        return ViewState(
+            case=case,
+            slice=self.session.layers.current_slice,
+            tab=self.tabs.tabText(self.tabs.currentIndex()),
+            point=controls.point(),
+            refined=controls.refined.isChecked(),
+            distance_mm=self.review.evaluation.distance.value(),
+        )
+
+    def show_view_state(self, state: ViewState) -> None:
+        """Bring back how the case that is open was looked at."""
+        review = self.review
+        review.evaluation.distance.setValue(state.distance_mm)
+        review.controls.refined.setChecked(state.refined)
+        if self.session.result is not None:
+            review.controls.set_point(state.point)
+        self.session.layers.go_to(state.slice)
+        self.show_tab(state.tab)
 
     def show_tab(self, name: str) -> None:
         """Bring a tab to the front."""

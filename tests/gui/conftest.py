@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,49 +16,54 @@ os.environ.setdefault("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
 from napari_spinemet.phantom.sample import sample_study
 
 
-@pytest.fixture(autouse=True)
-def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep preferences and cache apart, so that tests neither see nor change the user's."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    kept = {
-        ("places", "scan"): "",
-        ("places", "study"): "",
-        ("training", "name"): "my-model",
-        ("training", "start"): "",
-        ("training", "minutes"): 15,
-        ("training", "stop"): "epochs",
-        ("training", "batch_size"): 128,
-        ("training", "rate"): "auto",
-        ("training", "penalty"): "0.0005",
-        ("training", "resolutions"): "0.5, 1, 2",
-        ("training", "outputs"): 3,
-        ("training", "process"): False,
-        ("training", "folds"): 2,
-        ("training", "scheduler"): "",
-        ("training", "epochs"): 1,
-        ("training", "batches"): 2,
-        ("training", "form"): "dense",
-        ("training", "device"): "cpu",
-        ("detection", "model"): "default",
-        ("detection", "columns"): "centre",
-    }
+class InMemoryPreferences:
+    """Preferences of one test, which neither sees nor changes the user's."""
 
-    def preference(group: str, key: str) -> object:
-        return kept[(group, key)]
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str], object] = {
+            ("places", "scan"): "",
+            ("places", "study"): "",
+            ("training", "name"): "my-model",
+            ("training", "start"): "",
+            ("training", "minutes"): 15,
+            ("training", "stop"): "epochs",
+            ("training", "batch_size"): 128,
+            ("training", "rate"): "auto",
+            ("training", "penalty"): "0.0005",
+            ("training", "resolutions"): "0.5, 1, 2",
+            ("training", "outputs"): 3,
+            ("training", "process"): False,
+            ("training", "folds"): 2,
+            ("training", "scheduler"): "",
+            ("training", "epochs"): 1,
+            ("training", "batches"): 2,
+            ("training", "form"): "dense",
+            ("training", "device"): "cpu",
+            ("detection", "model"): "default",
+            ("detection", "columns"): "centre",
+        }
 
-    def keep(group: str, **values: object) -> None:
+    def get(self, group: str, key: str) -> object:
+        """A value."""
+        return self.values[(group, key)]
+
+    def store(self, group: str, **values: object) -> None:
+        """Keep values for as long as the test runs."""
         for key, value in values.items():
-            assert (group, key) in kept
-            kept[(group, key)] = value
+            assert (group, key) in self.values
+            self.values[(group, key)] = value
 
-    # Every module of the program that has taken either by its name.
-    import napari_spinemet.gui.application  # noqa: F401
 
-    ours = [m for name, m in sys.modules.items() if name.startswith("napari_spinemet.gui.")]
-    for module in ours:
-        for name, value in (("preference", preference), ("keep", keep)):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, value)
+@pytest.fixture(autouse=True)
+def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep preferences and cache apart, so that tests neither see nor change the user's."""
+    from napari_spinemet.gui.viewer.preferences import NapariPreferences
+    from napari_spinemet.gui.viewer.session import use_preferences
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    use_preferences(InMemoryPreferences)
+    yield
+    use_preferences(NapariPreferences)
 
 
 @pytest.fixture
@@ -78,7 +82,7 @@ def workspace(viewer: object, qtbot: object) -> Iterator[object]:
     made = open_workspace(viewer)
     yield made
     made.session.stop()
-    qtbot.waitUntil(lambda: not made.session.busy, timeout=30_000)
+    qtbot.waitUntil(lambda: not made.session.jobs.is_busy, timeout=30_000)
 
 
 @pytest.fixture
@@ -86,7 +90,7 @@ def wait_idle(qtbot: object) -> Callable[[object], None]:
     """Wait until a workspace's job is over and its result shown."""
 
     def wait(made: object, timeout: int = 240_000) -> None:
-        qtbot.waitUntil(lambda: not made.session.busy, timeout=timeout)
+        qtbot.waitUntil(lambda: not made.session.jobs.is_busy, timeout=timeout)
         qtbot.wait(50)
 
     return wait

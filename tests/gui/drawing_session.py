@@ -50,7 +50,7 @@ def main() -> None:
 
     workspace.load.open_case()
     wait(lambda: session.case is not None)
-    assert session.autosave.active, session.study.notice
+    assert session.autosave.is_active, session.study.read_only_reason
     workspace.show_tab("Annotate")
     annotate, layer = workspace.annotate, session.layers.lesions
     annotate.lesion_button.setChecked(True)
@@ -63,8 +63,8 @@ def main() -> None:
         centre = place(number, shape)
         session.layers.go_to(centre[0])
         layer.paint(np.array(centre), layer.selected_label)
-        wait(lambda: session.autosave._soon.isActive() or session.autosave.pending)
-        wait(lambda: not session.autosave.pending)
+        wait(lambda: session.autosave._stroke_end.is_pending or session.autosave.is_pending)
+        wait(lambda: not session.autosave.is_pending)
         if annotate.state.saved.text().startswith("All strokes are saved"):
             print(number, flush=True)
         number += 1

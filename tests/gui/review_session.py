@@ -21,21 +21,18 @@ import numpy as np
 def screen(workspace: Any) -> dict[str, Any]:
     """What a person sees: the case, how it is looked at, the outlines, and the table."""
     session, review = workspace.session, workspace.review
-    table, point = review.table, review.controls.point()
+    table, point = review.findings_panel.table, review.controls.point()
     return {
         "case": session.case.name if session.case is not None else "",
         "tab": workspace.tabs.tabText(workspace.tabs.currentIndex()),
         "slice": session.layers.current_slice,
         "point": point.to_dict(),
         "refined": review.controls.refined.isChecked(),
-        "distance": review.distance.value(),
+        "distance": review.evaluation.distance.value(),
         "outlines": hashlib.sha256(session.layers.detections.data.tobytes()).hexdigest(),
         "likelihood": hashlib.sha256(session.layers.likelihood.data.tobytes()).hexdigest(),
-        "findings": [
-            [table.item(row, column).text() for column in range(table.columnCount())]
-            for row in range(table.rowCount())
-        ],
-        "count": review.box.count.text(),
+        "findings": table.texts(),
+        "count": review.findings_panel.count.text(),
     }
 
 
@@ -55,7 +52,7 @@ def main() -> None:
 
     def rest(seconds: float = 0.7) -> None:
         until = time.monotonic() + seconds
-        while time.monotonic() < until or session.busy or review._settle.isActive():
+        while time.monotonic() < until or session.jobs.is_busy or review._typing_pause.is_pending:
             application.processEvents()
             time.sleep(0.002)
 
@@ -72,19 +69,21 @@ def main() -> None:
     review.controls.min_area.setValue(rng.choice((0.3, 0.5, 0.8)))
     review.controls.weight.setValue(rng.choice((0.4, 0.6, 0.8)))
     review.controls.refined.setChecked(rng.random() < 0.5)
-    review.distance.setValue(rng.choice((10, 15, 20)))
+    review.evaluation.distance.setValue(rng.choice((10, 15, 20)))
     review.controls.threshold.setValue(
         float(np.quantile(values[values > 0], rng.uniform(0.9, 0.96)))
     )
     session.layers.go_to(rng.randrange(len(values)))
     rest()
     print(json.dumps(screen(workspace)), flush=True)
-    table = review.table
+    table = review.findings_panel.table
     while True:
-        review.box.go(1)
-        said = table.item(table.currentRow(), VERDICT).text()
+        review.findings_panel.go(1)
+        said = table.texts()[table.currentIndex().row()][VERDICT]
         # The same again would take it back.
-        review.judge(rng.choice([v for v in ("accepted", "rejected", "unsure") if v != said]))
+        review.findings_panel.judge(
+            rng.choice([v for v in ("accepted", "rejected", "unsure") if v != said])
+        )
         rest()
         print(json.dumps(screen(workspace)), flush=True)
 

@@ -103,14 +103,14 @@ def test_a_click_on_what_is_seen_paints_what_lies_there_in_the_patient(
         told = session.series.affine[:3, :3] @ (index, *painted) + session.series.affine[:3, 3]
         apart = np.linalg.solve(truth.affine[:3, :3], told - truth.at(index, row, column))
         assert np.abs(apart).max() < 0.5
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     import SimpleITK as sitk
 
-    from napari_spinemet.exchange.annotation_files import write_contours
+    from napari_spinemet.exchange.nifti import NiftiFormat
 
     case = Study(tmp_path / "study").cases()[0]
     stored = case.annotation(case.series())
-    lesions, *_ = write_contours(stored, case.series(), tmp_path / "out", "a", "nifti")
+    lesions, *_ = NiftiFormat().write_files(stored, case.series(), tmp_path / "out", "a")
     image = sitk.ReadImage(str(lesions))
     labels = sitk.GetArrayFromImage(image)
     got = {
@@ -285,7 +285,7 @@ def test_every_key_does_what_the_help_says_and_none_twice(opened: object, qtbot:
     press(qtbot, canvas, ",")
     assert session.layers.current_slice == index
     press(qtbot, canvas, "F1")
-    listed = [annotate.help.table.item(k, 0).text() for k in range(annotate.help.table.rowCount())]
+    listed = [annotate.help.table.texts()[k][0] for k in range(annotate.help.table.row_count)]
     assert listed == keys
     annotate.help.close()
     press(qtbot, canvas, "A")
@@ -361,7 +361,7 @@ def test_bodies_are_marked_by_clicks_outlined_and_named(
     np.testing.assert_array_equal(drawn, after)
     annotate.undo()
     np.testing.assert_array_equal(drawn, before)
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     assert session.study.database.verify() == []
 
 
@@ -393,7 +393,7 @@ def test_a_deleted_layer_comes_back_with_every_stroke(
     viewer.layers.remove(layer)
     assert getattr(session.layers, kind) is None
     qtbot.waitUntil(lambda: annotate.state.restore_button.isVisible())
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     stored = session.case.annotation(session.series)
     np.testing.assert_array_equal(getattr(stored, kind), wanted[kind == "vertebrae"])
     annotate.state.restore_button.click()
@@ -404,7 +404,7 @@ def test_a_deleted_layer_comes_back_with_every_stroke(
     annotate.use("paint")
     restored = annotate.target
     restored.paint(np.array([4, 60, 60]), 2)
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     stored = session.case.annotation(session.series)
     np.testing.assert_array_equal(getattr(stored, kind), restored.data)
     annotate.undo()
@@ -429,7 +429,7 @@ def test_a_first_save_that_fails_takes_nothing_from_the_next(
     for index in (3, 5):  # the second waits while the first is being refused
         lesions.data_setitem((np.array([index]), np.array([40]), np.array([50])), np.array([1]))
         session.autosave.save()
-    qtbot.waitUntil(lambda: len(calls) == 2 and not session.autosave._waiting)
+    qtbot.waitUntil(lambda: len(calls) == 2 and not session.autosave._queue)
     stored = session.case.annotation(session.series)
     for got, data in zip((stored.lesions, stored.vertebrae), labels_of(session)):
         assert data.any()
@@ -451,7 +451,7 @@ def test_renaming_duplicating_and_reordering_break_nothing(
     (copy,) = [x for x in viewer.layers if "copy" in x.name]
     annotate.use("paint")
     lesions.paint(np.array([4, 60, 60]), 7)
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     stored = session.case.annotation(session.series)
     np.testing.assert_array_equal(stored.lesions, lesions.data)
     assert stored.lesions[4, 60, 60] == 7
@@ -504,7 +504,7 @@ def test_a_brush_stroke_by_mouse_is_one_step_and_is_saved(opened: object, qtbot:
     painted = session.layers.lesions.data != before[0]
     assert painted.any(axis=(1, 2)).sum() == 1
     assert painted[9].sum() > 200
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     stored = session.case.annotation(session.series)
     np.testing.assert_array_equal(stored.lesions, session.layers.lesions.data)
     annotate.undo()
@@ -575,7 +575,7 @@ def test_a_scan_is_added_by_its_place(
     wait_idle(workspace)
     assert session.autosave.failure == ""
     session.layers.lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), 1)
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     load.open_case()
     wait_idle(workspace)
     assert session.layers.lesions.data[5, 9, 9] == 1

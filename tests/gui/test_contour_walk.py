@@ -95,7 +95,7 @@ def test_a_case_is_contoured_from_opening_to_approval(
 
     # Open.
     table = load.case_table
-    at = table.visualItemRect(table.item(0, 0)).center()
+    at = table.visualRect(table.model().index(0, 0)).center()
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
     qtbot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
     hands.clicks += 2

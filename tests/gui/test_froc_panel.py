@@ -12,7 +12,8 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from napari_spinemet.evaluation import FrocCurve, froc_from_detections
 from napari_spinemet.evaluation.bands import froc_bands
 from napari_spinemet.evaluation.curve import MEAN, SUM
-from napari_spinemet.gui.viewer.session import DisplayedFroc
+from napari_spinemet.gui.viewer.displayed_froc import DisplayedFroc
+from napari_spinemet.study.map_identity import MapIdentity
 
 REGION = [(50.0, 50.0)]
 
@@ -36,8 +37,8 @@ def shown(workspace: object, qtbot: object) -> Callable[[FrocCurve], object]:
         workspace.show_tab("Review")
         # Of other settings than those on the screen it would not stay.
         point = workspace.review.controls.point()
-        workspace.session.show_curve(DisplayedFroc(curve, "a study", point, ""))
-        qtbot.waitUntil(lambda: not workspace.session.redraw.busy, timeout=10_000)
+        workspace.session.show_froc(DisplayedFroc(curve, "a study", point, MapIdentity("")))
+        qtbot.waitUntil(lambda: not workspace.session.jobs.display.is_busy, timeout=10_000)
         return workspace.review
 
     return show
@@ -46,7 +47,7 @@ def shown(workspace: object, qtbot: object) -> Callable[[FrocCurve], object]:
 def test_suggestions_are_the_best_points(shown: Callable) -> None:
     """By false positives and by TP rate; what cannot be had is said."""
     review = shown(cohort())
-    box, slider = review.froc_box, review.controls.threshold
+    box, slider = review.froc_panel, review.controls.threshold
 
     def ask(wish: int, wanted: float) -> float:
         box.wish.setCurrentIndex(wish)
@@ -55,13 +56,13 @@ def test_suggestions_are_the_best_points(shown: Callable) -> None:
         return slider.value()
 
     assert ask(0, 0.4) == pytest.approx(0.45)  # both found for one in three; next at 0.4
-    assert review.froc.point == (1.0, pytest.approx(1 / 6), pytest.approx(1 / 3))
+    assert review.froc_panel.plot.point == (1.0, pytest.approx(1 / 6), pytest.approx(1 / 3))
     assert ask(0, 0.2) == pytest.approx(0.75)
     assert ask(1, 0.1) == pytest.approx(0.75)
     assert ask(2, 0.9) == pytest.approx(0.45)
     assert not box.suggested.isVisible()
     nothing = froc_from_detections([[(REGION, [(150, 150, 0.9)])]])
-    box = shown(nothing).froc_box
+    box = shown(nothing).froc_panel
     assert ask(2, 0.5) == pytest.approx(0.45)
     assert "0% at most" in box.suggested.text()
     ask(0, 0.0)
@@ -71,14 +72,14 @@ def test_suggestions_are_the_best_points(shown: Callable) -> None:
 def test_cases_follow_the_threshold_and_open(shown: Callable, workspace: object) -> None:
     """Rates of each case, sorted by a click on the heading; the chosen one is asked for."""
     review = shown(cohort())
-    box = review.froc_box
+    box = review.froc_panel
     box.tabs.setCurrentIndex(1)
 
     def rows() -> list[tuple[str, ...]]:
         table = box.cases
         return [
-            tuple(table.item(row, column).text() for column in range(4))
-            for row in range(table.rowCount())
+            tuple(table.texts()[row][column] for column in range(4))
+            for row in range(table.row_count)
         ]
 
     review.controls.threshold.setValue(0.55)
@@ -91,14 +92,14 @@ def test_cases_follow_the_threshold_and_open(shown: Callable, workspace: object)
     box.cases.sortByColumn(1, Qt.SortOrder.AscendingOrder)
     assert [row[0] for row in rows()] == ["case-002", "case-001", "case-003"]
     asked = []
-    workspace.session.case_wanted.connect(asked.append)
+    workspace.session.case_requested.connect(asked.append)
     assert not box.open_button.isEnabled()
     box.cases.selectRow(0)
     box.open_button.click()
     assert asked == ["case-002"]
     review.controls.threshold.setValue(0.2)
     box.settle()
-    assert box.cases.chosen == 1  # still that case
+    assert box.cases.selected_row == 1  # still that case
     assert {row[0]: row[2] for row in rows()}["case-001"] == "1.0"
     review.controls.use_paper()  # 0.6, by a button and not by the slider
     assert "1.0" in next(row[2] for row in rows() if row[0] == "case-003")
@@ -115,7 +116,7 @@ def test_band_and_ticks(shown: Callable, qtbot: object) -> None:
     """The band is that of the bootstrap, in both readings; ticks are the cases' own values."""
     curve = cohort()
     review = shown(curve)
-    plot = review.froc
+    plot = review.froc_panel.plot
     for index, reading in enumerate((SUM, MEAN)):
         plot.reading.setCurrentIndex(index)
         fp, low, high = froc_bands(curve)[reading]
@@ -126,7 +127,7 @@ def test_band_and_ticks(shown: Callable, qtbot: object) -> None:
     assert not plot._band.path().isEmpty()
     plot.reading.setCurrentIndex(0)
     review.controls.threshold.setValue(0.35)
-    review.froc_box.settle()
+    review.froc_panel.settle()
     assert plot._ticks[0].getData()[0].tolist() == [1, 0, 1]
     assert plot._ticks[1].getData()[1].tolist() == [1, 1]
     assert "2 cases" in plot.plot.getPlotItem().getAxis("left").labelText
@@ -141,7 +142,7 @@ def test_mouse_on_the_curve(shown: Callable, qtbot: object) -> None:
     """Pointing at it tells the figures, dragging along it moves the threshold."""
     curve = cohort()
     review = shown(curve)
-    plot, view = review.froc, review.froc.plot.getPlotItem().vb
+    plot, view = review.froc_panel.plot, review.froc_panel.plot.plot.getPlotItem().vb
     canvas = plot.plot.viewport()
     qtbot.waitUntil(lambda: view.width() > 50, timeout=5_000)
     qtbot.wait(300)  # the docks find their widths
@@ -191,7 +192,7 @@ def test_other_curves_beside_it(
 ) -> None:
     """The paper's and one from a file; a file that is none is refused in a sentence."""
     review = shown(cohort())
-    compare, plot = review.froc_box.compare, review.froc
+    compare, plot = review.froc_panel.compare, review.froc_panel.plot
     compare.toggle("paper", "")
     assert [r.name for r in plot._references] == ["Wang et al. 2017"]
     assert not plot._drawn  # it is known as mean over slices only

@@ -48,7 +48,7 @@ def test_no_stroke_that_was_shown_as_saved_is_lost(study_copy: Path) -> None:
         told += session.stdout.read().split()
         session.wait()
         study = Study(study_copy, write=True)
-        assert study.notice == ""
+        assert study.read_only_reason == ""
         assert study.database is not None
         assert study.database.verify() == []
         held = study.database.contours.slices(study.cases()[0].name, "lesions")
@@ -86,7 +86,7 @@ def test_a_kill_at_the_first_stroke_leaves_what_the_case_came_with(
         told = [int(line) for line in session.stdout.read().split()]
         session.wait()
         study = Study(place, write=True)
-        assert study.notice == ""
+        assert study.read_only_reason == ""
         assert study.verify() == []
         case = study.cases()[0]
         held = case.annotation(series)

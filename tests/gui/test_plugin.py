@@ -54,7 +54,7 @@ def test_a_scan_from_file_open_is_taken_over(viewer: object, qtbot: object) -> N
     assert session.source == scan
     viewer.open_sample("napari-spinemet", "normal")
     qtbot.waitUntil(lambda: session.source != scan, timeout=5_000)
-    assert not session.unsaved()
+    assert not session.is_unsaved
     assert session.contours().vertebrae.any()
     assert sorted(layer.name for layer in viewer.layers) == ["STIR SAG", "lesions", "vertebrae"]
 

@@ -100,18 +100,18 @@ def test_a_new_scan_to_signed_verdicts(
     if not found:
         peak = session.result.likelihood.values.max()
         mouse.slide(review.controls.threshold, float(peak) / 2)
-        qtbot.waitUntil(lambda: not review._rest.isActive(), timeout=5_000)
+        qtbot.waitUntil(lambda: not review._slider_pause.is_pending, timeout=5_000)
     judged = len(review.findings)
     for _ in range(judged):
-        mouse.button(review.box.next_button)
-        mouse.button(review.box.verdict_buttons[1])
+        mouse.button(review.findings_panel.next_button)
+        mouse.button(review.findings_panel.verdict_buttons[1])
     wait_idle(workspace)
-    mouse.button(review.end.sign_button)
+    mouse.button(review.sign_off.sign_button)
     wait_idle(workspace)
     assert str(session.case.state) == "signed"
     grabbed(viewer, picture_folder / "real-signed.png")
     mouse.clicks += ["Report", "of this scan"]  # a menu holds its own loop
-    review.end.case_action.trigger()
+    review.sign_off.case_action.trigger()
     wait_idle(workspace)
     assert Path(opened[0]).is_file()
     text = Path(opened[0]).read_text(encoding="utf-8")

@@ -17,7 +17,8 @@ from napari_spinemet.errors import Cancelled
 from napari_spinemet.gui.viewer.layer_style import DIMMED
 from napari_spinemet.imaging import LikelihoodMap, OperatingPoint, SagittalSeries
 from napari_spinemet.imaging.grids import working_affine
-from napari_spinemet.jobs import CancelToken
+from napari_spinemet.jobs import JobContext
+from napari_spinemet.study.map_identity import MapIdentity
 
 from .conftest import grabbed
 
@@ -53,7 +54,11 @@ def rested(review: object, qtbot: object) -> None:
     """Wait until the slider has rested and all that follows is on the screen."""
     qtbot.waitUntil(
         lambda: (
-            not (review._rest.isActive() or review._settle.isActive() or review.session.redraw.busy)
+            not (
+                review._slider_pause.is_pending
+                or review._typing_pause.is_pending
+                or review.session.jobs.display.is_busy
+            )
         ),
         timeout=20_000,
     )
@@ -69,7 +74,7 @@ def test_what_the_gate_drops_is_dimmed(
     colours = layer.colormap.color_dict
     assert not np.allclose(colours[OUTSIDE], colours[None])
     assert len(review.findings) == 1
-    assert review.box.count.text() == (
+    assert review.findings_panel.count.text() == (
         "1 finding, 2 detections in slices; 1 outside the spine, dimmed."
     )
     qtbot.wait(300)  # the docks find their widths
@@ -114,19 +119,19 @@ def test_fitting_for_a_threshold_that_was_left_is_given_up(
     """The job is cancelled, and its outlines would not be shown at another threshold."""
     from napari_spinemet.detection import DetectionResult
 
-    real, ends = DetectionResult.refined, []
+    real, ends = DetectionResult.refine, []
 
-    def slowly(self: DetectionResult, series: SagittalSeries, *, cancel: CancelToken) -> object:
+    def slowly(self: DetectionResult, series: SagittalSeries, *, job: JobContext) -> object:
         if self.operating_point.threshold < 0.7:
             try:
                 while True:
-                    cancel.raise_if_cancelled()
+                    job.raise_if_cancelled()
             except Cancelled:
                 ends.append(self.operating_point.threshold)
                 raise
-        return real(self, series, cancel=cancel)
+        return real(self, series, job=job)
 
-    monkeypatch.setattr(DetectionResult, "refined", slowly)
+    monkeypatch.setattr(DetectionResult, "refine", slowly)
     review.controls.refined.setChecked(True)
     review.controls.threshold.setValue(0.6)
     review.controls.threshold.setValue(0.85)
@@ -137,7 +142,7 @@ def test_fitting_for_a_threshold_that_was_left_is_given_up(
 
 def test_a_finding_becomes_a_contour_once(review: object, workspace: object, qtbot: object) -> None:
     """A new lesion on the series grid, one step for undo; what a person drew is not replaced."""
-    session, box = review.session, review.box
+    session, box = review.session, review.findings_panel
     lesions = session.layers.lesions
     box.table.selectRow(0)
     box.edit_button.click()
@@ -174,7 +179,7 @@ def test_contours_of_a_finding_lie_where_it_does(
     session.open_series(series)
     session.set_result(evaluate(likelihood, replace(POINT, gate=False)), "default")
     wait_idle(workspace)
-    box = workspace.review.box
+    box = workspace.review.findings_panel
     box.table.selectRow(0)
     box.edit()
     rows, columns = np.arange(80) * 1.25, np.arange(120) * 0.8
@@ -187,7 +192,7 @@ def test_a_missed_lesion_is_drawn_as_a_new_one(review: object, workspace: object
     """The polygon is in hand, and what is drawn begins another lesion."""
     lesions = review.session.layers.lesions
     lesions.data[0, 5:9, 5:9] = 3
-    review.box.missed_button.click()
+    review.findings_panel.missed_button.click()
     assert workspace.tabs.tabText(workspace.tabs.currentIndex()) == "Annotate"
     assert lesions.mode == "polygon"
     assert lesions.selected_label == 4
@@ -203,16 +208,16 @@ def test_another_distance_redraws_the_curve(review: object, qtbot: object) -> No
     session.contours_changed.emit()
     rested(review, qtbot)
     assert session.curve.at(0.5) == (1.0, pytest.approx(1 / 3), 1.0)
-    review.distance.setValue(10)
+    review.evaluation.distance.setValue(10)
     rested(review, qtbot)
-    assert session.shown.max_distance_mm == 10
+    assert session.froc.matching.max_distance_mm == 10
     assert session.curve.at(0.5) == (0.5, pytest.approx(2 / 3), 2.0)
-    assert review.froc.point == session.curve.at(0.5)
+    assert review.froc_panel.plot.point == session.curve.at(0.5)
 
 
 def test_the_validated_point_is_taken_whole(review: object, qtbot: object) -> None:
     """Threshold, minimum area, weight and gate; where there is none, that is said."""
-    session, box = review.session, review.froc_box
+    session, box = review.session, review.froc_panel
     session.layers.lesions.data[1, 30:50, 40:60] = 1
     session.contours_changed.emit()
     rested(review, qtbot)
@@ -221,7 +226,7 @@ def test_the_validated_point_is_taken_whole(review: object, qtbot: object) -> No
     box.suggest_button.click()
     assert "Nothing was chosen" in box.suggested.text()
     chosen = OperatingPoint(0.7, 1.5, 0.6, gate=False)
-    session.show_curve(replace(session.shown, validated=chosen))
+    session.show_froc(replace(session.froc, validated_point=chosen))
     box.suggest_button.click()
     assert review.controls.point() == chosen
     rested(review, qtbot)
@@ -241,25 +246,26 @@ def test_every_tick_shows_one_threshold(review: object, qtbot: object) -> None:
         in_spine = [n for n in range(1, count + 1) if labels[40, 50] == n]
         np.testing.assert_array_equal(layer.data[1] > 0, np.isin(labels, in_spine))
         np.testing.assert_array_equal(layer.data[1] == OUTSIDE, (labels > 0) & (layer.data[1] <= 0))
-        assert review.froc.point == session.curve.at(float(threshold))
+        assert review.froc_panel.plot.point == session.curve.at(float(threshold))
         assert review.outlines.current().operating_point.threshold == float(threshold)
 
 
 def test_a_scan_without_contours_has_no_truth(review: object, qtbot: object) -> None:
     """Said beside the curve of a study, on which the threshold's point stands; not once drawn."""
     from napari_spinemet.evaluation import froc_from_detections
-    from napari_spinemet.gui.viewer.session import DisplayedFroc
+    from napari_spinemet.gui.viewer.displayed_froc import DisplayedFroc
 
-    session, truth = review.session, review.froc_box.truth
+    session, truth = review.session, review.froc_panel.truth
     assert truth.isHidden()
-    assert "no contours and no study" in review.froc.title.text()
+    assert "no contours and no study" in review.froc_panel.plot.title.text()
     curve = froc_from_detections([[([(0, 0)], [(0, 0, 0.9), (99, 0, 0.4)])]])
-    of_study = DisplayedFroc(curve, "a study", review.controls.point(), "m", study=object())
-    session.shown = of_study
-    session.curve_changed.emit()
+    of_study = DisplayedFroc(
+        curve, "a study", review.controls.point(), MapIdentity("m"), study=object()
+    )
+    session.show_froc(of_study)
     assert not truth.isHidden()
     assert "This scan has no contours" in truth.text()
-    assert review.froc.point == curve.at(review.controls.threshold.value())
+    assert review.froc_panel.plot.point == curve.at(review.controls.threshold.value())
     session.layers.lesions.data[1, 30:50, 40:60] = 1
     session.contours_changed.emit()
     assert truth.isHidden()

@@ -20,11 +20,13 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 
+from napari_spinemet.jobs import JobContext
 from napari_spinemet.network import load_card
 from napari_spinemet.study import Study
-from napari_spinemet.study.likelihood_maps import file_name
+from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.training import loop
 from napari_spinemet.workflows import study_training as train_study_module
+from napari_spinemet.workflows.study_training import StudyTraining
 from napari_spinemet.workflows.uncertainty import CaseUncertainty
 
 STARTS = int(os.environ.get("SPINEMET_STARTS", "12"))
@@ -40,6 +42,12 @@ def study(workspace: Any, study_copy: Path) -> Path:
 
 def _model(study: Path, name: str = "my-model") -> Path:
     return study / "models" / f"{name}.safetensors"
+
+
+def _untick(train: Any, row: int) -> None:
+    """As a click on the box of a case does."""
+    rows, role = train.cases.table.model(), Qt.ItemDataRole.CheckStateRole
+    assert rows.setData(rows.index(row, 0), Qt.CheckState.Unchecked, role)
 
 
 def test_training_runs_in_the_background_and_keeps_a_model(
@@ -85,7 +93,7 @@ def test_training_is_cancelled_within_a_batch_and_goes_on(
     assert not train.resume_button.isEnabled()
     train.form.set(name="my-model")
     done = []
-    workspace.session.trainer.reported.connect(
+    workspace.session.jobs.training.event_reported.connect(
         lambda task, event: done.append(event.done) if "loss" in getattr(event, "values", {}) else 0
     )
     before = len(train.plots.losses)
@@ -102,15 +110,13 @@ def test_what_is_chosen_is_what_is_trained_on(
     """Ticks, time, lambda and the rest of the form reach the training as they stand."""
     asked: dict[str, Any] = {}
 
-    def stand_in(place: str, config: Any = None, **given: Any) -> Any:
-        asked.update(given, config=config)
+    def stand_in(task: StudyTraining, config: Any, **_: Any) -> Any:
+        asked.update(task=task, config=config)
         raise MemoryError
 
-    monkeypatch.setattr(
-        train_study_module, "train_study", lambda study, **given: stand_in(study, **given)
-    )
+    monkeypatch.setattr(train_study_module, "train_study", stand_in)
     train = workspace.train
-    train.cases.table.item(1, 0).setCheckState(Qt.CheckState.Unchecked)
+    _untick(train, 1)
     assert "2 of 3" in train.cases.summary.text()
     train.refresh()  # a tick outlives a change of the study
     assert tuple(train.form.fields["start"].choices) == ("", "default")
@@ -125,10 +131,11 @@ def test_what_is_chosen_is_what_is_trained_on(
     )
     train.start_button.click()
     wait_idle(workspace)
-    assert asked["only"] == ["case-001", "normal-001"]
-    assert asked["minutes"] == 7
-    assert asked["start"] == "default"
-    assert asked["weight_decays"] == [0.002, 0.02]
+    task = asked["task"]
+    assert task.only_cases == ("case-001", "normal-001")
+    assert task.minutes == 7
+    assert task.start == "default"
+    assert task.weight_decays == (0.002, 0.02)
     config = asked["config"]
     assert (config.resolutions, config.outputs, config.learning_rate) == ((1.0, 2.0), 2, 0.02)
     assert "memory of this computer" in train.status.text()
@@ -139,9 +146,9 @@ def test_what_is_chosen_is_what_is_trained_on(
     assert asked["config"].batch_size == 64
     train.form.set(resolutions="fine")
     train.start_button.click()
-    assert not workspace.session.trainer.busy
-    train.cases.table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)
-    train.cases.table.item(2, 0).setCheckState(Qt.CheckState.Unchecked)
+    assert not workspace.session.jobs.training.is_busy
+    _untick(train, 0)
+    _untick(train, 2)
     assert not train.start_button.isEnabled()
 
 
@@ -258,18 +265,18 @@ def test_closing_amid_a_job_asks_once(
         return answers.Close if agreed else answers.Cancel
 
     monkeypatch.setattr(QMessageBox, "question", question)
-    trainer, stopped = workspace.session.trainer, threading.Event()
+    trainer, stopped = workspace.session.jobs.training, threading.Event()
 
-    def work(_: Any, cancel: Any) -> None:
-        while not cancel.cancelled:
+    def work(job: JobContext) -> None:
+        while not job.cancel.is_cancelled:
             time.sleep(0.005)
         stopped.set()
-        cancel.raise_if_cancelled()
+        job.raise_if_cancelled()
 
     trainer.start("training", work)
     window = viewer.window._qt_window
     if agreed:  # as the window would ask; it is still needed by the fixture that closes it
-        assert not workspace.session._closing.eventFilter(window, QCloseEvent())
+        assert not workspace.session.jobs.close_guard.eventFilter(window, QCloseEvent())
     else:
         window.close()
     assert len(asked) == 1
@@ -280,9 +287,9 @@ def test_closing_amid_a_job_asks_once(
         assert not trainer._thread.is_alive()
     else:
         assert window.isVisible()
-        assert trainer.busy
+        assert trainer.is_busy
     trainer.stop()
-    qtbot.waitUntil(lambda: not trainer.busy, timeout=5_000)
+    qtbot.waitUntil(lambda: not trainer.is_busy, timeout=5_000)
 
 
 def test_the_most_doubtful_scan_is_shown_in_train_and_load(
@@ -298,19 +305,20 @@ def test_the_most_doubtful_scan_is_shown_in_train_and_load(
     train.cases.rank_button.click()
     wait_idle(workspace)
     assert set(session.ranking) == {"bare-1", "bare-2"}
-    assert session.study.likelihood_sets() == [file_name(load_card(quick_model).identity)]
-    session.rank(
+    (identity,) = session.study.map_identities()
+    assert identity.folder == MapIdentity.of_model(load_card(quick_model).identity).folder
+    session.set_ranking(
         {"bare-2": CaseUncertainty("bare-2", 0.25), "bare-1": CaseUncertainty("bare-1", 0.1)}
     )
-    rows = [train.cases.table.item(k, 1).text() for k in range(train.cases.table.rowCount())]
+    rows = [train.cases.table.texts()[k][1] for k in range(train.cases.table.row_count)]
     assert rows == ["case-001", "normal-001", "bare-2", "bare-1"]
-    assert train.cases.table.item(2, 3).text() == "25.0 %"
+    assert train.cases.table.texts()[2][3] == "25.0 %"
     assert "Contour bare-2 next" in train.cases.summary.text()
     load = workspace.load.case_table
-    shown = {load.item(k, 0).text(): load.item(k, 2).text() for k in range(load.rowCount())}
+    shown = {load.texts()[k][0]: load.texts()[k][2] for k in range(load.row_count)}
     assert shown["bare-1"] == "10.0 %"
     assert shown["case-001"] == ""
-    assert train.cases.chosen() == ["case-001", "normal-001"]
+    assert train.cases.ticked_cases() == ["case-001", "normal-001"]
 
 
 def test_cross_validation_waits_its_turn_and_says_what_is_missing(
@@ -318,9 +326,9 @@ def test_cross_validation_waits_its_turn_and_says_what_is_missing(
 ) -> None:
     """Of the sample study's two cases one fold has no lesion to learn from."""
     workspace.load.open_study(study_copy)
-    trainer, box = workspace.session.trainer, workspace.train.crossval
+    trainer, box = workspace.session.jobs.training, workspace.train.crossval
     gate = threading.Event()
-    trainer.start("training", lambda *_: gate.wait(10))
+    trainer.start("training", lambda job: gate.wait(10))
     box.start_button.click()
     assert trainer.task == "training"
     assert trainer.has("cross-validation")

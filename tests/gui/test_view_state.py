@@ -73,11 +73,15 @@ def test_a_killed_review_comes_back_with_its_verdicts(
         review = workspace.review
         qtbot.waitUntil(
             lambda r=review: (
-                not (r._settle.isActive() or r._rest.isActive() or r.session.redraw.busy)
+                not (
+                    r._typing_pause.is_pending
+                    or r._slider_pause.is_pending
+                    or r.session.jobs.display.is_busy
+                )
             ),
             timeout=30_000,
         )
-        assert workspace.session.study.notice == ""
+        assert workspace.session.study.read_only_reason == ""
         assert workspace.session.study.verify() == []
         now = screen(workspace)
         # The next finding may have been flown to, and judged, as the program died.
@@ -119,7 +123,7 @@ def test_a_case_shows_what_was_found_in_it_before(
     wait_idle(workspace)
     assert session.result.operating_point == point
     assert (session.result.plain.values == values).all()
-    assert "FROC of this scan alone" in workspace.review.froc.title.text()
+    assert "FROC of this scan alone" in workspace.review.froc_panel.plot.title.text()
     assert len(session.study.database.results.runs("case-001")) == 1, "nothing was run again"
 
 
@@ -133,31 +137,31 @@ def test_signed_verdicts_are_so_until_another_is_given(
     values = session.result.likelihood.values
     review.controls.min_area.setValue(0.3)
     review.controls.threshold.setValue(float(sorted(values[values > 0])[-400]))
-    qtbot.waitUntil(lambda: not review._rest.isActive(), timeout=5_000)
+    qtbot.waitUntil(lambda: not review._slider_pause.is_pending, timeout=5_000)
     wait_idle(detected)
     assert review.findings
-    review.end.sign_button.click()
+    review.sign_off.sign_button.click()
     wait_idle(detected)
     assert "no verdict yet" in said[-1]
     assert str(session.case.state) == "contoured, detected"
     for number in range(len(review.findings)):
-        review.table.choose(number)
-        review.judge("accepted")
-    review.end.sign_button.click()
+        review.findings_panel.table.select_row(number)
+        review.findings_panel.judge("accepted")
+    review.sign_off.sign_button.click()
     wait_idle(detected)
     assert str(session.case.state) == "contoured, signed"
-    assert load.case_table.item(0, 1).text() == "contoured, signed"
-    assert review.end.state.text().startswith("Signed by ")
+    assert load.case_table.texts()[0][1] == "contoured, signed"
+    assert review.sign_off.state.text().startswith("Signed by ")
     run = session.case.last_run
     assert run.settings["signed"] is True
     assert run.operating_point == review.controls.point()
     held = session.study.database.results.detections(run.number)
     shown = [d.area_cm2 for f in review.findings for d in f.detections]
     assert [d.area_cm2 for d in held] == pytest.approx(shown)
-    review.judge("rejected")
+    review.findings_panel.judge("rejected")
     wait_idle(detected)
     assert str(session.case.state) == "contoured, reviewed"
-    assert review.end.state.text() == ""
+    assert review.sign_off.state.text() == ""
     assert session.study.verify() == []
 
 
@@ -171,10 +175,10 @@ def test_reports_are_written_from_the_window(
     monkeypatch.setattr(
         sign_row.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile())
     )
-    session, review, end = detected.session, detected.review, detected.review.end
+    session, review, end = detected.session, detected.review, detected.review.sign_off
     end.case_action.trigger()
     wait_idle(detected)
-    review.evaluate_study()
+    review.evaluation.evaluate()
     wait_idle(detected)
     end.study_action.trigger()
     wait_idle(detected)
@@ -182,14 +186,14 @@ def test_reports_are_written_from_the_window(
     assert case.parent.parent == study.parent.parent == study_copy / "reports"
     assert case.parent.name.startswith("case-001-")
     text = study.read_text(encoding="utf-8")
-    assert session.shown.model in text
+    assert str(session.froc.identity) in text
     rate, _, total = session.curve.at(review.controls.point().threshold)
     assert f"{rate:.1%}, averaged" in text
     assert f"{total:.2f} per scan" in text
     monkeypatch.setattr(
         sign_row.QFileDialog, "getExistingDirectory", lambda *_: str(study_copy.parent / "else")
     )
-    session.case = None
+    session.set_scan(session.scan.with_case(None))
     end.case_action.trigger()
     wait_idle(detected)
     assert Path(opened[-1]).parent.parent == study_copy.parent / "else"

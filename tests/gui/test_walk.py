@@ -11,7 +11,8 @@ from qtpy.QtCore import Qt
 
 from napari_spinemet.detection import link_findings
 from napari_spinemet.gui.review.findings_panel import HEADINGS, VERDICT
-from napari_spinemet.gui.viewer.session import DisplayedFroc
+from napari_spinemet.gui.viewer.displayed_froc import DisplayedFroc
+from napari_spinemet.study.map_identity import MapIdentity
 
 from .conftest import grabbed
 
@@ -32,7 +33,7 @@ def test_load_detect_review(
     load.open_sample()
     wait_idle(workspace)
     assert [c.name for c in load.cases] == ["case-001", "normal-001"]
-    assert load.case_table.item(0, 1).text() == "contoured"
+    assert load.case_table.texts()[0][1] == "contoured"
     load.case_table.selectRow(0)
     load.open_case_button.click()
     wait_idle(workspace)
@@ -47,28 +48,28 @@ def test_load_detect_review(
     assert session.result is not None
     assert session.result.findings, "the shipped model finds the plain lesion of the sample"
     assert "likelihood" in viewer.layers
-    assert "FROC of this scan alone" in review.froc.title.text()
+    assert "FROC of this scan alone" in review.froc_panel.plot.title.text()
 
     workspace.show_tab("Review")
     # Without the gate what is outlined at a threshold holds what is outlined at a higher one.
     review.controls.gate.setChecked(False)
-    qtbot.waitUntil(lambda: not review._settle.isActive(), timeout=5_000)
+    qtbot.waitUntil(lambda: not review._typing_pause.is_pending, timeout=5_000)
     wait_idle(workspace)
     assert session.result.operating_point.gate is False
     outlines, points = [], []
     layer = session.layers.detections
     for threshold in (0.2, 0.6, 0.95):
         review.controls.threshold.setValue(threshold)
-        qtbot.waitUntil(lambda: not review._rest.isActive(), timeout=5_000)
+        qtbot.waitUntil(lambda: not review._slider_pause.is_pending, timeout=5_000)
         # What is drawn, what is counted and what is marked on the curve have one threshold.
         here = session.layers.current_slice
         expected = session.result.forest.labels(here, threshold, review.controls.min_area.value())
         np.testing.assert_array_equal(layer.data[here], expected)
-        assert review.froc.point == session.curve.at(threshold)
+        assert review.froc_panel.plot.point == session.curve.at(threshold)
         outlines.append(int((layer.data > 0).sum()))
-        points.append(review.froc.point)
+        points.append(review.froc_panel.plot.point)
         detections = session.result.forest.detections(threshold, review.controls.min_area.value())
-        assert review.table.rowCount() == len(link_findings(detections, 3.0))
+        assert review.findings_panel.table.row_count == len(link_findings(detections, 3.0))
         image = grabbed(viewer, picture_folder / f"review-{int(threshold * 100):02d}.png")
         assert image.std() > 10
     assert outlines[0] > outlines[1] > outlines[2]
@@ -83,8 +84,8 @@ def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Cal
 
     curve = froc_from_detections([[([(0, 0)], [(0, 0, 0.75), (99, 0, 0.25)])]])
     point = workspace.review.controls.point()
-    workspace.session.show_curve(DisplayedFroc(curve, "a test", point, ""))
-    plot = workspace.review.froc
+    workspace.session.show_froc(DisplayedFroc(curve, "a test", point, MapIdentity("")))
+    plot = workspace.review.froc_panel.plot
     view = plot.plot.getPlotItem().vb
 
     view.picked.emit(view.mapViewToScene(QPointF(1.0, 1.0)))
@@ -99,14 +100,14 @@ def test_finding_is_flown_to_and_judged(detected: object, viewer: object) -> Non
     review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
     review._draw_all()
     assert review.findings
-    review.table.selectRow(len(review.findings) - 1)
+    review.findings_panel.table.selectRow(len(review.findings) - 1)
     finding = review.findings[-1]
     assert viewer.dims.current_step[0] == finding.largest.slice
     np.testing.assert_allclose(viewer.camera.center[1:], finding.largest.centre_working)
-    review.judge("accepted")
-    assert review.table.item(len(review.findings) - 1, VERDICT).text() == "accepted"
-    review.judge("accepted")
-    assert review.table.item(len(review.findings) - 1, VERDICT).text() == ""
+    review.findings_panel.judge("accepted")
+    assert review.findings_panel.table.texts()[-1][VERDICT] == "accepted"
+    review.findings_panel.judge("accepted")
+    assert review.findings_panel.table.texts()[-1][VERDICT] == ""
 
 
 def test_keys_lead_through_the_findings(detected: object, wait_idle: Callable) -> None:
@@ -116,30 +117,30 @@ def test_keys_lead_through_the_findings(detected: object, wait_idle: Callable) -
     review.controls.min_area.setValue(0.1)
     review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.95)))
     review._draw_all()
-    box, table = review.box, review.table
+    box, table = review.findings_panel, review.findings_panel.table
     assert len(box.findings) > 2
     table.sortByColumn(AREA, Qt.SortOrder.DescendingOrder)
-    areas = [float(table.item(row, AREA).text()) for row in range(table.rowCount())]
+    areas = [float(table.texts()[row][AREA]) for row in range(table.row_count)]
     assert areas == sorted(areas, reverse=True)
     assert len(set(areas)) > 1
     detected.show_tab("Review")
     key = {found.keys: found.do for found in box.keys}
     key["N"]()
-    assert table.currentRow() == 0
+    assert table.currentIndex().row() == 0
     largest = max(box.findings, key=lambda f: round(f.largest.area_cm2, 1))
-    assert box.findings[table.chosen].largest.area_cm2 == pytest.approx(
+    assert box.findings[table.selected_row].largest.area_cm2 == pytest.approx(
         largest.largest.area_cm2, abs=0.1
     )
     key["Shift+N"]()
-    assert table.currentRow() == len(areas) - 1  # round about
+    assert table.currentIndex().row() == len(areas) - 1  # round about
     key["N"]()
     for letter, verdict in (("A", "accepted"), ("R", "rejected")):
         key[letter]()
-        assert table.item(table.currentRow(), VERDICT).text() == verdict
-    chosen = box.findings[table.chosen]
+        assert table.texts()[table.currentIndex().row()][VERDICT] == verdict
+    chosen = box.findings[table.selected_row]
     for former in ("accepted", ""):
         key["Ctrl+Z"]()
-        assert session.verdicts().of([chosen.centre_mm]) == [former]
+        assert session.verdicts.book.of([chosen.centre_mm]) == [former]
     assert not box.undo_button.isEnabled()
     said = []
     session.message.connect(said.append)
@@ -158,21 +159,21 @@ def test_what_was_found_and_said_is_in_the_study(detected: object, wait_idle: Ca
     (run,) = results.runs(case.name)
     assert run.settings["threshold"] == session.result.operating_point.threshold
     assert len(results.detections(run.number)) == len(session.result.detections)
-    assert detected.load.case_table.item(0, 1).text() == "contoured, detected"
+    assert detected.load.case_table.texts()[0][1] == "contoured, detected"
     values = session.result.likelihood.values
     review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
     review._draw_all()
     assert review.findings
     for number in range(len(review.findings)):
-        review.table.selectRow(number)
-        review.judge("rejected")
+        review.findings_panel.table.selectRow(number)
+        review.findings_panel.judge("rejected")
     wait_idle(detected)
-    assert detected.load.case_table.item(0, 1).text() == "contoured, reviewed"
+    assert detected.load.case_table.texts()[0][1] == "contoured, reviewed"
     assert len(results.verdicts(case.name)) == len(review.findings)
     book = case.verdicts()
     centres = [f.centre_mm for f in review.findings]
     assert set(book.of(centres)) == {"rejected"}
     detected.load.open_case()  # read anew
     wait_idle(detected)
-    assert set(session.verdicts().of(centres)) == {"rejected"}
+    assert set(session.verdicts.book.of(centres)) == {"rejected"}
     assert session.study.verify() == []

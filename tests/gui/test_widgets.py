@@ -12,7 +12,8 @@ import pytest
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 
-from napari_spinemet.gui.viewer.job_runner import JobRunner
+from napari_spinemet.gui.viewer.jobs import JobRunner
+from napari_spinemet.jobs import JobContext
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
 
@@ -38,7 +39,7 @@ def test_load_lists_and_opens_a_scan(workspace: object, wait_idle: Callable) -> 
     load.path.setText(str(sample_study() / "case-001" / "scan"))
     load.look()
     wait_idle(workspace)
-    assert [load.table.item(0, k).text() for k in range(5)] == [
+    assert [load.table.texts()[0][k] for k in range(5)] == [
         "STIR SAG",
         "sagittal",
         "STIR",
@@ -73,7 +74,7 @@ def test_load_says_what_is_wrong(
     assert "Traceback" not in sentence
     assert str(place) in sentence
     assert files_of(tmp_path) == before
-    assert not workspace.session.busy
+    assert not workspace.session.jobs.is_busy
 
 
 def test_scan_is_imported_into_a_study(
@@ -121,7 +122,7 @@ def test_contours_are_drawn_saved_and_read_back(
     np.testing.assert_array_equal(lesions.data[10] == number, lesions.data[9] == number)
     qtbot.wait(120)
     assert "cm²" in annotate.state.area.text()
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     assert annotate.state.saved.text().startswith("All strokes are saved")
     case = Study(study_copy).cases()[0]
     stored = case.annotation(case.series())
@@ -166,7 +167,7 @@ def test_contours_without_a_study_are_asked_about(
     session, load = workspace.session, workspace.load
     scan = session.series
     session.open_series(scan)
-    assert not session.autosave.active
+    assert not session.autosave.is_active
     session.layers.lesions.data[3, 40:60, 40:60] = 7
     asked = []
 
@@ -189,7 +190,7 @@ def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     """With the reason, and with the next stroke once there is room again."""
     open_case(workspace, study_copy, wait_idle)
     session, annotate = workspace.session, workspace.annotate
-    connection = session.study.database._connection
+    connection = session.study.database._writer
     connection.execute("PRAGMA max_page_count = 1")
     lesions = session.layers.lesions
     rng = np.random.default_rng(0)
@@ -198,10 +199,10 @@ def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     lesions.data_setitem((np.full(len(where[0]), 3), *where), noise[where])
     qtbot.waitUntil(lambda: bool(session.autosave.failure))
     assert "is full" in annotate.state.saved.text()
-    assert session.unsaved()
+    assert session.is_unsaved
     connection.execute("PRAGMA max_page_count = 1000000")
     lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     assert annotate.state.saved.text().startswith("All strokes are saved")
     case = Study(study_copy).cases()[0]
     np.testing.assert_array_equal(case.annotation(session.series).lesions, lesions.data)
@@ -226,12 +227,12 @@ def test_slices_between_are_filled_saved_and_undone_in_one_step(
     annotate.interpolate()
     for index in (9, 10):
         np.testing.assert_array_equal(lesions.data[index] == number, before[8] == number)
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     case = Study(study_copy).cases()[0]
     np.testing.assert_array_equal(case.annotation(session.series).lesions, lesions.data)
     annotate.undo()
     np.testing.assert_array_equal(lesions.data, before)
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     np.testing.assert_array_equal(case.annotation(session.series).lesions, before)
 
 
@@ -249,7 +250,7 @@ def test_looking_at_a_case_saves_nothing_and_the_first_stroke_saves_all(
     assert session.study.database.revision == before
     lesions = session.layers.lesions
     lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
-    qtbot.waitUntil(lambda: not session.autosave.pending)
+    qtbot.waitUntil(lambda: not session.autosave.is_pending)
     stored = session.case.annotation(session.series)
     np.testing.assert_array_equal(stored.lesions, lesions.data)
     np.testing.assert_array_equal(stored.vertebrae, session.layers.vertebrae.data)
@@ -265,11 +266,11 @@ def test_contours_are_approved_until_the_next_stroke(
     assert annotate.state.approve_button.isEnabled()
     annotate.state.approve_button.click()
     wait_idle(workspace)
-    assert load.case_table.item(0, 1).text() == "approved"
+    assert load.case_table.texts()[0][1] == "approved"
     lesions = session.layers.lesions
     lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
     qtbot.waitUntil(lambda: str(session.case.state) == "contoured")
-    qtbot.waitUntil(lambda: load.case_table.item(0, 1).text() == "contoured")
+    qtbot.waitUntil(lambda: load.case_table.texts()[0][1] == "contoured")
 
 
 def test_a_click_grows_a_lesion_where_it_was_made(
@@ -364,15 +365,15 @@ def test_a_failing_job_says_so_and_is_over(
     workspace: object, qtbot: object, error: Exception
 ) -> None:
     """Any exception in a job ends it with one sentence; none is swallowed."""
-    runner = workspace.session.runner
+    runner = workspace.session.jobs.computing
     count = len(said())
 
-    def work(*_: object) -> None:
+    def work(job: JobContext) -> None:
         raise error
 
-    with qtbot.waitSignal(runner.failed, timeout=5_000):
+    with qtbot.waitSignal(runner.job_failed, timeout=5_000):
         runner.start("test", work)
-    assert not runner.busy
+    assert not runner.is_busy
     assert len(said()) == count + 1
     assert "Traceback" not in said()[-1]
 
@@ -381,18 +382,18 @@ def test_jobs_wait_their_turn_and_one_that_waits_can_be_cancelled(
     workspace: object, qtbot: object
 ) -> None:
     """One at a time, in the order they came; cancelling by name leaves the running one alone."""
-    runner, begun, over = workspace.session.runner, [], []
+    runner, begun, over = workspace.session.jobs.computing, [], []
 
     def work(name: str) -> Callable:
-        def until_cancelled(_: object, cancel: object) -> None:
+        def until_cancelled(job: JobContext) -> None:
             begun.append(name)
             while True:
-                cancel.raise_if_cancelled()
+                job.raise_if_cancelled()
                 time.sleep(0.005)
 
         return until_cancelled
 
-    runner.cancelled.connect(over.append)
+    runner.job_cancelled.connect(over.append)
     for name in ("first", "second", "third"):
         runner.start(name, work(name))
     assert all(runner.has(name) for name in ("first", "second", "third"))
@@ -400,11 +401,11 @@ def test_jobs_wait_their_turn_and_one_that_waits_can_be_cancelled(
     assert over == ["second"]
     assert runner.task == "first"
     assert not runner.has("second")
-    with qtbot.waitSignal(runner.cancelled, timeout=5_000):
+    with qtbot.waitSignal(runner.job_cancelled, timeout=5_000):
         runner.cancel()
     qtbot.waitUntil(lambda: begun == ["first", "third"], timeout=5_000)
     runner.cancel("third")
-    qtbot.waitUntil(lambda: not runner.busy, timeout=5_000)
+    qtbot.waitUntil(lambda: not runner.is_busy, timeout=5_000)
     assert over == ["second", "first", "third"]
 
 
@@ -435,7 +436,7 @@ def test_a_model_that_is_none_is_refused(
 
 def test_every_control_has_a_help_text(workspace: object) -> None:
     """Buttons, boxes, sliders and tables say what they are for."""
-    from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QTableWidget
+    from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QTableView
 
     for widget in (
         workspace.load,
@@ -444,10 +445,10 @@ def test_every_control_has_a_help_text(workspace: object) -> None:
         workspace.detect,
         workspace.review,
     ):
-        for kind in (QAbstractButton, QComboBox, QTableWidget, QAbstractSpinBox):
+        for kind in (QAbstractButton, QComboBox, QTableView, QAbstractSpinBox):
             for control in widget.findChildren(kind):
                 inside = control.parent()
-                own = not isinstance(inside, (QAbstractSpinBox, QTableWidget)) and (
+                own = not isinstance(inside, (QAbstractSpinBox, QTableView)) and (
                     type(inside).__module__.startswith(("qtpy", "PyQt", "napari_spinemet"))
                 )
                 if own and control.text() if isinstance(control, QAbstractButton) else own:
@@ -459,28 +460,28 @@ def test_opening_and_saving_go_on_beside_training(workspace: object, qtbot: obje
     session = workspace.session
     done: list[object] = []
 
-    def long(on_event: object, cancel: object) -> None:
-        while not cancel.cancelled:
+    def long(job: JobContext) -> None:
+        while not job.cancel.is_cancelled:
             time.sleep(0.01)
 
-    session.runner.start("train", long)
+    session.jobs.computing.start("train", long)
     for name in ("first", "second"):
-        session.desk.start(name, lambda *_, name=name: name, done.append)
+        session.jobs.storage.start(name, lambda job, name=name: name, done.append)
     qtbot.waitUntil(lambda: len(done) == 2, timeout=5_000)
     assert done == ["first", "second"]
-    assert session.runner.task == "train"
-    session.runner.cancel()
+    assert session.jobs.computing.task == "train"
+    session.jobs.computing.cancel()
 
 
 def test_what_waits_to_be_saved_is_saved_at_the_end(qtbot: object) -> None:
     """The program closes while a scan is being read and a save waits behind it."""
     desk, reading, saved = JobRunner(), threading.Event(), []
-    desk.start("load", lambda *_: reading.wait(5))
-    desk.start("save", lambda *_: saved.append("contours"))
+    desk.start("load", lambda job: reading.wait(5))
+    desk.start("save", lambda job: saved.append("contours"))
     threading.Timer(0.1, reading.set).start()
     desk.finish()
     assert saved == ["contours"]
-    qtbot.waitUntil(lambda: not desk.busy, timeout=5_000)
+    qtbot.waitUntil(lambda: not desk.is_busy, timeout=5_000)
     assert saved == ["contours"]
 
 
@@ -491,7 +492,7 @@ def test_strokes_drawn_while_a_case_is_read_stay(
     open_case(workspace, study_copy, wait_idle)
     session, read = workspace.session, threading.Event()
     case = session.case
-    session.desk.start("load", lambda *_: read.wait(10))
+    session.jobs.storage.start("load", lambda job: read.wait(10))
     workspace.load.case_table.selectRow(1)
     workspace.load.open_case()
     session.layers.lesions.data_setitem((np.array([3]), np.array([50]), np.array([60])), 7)

@@ -7,14 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from ...errors import SpinemetError
-from ..viewer.common_widgets import button, group, notice, row
+from ..viewer.common_widgets import button, disclaimer_label, group, row
 from ..viewer.drawing import Drawing
 from ..viewer.session import session_of
 from ..viewer.shortcuts import Key, KeyHelp, bind
+from ..viewer.timing import Debouncer
 from .contour_files import ContourFiles
 from .contour_status import ContourStatusPanel
 from .vertebra_panel import MARK, NAME, VertebraPanel
@@ -56,22 +57,20 @@ class AnnotateWidget(QWidget):
         keys = button("Shortcuts…", "The keys of all tools (F1).", self.show_keys)
         layout.addWidget(row(self.files, keys))
         layout.addStretch(1)
-        layout.addWidget(notice())
+        layout.addWidget(disclaimer_label())
         self._bind_keys()
         for made in self.findChildren(QPushButton):
             # A click on a tool must not take the keys away from the picture.
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         # A stroke changes several layer properties; one look at the end is enough.
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(60)
-        self._later.timeout.connect(self.refresh)
+        self._stroke_end = Debouncer(60, self)
+        self._stroke_end.triggered.connect(self.refresh)
         session = self.session
-        session.contours_changed.connect(self._later.start)
+        session.contours_changed.connect(self._stroke_end.throttle)
         session.series_changed.connect(self._on_series)
         session.study_changed.connect(self.refresh)
-        session.drawing_wanted.connect(self._on_wanted)
-        session.layers.contours_shown.connect(self._later.start)  # after undo, too
+        session.drawing_requested.connect(self._on_wanted)
+        session.layers.contours_shown.connect(self._stroke_end.throttle)  # after undo, too
         session.viewer.dims.events.current_step.connect(self._on_step)
         session.viewer.layers.selection.events.active.connect(self._on_step)
         self._on_series()
@@ -310,19 +309,19 @@ class AnnotateWidget(QWidget):
             self.session.warn(str(error))
             return None
         finally:
-            self._later.start()
+            self._stroke_end.throttle()
 
     def undo(self) -> None:
         """Take the last step back, on whichever layer."""
         if not self.session.history.undo():
             self.session.warn("There is nothing to take back.")
-        self._later.start()
+        self._stroke_end.throttle()
 
     def redo(self) -> None:
         """Make the step again that was taken back."""
         if not self.session.history.redo():
             self.session.warn("There is nothing to make again.")
-        self._later.start()
+        self._stroke_end.throttle()
 
     def copy_slice(self, step: int) -> None:
         """Copy the outlines of this slice to a neighbour."""
@@ -340,7 +339,7 @@ class AnnotateWidget(QWidget):
             self.session.say(f"Filled slice {numbers}; look at each, and mend what does not fit.")
 
     def _on_step(self, event: Any = None) -> None:
-        self._later.start()
+        self._stroke_end.throttle()
 
     def refresh(self) -> None:
         """Tell how far the case is."""

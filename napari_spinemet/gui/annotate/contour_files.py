@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QWidget
 
-from ...dicom.reading import source_images
-from ...errors import SpinemetError
-from ...exchange.annotation_files import read_contours, write_contours
-from ...exchange.label_files import stem_of
+from ...exchange.formats import format_named, read_annotations
+from ...exchange.label_names import stem_of
 from ...study.import_contours import keep_beside
 from ..viewer.common_widgets import button
 from ..viewer.drawing import change
@@ -18,6 +16,7 @@ from ..viewer.layer_style import LEVELS_OF
 
 if TYPE_CHECKING:
     from ...imaging import Annotation
+    from ...jobs import JobContext
     from ..viewer.session import Session
 
 FILTERS = {
@@ -85,7 +84,7 @@ class ContourFiles(QWidget):
             else:
                 self._keep_beside(found, path)
 
-        session.desk.start("import", lambda *_: read_contours(path, series), done)
+        session.jobs.storage.start("import", lambda job: read_annotations(path, series), done)
 
     def _show(self, annotation: Annotation) -> None:
         layers = self._session.layers
@@ -98,7 +97,7 @@ class ContourFiles(QWidget):
     def _keep_beside(self, found: list[Annotation], path: Path) -> None:
         """Contours that would overwrite those on the screen become another reader's."""
         session = self._session
-        case, series = session.recorded, session.series
+        case, series = session.writable_case, session.series
         if case is None or series is None:
             session.warn(
                 "There are contours on the screen already, so these were not read; add the scan "
@@ -113,10 +112,10 @@ class ContourFiles(QWidget):
                 "them under 'Compare with'."
             )
 
-        def work(*_: object) -> list[str]:
+        def work(job: JobContext) -> list[str]:
             return [keep_beside(case, a, series, a.reader or stem_of(path)) for a in found]
 
-        session.desk.start("import", work, done)
+        session.jobs.storage.start("import", work, done)
 
     def _choose_target(self) -> None:
         name = self._session.case.name if self._session.case is not None else "contours"
@@ -129,22 +128,19 @@ class ContourFiles(QWidget):
     def write(self, path: Path, as_format: str) -> None:
         """Write the contours on the screen; the suffix of the name is the format's own."""
         session = self._session
-        series, contours, source = session.series, session.contours(), session.source
+        series, contours = session.series, session.contours()
         if series is None or contours is None:
             session.warn("Open a scan first.")
             return
         stem = path.name
         for suffix in (".gz", ".nii", ".dcm", ".tif", ".tiff"):
             stem = stem.removesuffix(suffix)
-        place = session.case.scan if session.case is not None else source
 
-        def work(*_: object) -> list[Path]:
-            if as_format == "seg" and place is None:
-                raise SpinemetError("A DICOM Segmentation needs the files of the scan; open it.")
-            images = source_images(place, series.series_uid) if as_format == "seg" else ()  # type: ignore[arg-type]
-            return write_contours(contours, series, path.parent, stem, as_format, images)
+        def work(job: JobContext) -> list[Path]:
+            contour_format = format_named(as_format)
+            return contour_format.write_files(contours, series, path.parent, stem)
 
         def done(written: list[Path]) -> None:
             session.say(f"Written: {', '.join(str(p) for p in written)}.")
 
-        session.desk.start("export", work, done)
+        session.jobs.storage.start("export", work, done)

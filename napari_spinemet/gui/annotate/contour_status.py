@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QVBoxLayout
+from superqt.utils import signals_blocked
 
 from ...contouring.label_counts import LabelCounts
 from ...errors import SpinemetError
 from ...evaluation.agreement import Agreement, compare_readers
-from ...study.database import APPROVED
+from ...study.database import CONTOURS_APPROVED
 from ..viewer.common_widgets import button, row, text
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class ContourStatusPanel(QGroupBox):
             self.approve,
         )
         layout.addWidget(self.approve_button)
-        session.autosave.changed.connect(self._tell_saved)
-        self._approved = False
+        session.autosave.changed.connect(self._show_save_state)
+        self._is_approved = False
         self._looked_at: Case | None = None
         session.series_changed.connect(self._on_case)
         session.study_changed.connect(self._on_case)
@@ -65,7 +66,7 @@ class ContourStatusPanel(QGroupBox):
     def refresh(self) -> None:
         """Tell areas, and what is missing before a model can learn from the case."""
         session = self._session
-        self._tell_saved()
+        self._show_save_state()
         deleted = session.layers.deleted
         self.restore_button.setVisible(bool(deleted))
         if session.series is None:
@@ -75,7 +76,7 @@ class ContourStatusPanel(QGroupBox):
         _, row_mm, column_mm = session.series.spacing_mm
         index = session.layers.current_slice
         for kind, tally in (("lesions", self.lesions), ("vertebrae", self.bodies)):
-            tally.look(session.layers.shown(kind, session.series, session.annotation))
+            tally.update(session.layers.shown(kind, session.series, session.annotation))
         here, slices = self.lesions.pixels(index), self.lesions.slices
         count, bodies = len(self.lesions.labels), self.bodies.slices
         self.area.setText(
@@ -104,76 +105,86 @@ class ContourStatusPanel(QGroupBox):
         """Approve the contours of the open case, once all of them are on the disk."""
         session = self._session
         case, series = session.case, session.series
-        if case is None or series is None or not session.autosave.active:
+        if case is None or series is None or not session.autosave.is_active:
             session.warn("Open a case of a study first, then approve its contours.")
             return
         session.autosave.save()
 
-        def done(_: object) -> None:
+        def on_approved(_: object) -> None:
             session.study_changed.emit()
             session.say(f"The contours of {case.name} are approved.")
 
-        session.desk.start("approve", lambda *_: case.approve(series), done)
+        session.jobs.saving.start("approve", lambda job: case.approve(series), on_approved)
 
     def restore(self) -> None:
         """Show layers that were removed again: what the study holds, else what they held."""
         session = self._session
         autosave = session.autosave
-        stored = autosave.active and not autosave.pending
-        session.layers.restore(session.annotation if stored else None)
+        is_stored = autosave.is_active and not autosave.is_pending
+        session.layers.restore(session.annotation if is_stored else None)
         self.refresh()
 
-    def _tell_saved(self) -> None:
+    def _show_save_state(self) -> None:
         """Say what of the drawing is on the disk."""
-        session, autosave = self._session, self._session.autosave
-        approved = self._approved and not autosave.pending
-        self.approve_button.setText("Approved" if approved else "Approve contours")
+        autosave = self._session.autosave
+        is_approved = self._is_approved and not autosave.is_pending
+        self.approve_button.setText("Approved" if is_approved else "Approve contours")
         self.approve_button.setEnabled(
-            autosave.active and not autosave.failure and not self._approved
+            autosave.is_active and not autosave.failure and not self._is_approved
         )
+        self.saved.setText(self._save_state())
+
+    def _save_state(self) -> str:
+        session, autosave = self._session, self._session.autosave
+        foreign_layer = self._foreign_layer_in_use()
+        if session.series is None:
+            return ""
+        if foreign_layer:
+            return (
+                f"Not saved: '{foreign_layer}' is not one of the two layers of contours; choose "
+                "Lesion or Vertebra above to draw on those."
+            )
+        if not autosave.is_active:
+            return self._why_nothing_is_saved()
+        if autosave.failure:
+            return f"Not saved: {autosave.failure}"
+        if autosave.is_pending:
+            return "Saving."
+        if autosave.saved_at:
+            return f"All strokes are saved, the last at {autosave.saved_at}."
+        return "Every stroke is saved as it is drawn."
+
+    def _foreign_layer_in_use(self) -> str:
+        """Name of a layer of somebody else's that is being drawn on; empty if none is."""
+        session = self._session
         active = session.viewer.layers.selection.active if session.viewer is not None else None
-        strange = (
+        if (
             isinstance(active, Labels)
             and active not in (session.layers.lesions, session.layers.vertebrae)
             and str(active.mode) in _DRAWING_MODES
-            and str(active.name)
-        )
-        if session.series is None:
-            self.saved.setText("")
-        elif strange:
-            self.saved.setText(
-                f"Not saved: '{strange}' is not one of the two layers of contours; choose "
-                "Lesion or Vertebra above to draw on those."
-            )
-        elif not autosave.active:
-            self.saved.setText(
-                session.study.notice
-                if session.study is not None and session.study.notice and session.case is not None
-                else "Not saved: this scan is in no study yet (Load: Add open scan to study)."
-            )
-        elif autosave.failure:
-            self.saved.setText(f"Not saved: {autosave.failure}")
-        elif autosave.pending:
-            self.saved.setText("Saving.")
-        elif autosave.saved_at:
-            self.saved.setText(f"All strokes are saved, the last at {autosave.saved_at}.")
-        else:
-            self.saved.setText("Every stroke is saved as it is drawn.")
+        ):
+            return str(active.name)
+        return ""
+
+    def _why_nothing_is_saved(self) -> str:
+        study, case = self._session.study, self._session.case
+        if study is not None and study.read_only_reason and case is not None:
+            return study.read_only_reason
+        return "Not saved: this scan is in no study yet (Load: Add open scan to study)."
 
     # Readers -----------------------------------------------------------------------------
 
     def _on_case(self) -> None:
         """Look at what the study says of the case."""
         case = self._session.case
-        self._approved = case is not None and case.state.contours == APPROVED
-        self._tell_saved()
+        self._is_approved = case is not None and case.state.contours == CONTOURS_APPROVED
+        self._show_save_state()
         readers = case.readers() if case is not None else []
         another, self._looked_at = case != self._looked_at, case
         if another or readers != [self.reader.itemText(k) for k in range(1, self.reader.count())]:
-            self.reader.blockSignals(True)
-            self.reader.clear()
-            self.reader.addItems([NOBODY, *readers])
-            self.reader.blockSignals(False)
+            with signals_blocked(self.reader):
+                self.reader.clear()
+                self.reader.addItems([NOBODY, *readers])
             self.compare()
         self.compare_row.setVisible(bool(readers))
 

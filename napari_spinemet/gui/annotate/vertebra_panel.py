@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -22,6 +21,7 @@ from ...imaging.vertebra_levels import LEVELS
 from ..viewer.common_widgets import JobBar, button, row, text
 from ..viewer.drawing import PROPOSE, Drawing
 from ..viewer.session import Session
+from ..viewer.timing import Debouncer
 
 MARK, NAME = "mark", "name"
 _NEAR_MM = 6.0
@@ -70,14 +70,12 @@ class VertebraPanel(QGroupBox):
         self.rest.setToolTip("Name gives all other vertebrae the levels that follow from it.")
         layout.addWidget(row(QLabel("Level"), self.level, self.name_button, self.rest))
         layout.addWidget(row(self.mark_button, self.propose_button))
-        self.told = text(muted=True)
+        self.told = text(is_quiet=True)
         layout.addWidget(self.told)
-        layout.addWidget(JobBar(session.desk, PROPOSE, delay_ms=300))
+        layout.addWidget(JobBar(session.jobs.storage, PROPOSE, delay_ms=300))
         # The text of a whole spine takes napari tens of milliseconds: not between two strokes.
-        self._rest_timer = QTimer(self)
-        self._rest_timer.setSingleShot(True)
-        self._rest_timer.setInterval(400)
-        self._rest_timer.timeout.connect(self._write_names)
+        self._pause = Debouncer(400, self)
+        self._pause.triggered.connect(self._write_names)
         session.series_changed.connect(self.clear)
         self.clear()
 
@@ -136,7 +134,7 @@ class VertebraPanel(QGroupBox):
                 f"look at each, and mend what does not fit.{kept}"
             )
 
-        session.desk.start(PROPOSE, lambda *_: self._drawing.propose(series, places), done)
+        session.jobs.storage.start(PROPOSE, lambda job: self._drawing.propose(series, places), done)
 
     def name_at(self, place: tuple[int, int, int]) -> None:
         """Give the vertebra at a pixel the chosen level."""
@@ -157,7 +155,7 @@ class VertebraPanel(QGroupBox):
         ]
         if named != self._named:
             self._named = named
-            self._rest_timer.start()
+            self._pause.throttle()
 
     def _write_names(self) -> None:
         self._session.layers.show_names(

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from ... import __version__
 from ...errors import SpinemetError
-from ...jobs import CancelToken, EventCallback
+from ...jobs import JobContext
 from ...network.card import ModelCard, load_card, model_names
-from ...study.likelihood_maps import map_identity
-from ..viewer.common_widgets import JobBar, button, form, group, notice, row, text
-from ..viewer.job_runner import leave_a_core_to_the_interface
-from ..viewer.preferences import keep, preference
-from ..viewer.session import THIS_SCAN, DisplayedFroc, same_contours, session_of
+from ...study.map_identity import MapIdentity
+from ..viewer.common_widgets import JobBar, button, disclaimer_label, form, group, row, text
+from ..viewer.displayed_froc import DisplayedFroc, draw_scan_froc
+from ..viewer.jobs import leave_a_core_to_the_interface
+from ..viewer.open_scan import have_same_labels
+from ..viewer.session import session_of
 
 if TYPE_CHECKING:
     import napari
 
     from ...detection import DetectionResult
-    from ...evaluation import FrocCurve
     from ...imaging import Annotation, SagittalSeries
     from ...study import Case
 
 TASK = "detection"
+
+
+@dataclass(frozen=True, eq=False)
+class _Detected:
+    """What a detection gives; no curve where the scan has no lesion contours."""
+
+    result: DetectionResult
+    froc: DisplayedFroc | None
+    card: ModelCard
 
 
 class DetectWidget(QWidget):
@@ -45,20 +56,20 @@ class DetectWidget(QWidget):
         )
         self.detect_button.setMinimumHeight(36)
         layout.addWidget(self.detect_button)
-        self.progress = JobBar(self.session.runner, TASK)
+        self.progress = JobBar(self.session.jobs.computing, TASK)
         layout.addWidget(self.progress)
         self.status = text()
         layout.addWidget(self.status)
         layout.addStretch(1)
-        layout.addWidget(notice())
+        layout.addWidget(disclaimer_label())
         session = self.session
         session.series_changed.connect(self.refresh)
         session.study_changed.connect(self.refresh_models)
-        session.default_changed.connect(self._choose_default)
-        session.runner.started.connect(self.refresh)
-        session.runner.idle.connect(self.refresh)
-        session.runner.cancelled.connect(self._on_cancelled)
-        session.runner.failed.connect(self._on_failed)
+        session.default_model_changed.connect(self._choose_default)
+        session.jobs.computing.job_started.connect(self.refresh)
+        session.jobs.computing.idle.connect(self.refresh)
+        session.jobs.computing.job_cancelled.connect(self._on_cancelled)
+        session.jobs.computing.job_failed.connect(self._on_failed)
         session.result_changed.connect(self._on_result)
         self.refresh_models()
         self.refresh()
@@ -70,7 +81,7 @@ class DetectWidget(QWidget):
         self.model.currentIndexChanged.connect(lambda _: self._describe())
         more = button("File…", "Choose a .safetensors file.", self._choose_file)
         layout.addWidget(row(self.model, more))
-        self.card = text(muted=True)
+        self.card = text(is_quiet=True)
         layout.addWidget(self.card)
         holder, fields = form()
         self.columns = QComboBox()
@@ -78,7 +89,7 @@ class DetectWidget(QWidget):
         self.columns.addItem("whole width", "all")
         self.columns.setToolTip("Which columns of the picture are evaluated.")
         self.columns.setCurrentIndex(
-            max(0, self.columns.findData(preference("detection", "columns")))
+            max(0, self.columns.findData(self.session.preferences.get("detection", "columns")))
         )
         fields.addRow("Evaluate", self.columns)
         layout.addWidget(holder)
@@ -86,16 +97,15 @@ class DetectWidget(QWidget):
 
     def refresh_models(self) -> None:
         """List the shipped models and those of the study; keep the choice."""
-        chosen = self.model.currentData() or preference("detection", "model")
-        self.model.blockSignals(True)
-        self.model.clear()
-        for name in model_names():
-            self.model.addItem(f"{name} (shipped)", name)
-        if self.session.study is not None:
-            for path in self.session.study.model_files():
-                self.model.addItem(f"{path.stem} (study)", str(path))
-        self._select(chosen)
-        self.model.blockSignals(False)
+        chosen = self.model.currentData() or self.session.preferences.get("detection", "model")
+        with signals_blocked(self.model):
+            self.model.clear()
+            for name in model_names():
+                self.model.addItem(f"{name} (shipped)", name)
+            if self.session.study is not None:
+                for path in self.session.study.model_files():
+                    self.model.addItem(f"{path.stem} (study)", str(path))
+            self._select(chosen)
         self._describe()
 
     def _choose_default(self) -> None:
@@ -124,9 +134,9 @@ class DetectWidget(QWidget):
 
     def _describe(self) -> None:
         """Say what the model's card says."""
-        self.session.chosen = self.model.currentData() or "default"
+        self.session.choose_model(self.model.currentData() or "default")
         try:
-            card = load_card(self.session.chosen)
+            card = load_card(self.session.selected_model)
         except SpinemetError as error:
             self.card.setText(str(error))
             return
@@ -149,7 +159,9 @@ class DetectWidget(QWidget):
                 f"{series.description or 'series'}: {series.contrast}, {series.shape[0]} slices, "
                 f"{spacing} mm."
             )
-        self.detect_button.setEnabled(series is not None and not self.session.runner.has(TASK))
+        self.detect_button.setEnabled(
+            series is not None and not self.session.jobs.computing.has(TASK)
+        )
 
     def detect(self) -> None:
         """Run the model in the background."""
@@ -159,56 +171,44 @@ class DetectWidget(QWidget):
             session.warn("Open a series under Load first.")
             return
         model, columns = self.model.currentData(), self.columns.currentData()
-        keep("detection", model=model, columns=columns)
-        contours, case = session.contours(), session.recorded
+        self.session.preferences.store("detection", model=model, columns=columns)
+        contours, case = session.contours(), session.writable_case
 
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            from ...detection import detect
+        def work(job: JobContext) -> _Detected:
+            from ...detection.map_settings import MapSettings
+            from ...detection.pipeline import detect_in_series
             from ...network import load_model
-            from ...workflows.study_froc import scan_curve
 
             leave_a_core_to_the_interface()
             network, card = load_model(model), load_card(model)
-            point = card.operating_point
-            result = detect(
+            result = detect_in_series(
                 series,
                 network,
-                point,
-                columns=columns,
+                card.operating_point,
+                MapSettings(columns=columns),
                 identity=card.identity,
-                on_event=on_event,
-                cancel=cancel,
+                job=job,
             )
-            return result, scan_curve(result.plain, contours, point), card
+            point = card.operating_point
+            return _Detected(result, draw_scan_froc(result, contours, point), card)
 
-        def done(got: tuple[DetectionResult, FrocCurve | None, ModelCard]) -> None:
-            result, curve, card = got
-            self._on_detected(result, curve, model=model, contours=contours)
+        def on_detected(detected: _Detected) -> None:
+            self._show(detected, model, contours)
             if case is not None:
-                self._record(case, series, result, card, columns)
+                self._record(case, series, detected.result, detected.card, columns)
 
-        session.runner.start(TASK, work, done)
+        session.jobs.computing.start(TASK, work, on_detected)
 
-    def _on_detected(
-        self,
-        result: DetectionResult,
-        curve: FrocCurve | None,
-        *,
-        model: str,
-        contours: Annotation | None,
-    ) -> None:
-        session = self.session
+    def _show(self, detected: _Detected, model: str, contours: Annotation | None) -> None:
+        session, result = self.session, detected.result
         series = session.series
         if series is None or series.series_uid != result.plain.series_uid:
             session.warn("Another scan was opened meanwhile; its detection was dropped.")
             return
         session.set_result(result, model)
-        if session.shown is None or session.shown.study is None:
-            point, identity = result.operating_point, result.plain.model
-            session.show_curve(
-                None if curve is None else DisplayedFroc(curve, THIS_SCAN, point, identity)
-            )
-        if not same_contours(session.contours(), contours):
+        if session.study_froc is None:
+            session.show_froc(detected.froc)
+        if not have_same_labels(session.contours(), contours):
             session.contours_changed.emit()  # the curve is of those at the click
         for warning in result.warnings:
             session.warn(warning)
@@ -223,7 +223,7 @@ class DetectWidget(QWidget):
     ) -> None:
         """Let the study know what was found; it is shown, whether that can be written or not."""
         session = self.session
-        settings = {
+        run_settings = {
             **result.operating_point.to_dict(),
             "columns": columns,
             "version": __version__,
@@ -231,13 +231,16 @@ class DetectWidget(QWidget):
         model = (card.identity, card.name, card.to_json())
         study = session.study
 
-        def work(*_: object) -> None:
-            case.save_run(series, model, settings, result.findings, result.seconds)
-            if study is not None and study.database is case.database:
-                # To be shown again with the case; made anew if it is lost.
-                study.save_likelihood(case, map_identity(card.identity, columns), result.plain)
+        def save_run(job: JobContext) -> None:
+            case.save_run(series, model, run_settings, result.findings, result.seconds)
 
-        session.desk.start("record", work, lambda _: session.study_changed.emit())
+        session.jobs.saving.start("record", save_run, lambda _: session.study_changed.emit())
+        if study is not None and study.database is case.database:
+            # To be shown again with the case; made anew if it is lost, so it may come later.
+            identity = MapIdentity.of_model(card.identity, columns)
+            session.jobs.storage.start(
+                "record map", lambda job: study.save_likelihood_map(case, identity, result.plain)
+            )
 
     def _on_result(self) -> None:
         result = self.session.result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,14 @@ from qtpy.QtWidgets import (
 from ...dicom import list_series, read_series
 from ...errors import SpinemetError
 from ...imaging import Annotation, SagittalSeries, SeriesSummary
+from ...jobs import JobContext
 from ...phantom.sample import sample_study
 from ...study import Case, Study
-from ..train.training_cases import words_of
-from ..viewer.common_widgets import JobBar, Table, button, group, notice, row, text
-from ..viewer.preferences import keep, preference
-from ..viewer.session import same_contours, session_of
+from ..viewer.common_widgets import JobBar, button, disclaimer_label, group, row, text
+from ..viewer.jobs import Work
+from ..viewer.open_scan import have_same_labels
+from ..viewer.session import session_of
+from ..viewer.tables import Cell, Table, uncertainty_cell
 
 if TYPE_CHECKING:
     import napari
@@ -48,19 +51,19 @@ class LoadWidget(QWidget):
         layout.addWidget(self._create_study_box(), 1)
         self.status = text()
         layout.addWidget(self.status)
-        self.progress = JobBar(self.session.desk, TASK)
+        self.progress = JobBar(self.session.jobs.storage, TASK)
         layout.addWidget(self.progress)
-        layout.addWidget(notice())
+        layout.addWidget(disclaimer_label())
         self.session.study_changed.connect(self.refresh_cases)
         self.session.series_changed.connect(self.refresh_cases)
         self.session.ranking_changed.connect(self.refresh_cases)
         self.session.message.connect(self.status.setText)
-        self.session.case_wanted.connect(self._on_wanted)
+        self.session.case_requested.connect(self._on_wanted)
         self._update_buttons()
 
     def _create_scan_box(self) -> QWidget:
         box, layout = group("Scan")
-        self.path = QLineEdit(str(preference("places", "scan")))
+        self.path = QLineEdit(str(self.session.preferences.get("places", "scan")))
         self.path.setPlaceholderText("Folder, DICOM file or zip; or drop it here")
         self.path.setToolTip("The scan: a folder of DICOM files, one file, a zip or a CD.")
         self.path.returnPressed.connect(self.look)
@@ -77,11 +80,11 @@ class LoadWidget(QWidget):
             "The series found. One that cannot be used says why.",
             stretch=4,
         )
-        self.table.itemSelectionChanged.connect(self._update_buttons)
-        self.table.cellDoubleClicked.connect(lambda *_: self.open())
+        self.table.row_selected.connect(self._update_buttons)
+        self.table.row_opened.connect(self.open)
         self.table.setMinimumHeight(120)
         layout.addWidget(self.table)
-        self.reason = text(muted=True)
+        self.reason = text(is_quiet=True)
         layout.addWidget(self.reason)
         self.open_button = button("Open series", "Show the chosen series.", self.open)
         layout.addWidget(self.open_button)
@@ -108,8 +111,8 @@ class LoadWidget(QWidget):
             stretch=0,
         )
         self.case_table.setColumnHidden(2, True)
-        self.case_table.cellDoubleClicked.connect(lambda *_: self.open_case())
-        self.case_table.itemSelectionChanged.connect(self._update_buttons)
+        self.case_table.row_opened.connect(self.open_case)
+        self.case_table.row_selected.connect(self._update_buttons)
         layout.addWidget(self.case_table)
         self.open_case_button = button(
             "Open case", "Show the chosen case with its contours.", self.open_case
@@ -126,13 +129,13 @@ class LoadWidget(QWidget):
         return box
 
     def _update_buttons(self) -> None:
-        chosen = self.table.chosen
+        chosen = self.table.selected_row
         summary = self.summaries[chosen] if 0 <= chosen < len(self.summaries) else None
         self.open_button.setEnabled(summary is not None)
         self.reason.setText(
             "" if summary is None or summary.detectable else f"Not usable: {summary.reason}."
         )
-        self.open_case_button.setEnabled(self.case_table.chosen >= 0)
+        self.open_case_button.setEnabled(self.case_table.selected_row >= 0)
         session = self.session
         self.import_button.setEnabled(
             session.series is not None and session.study is not None and session.case is None
@@ -146,18 +149,18 @@ class LoadWidget(QWidget):
         if not place:
             self.session.warn("Choose a folder, file or zip first.")
             return
-        self._run(lambda *_: list_series(place), self._on_listed)
+        self._run(lambda job: list_series(place), self._on_listed)
 
     def _on_listed(self, summaries: list[SeriesSummary]) -> None:
         self.summaries = summaries
-        keep("places", scan=self.path.text().strip())
+        self.session.preferences.store("places", scan=self.path.text().strip())
         self.table.fill(
             [
                 (
                     s.description or s.series_uid,
                     s.plane,
                     s.contrast,
-                    str(s.slices),
+                    Cell(str(s.slices), value=s.slices),
                     "yes" if s.detectable else f"no: {s.reason}",
                 )
                 for s in summaries
@@ -165,12 +168,12 @@ class LoadWidget(QWidget):
         )
         usable = [k for k, s in enumerate(summaries) if s.detectable]
         if usable:
-            self.table.selectRow(usable[0])
+            self.table.select_row(usable[0])
         self.status.setText(f"{len(summaries)} series, {len(usable)} of them usable for detection.")
 
     def open(self) -> None:
         """Open the chosen series."""
-        chosen = self.table.chosen
+        chosen = self.table.selected_row
         if not 0 <= chosen < len(self.summaries):
             self.session.warn("Choose a series in the table first.")
             return
@@ -180,30 +183,28 @@ class LoadWidget(QWidget):
     def _open(
         self,
         read: Callable[[], tuple[SagittalSeries, Annotation | None]],
-        place: Path,
+        source: Path,
         case: Case | None,
     ) -> None:
         """Read a scan in the background and show it, once unsaved contours are settled."""
         session = self.session
-        settle = self._settle_contours()
-        if settle is None:
+        save = self._settle_contours()
+        if save is None:
             return
-        then, seen = session.series, session.contours()
+        former_series, former_contours = session.series, session.contours()
 
-        def work(*_: Any) -> tuple[SagittalSeries, Annotation | None]:
-            settle()
-            return read()
-
-        def done(got: tuple[SagittalSeries, Annotation | None]) -> None:
-            if session.series is then and not same_contours(session.contours(), seen):
+        def show(result: tuple[SagittalSeries, Annotation | None]) -> None:
+            if session.series is former_series and not have_same_labels(
+                session.contours(), former_contours
+            ):
                 session.warn("The contours were changed meanwhile, so they stay; open it again.")
                 return
-            if case is not None and session.case == case and session.series is not then:
+            if case is not None and session.case == case and session.series is not former_series:
                 return  # asked for twice: it is there, and perhaps drawn on already
-            series, annotation = got
-            session.open_series(series, place, case, annotation)
+            series, annotation = result
+            session.open_series(series, source, case, annotation)
 
-        self._run(work, done)
+        session.jobs.start_after_saving(TASK, lambda job: read(), show, save=save)
 
     def _choose_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder of the scan", self.path.text())
@@ -233,7 +234,7 @@ class LoadWidget(QWidget):
 
     def _choose_study(self) -> None:
         chosen = QFileDialog.getExistingDirectory(
-            self, "Folder of the study", str(preference("places", "study"))
+            self, "Folder of the study", str(self.session.preferences.get("places", "study"))
         )
         if chosen:
             self.open_study(Path(chosen))
@@ -249,29 +250,32 @@ class LoadWidget(QWidget):
         except SpinemetError as error:
             self.session.warn(str(error))
             return
-        keep("places", study=str(path))
+        self.session.preferences.store("places", study=str(path))
 
     def open_sample(self) -> None:
         """Open the sample study; an installed program makes it first."""
-        self._run(lambda *_: sample_study(writable=True), self.open_study)
+        self._run(lambda job: sample_study(writable=True), self.open_study)
 
     def refresh_cases(self) -> None:
         """List the cases of the open study."""
         study = self.session.study
-        chosen = self.case_table.chosen
+        chosen = self.case_table.selected_row
         former = self.cases[chosen] if 0 <= chosen < len(self.cases) else None
         states = study.states() if study is not None else []
         self.cases = [case for case, _ in states]
         self.study_label.setText(str(study.path) if study is not None else "no study open")
         ranking = self.session.ranking
         self.case_table.fill(
-            [(case.name, str(state), words_of(ranking.get(case.name))) for case, state in states]
+            [
+                (case.name, str(state), uncertainty_cell(ranking.get(case.name)))
+                for case, state in states
+            ]
         )
         self.case_table.setColumnHidden(2, not ranking)
         if self.cases:
             # The case on the screen, else the one that was chosen, else the first.
             known = [c for c in (self.session.case, former) if c in self.cases]
-            self.case_table.selectRow(self.cases.index(known[0]) if known else 0)
+            self.case_table.select_row(self.cases.index(known[0]) if known else 0)
         self._update_buttons()
 
     def _on_wanted(self, name: str) -> None:
@@ -280,12 +284,12 @@ class LoadWidget(QWidget):
         if name not in names:
             self.session.warn(f"{name} is not in the study that is open; open its study first.")
             return
-        self.case_table.choose(names.index(name))
+        self.case_table.select_row(names.index(name))
         self.open_case()
 
     def open_case(self) -> None:
         """Open the chosen case with its contours."""
-        chosen = self.case_table.chosen
+        chosen = self.case_table.selected_row
         if not 0 <= chosen < len(self.cases):
             self.session.warn("Choose a case in the table first.")
             return
@@ -297,51 +301,61 @@ class LoadWidget(QWidget):
 
         self._open(read, case.path, case)
 
-    def _settle_contours(self) -> Callable[[], object] | None:
-        """Ask what becomes of unsaved contours; gives what to do first, None to stay."""
+    def _settle_contours(self) -> Work | None:
+        """Ask what becomes of unsaved contours; gives what to save first, None to stay."""
         session = self.session
-        if not session.unsaved():
-            return lambda: None
-        contours, series, case = session.contours(), session.series, session.case
-        if session.autosave.active and not session.autosave.failure and None not in (case, series):
+        scan, contours = session.scan, session.contours()
+        if scan is None or contours is None or not session.is_unsaved:
+            return _save_nothing
+        case, series = scan.case, scan.series
+        save = partial(_save, case, contours, series) if case is not None else None
+        if save is not None and session.autosave.is_active and not session.autosave.failure:
             # Should it fail, the other scan is not opened, and nothing is lost.
-            return lambda: case.save_annotation(contours, series)  # type: ignore[union-attr,arg-type]
+            return save
         answers = QMessageBox.StandardButton
         question = (
             f"The contours of {case.name} have changed. Save them first?"
             if case is not None
             else "The contours of this scan are in no study and will be lost. Open another scan?"
         )
-        offered = answers.Discard | answers.Cancel
+        choices = answers.Discard | answers.Cancel
         if case is not None:
-            offered |= answers.Save
-        answer = QMessageBox.question(self, "Unsaved contours", question, offered, answers.Cancel)
+            choices |= answers.Save
+        answer = QMessageBox.question(self, "Unsaved contours", question, choices, answers.Cancel)
         if answer == answers.Discard:
-            return lambda: None
-        if answer == answers.Save and None not in (case, contours, series):
-            return lambda: case.save_annotation(contours, series)  # type: ignore[union-attr,arg-type]
-        return None
+            return _save_nothing
+        return save if answer == answers.Save else None
 
     def import_scan(self) -> None:
         """Copy the open scan into the study."""
         session = self.session
-        study, series, source = session.study, session.series, session.source
-        if study is None or series is None or source is None:
+        study, scan = session.study, session.scan
+        if study is None or scan is None or scan.source is None:
             session.warn("Open a scan and a study first.")
             return
+        source, series = scan.source, scan.series
 
-        def done(case: Case) -> None:
+        def on_imported(case: Case) -> None:
             if case.has_contours:
                 # Its contours are not the ones on the screen, and must not be saved over.
                 session.warn(f"This scan is in the study as {case.name}; open it there.")
                 return
-            if session.series is series:
-                session.case = case
-            session.study_changed.emit()
+            if session.scan is not None and session.series is series:
+                session.set_scan(session.scan.with_case(case))
+            else:
+                session.study_changed.emit()
             self.status.setText(f"The scan is in the study as {case.name}.")
 
         copy = not self.refer.isChecked()
-        self._run(lambda *_: study.import_scan(source, series, copy=copy), done)
+        self._run(lambda job: study.import_scan(source, series, copy=copy), on_imported)
 
-    def _run(self, work: Any, done: Any) -> None:
-        self.session.desk.start(TASK, work, done)
+    def _run(self, work: Work, on_result: Callable[[Any], None]) -> None:
+        self.session.jobs.storage.start(TASK, work, on_result)
+
+
+def _save(case: Case, contours: Annotation, series: SagittalSeries, job: JobContext) -> None:
+    case.save_annotation(contours, series)
+
+
+def _save_nothing(job: JobContext) -> None:
+    """Nothing would be lost."""

@@ -7,12 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QHeaderView, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
 from ...imaging import Finding
-from ..viewer.common_widgets import Table, button, group, row, text
+from ..viewer.common_widgets import button, group, row, text
 from ..viewer.drawing import Drawing
 from ..viewer.shortcuts import Key, KeyHelp, bind
+from ..viewer.tables import Cell, Table
 
 if TYPE_CHECKING:
     from ..viewer.session import Session
@@ -41,7 +43,7 @@ class FindingsPanel(QWidget):
         super().__init__()
         self._session = session
         self.findings: list[Finding] = []
-        self._chosen_key: tuple[int, int, int] | None = None
+        self._selected_key: tuple[int, int, int] | None = None
         box, inner = group("Findings")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -53,10 +55,9 @@ class FindingsPanel(QWidget):
             tuple(name for name, _ in HEADINGS),
             "Findings across slices; a click shows one, a click on a heading sorts.",
             stretch=len(HEADINGS) - 1,
-            sortable=True,
+            heading_tips=tuple(meaning for _, meaning in HEADINGS),
+            is_sortable=True,
         )
-        for column, (_, meaning) in enumerate(HEADINGS):
-            self.table.horizontalHeaderItem(column).setToolTip(meaning)
         # By content, each heading would keep room for a sort mark, and the last be cut off.
         header = self.table.horizontalHeader()
         header.setStyleSheet("QHeaderView::section { padding: 1px; font-size: 8pt; }")
@@ -65,7 +66,7 @@ class FindingsPanel(QWidget):
             header.resizeSection(column, width)
         self.table.setMinimumHeight(96)
         self.table.setMaximumHeight(150)
-        self.table.itemSelectionChanged.connect(self._on_chosen)
+        self.table.row_selected.connect(self._on_selected)
         inner.addWidget(self.table)
         self.verdict_buttons = [
             button(
@@ -111,46 +112,55 @@ class FindingsPanel(QWidget):
         """Put something below the verdicts."""
         self._inner.addWidget(widget)
 
-    def fill(self, findings: Sequence[Finding], said: str) -> None:
-        """Show findings; the one that was chosen stays chosen where it has gone to."""
+    def fill(self, findings: Sequence[Finding], summary: str) -> None:
+        """Show findings; the one that was selected stays so where it has gone to.
+
+        Parameters
+        ----------
+        findings : sequence of Finding
+        summary : str
+            What stands over the table.
+        """
         self.findings = list(findings)
-        self.count.setText(said)
+        self.count.setText(summary)
         self._fill()
 
     def judge(self, verdict: str) -> None:
         """Mark the chosen finding; the same again takes the mark away."""
-        chosen = self.table.chosen
-        if not 0 <= chosen < len(self.findings):
-            self._session.warn("Choose a finding in the table first.")
+        session, number = self._session, self.table.selected_row
+        if not 0 <= number < len(self.findings):
+            session.warn("Choose a finding in the table first.")
             return
-        new = "" if self._verdicts()[chosen] == verdict else verdict
-        self._session.judge(self.findings, chosen, new)
+        if self._verdicts()[number] == verdict:
+            verdict = ""
+        session.verdicts.judge(self.findings, number, verdict, model=session.result_identity)
         self._fill()
 
     def undo(self) -> None:
         """Take the last verdict on this scan back."""
-        if not self._session.undo_verdict(self.findings):
-            self._session.say("There is no verdict to take back.")
+        session = self._session
+        if not session.verdicts.undo(self.findings, model=session.result_identity):
+            session.say("There is no verdict to take back.")
         self._fill()
 
     def edit(self) -> None:
         """Turn the chosen finding into a contour, for the tools of Annotate."""
-        chosen = self.table.chosen
-        if not 0 <= chosen < len(self.findings):
+        number = self.table.selected_row
+        if not 0 <= number < len(self.findings):
             self._session.warn("Choose a finding in the table first.")
             return
         try:
-            label, new = Drawing(self._session).add_finding(self.findings[chosen])
+            label, is_new = Drawing(self._session).add_finding(self.findings[number])
         except SpinemetError as error:
             self._session.warn(str(error))
             return
         self._session.say(
             f"The outline is lesion {label} now: paint or erase, Ctrl+Z takes it back."
-            if new
+            if is_new
             else f"Lesion {label} is contoured there already, and stays as it was drawn: paint or "
             "erase to change it."
         )
-        self._session.drawing_wanted.emit(label)
+        self._session.drawing_requested.emit(label)
 
     def draw_missed(self) -> None:
         """Go to where a lesion is drawn."""
@@ -158,67 +168,68 @@ class FindingsPanel(QWidget):
             self._session.warn("Open a scan first.")
             return
         self._session.say("Click the corners of the missed lesion; a double click closes it.")
-        self._session.drawing_wanted.emit(0)
+        self._session.drawing_requested.emit(0)
 
     def go(self, step: int) -> None:
         """Choose the next or previous finding, as the table is sorted; beyond an end, the other."""
-        order = self.table.rows_as_shown()
+        order = self.table.row_order
         if not order:
             return
-        chosen = self.table.chosen
-        place = order.index(chosen) + step if chosen in order else (0 if step > 0 else -1)
-        self.table.choose(order[place % len(order)])
+        selected = self.table.selected_row
+        position = order.index(selected) + step if selected in order else (0 if step > 0 else -1)
+        self.table.select_row(order[position % len(order)])
 
     def update_buttons(self) -> None:
         """Offer what can be done now."""
-        one = 0 <= self.table.chosen < len(self.findings)
-        for made in (*self.verdict_buttons, self.edit_button):
-            made.setEnabled(one)
+        is_one_selected = 0 <= self.table.selected_row < len(self.findings)
+        for widget in (*self.verdict_buttons, self.edit_button):
+            widget.setEnabled(is_one_selected)
         self.missed_button.setEnabled(self._session.series is not None)
-        for made in (self.previous_button, self.next_button):
-            made.setEnabled(bool(self.findings))
-        self.undo_button.setEnabled(self._session.can_undo_verdict)
+        for widget in (self.previous_button, self.next_button):
+            widget.setEnabled(bool(self.findings))
+        self.undo_button.setEnabled(self._session.verdicts.can_undo)
 
     def _fill(self) -> None:
-        self.table.blockSignals(True)
-        self.table.fill(
-            [
-                (
-                    f.level or "–",
-                    verdict,
-                    _range(*f.slices),
-                    f"{f.largest.area_cm2:.1f}",
-                    f"{f.volume_cm3:.1f}",
-                    f"{f.peak:.2f}, {f.largest.mean:.2f}",
-                    " ".join(f"{v:.0f}" for v in f.centre_mm),
-                )
-                for f, verdict in zip(self.findings, self._verdicts(), strict=True)
-            ]
-        )
-        # Another finding never takes the place of the chosen one.
-        rows = [k for k, f in enumerate(self.findings) if _key(f) == self._chosen_key]
-        if rows:
-            self.table.choose(rows[0])
-        else:
-            self.table.clearSelection()
-        self.table.blockSignals(False)
+        # Another finding never takes the place of the selected one.
+        rows = [k for k, f in enumerate(self.findings) if _key(f) == self._selected_key]
+        with signals_blocked(self.table):
+            self.table.fill(
+                [_cells(f, v) for f, v in zip(self.findings, self._verdicts(), strict=True)]
+            )
+            if rows:
+                self.table.select_row(rows[0])
+            else:
+                self.table.clearSelection()
         self.update_buttons()
 
-    def _on_chosen(self) -> None:
+    def _on_selected(self) -> None:
         self.update_buttons()
-        chosen = self.table.chosen
-        if 0 <= chosen < len(self.findings):
-            self._chosen_key = _key(self.findings[chosen])
-            largest = self.findings[chosen].largest
+        number = self.table.selected_row
+        if 0 <= number < len(self.findings):
+            self._selected_key = _key(self.findings[number])
+            largest = self.findings[number].largest
             self._session.layers.centre_on(largest.slice, *largest.centre_working)
 
     def _verdicts(self) -> list[str]:
-        return self._session.verdicts().of([f.centre_mm for f in self.findings])
+        return self._session.verdicts.verdicts_on(self.findings)
 
     def show_keys(self) -> None:
         """Show the list of shortcuts."""
         self.help = KeyHelp(self.keys, self)
         self.help.show()
+
+
+def _cells(finding: Finding, verdict: str) -> list[Cell]:
+    largest, centre_mm = finding.largest, finding.centre_mm
+    return [
+        Cell(finding.level or "–"),
+        Cell(verdict),
+        Cell(_range(*finding.slices), value=finding.slices[0]),
+        Cell(f"{largest.area_cm2:.1f}", value=largest.area_cm2),
+        Cell(f"{finding.volume_cm3:.1f}", value=finding.volume_cm3),
+        Cell(f"{finding.peak:.2f}, {largest.mean:.2f}", value=finding.peak),
+        Cell(" ".join(f"{v:.0f}" for v in centre_mm), value=centre_mm[0]),
+    ]
 
 
 def _range(first: int, last: int) -> str:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QTabWidget, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from ...evaluation.case_level import Proportion, called_diseased, case_level
 from ...evaluation.curve import MEAN, SUM
-from ..viewer.common_widgets import Table, button, row, text
+from ..viewer.common_widgets import button, row, text
+from ..viewer.tables import Cell, Table
 from .froc_plot import FrocPlot
 from .reference_curves import ReferenceButton
 
@@ -60,10 +62,10 @@ class FrocPanel(QWidget):
             "What each case has at this threshold; a double click opens it. A click on a heading "
             "sorts: the lowest TP rates are the lesions missed.",
             stretch=0,
-            sortable=True,
+            is_sortable=True,
         )
-        self.cases.cellDoubleClicked.connect(lambda *_: self._choose_case())
-        self.cases.itemSelectionChanged.connect(self._update_open)
+        self.cases.row_opened.connect(self._choose_case)
+        self.cases.row_selected.connect(self._update_open)
         self.open_button = button(
             "Open case", "Show the chosen case and its contours.", self._choose_case
         )
@@ -168,7 +170,7 @@ class FrocPanel(QWidget):
         self.suggested.setText(
             f"Chosen on the validation cases: threshold {point.threshold:.3f}, from "
             f"{point.min_area_cm2:g} cm², "
-            + ("no aggregation" if point.weight is None else f"weight {point.weight:.2g}")
+            + point.aggregation.label
             + (", gate." if point.gate else ", no gate.")
         )
 
@@ -182,20 +184,24 @@ class FrocPanel(QWidget):
     def _fill_cases(self) -> None:
         curve = self._curve
         assert curve is not None
-        chosen = self.cases.chosen
-        here = np.array([curve.thresholds.dtype.type(self._threshold)])
+        thresholds = np.array([curve.thresholds.dtype.type(self._threshold)])
         rows = []
         for case, called in zip(curve.cases, called_diseased(curve, self._threshold), strict=True):
-            tp, _, total = (float(v[0]) for v in case.at(here))
+            tp_rate, _, fp_sum = (float(v[0]) for v in case.at(thresholds))
             answer = "diseased" if called else "normal"
             wrong = "" if called == case.has_regions else ", wrong"
-            rate = f"{tp:.2f}" if case.has_regions else "no lesion"
-            rows.append((case.case_id, rate, f"{total:.1f}", answer + wrong))
-        self.cases.blockSignals(True)
-        self.cases.fill(rows)
-        if 0 <= chosen < len(rows):
-            self.cases.choose(chosen)
-        self.cases.blockSignals(False)
+            rows.append(
+                [
+                    Cell(case.case_id),
+                    Cell(f"{tp_rate:.2f}", value=tp_rate)
+                    if case.has_regions
+                    else Cell("no lesion"),
+                    Cell(f"{fp_sum:.1f}", value=fp_sum),
+                    Cell(answer + wrong),
+                ]
+            )
+        with signals_blocked(self.cases):
+            self.cases.fill(rows)  # the selected case stays so
         self._update_open()
 
     def _say_answers(self) -> None:
@@ -220,12 +226,12 @@ class FrocPanel(QWidget):
         )
 
     def _update_open(self) -> None:
-        self.open_button.setEnabled(self.cases.chosen >= 0)
+        self.open_button.setEnabled(self.cases.selected_row >= 0)
 
     def _choose_case(self) -> None:
-        chosen, curve = self.cases.chosen, self._curve
-        if curve is not None and 0 <= chosen < len(curve.cases):
-            self.case_chosen.emit(curve.cases[chosen].case_id)
+        number, curve = self.cases.selected_row, self._curve
+        if curve is not None and 0 <= number < len(curve.cases):
+            self.case_chosen.emit(curve.cases[number].case_id)
 
 
 def _said(share: Proportion) -> str:

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 from ...evaluation.bands import Bands
 from ...evaluation.curve import MEAN, SUM
 from ...evaluation.published_curves import Points
-from ..viewer.common_widgets import take_what_is_left, text
+from ..viewer.common_widgets import fill_spare_height, text
 
 if TYPE_CHECKING:
     from ...evaluation import FrocCurve
@@ -89,7 +89,7 @@ class FrocPlot(QWidget):
         view = _View()
         view.picked.connect(self._on_picked)
         self.plot = pg.PlotWidget(viewBox=view)
-        take_what_is_left(self.plot, 170)
+        fill_spare_height(self.plot, 170)
         self.plot.setToolTip("Click on the curve, or drag along it, to set the threshold.")
         self.plot.showGrid(x=True, y=True, alpha=0.25)
         self.plot.setYRange(0, 1.06, padding=0)

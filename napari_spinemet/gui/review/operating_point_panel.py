@@ -5,16 +5,22 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGroupBox, QVBoxLayout
 from superqt import QLabeledDoubleSlider
+from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
 from ...imaging import PAPER_OPERATING_POINT, OperatingPoint
 from ...network.card import load_card
 from ..viewer.common_widgets import button, form, row
-from ..viewer.preferences import preference
+from ..viewer.preferences import Preferences
 
 
 class OperatingPointPanel(QGroupBox):
     """Threshold, minimum area, aggregation weight and gate, and how outlines are drawn.
+
+    Parameters
+    ----------
+    preferences : Preferences
+        Say which model was used last, whose operating point is begun with.
 
     Signals
     -------
@@ -30,9 +36,9 @@ class OperatingPointPanel(QGroupBox):
     changed = Signal()
     refined_changed = Signal(bool)
 
-    def __init__(self) -> None:
+    def __init__(self, preferences: Preferences) -> None:
         super().__init__("Operating point")
-        self.own = last_used_point()
+        self.own = last_used_point(preferences)
         """What the button of the model gives."""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
@@ -92,13 +98,12 @@ class OperatingPointPanel(QGroupBox):
 
     def set_point(self, point: OperatingPoint) -> None:
         """Set all controls, and tell of it once."""
-        former = self.blockSignals(True)
-        self.threshold.setValue(point.threshold)
-        self.min_area.setValue(point.min_area_cm2)
-        self.aggregated.setChecked(point.weight is not None)
-        self.weight.setValue(0.4 if point.weight is None else point.weight)
-        self.gate.setChecked(point.gate)
-        self.blockSignals(former)
+        with signals_blocked(self):
+            self.threshold.setValue(point.threshold)
+            self.min_area.setValue(point.min_area_cm2)
+            self.aggregated.setChecked(point.weight is not None)
+            self.weight.setValue(0.4 if point.weight is None else point.weight)
+            self.gate.setChecked(point.gate)
         self._on_changed()
 
     def use_own(self) -> None:
@@ -121,9 +126,9 @@ class OperatingPointPanel(QGroupBox):
         self.changed.emit()
 
 
-def last_used_point() -> OperatingPoint:
+def last_used_point(preferences: Preferences) -> OperatingPoint:
     """The operating point of the model that was used last, or of the shipped one."""
-    for name in (preference("detection", "model"), "default"):
+    for name in (preferences.get("detection", "model"), "default"):
         try:
             return load_card(name).operating_point
         except SpinemetError:

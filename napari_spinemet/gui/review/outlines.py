@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 
 from ...imaging import OperatingPoint
-from ...jobs import CancelToken, EventCallback
+from ...jobs import JobContext
 
 if TYPE_CHECKING:
     from ...detection import DetectionResult
@@ -38,30 +38,30 @@ class Outlines(QObject):
         super().__init__()
         self._session = session
         self._point = OperatingPoint()
-        self._refine = False
-        self._known: tuple[DetectionResult, OperatingPoint, DetectionResult] | None = None
-        """What was fitted last: to which result, at which point, and what came of it."""
+        self._is_refined = False
+        self._last_fit: tuple[DetectionResult, OperatingPoint, DetectionResult] | None = None
+        """Which result was fitted last, at which point, and what came of it."""
 
     def set_point(self, point: OperatingPoint) -> None:
-        """Outline what is found at another operating point; its weight is that of the result."""
+        """Outline the regions of another operating point; its weight is that of the result."""
         self._point = point
 
-    def set_refined(self, refine: bool) -> None:
+    def set_refined(self, is_refined: bool) -> None:
         """Choose between thresholded and fitted outlines."""
-        self._refine = refine
-        if not refine:
-            self._session.redraw.cancel(REFINE)
+        self._is_refined = is_refined
+        if not is_refined:
+            self._session.jobs.display.cancel(REFINE)
 
     @property
     def refined(self) -> DetectionResult | None:
         """The result with fitted outlines, if it is known for this operating point."""
-        if not self._refine or self._known is None:
+        if not self._is_refined or self._last_fit is None:
             return None
-        result, point, fitted = self._known
-        same = result is self._session.result and point == self._at()
-        return fitted if same else None
+        result, point, refined = self._last_fit
+        is_current = result is self._session.result and point == self._point_of_result()
+        return refined if is_current else None
 
-    def _at(self) -> OperatingPoint:
+    def _point_of_result(self) -> OperatingPoint:
         result = self._session.result
         assert result is not None
         return replace(self._point, weight=result.operating_point.weight)
@@ -70,45 +70,45 @@ class Outlines(QObject):
         """The result at this operating point, with the outlines that are shown."""
         result = self._session.result
         assert result is not None
-        return self.refined or result.at(self._at())
+        return self.refined or result.at(self._point_of_result())
 
     def outside(self) -> int:
         """How many regions the gate drops, which are shown dimmed."""
         result, point = self._session.result, self._point
         assert result is not None
-        if not point.gate or result.curve is None:
+        if not point.gate or result.spine is None:
             return 0
-        found = result.forest.detections(point.threshold, point.min_area_cm2)
-        return sum(not result.curve.keeps(d) for d in found)
+        detections = result.forest.detections(point.threshold, point.min_area_cm2)
+        return sum(not result.spine.keeps(detection) for detection in detections)
 
     def labels(self, index: int) -> npt.NDArray[np.int32]:
         """``(row, column)`` labels of a slice; regions that the gate drops are ``OUTSIDE``."""
         result, point = self._session.result, self._point
         assert result is not None
-        curve = result.curve if point.gate else None
-        labels = result.forest.labels(index, point.threshold, point.min_area_cm2, curve)
+        spine = result.spine if point.gate else None
+        labels = result.forest.labels(index, point.threshold, point.min_area_cm2, spine)
         refined = self.refined
         if refined is not None:
             labels[labels > 0] = 0
-            here = (d for d in refined.detections if d.slice == index)
-            for number, detection in enumerate(here, 1):
+            in_slice = (d for d in refined.detections if d.slice == index)
+            for number, detection in enumerate(in_slice, 1):
                 labels[tuple(detection.pixels.T)] = number
         return labels
 
     def settle(self) -> None:
         """Fit the outlines, where that is wanted and not done yet; :attr:`fitted` tells."""
         session, result = self._session, self._session.result
-        if not self._refine or result is None or session.series is None or self.refined:
+        if not self._is_refined or result is None or session.series is None or self.refined:
             return
-        session.redraw.cancel(REFINE)  # for an operating point that has been left
-        series, point = session.series, self._at()
+        session.jobs.display.cancel(REFINE)  # for an operating point that has been left
+        series, point = session.series, self._point_of_result()
 
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            return result.at(point).refined(series, cancel=cancel)
+        def work(job: JobContext) -> DetectionResult:
+            return result.at(point).refine(series, job=job)
 
-        def done(fitted: DetectionResult) -> None:
-            self._known = (result, point, fitted)
+        def on_refined(refined: DetectionResult) -> None:
+            self._last_fit = (result, point, refined)
             if self.refined is not None:
                 self.fitted.emit()
 
-        session.redraw.start(REFINE, work, done)
+        session.jobs.display.start(REFINE, work, on_refined)

@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from ...errors import SpinemetError
 from ...evaluation.published_curves import PAPER, points_of, read_points
-from ...jobs import CancelToken, EventCallback
-from ...study.likelihood_maps import file_name
+from ...imaging.aggregation import DEFAULT_WEIGHT, NoAggregation
+from ...jobs import JobContext
+from ...study.map_identity import MapIdentity
 from .froc_plot import FrocPlot, Reference
 
 if TYPE_CHECKING:
-    from ..viewer.session import DisplayedFroc, Session
+    from ..viewer.displayed_froc import DisplayedFroc
+    from ..viewer.session import Session
 
 COMPARE = "comparison"
 AGGREGATION = "other aggregation"
+PUBLISHED, FILE, MAPS = "paper", "file ", "maps "
+"""Key of the paper's curve, and what those of curves from files and from other maps begin with."""
 
 
 class ReferenceButton(QPushButton):
@@ -28,43 +32,49 @@ class ReferenceButton(QPushButton):
     def __init__(self, session: Session, plot: FrocPlot, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._plot = session, plot
-        self._chosen: dict[str, Reference | None] = {}
+        self._references: dict[str, Reference | None] = {}
         """What is shown by its key; None until it has been drawn."""
         self.setText("Compare with")
         self.setToolTip("Show another curve beside this one, at the same minimum area and gate.")
         menu = QMenu(self)
         menu.aboutToShow.connect(self._fill_menu)
         self.setMenu(menu)
-        session.curve_changed.connect(self._on_curve)
-        self._on_curve()
+        session.froc_changed.connect(self._on_froc)
+        self._on_froc()
 
-    def offered(self) -> list[tuple[str, str]]:
+    def offered_curves(self) -> list[tuple[str, str]]:
         """Key and name of what the study's curve can be compared with."""
-        shown, study = self._session.shown, self._session.study
-        if shown is None or shown.study is None or study is None:
+        froc, study = self._session.study_froc, self._session.study
+        if froc is None or study is None:
             return []
-        plain = shown.point.weight is None
-        others = [s for s in study.likelihood_sets() if s != file_name(shown.model)]
+        is_plain = froc.point.aggregation == NoAggregation()
+        others = [i for i in study.map_identities() if i.folder != froc.identity.folder]
         return [
-            (AGGREGATION, "with aggregation" if plain else "without aggregation"),
-            *((f"maps {name}", name) for name in others),
+            (AGGREGATION, "with aggregation" if is_plain else "without aggregation"),
+            *((f"{MAPS}{identity}", str(identity)) for identity in others),
         ]
 
     def toggle(self, key: str, name: str) -> None:
-        """Show a curve, or take it away again."""
-        if key in self._chosen:
-            del self._chosen[key]
-        elif key == "paper":
-            self._chosen[key] = Reference("Wang et al. 2017", PAPER)
+        """Show a curve, or take it away again.
+
+        Parameters
+        ----------
+        key, name : str
+            One of :meth:`offered_curves`, or ``"paper"`` with any name.
+        """
+        if key in self._references:
+            del self._references[key]
+        elif key == PUBLISHED:
+            self._references[key] = Reference("Wang et al. 2017", PAPER)
         else:
-            self._chosen[key] = None
+            self._references[key] = None
             self._draw(key, name)
         self._show()
 
     def load(self, path: Path) -> None:
         """Show a published curve from a file."""
         try:
-            self._chosen[f"file {path}"] = Reference(path.stem, read_points(path))
+            self._references[f"{FILE}{path}"] = Reference(path.stem, read_points(path))
         except SpinemetError as error:
             self._session.warn(str(error))
         self._show()
@@ -72,12 +82,19 @@ class ReferenceButton(QPushButton):
     def _fill_menu(self) -> None:
         menu = self.menu()
         menu.clear()
-        names = [*self.offered(), ("paper", "Wang et al. 2017 (26 cases, mean over slices)")]
-        names += [(key, Path(key[5:]).name) for key in self._chosen if key.startswith("file ")]
-        for key, name in names:
+        curves = [
+            *self.offered_curves(),
+            (PUBLISHED, "Wang et al. 2017 (26 cases, mean over slices)"),
+            *(
+                (key, Path(key.removeprefix(FILE)).name)
+                for key in self._references
+                if key.startswith(FILE)
+            ),
+        ]
+        for key, name in curves:
             action = menu.addAction(name)
             action.setCheckable(True)
-            action.setChecked(key in self._chosen)
+            action.setChecked(key in self._references)
             action.triggered.connect(lambda _=False, k=key, n=name: self.toggle(k, n))
         menu.addSeparator()
         menu.addAction("Published curve from a file…").triggered.connect(
@@ -91,60 +108,51 @@ class ReferenceButton(QPushButton):
         if path:
             self.load(Path(path))
 
-    def _on_curve(self) -> None:
+    def _on_froc(self) -> None:
         """Draw anew, at the settings of the curve that is shown now."""
-        self.setEnabled(self._session.shown is not None)
-        offered = dict(self.offered())
-        for key in list(self._chosen):
-            if key != "paper" and not key.startswith("file "):
-                if key not in offered:
-                    del self._chosen[key]
+        self.setEnabled(self._session.froc is not None)
+        names = dict(self.offered_curves())
+        for key in list(self._references):
+            if key != PUBLISHED and not key.startswith(FILE):
+                if key not in names:
+                    del self._references[key]
                     continue
-                self._chosen[key] = None
-                self._draw(key, offered[key])
+                self._references[key] = None
+                self._draw(key, names[key])
         self._show()
 
     def _draw(self, key: str, name: str) -> None:
-        session, shown = self._session, self._session.shown
-        assert shown is not None
-        work = partial(_reference, shown, key, name)
+        session, froc = self._session, self._session.froc
+        assert froc is not None
 
-        def done(made: Reference | None) -> None:
-            if session.shown is not shown or key not in self._chosen:
+        def show(reference: Reference | None) -> None:
+            if session.froc is not froc or key not in self._references:
                 return
-            if made is None:
-                del self._chosen[key]
+            if reference is None:
+                del self._references[key]
                 session.warn(
                     f"'{name}' holds no maps of some cases; evaluate the study with it first."
                 )
             else:
-                self._chosen[key] = made
+                self._references[key] = reference
             self._show()
 
-        session.redraw.start(COMPARE, work, done)
+        session.jobs.display.start(COMPARE, partial(_draw_reference, froc, key, name), show)
 
     def _show(self) -> None:
-        self._plot.set_references(tuple(r for r in self._chosen.values() if r is not None))
+        self._plot.set_references(tuple(r for r in self._references.values() if r is not None))
 
 
-def _reference(
-    shown: DisplayedFroc, key: str, name: str, on_event: EventCallback, cancel: CancelToken
-) -> Reference | None:
-    from ...workflows.study_froc import redrawn
+def _draw_reference(froc: DisplayedFroc, key: str, name: str, job: JobContext) -> Reference | None:
+    """Another aggregation of the same maps, or other maps; None if one is missing."""
+    from ...workflows.study_froc import redraw_curve
 
-    assert shown.study is not None
-    point, identity, trees = shown.point, shown.model, shown.trees
+    assert froc.study is not None
+    point, identity, forests = froc.point, froc.identity, froc.forests
     if key == AGGREGATION:
-        point = replace(point, weight=0.4 if point.weight is None else None)
+        is_plain = point.aggregation == NoAggregation()
+        point = replace(point, weight=DEFAULT_WEIGHT if is_plain else None)
     else:
-        identity, trees = key.removeprefix("maps "), None
-    drawn: Any = redrawn(
-        shown.study,
-        identity,
-        point,
-        trees,
-        max_distance_mm=shown.max_distance_mm,
-        on_event=on_event,
-        cancel=cancel,
-    )
-    return None if drawn is None else Reference(name, points_of(drawn.curve))
+        identity, forests = MapIdentity.parse(key.removeprefix(MAPS)), None
+    system = redraw_curve(froc.study, identity, point, froc.matching, forests=forests, job=job)
+    return None if system is None else Reference(name, points_of(system.curve))

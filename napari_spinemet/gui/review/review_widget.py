@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...detection.findings import level_of
-from ...errors import SpinemetError
 from ...evaluation.bands import Bands, froc_bands
-from ...imaging import Finding, OperatingPoint
-from ...jobs import CancelToken, EventCallback
-from ...network.card import load_card
-from ...study.likelihood_maps import CROSSVAL, is_crossval
-from ..viewer.common_widgets import JobBar, button, group, notice, row
-from ..viewer.job_runner import leave_a_core_to_the_interface
+from ...imaging import Finding
+from ...jobs import JobContext
+from ..viewer.common_widgets import JobBar, disclaimer_label, group
+from ..viewer.displayed_froc import DisplayedFroc
 from ..viewer.layer_style import LABELLED
-from ..viewer.session import THIS_SCAN, DisplayedFroc, session_of
+from ..viewer.session import session_of
+from ..viewer.timing import Debouncer
 from .findings_panel import FindingsPanel
+from .froc_jobs import Redrawing
 from .froc_panel import FrocPanel
 from .operating_point_panel import OperatingPointPanel
 from .outlines import REFINE, Outlines
 from .sign_off import SignOff
 from .stored_results import StoredResults
+from .study_evaluation import TASK, StudyEvaluation
 
 if TYPE_CHECKING:
     import napari
 
-TASK, RECOMPUTE, BANDS = "evaluation", "recompute", "bands"
+    from ...detection import DetectionResult
+
+RECOMPUTE, BANDS = "recompute", "bands"
 
 
 class ReviewWidget(QWidget):
@@ -40,182 +40,146 @@ class ReviewWidget(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.session = session_of(napari_viewer)
-        self._stale = False
+        self._is_curve_stale = False
         """Whether contours changed since the curve of this scan was drawn."""
-        layout = QVBoxLayout(self)
-        self.controls = OperatingPointPanel()
-        self.controls.threshold_changed.connect(self._on_threshold)
-        self.controls.changed.connect(self._on_setting)
+        self.controls = OperatingPointPanel(self.session.preferences)
         self.outlines = Outlines(self.session)
-        self.recall = StoredResults(self.session, self.controls.point)
-        self.controls.refined_changed.connect(self._on_refined)
-        self.outlines.fitted.connect(self._draw_all)
-        layout.addWidget(self.controls)
-        self.box = FindingsPanel(self.session)
-        self.end = SignOff(
+        self.stored_results = StoredResults(self.session, self.controls.point)
+        self.findings_panel = FindingsPanel(self.session)
+        self.sign_off = SignOff(
             self.session,
             self.outlines.current,
             self.controls.point,
             self.controls.refined.isChecked,
         )
-        self.table, self.judge = self.box.table, self.box.judge
-        self.box.add(self.end)
-        layout.addWidget(self.box, 1)
-        box, inner = group("FROC")
-        self.froc_box = FrocPanel(self.session)
-        self.froc = self.froc_box.plot
-        self.froc_box.threshold_chosen.connect(self.controls.threshold.setValue)
-        self.froc_box.point_chosen.connect(self.controls.set_point)
-        self.froc_box.case_chosen.connect(self.session.case_wanted)
-        inner.addWidget(self.froc_box)
-        self.source = QComboBox()
-        self.source.setToolTip(
-            "Whose answers the study's curve is drawn from: those of the model, which it may have "
-            "learned by heart on cases it was trained on, or those of a cross-validation, in which "
-            "each case is judged by a network that never saw it."
-        )
-        self.study_button = button(
-            "Evaluate the study",
-            "Judge every contoured case of the study and draw the curve.",
-            self.evaluate_study,
-        )
-        self.distance = QDoubleSpinBox()
-        self.distance.setRange(1, 100)
-        self.distance.setDecimals(0)
-        self.distance.setPrefix("within ")
-        self.distance.setSuffix(" mm")
-        self.distance.setValue(20)
-        self.distance.setKeyboardTracking(False)
-        self.distance.setToolTip(
-            "A region counts as found if the centre of a detection lies this close to its own."
-        )
-        self.distance.valueChanged.connect(lambda _: self._on_distance())
-        inner.addWidget(row(self.source, self.distance))
-        inner.addWidget(self.study_button)
+        self.findings_panel.add(self.sign_off)
+        self.froc_panel = FrocPanel(self.session)
+        self.evaluation = StudyEvaluation(self.session, self.controls.point)
+        self._lay_out()
+        # Outlines of slices that nobody looks at may wait until the slider rests.
+        self._slider_pause = Debouncer(120, self)
+        for slot in (self._draw_all, self.outlines.settle, self.froc_panel.settle):
+            self._slider_pause.triggered.connect(slot)
+        # A new weight means new trees, and another area a new curve: after the typing.
+        self._typing_pause = Debouncer(300, self)
+        self._typing_pause.triggered.connect(self._recompute)
+        self._connect_panels()
+        self._connect_session()
+        self._on_result()
+        self._on_froc()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.controls)
+        layout.addWidget(self.findings_panel, 1)
+        box, box_layout = group("FROC")
+        box_layout.addWidget(self.froc_panel)
+        box_layout.addWidget(self.evaluation)
         layout.addWidget(box, 2)
-        self.progress = JobBar(self.session.runner, TASK)
+        jobs = self.session.jobs
+        self.progress = JobBar(jobs.computing, TASK)
         layout.addWidget(self.progress)
         for task in (RECOMPUTE, REFINE):
-            layout.addWidget(JobBar(self.session.redraw, task, delay_ms=800))
-        layout.addWidget(notice())
-        # Outlines of slices that nobody looks at may wait until the slider rests.
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(120)
-        self._rest.timeout.connect(self._draw_all)
-        self._rest.timeout.connect(self.outlines.settle)
-        self._rest.timeout.connect(self.froc_box.settle)
-        # A new weight means new trees, and another area a new curve: after the typing.
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(300)
-        self._settle.timeout.connect(self._recompute)
+            layout.addWidget(JobBar(jobs.display, task, delay_ms=800))
+        layout.addWidget(disclaimer_label())
+
+    def _connect_panels(self) -> None:
+        self.controls.threshold_changed.connect(self._on_threshold)
+        self.controls.changed.connect(self._on_setting)
+        self.controls.refined_changed.connect(self._on_refined)
+        self.outlines.fitted.connect(self._draw_all)
+        self.froc_panel.threshold_chosen.connect(self.controls.threshold.setValue)
+        self.froc_panel.point_chosen.connect(self.controls.set_point)
+        self.froc_panel.case_chosen.connect(self.session.case_requested)
+        self.evaluation.distance_changed.connect(self._typing_pause.throttle)
+
+    def _connect_session(self) -> None:
         session = self.session
         session.result_changed.connect(self._on_result)
-        session.curve_changed.connect(self._on_curve)
+        session.froc_changed.connect(self._on_froc)
         session.study_changed.connect(self._update_buttons)
-        session.study_changed.connect(self._list_sources)
         session.series_changed.connect(self._update_buttons)
-        session.runner.started.connect(self._update_buttons)
-        session.runner.idle.connect(self._update_buttons)
-        session.redraw.cancelled.connect(self._on_abandoned)
-        session.redraw.failed.connect(self._on_abandoned)
+        session.jobs.computing.job_started.connect(self._update_buttons)
+        session.jobs.computing.idle.connect(self._update_buttons)
+        session.jobs.display.job_cancelled.connect(self._on_abandoned)
+        session.jobs.display.job_failed.connect(self._on_abandoned)
         session.contours_changed.connect(self._on_contours)
         session.viewer.dims.events.current_step.connect(self._on_step)
-        self._list_sources()
-        self._on_result()
-        self._on_curve()
-
-    def _list_sources(self) -> None:
-        """The model, and the cross-validations whose maps the study holds."""
-        study, chosen = self.session.study, self.source.currentData()
-        sets = study.likelihood_sets() if study is not None else []
-        self.source.clear()
-        self.source.addItem("by the model", "")
-        for name in filter(is_crossval, sets):
-            self.source.addItem(f"by {name}", name)
-        self.source.setCurrentIndex(max(0, self.source.findData(chosen)))
 
     def _on_result(self) -> None:
         result = self.session.result
-        self._stale = False
-        self.controls.allow_gate(result is None or result.curve is not None)
+        self._is_curve_stale = False
+        self.controls.allow_gate(result is None or result.spine is not None)
         if result is not None:
             self.controls.own = result.operating_point
             self.controls.set_point(result.operating_point)
         self._refresh()
 
-    def _on_curve(self) -> None:
-        shown = self.session.shown
-        self.froc_box.set_threshold(self.controls.point().threshold)
-        self._tell_truth()
-        if shown is None:
-            self.froc_box.set_curve(None, "")
-        else:
-            self.froc_box.set_curve(shown.curve, shown.name, shown.validated)
-            if not self._fits(shown):
-                self._settle.start()  # drawn while the controls were moved
-        if shown is not None and len(shown.curve.cases) > 1:
-            self._draw_bands(shown)
+    def _on_froc(self) -> None:
+        froc = self.session.froc
+        self.froc_panel.set_threshold(self.controls.point().threshold)
+        self._show_whether_scan_has_truth()
+        if froc is None:
+            self.froc_panel.set_curve(None, "")
+            return
+        self.froc_panel.set_curve(froc.curve, froc.name, froc.validated_point)
+        if not self._fits(froc):
+            self._typing_pause.throttle()  # drawn while the controls were moved
+        if len(froc.curve.cases) > 1:
+            self._draw_bands(froc)
 
-    def _draw_bands(self, shown: DisplayedFroc) -> None:
+    def _draw_bands(self, froc: DisplayedFroc) -> None:
         """Shade how far the curve would move with other cases, once it is on the screen."""
         session = self.session
 
-        def work(*_: Any) -> Bands:
-            return froc_bands(shown.curve)
+        def work(job: JobContext) -> Bands:
+            return froc_bands(froc.curve)
 
-        def done(bands: Bands) -> None:
-            if session.shown is shown:
-                self.froc.set_bands(bands)
+        def show(bands: Bands) -> None:
+            if session.froc is froc:
+                self.froc_panel.plot.set_bands(bands)
 
-        session.redraw.start(BANDS, work, done)
+        session.jobs.display.start(BANDS, work, show)
 
     def _on_contours(self) -> None:
         """A curve of this scan is drawn anew after an edit, once somebody looks at it."""
-        self._tell_truth()
-        if self.session.result is not None and not self._of_study():
-            self._stale = True
+        self._show_whether_scan_has_truth()
+        if self.session.result is not None and self.session.study_froc is None:
+            self._is_curve_stale = True
             if self.isVisible():
-                self._settle.start()
+                self._typing_pause.throttle()
 
-    def _tell_truth(self) -> None:
+    def _show_whether_scan_has_truth(self) -> None:
         """Say that the curve on the screen is not of the scan on the screen."""
-        session, series = self.session, self.session.series
-        bare = (
-            self._of_study()
-            and series is not None
+        session = self.session
+        scan = session.scan
+        has_no_truth = (
+            session.study_froc is not None
+            and scan is not None
             and not any(
-                session.layers.shown(kind, series, session.annotation).any() for kind in LABELLED
+                session.layers.shown(kind, scan.series, scan.annotation).any() for kind in LABELLED
             )
         )
-        self.froc_box.truth.setVisible(bare)
-
-    def _of_study(self) -> bool:
-        shown = self.session.shown
-        return shown is not None and shown.study is not None
+        self.froc_panel.truth.setVisible(has_no_truth)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with contours that were edited under another tab."""
         super().showEvent(event)
-        if self._stale:
-            self._settle.start()
+        if self._is_curve_stale:
+            self._typing_pause.throttle()
 
-    def _on_threshold(self, value: float) -> None:
+    def _on_threshold(self, threshold: float) -> None:
         self.outlines.set_point(self.controls.point())
         self._draw_current()
-        self.froc_box.set_threshold(value)
-        self._rest.start()
+        self.froc_panel.set_threshold(threshold)
+        self._slider_pause.throttle()
 
     def _on_setting(self) -> None:
         self._refresh()
-        self._settle.start()
+        self._typing_pause.throttle()
 
-    def _on_distance(self) -> None:
-        self._settle.start()
-
-    def _on_refined(self, refined: bool) -> None:
-        self.outlines.set_refined(refined)
+    def _on_refined(self, is_refined: bool) -> None:
+        self.outlines.set_refined(is_refined)
         self.outlines.settle()
         self._draw_all()
 
@@ -223,8 +187,8 @@ class ReviewWidget(QWidget):
         self.outlines.set_point(self.controls.point())
         self.outlines.settle()
         self._draw_current()
-        self.froc_box.set_threshold(self.controls.point().threshold)
-        self.froc_box.settle()
+        self.froc_panel.set_threshold(self.controls.point().threshold)
+        self.froc_panel.settle()
         self._draw_all()
         self._update_buttons()
 
@@ -238,162 +202,88 @@ class ReviewWidget(QWidget):
     def _draw_all(self) -> None:
         result, layers = self.session.result, self.session.layers
         if result is None:
-            self.box.fill([], "Nothing has been detected yet; press the button under Detect.")
+            self.findings_panel.fill(
+                [], "Nothing has been detected yet; press the button under Detect."
+            )
             return
         layers.draw_detections(list(range(len(result.forest.trees))), self.outlines.labels)
-        shown = self.outlines.current()
-        findings, outside = shown.findings, self.outlines.outside()
+        outlined = self.outlines.current()
+        findings, outside = outlined.findings, self.outlines.outside()
         annotation, series = self.session.annotation, self.session.series
         if annotation is not None and series is not None:
             findings = [replace(f, level=level_of(f, series, annotation)) for f in findings]
-        self.box.fill(
+        self.findings_panel.fill(
             findings,
-            f"{_count(len(findings), 'finding')}, {_count(len(shown.detections), 'detection')} in "
-            f"slices{f'; {outside} outside the spine, dimmed' if outside else ''}.",
+            f"{_count(len(findings), 'finding')}, {_count(len(outlined.detections), 'detection')} "
+            f"in slices{f'; {outside} outside the spine, dimmed' if outside else ''}.",
         )
 
     @property
     def findings(self) -> list[Finding]:
         """As in the table before it was sorted."""
-        return self.box.findings
+        return self.findings_panel.findings
 
     def _on_step(self, event: Any = None) -> None:
-        if self._rest.isActive():
+        if self._slider_pause.is_pending:
             self._draw_current()
 
-    # Long work -----------------------------------------------------------------------------
-
     def _update_buttons(self, task: str = "") -> None:
-        session = self.session
-        self.box.update_buttons()
-        self.study_button.setEnabled(session.study is not None and not session.runner.has(TASK))
+        self.findings_panel.update_buttons()
+        self.evaluation.update_buttons()
+
+    # The curve at other settings -----------------------------------------------------------
 
     def _on_abandoned(self, task: str, sentence: str = "") -> None:
         """A recomputation that did not end well: back to the settings of the picture."""
         if task != RECOMPUTE:
             return
         session = self.session
-        self._stale = False
+        self._is_curve_stale = False
         if session.result is not None:
             former = session.result.operating_point
             self.controls.set_point(replace(former, threshold=self.controls.threshold.value()))
-        if session.shown is not None and not self._fits(session.shown):
-            session.show_curve(None)
+        if session.froc is not None and not self._fits(session.froc):
+            session.show_froc(None)
 
-    def _fits(self, shown: DisplayedFroc) -> bool:
+    def _fits(self, froc: DisplayedFroc) -> bool:
         """Whether a curve is one of the settings on the screen."""
-        same = _same_settings(shown.point, self.controls.point())
-        return same and shown.max_distance_mm == self.distance.value()
+        return froc.has_settings(self.controls.point(), self.evaluation.matching)
 
     def _recompute(self) -> None:
         """New trees for a new weight, and the curve for the settings as they are."""
         session = self.session
-        result, shown, point = session.result, session.shown, self.controls.point()
-        if session.redraw.busy:
-            self._settle.start()
+        if session.jobs.display.is_busy:
+            self._typing_pause.throttle()
             return
-        moved = result is not None and not _same_settings(point, result.operating_point)
-        behind = shown is not None and not self._fits(shown)
-        distance = self.distance.value()
-        if not (moved or behind or self._stale):
+        redrawing = Redrawing(
+            session.result,
+            session.froc,
+            None,
+            self.controls.point(),
+            self.evaluation.matching,
+        )
+        if not (redrawing.moves_result or redrawing.moves_froc or self._is_curve_stale):
             return
-        self._stale = False
-        contours = session.contours()
+        self._is_curve_stale = False
+        redrawing = replace(redrawing, contours=session.contours())
+        session.jobs.display.start(
+            RECOMPUTE, redrawing.run, lambda drawn: self._show_redrawn(redrawing, *drawn)
+        )
 
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            from ...workflows.study_froc import redrawn, scan_curve
-
-            new = result.at(point) if result is not None and moved else result
-            if shown is not None and shown.study is not None:
-                drawn = redrawn(
-                    shown.study,
-                    shown.model,
-                    point,
-                    shown.trees,
-                    max_distance_mm=distance,
-                    on_event=on_event,
-                    cancel=cancel,
-                )
-                return new, drawn and replace(
-                    shown,
-                    curve=drawn.curve,
-                    point=point,
-                    trees=drawn.trees,
-                    max_distance_mm=distance,
-                )
-            if result is None:
-                return new, None
-            curve = scan_curve(result.plain, contours, point, max_distance_mm=distance)
-            model = result.plain.model
-            return new, curve and DisplayedFroc(
-                curve, THIS_SCAN, point, model, max_distance_mm=distance
-            )
-
-        def done(got: Any) -> None:
-            new, curve = got
-            if session.result is not result or session.shown is not shown:
-                self._stale = True  # what it was made for is gone
-                self._settle.start()
-                return
-            if new is not result and result is not None:
-                session.result = new
-                if new.likelihood is not result.likelihood:
-                    session.layers.update_likelihood(new.likelihood.values)
-                for warning in new.warnings:
-                    session.warn(warning)
-            # A curve of other settings than shown would mislead: none is better.
-            session.show_curve(curve)
-            self._refresh()
-
-        session.redraw.start(RECOMPUTE, work, done)
-
-    def evaluate_study(self) -> None:
-        """Draw the curve of the study with the model that made the shown map."""
+    def _show_redrawn(
+        self, redrawing: Redrawing, result: DetectionResult | None, froc: DisplayedFroc | None
+    ) -> None:
         session = self.session
-        study, point = session.study, self.controls.point()
-        if study is None:
-            session.warn("Open a study under Load first.")
+        if session.result is not redrawing.result or session.froc is not redrawing.froc:
+            self._is_curve_stale = True  # what it was made for is gone
+            self._typing_pause.throttle()
             return
-        model = session.model or session.chosen
-        folds, distance = self.source.currentData(), self.distance.value()
-        try:
-            card = None if folds else load_card(model)
-        except SpinemetError as error:
-            session.warn(str(error))
-            return
-
-        identity = folds if card is None else card.identity
-
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            from ...network import load_model
-            from ...workflows import study_curve
-            from ...workflows.cross_validation.study import validated_point
-            from ...workflows.study_froc import crossval_curve
-
-            leave_a_core_to_the_interface()
-            how: Any = {"max_distance_mm": distance, "on_event": on_event, "cancel": cancel}
-            if card is None:
-                found = validated_point(study, folds.removeprefix(CROSSVAL))
-                return crossval_curve(study, folds, point, **how), found
-            made = study_curve(study, load_model(model), identity, point, standing=True, **how)
-            return made, card.operating_point
-
-        def done(got: Any) -> None:
-            made, validated = got
-            name = f"{study.path.name} by {folds or Path(model).stem}"
-            session.show_curve(
-                DisplayedFroc(
-                    made.curve, name, point, identity, study, made.trees, distance, validated
-                )
-            )
-
-        session.runner.start(TASK, work, done)
+        if result is not None and result is not redrawing.result:
+            session.move_result(result)
+        # A curve of other settings than shown would mislead: none is better.
+        session.show_froc(froc)
+        self._refresh()
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
-
-
-def _same_settings(one: OperatingPoint, other: OperatingPoint) -> bool:
-    """Whether two points share a curve: all but the threshold is alike."""
-    return one == replace(other, threshold=one.threshold)
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
@@ -14,19 +14,20 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from ... import __version__
 from ...errors import SpinemetError
+from ...evaluation.matching import PAPER_MATCHING
 from ...imaging import OperatingPoint
 from ...imaging.grids import central_columns
-from ...jobs import CancelToken, EventCallback
+from ...jobs import JobContext
 from ...network.card import ModelCard, load_card
-from ...study.database import SIGNED
-from ...study.likelihood_maps import is_crossval
+from ...study.database import FINDINGS_SIGNED
+from ...study.map_identity import MapIdentity
 from ..viewer.common_widgets import JobBar, button, row, text
-from ..viewer.job_runner import leave_a_core_to_the_interface
+from ..viewer.jobs import leave_a_core_to_the_interface
 
 if TYPE_CHECKING:
     from ...detection import DetectionResult
     from ...study import Study
-    from ..viewer.session import DisplayedFroc, Session
+    from ..viewer.session import Session
 
 SIGN, REPORT = "sign", "report"
 
@@ -37,23 +38,24 @@ class SignOff(QWidget):
     Parameters
     ----------
     session : Session
-    shown : callable
+    outlined_result : callable
         Gives the result as it is outlined, at the operating point on the screen.
     point : callable
         Gives that operating point.
-    refined : callable
+    is_refined : callable
         Whether the outlines are fitted to the picture.
     """
 
     def __init__(
         self,
         session: Session,
-        shown: Callable[[], DetectionResult],
+        outlined_result: Callable[[], DetectionResult],
         point: Callable[[], OperatingPoint],
-        refined: Callable[[], bool],
+        is_refined: Callable[[], bool],
     ) -> None:
         super().__init__()
-        self._session, self._shown, self._point, self._refined = session, shown, point, refined
+        self._session, self._point = session, point
+        self._outlined_result, self._is_refined = outlined_result, is_refined
         self.state = text()
         self.sign_button = button(
             "Sign verdicts",
@@ -72,7 +74,7 @@ class SignOff(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.state)
         layout.addWidget(row(self.sign_button, self.report_button))
-        layout.addWidget(JobBar(session.runner, REPORT))
+        layout.addWidget(JobBar(session.jobs.computing, REPORT))
         for signal in (session.study_changed, session.series_changed, session.result_changed):
             signal.connect(self.refresh)
         self.refresh()
@@ -82,8 +84,8 @@ class SignOff(QWidget):
         session = self._session
         case, result = session.case, session.result
         record = case.record if case is not None else None
-        signed = record is not None and record.findings == SIGNED
-        self.sign_button.setEnabled(session.recorded is not None and result is not None)
+        signed = record is not None and record.findings == FINDINGS_SIGNED
+        self.sign_button.setEnabled(session.writable_case is not None and result is not None)
         self.sign_button.setText("Signed" if signed else "Sign verdicts")
         self.case_action.setEnabled(result is not None)
         self.study_action.setEnabled(session.study is not None)
@@ -91,7 +93,7 @@ class SignOff(QWidget):
         if signed and record is not None:
             at = record.findings_at[:16].replace("T", " ")
             self.state.setText(f"Signed by {record.findings_by} on {at} UTC.")
-        elif result is not None and session.recorded is None:
+        elif result is not None and session.writable_case is None:
             self.state.setText(
                 "Verdicts are signed in a study; add the scan to one under Load to keep them."
             )
@@ -102,7 +104,7 @@ class SignOff(QWidget):
     def sign(self) -> None:
         """Store the findings as they are on the screen, and sign the verdicts on them."""
         session = self._session
-        case, series, result = session.recorded, session.series, session.result
+        case, series, result = session.writable_case, session.series, session.result
         if case is None or series is None or result is None:
             session.warn("Open a case of a study and detect first.")
             return
@@ -113,30 +115,29 @@ class SignOff(QWidget):
                 "detect with a model first."
             )
             return
-        shown = self._shown()
-        plain = result.plain
-        centre = plain.columns == central_columns(plain.values.shape[2])
+        outlined, plain = self._outlined_result(), result.plain
+        is_centre = plain.columns == central_columns(plain.values.shape[2])
         settings = {
-            **shown.operating_point.to_dict(),
-            "columns": "centre" if centre else "all",
-            "refined": self._refined(),
+            **outlined.operating_point.to_dict(),
+            "columns": "centre" if is_centre else "all",
+            "refined": self._is_refined(),
             "version": __version__,
         }
         model = (card.identity, card.name, card.to_json())
 
-        def done(_: object) -> None:
+        def on_signed(_: object) -> None:
             session.study_changed.emit()
             session.say(f"The verdicts on {case.name} are signed.")
 
-        session.desk.start(
-            SIGN, lambda *_: case.sign(series, model, settings, shown.findings), done
+        session.jobs.saving.start(
+            SIGN, lambda job: case.sign(series, model, settings, outlined.findings), on_signed
         )
 
     def _card(self, identity: str) -> ModelCard | None:
         """The card of the model that made the map."""
         session = self._session
         files = map(str, session.study.model_files()) if session.study is not None else ()
-        for name in (session.model, session.chosen, "default", *files):
+        for name in (session.result_model, session.selected_model, "default", *files):
             try:
                 card = load_card(name)
             except SpinemetError:
@@ -156,27 +157,35 @@ class SignOff(QWidget):
         folder = self._folder(name, study if case is not None else None)
         if folder is None:
             return
-        shown, refined, annotation = self._shown(), self._refined(), session.contours()
-        card = self._card(result.plain.model)
-        curve = session.shown
-        of_study = (
-            (curve.name, curve.curve) if curve is not None and curve.study is not None else None
+        outlined, is_refined, annotation = (
+            self._outlined_result(),
+            self._is_refined(),
+            session.contours(),
         )
-        said = session.verdicts().of([f.centre_mm for f in shown.findings])
+        card = self._card(result.plain.model)
+        froc = session.study_froc
+        curve = (froc.name, froc.curve) if froc is not None else None
+        verdicts = session.verdicts.verdicts_on(outlined.findings)
 
-        def work(*_: Any) -> Path:
+        def work(job: JobContext) -> Path:
             from ...reports import CaseEvidence, case_evidence, write_case_report
 
-            drawn = annotation is not None and not annotation.empty
-            contours = annotation if drawn else None
+            has_contours = annotation is not None and not annotation.empty
+            contours = annotation if has_contours else None
             if case is not None and study is not None:
-                evidence = case_evidence(study, case, series, shown, contours)
+                evidence = case_evidence(study, case, series, outlined, contours)
             else:
-                evidence = CaseEvidence(name, series, shown, annotation=contours)
-            evidence = replace(evidence, refined=refined, card=card, curve=of_study, verdicts=said)
+                evidence = CaseEvidence(name, series, outlined, annotation=contours)
+            evidence = replace(
+                evidence,
+                has_fitted_outlines=is_refined,
+                card=card,
+                curve=curve,
+                verdicts=verdicts,
+            )
             return write_case_report(evidence, folder)
 
-        session.runner.start(REPORT, work, self._on_written)
+        session.jobs.computing.start(REPORT, work, self._on_written)
 
     def report_study(self) -> None:
         """Write the report of the study, by whatever drew its curve, and show it."""
@@ -188,53 +197,49 @@ class SignOff(QWidget):
         folder = self._folder(study.path.resolve().name, study)
         if folder is None:
             return
-        shown = self._of_study()
-        file = session.model or session.chosen
-        point, distance = self._point(), 20.0
+        froc = session.study_froc
+        model = session.result_model or session.selected_model
+        point, matching = self._point(), PAPER_MATCHING
         try:
-            identity = load_card(file).identity if shown is None else shown.model
+            identity = (
+                froc.identity
+                if froc is not None
+                else MapIdentity.of_model(load_card(model).identity)
+            )
         except SpinemetError as error:
             session.warn(str(error))
             return
-        if shown is not None:
-            point = replace(shown.point, threshold=point.threshold)
-            distance = shown.max_distance_mm
-        card = self._card(identity)
+        if froc is not None:
+            point = replace(froc.point, threshold=point.threshold)
+            matching = froc.matching
+        card = self._card(str(identity))
 
-        def work(on_event: EventCallback, cancel: CancelToken) -> Path:
-            from ...network import load_model
-            from ...reports import write_study_report
+        def work(job: JobContext) -> Path:
+            from ...reports import StudyEvidence, write_curve_report, write_study_report
+            from ...workflows.map_source import MapSource
+            from ...workflows.model_lookup import model_file
+            from ...workflows.study_froc import cross_validation_curve
 
             leave_a_core_to_the_interface()
-            return write_study_report(
-                study,
-                identity,
-                point,
-                folder,
-                model=None if is_crossval(identity) else load_model(file),
-                card=card,
-                max_distance_mm=distance,
-                on_event=on_event,
-                cancel=cancel,
-            )
+            if identity.is_cross_validation:
+                system = cross_validation_curve(study, identity, point, matching, job=job)
+                evidence = StudyEvidence(study, identity, system, matching, card)
+                return write_curve_report(evidence, folder, job=job)
+            source = MapSource.of_model(model_file(study, identity.source) or model)
+            return write_study_report(study, source, point, folder, matching, job=job)
 
-        session.runner.start(REPORT, work, self._on_written)
-
-    def _of_study(self) -> DisplayedFroc | None:
-        """The curve on the screen, if it is one of a study."""
-        shown = self._session.shown
-        return shown if shown is not None and shown.study is not None else None
+        session.jobs.computing.start(REPORT, work, self._on_written)
 
     def _folder(self, name: str, study: Study | None) -> Path | None:
         """A new folder for a report: within its study, else where the user wants it."""
-        if study is not None and not study.notice:
-            place = study.path / "reports"
+        if study is not None and not study.read_only_reason:
+            parent = study.path / "reports"
         else:
-            chosen = QFileDialog.getExistingDirectory(self, "Folder for the report")
-            if not chosen:
+            answer = QFileDialog.getExistingDirectory(self, "Folder for the report")
+            if not answer:
                 return None
-            place = Path(chosen)
-        return place / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+            parent = Path(answer)
+        return parent / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
     def _on_written(self, page: Path) -> None:
         self._session.say(f"The report is {page}.")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
 from ...detection.pipeline import evaluate
 from ...imaging import OperatingPoint
-from ...jobs import CancelToken, EventCallback
-from ...study.likelihood_maps import map_identity
+from ...jobs import JobContext
+from ...study.map_identity import MapIdentity
 from ...workflows.model_lookup import model_file
-from ..viewer.session import THIS_SCAN, DisplayedFroc
+from ..viewer.displayed_froc import DisplayedFroc, draw_scan_froc
 
 if TYPE_CHECKING:
     from ...detection import DetectionResult
-    from ...evaluation import FrocCurve
     from ...imaging import LikelihoodMap
     from ...study import Case, Study
     from ..viewer.session import Session
@@ -40,11 +39,11 @@ class StoredResults(QObject):
 
     Signals
     -------
-    ended()
+    looked_up()
         What is known of the case is on the screen; perhaps nothing was.
     """
 
-    ended = Signal()
+    looked_up = Signal()
 
     def __init__(self, session: Session, point: Callable[[], OperatingPoint]) -> None:
         super().__init__()
@@ -53,51 +52,67 @@ class StoredResults(QObject):
 
     def _on_series(self) -> None:
         session = self._session
-        case, study, series, shown = session.case, session.study, session.series, session.shown
-        if case is None or study is None or series is None:
-            self.ended.emit()
+        study, scan, froc = session.study, session.scan, session.study_froc
+        if study is None or scan is None or scan.case is None:
+            self.looked_up.emit()
             return
-        of_curve = shown.model if shown is not None and shown.study is not None else ""
+        case, series = scan.case, scan.series
+        curve_identity = froc.identity if froc is not None else None
         point, contours = self._point(), session.contours()
 
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            from ...workflows.study_froc import scan_curve
-
-            found = _kept(study, case, of_curve, point)
-            if found is None or found[0].series_uid != series.series_uid:
+        def work(job: JobContext) -> _StoredResult | None:
+            stored = _find_stored_map(study, case, curve_identity, point)
+            if stored is None or stored.plain.series_uid != series.series_uid:
                 return None
-            plain, at, model = found
-            return evaluate(plain, at), scan_curve(plain, contours, at), model
+            result = evaluate(stored.plain, stored.point)
+            scan_froc = draw_scan_froc(result, contours, stored.point)
+            return _StoredResult(result, scan_froc, stored.model)
 
-        def done(got: Any) -> None:
+        def show(stored: _StoredResult | None) -> None:
             if session.series is not series:
                 return  # what was opened since is looked up next
-            if got is not None and session.result is None:
-                show(*got)
-            self.ended.emit()
+            if stored is not None and session.result is None:
+                session.set_result(stored.result, stored.model or session.result_model)
+                if session.froc is None and stored.froc is not None:
+                    session.show_froc(stored.froc)
+            self.looked_up.emit()
 
-        def show(result: DetectionResult, curve: FrocCurve | None, model: str) -> None:
-            session.set_result(result, model or session.model)
-            if session.shown is None and curve is not None:
-                at, identity = result.operating_point, result.plain.model
-                session.show_curve(DisplayedFroc(curve, THIS_SCAN, at, identity))
-
-        session.desk.start(TASK, work, done)
+        session.jobs.storage.start(TASK, work, show)
 
 
-def _kept(
-    study: Study, case: Case, of_curve: str, point: OperatingPoint
-) -> tuple[LikelihoodMap, OperatingPoint, str] | None:
-    """A map of a case, the operating point to show it at, and the file of its model."""
-    if of_curve:
-        plain = study.likelihood(case, of_curve)
+@dataclass(frozen=True, eq=False)
+class _StoredMap:
+    """A map, the operating point to show it at, and the file of its model."""
+
+    plain: LikelihoodMap
+    point: OperatingPoint
+    model: str
+
+
+@dataclass(frozen=True, eq=False)
+class _StoredResult:
+    """What is shown of a stored map."""
+
+    result: DetectionResult
+    froc: DisplayedFroc | None
+    model: str
+
+
+def _find_stored_map(
+    study: Study, case: Case, curve_identity: MapIdentity | None, point: OperatingPoint
+) -> _StoredMap | None:
+    """The map of a case that a curve was made of, else the one that was detected in last."""
+    if curve_identity is not None:
+        plain = study.likelihood_map(case, curve_identity)
         if plain is not None:
             # Of a cross-validation each map names its fold.
-            return replace(plain, model=of_curve), point, model_file(study, of_curve)
+            plain = replace(plain, model=str(curve_identity))
+            return _StoredMap(plain, point, model_file(study, str(curve_identity)))
     run = case.last_run
     if run is None:
         return None
-    plain = study.likelihood(case, map_identity(run.model, str(run.settings.get("columns", ""))))
+    identity = MapIdentity.of_model(run.model, str(run.settings.get("columns", "")))
+    plain = study.likelihood_map(case, identity)
     if plain is None:
         return None
-    return plain, run.operating_point, model_file(study, run.model)
+    return _StoredMap(plain, run.operating_point, model_file(study, run.model))

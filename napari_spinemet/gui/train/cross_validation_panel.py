@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
 from ...errors import SpinemetError
-from ...jobs import CancelToken, EventCallback
+from ...jobs import JobContext
 from ...jobs.process import run_in_process
 from ..viewer.common_widgets import JobBar, button, form, text
-from ..viewer.preferences import keep, preference
 from ..viewer.session import Session
 
 if TYPE_CHECKING:
@@ -43,12 +42,12 @@ class CrossValidationPanel(QWidget):
         holder, fields = form()
         self.folds = QSpinBox()
         self.folds.setRange(2, 100)
-        self.folds.setValue(int(preference("training", "folds")))
+        self.folds.setValue(int(session.preferences.get("training", "folds")))
         self.folds.setToolTip(
             "Parts of the cases. Each part is judged by a network that learned from the others."
         )
         fields.addRow("Folds", self.folds)
-        self.scheduler = QLineEdit(str(preference("training", "scheduler")))
+        self.scheduler = QLineEdit(str(session.preferences.get("training", "scheduler")))
         self.scheduler.setPlaceholderText("this computer")
         self.scheduler.setToolTip(
             "Address of a dask scheduler whose workers train the folds, such as tcp://host:8786; "
@@ -63,20 +62,22 @@ class CrossValidationPanel(QWidget):
             self.start,
         )
         layout.addWidget(self.start_button)
-        layout.addWidget(JobBar(session.trainer, TASK))
+        layout.addWidget(JobBar(session.jobs.training, TASK))
         self.outcome = text()
         layout.addWidget(self.outcome)
         session.study_changed.connect(self._update)
-        for signal in (session.trainer.queued, session.trainer.started):
+        for signal in (session.jobs.training.job_queued, session.jobs.training.job_started):
             signal.connect(lambda _: self._update())
-        session.trainer.idle.connect(self._update)
-        session.trainer.failed.connect(self._on_failed)
-        session.trainer.cancelled.connect(self._on_cancelled)
+        session.jobs.training.idle.connect(self._update)
+        session.jobs.training.job_failed.connect(self._on_failed)
+        session.jobs.training.job_cancelled.connect(self._on_cancelled)
         self._update()
 
     def _update(self) -> None:
         session = self._session
-        self.start_button.setEnabled(session.study is not None and not session.trainer.has(TASK))
+        self.start_button.setEnabled(
+            session.study is not None and not session.jobs.training.has(TASK)
+        )
 
     def start(self) -> None:
         """Cross-validate in processes of their own."""
@@ -90,8 +91,8 @@ class CrossValidationPanel(QWidget):
         except SpinemetError as error:
             session.warn(str(error))
             return
-        keep("training", folds=self.folds.value(), scheduler=scheduler)
-        self._settings.keep()
+        session.preferences.store("training", folds=self.folds.value(), scheduler=scheduler)
+        self._settings.store()
         arguments = {
             "study": str(study.path),
             "config": config,
@@ -103,16 +104,16 @@ class CrossValidationPanel(QWidget):
             "threads": 1 if scheduler else None,
         }
 
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
+        def work(job: JobContext) -> Any:
             return run_in_process(
                 "napari_spinemet.workflows.cross_validation.study:cross_validation_report",
                 arguments,
-                on_event=on_event,
-                cancel=cancel,
+                on_event=job.on_event,
+                cancel=job.cancel,
             )
 
         self.outcome.setText("")
-        session.trainer.start(TASK, work, self._on_done)
+        session.jobs.training.start(TASK, work, self._on_done)
 
     def _on_done(self, report: dict[str, Any]) -> None:
         # All folds were run, so some case has a lesion and there is a curve.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from ...errors import SpinemetError
-from ...jobs import CancelToken, EventCallback
+from ...jobs import JobContext
 from ...network.card import ModelCard, load_card, model_names
-from ..viewer.common_widgets import JobBar, Table, button, row, text
-from ..viewer.job_runner import leave_a_core_to_the_interface
+from ..viewer.common_widgets import JobBar, button, row, text
+from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.session import Session
+from ..viewer.tables import Cell, Table
 
 if TYPE_CHECKING:
     from ...workflows.model_comparison import ModelComparison
@@ -37,121 +38,129 @@ class ModelsPanel(QWidget):
         )
         self.table.setMinimumHeight(96)
         self.table.setMaximumHeight(150)
-        self.table.itemSelectionChanged.connect(self._update)
+        self.table.row_selected.connect(self._update)
         layout.addWidget(self.table)
         self.default_button = button(
             "Make default", "Begin with the chosen model under Detect.", self.make_default
         )
         layout.addWidget(self.default_button)
-        self.one, self.other = QComboBox(), QComboBox()
-        for box, tip in ((self.one, "The first model."), (self.other, "The model beside it.")):
+        self.first, self.second = QComboBox(), QComboBox()
+        for box, tip in ((self.first, "The first model."), (self.second, "The model beside it.")):
             box.setToolTip(tip)
         self.compare_button = button(
             "Compare",
             "Compare the two on the contoured cases that neither was trained on.",
             self.compare,
         )
-        layout.addWidget(row(self.one, self.other, self.compare_button))
-        layout.addWidget(JobBar(session.runner, TASK))
+        layout.addWidget(row(self.first, self.second, self.compare_button))
+        layout.addWidget(JobBar(session.jobs.computing, TASK))
         self.verdict = text()
         layout.addWidget(self.verdict)
         session.study_changed.connect(self.refresh)
-        session.runner.started.connect(lambda _: self._update())
-        session.runner.idle.connect(self._update)
+        session.jobs.computing.job_started.connect(lambda _: self._update())
+        session.jobs.computing.idle.connect(self._update)
         self.refresh()
 
     def refresh(self) -> None:
         """List the models as they are on disk."""
         study = self._session.study
-        places = [str(p) for p in study.model_files()] if study is not None else []
+        paths = [str(p) for p in study.model_files()] if study is not None else []
         self.models = []
-        for place in [*places, *model_names()]:
+        for model in [*paths, *model_names()]:
             try:
-                self.models.append((place, load_card(place)))
+                self.models.append((model, load_card(model)))
             except SpinemetError:  # weights without a card are shown under Detect, with the reason
                 continue
         default = study.default_model if study is not None else ""
         self.table.fill([_cells(card, default) for _, card in self.models])
-        for box, first in ((self.one, 0), (self.other, 1)):
-            chosen = box.currentData()
+        for box, first_choice in ((self.first, 0), (self.second, 1)):
+            former = box.currentData()
             box.clear()
-            for place, card in self.models:
-                box.addItem(card.name, place)
-            known = box.findData(chosen)
-            box.setCurrentIndex(known if known >= 0 else min(first, len(self.models) - 1))
-        if len(self.models) > 1 and self.one.currentIndex() == self.other.currentIndex():
-            self.other.setCurrentIndex(1 if self.one.currentIndex() == 0 else 0)
+            for model, card in self.models:
+                box.addItem(card.name, model)
+            index = box.findData(former)
+            box.setCurrentIndex(index if index >= 0 else min(first_choice, len(self.models) - 1))
+        if len(self.models) > 1 and self.first.currentIndex() == self.second.currentIndex():
+            self.second.setCurrentIndex(1 if self.first.currentIndex() == 0 else 0)
         self._update()
 
     def _update(self) -> None:
         session = self._session
-        writable = session.study is not None and not session.study.notice
-        self.default_button.setEnabled(writable and self.table.chosen >= 0)
+        writable = session.study is not None and not session.study.read_only_reason
+        self.default_button.setEnabled(writable and self.table.selected_row >= 0)
         self.compare_button.setEnabled(
-            session.study is not None and len(self.models) > 1 and not session.runner.has(TASK)
+            session.study is not None
+            and len(self.models) > 1
+            and not session.jobs.computing.has(TASK)
         )
 
     def make_default(self) -> None:
         """Make the chosen model the one that detection begins with in this study."""
-        session, chosen = self._session, self.table.chosen
+        session, number = self._session, self.table.selected_row
         study = session.study
-        if study is None or not 0 <= chosen < len(self.models):
+        if study is None or not 0 <= number < len(self.models):
             return
-        card = self.models[chosen][1]
-        facts = (card.identity, card.name, card.to_json())
+        card = self.models[number][1]
+        model = (card.identity, card.name, card.to_json())
 
-        def done(_: object) -> None:
+        def on_stored(_: object) -> None:
             session.study_changed.emit()
-            session.default_changed.emit()
+            session.default_model_changed.emit()
             session.say(f"'{card.name}' is the default of this study.")
 
-        session.desk.start("default model", lambda *_: study.keep_model(*facts, default=True), done)
+        session.jobs.storage.start(
+            "default model", lambda job: study.keep_model(*model, default=True), on_stored
+        )
 
     def compare(self) -> None:
         """Compare the two models in the background."""
         session = self._session
-        study, places = session.study, (self.one.currentData(), self.other.currentData())
+        study = session.study
+        first, second = self.first.currentData(), self.second.currentData()
         if study is None:
             return
-        if places[0] == places[1]:
+        if first == second:
             self.verdict.setText("Choose two different models.")
             return
 
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            from ...network import load_model
+        def work(job: JobContext) -> ModelComparison:
+            from ...workflows.map_source import MapSource
             from ...workflows.model_comparison import compare_models
 
             leave_a_core_to_the_interface()
-            one, other = ((load_model(place), load_card(place)) for place in places)
-            return compare_models(study, (one, other), on_event=on_event, cancel=cancel)
+            sources = (MapSource.of_model(first), MapSource.of_model(second))
+            return compare_models(study, sources, job=job)
 
         self.verdict.setText("")
-        session.runner.start(TASK, work, lambda made: self.verdict.setText(_sentence(made)))
+        session.jobs.computing.start(
+            TASK, work, lambda comparison: self.verdict.setText(_sentence(comparison))
+        )
 
 
-def _cells(card: ModelCard, default: str) -> tuple[str, ...]:
-    found = card.metrics.get("validation", {})
-    rate, false = found.get("tp_rate"), found.get("fp_per_scan")
-    return (
+def _cells(card: ModelCard, default: str) -> list[Cell | str]:
+    validation = card.metrics.get("validation", {})
+    tp_rate, false_positives = validation.get("tp_rate"), validation.get("fp_per_scan")
+    return [
         card.name,
         str(card.training.get("date", "")),
         str(card.training.get("cases", "")),
-        "" if rate is None else f"{rate:.2f}",
-        "" if false is None else f"{false:.1f}",
+        "" if tp_rate is None else f"{tp_rate:.2f}",
+        "" if false_positives is None else f"{false_positives:.1f}",
         "yes" if card.identity == default else "",
-    )
+    ]
 
 
-def _sentence(made: ModelComparison) -> str:
-    said = []
-    for system in made.curves:
+def _sentence(comparison: ModelComparison) -> str:
+    clauses = []
+    for system in comparison.curves:
         rate, _, total = system.curve.at(system.point.threshold)
-        said.append(f"{system.name} finds {rate:.0%} at {total:.1f} false positives per scan")
-    text = f"On {len(made.cases)} case{'s' if len(made.cases) > 1 else ''} that neither was "
-    text += f"trained on, each at its own operating point: {'; '.join(said)}."
-    if made.left_out:
-        text += f" {len(made.left_out)} cases were left out."
-    difference = made.difference
+        clauses.append(f"{system.name} finds {rate:.0%} at {total:.1f} false positives per scan")
+    count = len(comparison.cases)
+    text = f"On {count} case{'s' if count > 1 else ''} that neither was trained on, each at its "
+    text += f"own operating point: {'; '.join(clauses)}."
+    if comparison.left_out:
+        text += f" {len(comparison.left_out)} cases were left out."
+    difference = comparison.difference
     if difference is None:
         return f"{text} One case says nothing about chance."
     low, high = difference.interval

@@ -10,12 +10,12 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from ...errors import OutOfMemory, SpinemetError
-from ...jobs import CancelToken, Event, EventCallback
+from ...jobs import Event, JobContext
 from ...jobs.process import run_in_process
-from ...network.card import ModelCard, load_card, model_names
+from ...network.card import ModelCard, model_names
 from ...study.training_state import has_training_state
-from ..viewer.common_widgets import JobBar, button, group, notice, row, text
-from ..viewer.job_runner import leave_a_core_to_the_interface
+from ..viewer.common_widgets import JobBar, button, disclaimer_label, group, row, text
+from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.session import session_of
 from .cross_validation_panel import CrossValidationPanel
 from .models_panel import ModelsPanel
@@ -40,7 +40,7 @@ class TrainWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.addWidget(self._create_cases_box())
         layout.addWidget(self._create_run_box())
-        self.crossval = CrossValidationPanel(self.session, self.form, self.cases.chosen)
+        self.crossval = CrossValidationPanel(self.session, self.form, self.cases.ticked_cases)
         self.models = ModelsPanel(self.session)
         for title, tip, part in (
             ("Cross-validation", "How good such a model is on cases it never saw.", self.crossval),
@@ -51,19 +51,19 @@ class TrainWidget(QWidget):
             fold.addWidget(part)
             layout.addWidget(fold)
         layout.addStretch(1)
-        layout.addWidget(notice())
+        layout.addWidget(disclaimer_label())
         session = self.session
         session.study_changed.connect(self.refresh)
         session.ranking_changed.connect(self.refresh)
-        trainer = session.trainer
-        trainer.reported.connect(self._on_reported)
-        for signal in (trainer.queued, trainer.started, session.runner.started):
+        trainer = session.jobs.training
+        trainer.event_reported.connect(self._on_reported)
+        for signal in (trainer.job_queued, trainer.job_started, session.jobs.computing.job_started):
             signal.connect(lambda _: self._update())
-        for runner in (trainer, session.runner):
+        for runner in (trainer, session.jobs.computing):
             runner.idle.connect(self._update)
-        trainer.started.connect(self._on_started)
-        trainer.failed.connect(self._on_failed)
-        trainer.cancelled.connect(self._on_cancelled)
+        trainer.job_started.connect(self._on_started)
+        trainer.job_failed.connect(self._on_failed)
+        trainer.job_cancelled.connect(self._on_cancelled)
         self.form.changed.connect(self._update)
         self.cases.changed.connect(self._update)
         self._asked_for_devices = False
@@ -72,14 +72,14 @@ class TrainWidget(QWidget):
     def _create_cases_box(self) -> QWidget:
         box, layout = group("Cases")
         self.cases = TrainingCases()
-        self.cases.rank_wanted.connect(self.rank)
+        self.cases.rank_requested.connect(self.rank)
         layout.addWidget(self.cases)
-        layout.addWidget(JobBar(self.session.runner, RANK))
+        layout.addWidget(JobBar(self.session.jobs.computing, RANK))
         return box
 
     def _create_run_box(self) -> QWidget:
         box, layout = group("Training")
-        self.form = TrainingForm()
+        self.form = TrainingForm(self.session.preferences)
         layout.addWidget(self.form)
         self.start_button = button("Start training", "Train in the background.", self.start)
         self.resume_button = button(
@@ -89,7 +89,7 @@ class TrainWidget(QWidget):
             lambda: self.start(resume=True),
         )
         layout.addWidget(row(self.start_button, self.resume_button))
-        self.progress = JobBar(self.session.trainer, TASK)
+        self.progress = JobBar(self.session.jobs.training, TASK)
         layout.addWidget(self.progress)
         self.status = text("The finished model is kept in the study, with its card.")
         layout.addWidget(self.status)
@@ -112,12 +112,12 @@ class TrainWidget(QWidget):
         if not self._asked_for_devices:
             self._asked_for_devices = True
 
-            def work(*_: Any) -> Any:
+            def work(job: JobContext) -> list[tuple[str, str]]:
                 from ...network.devices import offered_devices
 
                 return offered_devices()
 
-            self.session.desk.start("devices", work, self.form.offer_devices)
+            self.session.jobs.storage.start("devices", work, self.form.offer_devices)
 
     def refresh(self) -> None:
         """Show the cases of the study."""
@@ -135,10 +135,10 @@ class TrainWidget(QWidget):
         session, study = self.session, self.session.study
         if study is None:
             self.cases.summary.setText("No study is open; open one under Load.")
-        idle = study is not None and not session.trainer.has(TASK)
-        self.start_button.setEnabled(idle and bool(self.cases.chosen()))
+        idle = study is not None and not session.jobs.training.has(TASK)
+        self.start_button.setEnabled(idle and bool(self.cases.ticked_cases()))
         self.resume_button.setEnabled(idle and has_training_state(self._target(study)))
-        if study is None or session.runner.has(RANK):
+        if study is None or session.jobs.computing.has(RANK):
             self.cases.rank_button.setEnabled(False)
 
     def _target(self, study: Any) -> Path:
@@ -157,35 +157,36 @@ class TrainWidget(QWidget):
         except SpinemetError as error:
             self.session.warn(str(error))
             return
-        self.form.keep()
+        self.form.store()
         values = self.form.values()
-        arguments = {
-            "study": str(study.path),
-            "config": config,
-            "only": self.cases.chosen(),
-            "weight_decays": decays,
-            "name": values["name"],
-            "start": values["start"] or None,
-            "minutes": self.form.minutes,
-            "resume": resume,
-            "command": "the Train widget",
-        }
+        minutes, cases = self.form.minutes, tuple(self.cases.ticked_cases())
 
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
+        def work(job: JobContext) -> tuple[Path, ModelCard]:
+            from ...workflows.study_training import StudyTraining, train_study
+
+            task = StudyTraining(
+                study=study.path,
+                name=values["name"],
+                only_cases=cases,
+                start=values["start"] or None,
+                weight_decays=tuple(decays),
+                minutes=minutes,
+                resume=resume,
+                command="the Train widget",
+            )
             if values["process"]:
-                return run_in_process(
+                trained: tuple[Path, ModelCard] = run_in_process(
                     "napari_spinemet.workflows.study_training:train_study",
-                    arguments,
-                    on_event=on_event,
-                    cancel=cancel,
+                    {"task": task, "config": config},
+                    on_event=job.on_event,
+                    cancel=job.cancel,
                 )
-            from ...workflows.study_training import train_study
-
+                return trained
             leave_a_core_to_the_interface()
-            return train_study(**arguments, on_event=on_event, cancel=cancel)
+            return train_study(task, config, job=job)
 
         self.again.hide()
-        self.session.trainer.start(TASK, work, self._on_trained)
+        self.session.jobs.training.start(TASK, work, self._on_trained)
 
     def _on_started(self, task: str) -> None:
         if task == TASK:
@@ -210,9 +211,9 @@ class TrainWidget(QWidget):
             )
         self.status.setText(" ".join([said, *card.training["notes"]]))
         session, study = self.session, self.session.study
-        if study is not None and path.parent == study.models and not study.notice:
+        if study is not None and path.parent == study.models and not study.read_only_reason:
             facts = (card.identity, card.name, card.to_json())
-            session.desk.start("model", lambda *_: study.keep_model(*facts))
+            session.jobs.storage.start("model", lambda job: study.keep_model(*facts))
         session.study_changed.emit()
         session.say(f"Training is finished; '{card.name}' can be chosen under Detect.")
 
@@ -220,7 +221,7 @@ class TrainWidget(QWidget):
         if task == TASK:
             self.plots.rest()
             self.status.setText(f"{sentence} The former model is as it was.")
-            self.again.setVisible(isinstance(self.session.trainer.failure, OutOfMemory))
+            self.again.setVisible(isinstance(self.session.jobs.training.failure, OutOfMemory))
             self.processor_button.setVisible(self.form.values()["device"] != "cpu")
             self.smaller_button.setEnabled(self.form.values()["batch_size"] > 8)
 
@@ -246,18 +247,17 @@ class TrainWidget(QWidget):
         session, study = self.session, self.session.study
         if study is None:
             return
-        model = session.chosen
+        model = session.selected_model
 
-        def work(on_event: EventCallback, cancel: CancelToken) -> Any:
-            from ...network import load_model
+        def work(job: JobContext) -> list[CaseUncertainty]:
+            from ...workflows.map_source import MapSource
             from ...workflows.uncertainty import rank_cases
 
             leave_a_core_to_the_interface()
-            identity = load_card(model).identity
-            return rank_cases(study, load_model(model), identity, on_event=on_event, cancel=cancel)
+            return rank_cases(study, MapSource.of_model(model), job=job)
 
-        def done(ranked: list[CaseUncertainty]) -> None:
+        def on_ranked(uncertainties: list[CaseUncertainty]) -> None:
             if session.study is study:
-                session.rank({u.case: u for u in ranked})
+                session.set_ranking({u.case: u for u in uncertainties})
 
-        session.runner.start(RANK, work, done)
+        session.jobs.computing.start(RANK, work, on_ranked)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QTableWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...study import Case, CaseState
-from ..viewer.common_widgets import Table, button, row, text
+from ..viewer.common_widgets import button, row, text
+from ..viewer.tables import Cell, Table, uncertainty_cell
 
 if TYPE_CHECKING:
     from ...workflows.uncertainty import CaseUncertainty
 
-_TICK, _CASE, _STATE, _DOUBT = range(4)
+_STATE, _DOUBT = 2, 3
 
 
 class TrainingCases(QWidget):
@@ -24,12 +26,12 @@ class TrainingCases(QWidget):
     -------
     changed()
         Other cases are chosen.
-    rank_wanted()
+    rank_requested()
         The button was pressed that lets a model rank the cases without contours.
     """
 
     changed = Signal()
-    rank_wanted = Signal()
+    rank_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,67 +45,66 @@ class TrainingCases(QWidget):
         )
         self.table.setMinimumHeight(120)
         self.table.setMaximumHeight(190)
-        self.table.itemChanged.connect(self._on_item)
+        self.table.cell_checked.connect(self._on_ticked)
         layout.addWidget(self.table)
         self.all_button = button(
-            "All contoured", "Tick every case with contours.", lambda: self._tick(_contoured)
+            "All contoured", "Tick every case with contours.", lambda: self._tick(_is_contoured)
         )
         self.approved_button = button(
-            "Approved only", "Tick the cases whose contours were approved.", self._tick_approved
+            "Approved only",
+            "Tick the cases whose contours were approved.",
+            lambda: self._tick(_is_approved),
         )
         self.rank_button = button(
             "Rank the others",
             "Let the model chosen under Detect say which scan without contours it is least sure "
             "of: contour that one next.",
-            self.rank_wanted.emit,
+            self.rank_requested.emit,
         )
         layout.addWidget(row(self.all_button, self.approved_button, self.rank_button))
         self.summary = text()
         layout.addWidget(self.summary)
         self._states: list[tuple[Case, CaseState]] = []
         self._unticked: set[str] = set()
-        self._doubt: Mapping[str, CaseUncertainty] = {}
+        self._ranking: Mapping[str, CaseUncertainty] = {}
 
     def show_cases(
-        self, states: list[tuple[Case, CaseState]], doubt: Mapping[str, CaseUncertainty]
+        self, states: list[tuple[Case, CaseState]], ranking: Mapping[str, CaseUncertainty]
     ) -> None:
-        """Show the cases of a study; a case that was unticked stays so."""
-        self._states, self._doubt = states, doubt
-        order = {name: k for k, name in enumerate(doubt)}
+        """Show the cases of a study; a case that was unticked stays so.
+
+        Parameters
+        ----------
+        states : list of (Case, CaseState)
+            All cases of the study.
+        ranking : mapping of str to CaseUncertainty
+            Those without contours by name, the most doubtful first, as far as they were ranked.
+        """
+        self._ranking = ranking
+        order = {name: position for position, name in enumerate(ranking)}
         # First what can be trained on, then what to contour next.
         self._states = sorted(
             states,
             key=lambda s: (not s[1].has_contours, order.get(s[0].name, len(order)), s[0].name),
         )
-        self.table.blockSignals(True)
-        self.table.fill(
-            [
-                ("", case.name, str(state), words_of(doubt.get(case.name)))
-                for case, state in self._states
-            ]
-        )
-        for index, (case, state) in enumerate(self._states):
-            item = QTableWidgetItem()
-            flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-            if state.has_contours:
-                item.setFlags(flags | Qt.ItemFlag.ItemIsUserCheckable)
-                ticked = case.name not in self._unticked
-                item.setCheckState(Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
-            else:
-                item.setFlags(flags)
-                for column in (_CASE, _STATE, _DOUBT):
-                    self.table.item(index, column).setForeground(Qt.GlobalColor.gray)
-            item.setToolTip("Train on this case." if state.has_contours else "Contour it first.")
-            self.table.setItem(index, _TICK, item)
-        self.table.setColumnHidden(_DOUBT, not doubt)
-        self.table.blockSignals(False)
-        bare = sum(not state.has_contours for _, state in self._states)
-        self.rank_button.setEnabled(bare > 0)
-        self.approved_button.setEnabled(any(_approved(state) for _, state in self._states))
-        self.all_button.setEnabled(bare < len(self._states))
+        self.table.fill([self._cells(case, state) for case, state in self._states])
+        self.table.setColumnHidden(_DOUBT, not ranking)
+        uncontoured = sum(not state.has_contours for _, state in self._states)
+        self.rank_button.setEnabled(uncontoured > 0)
+        self.approved_button.setEnabled(any(_is_approved(state) for _, state in self._states))
+        self.all_button.setEnabled(uncontoured < len(self._states))
         self._summarise()
 
-    def chosen(self) -> list[str]:
+    def _cells(self, case: Case, state: CaseState) -> list[Cell]:
+        is_dimmed = not state.has_contours
+        tick = Cell("", tooltip="Contour it first.")
+        if state.has_contours:
+            is_ticked = case.name not in self._unticked
+            tick = Cell("", tooltip="Train on this case.", is_checked=is_ticked)
+        cells = (Cell(case.name), Cell(str(state)), uncertainty_cell(self._ranking.get(case.name)))
+        return [tick, *(replace(cell, is_dimmed=is_dimmed) for cell in cells)]
+
+    def ticked_cases(self) -> list[str]:
         """Names of the ticked cases."""
         return [
             case.name
@@ -111,44 +112,40 @@ class TrainingCases(QWidget):
             if state.has_contours and case.name not in self._unticked
         ]
 
-    def _on_item(self, item: QTableWidgetItem) -> None:
-        if item.column() != _TICK:
-            return
-        name = self._states[item.row()][0].name
-        if item.checkState() == Qt.CheckState.Checked:
+    def _on_ticked(self, row_number: int, column: int, is_ticked: bool) -> None:
+        name = self._states[row_number][0].name
+        if is_ticked:
             self._unticked.discard(name)
         else:
             self._unticked.add(name)
         self._summarise()
 
-    def _tick_approved(self) -> None:
-        self._tick(_approved)
-
-    def _tick(self, wanted: Callable[[CaseState], bool]) -> None:
-        self._unticked = {case.name for case, state in self._states if not wanted(state)}
-        self.show_cases(self._states, self._doubt)
+    def _tick(self, is_chosen: Callable[[CaseState], bool]) -> None:
+        self._unticked = {case.name for case, state in self._states if not is_chosen(state)}
+        self.show_cases(self._states, self._ranking)
 
     def _summarise(self) -> None:
         contoured = sum(state.has_contours for _, state in self._states)
-        bare = [case.name for case, state in self._states if not state.has_contours]
-        said = f"{len(self.chosen())} of {contoured} contoured cases are chosen."
-        first = next((n for n in bare if n in self._doubt and self._doubt[n].bits is not None), "")
-        if first:
-            said += f" Contour {first} next: the model is least sure of it."
-        self.summary.setText(said)
+        summary = f"{len(self.ticked_cases())} of {contoured} contoured cases are chosen."
+        most_doubtful = next(
+            (
+                case.name
+                for case, state in self._states
+                if not state.has_contours
+                and case.name in self._ranking
+                and self._ranking[case.name].bits is not None
+            ),
+            "",
+        )
+        if most_doubtful:
+            summary += f" Contour {most_doubtful} next: the model is least sure of it."
+        self.summary.setText(summary)
         self.changed.emit()
 
 
-def _contoured(state: CaseState) -> bool:
+def _is_contoured(state: CaseState) -> bool:
     return state.has_contours
 
 
-def _approved(state: CaseState) -> bool:
+def _is_approved(state: CaseState) -> bool:
     return state.contours == "approved"
-
-
-def words_of(doubt: CaseUncertainty | None) -> str:
-    """How much a model is in doubt of a scan, for a table."""
-    if doubt is None:
-        return ""
-    return "unreadable" if doubt.bits is None else f"{100 * doubt.bits:.1f} %"

@@ -6,11 +6,11 @@ import time
 from collections import deque
 
 import pyqtgraph as pg
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...jobs import Charted, Evaluated, Event, Progressed
 from ..viewer.common_widgets import text
+from ..viewer.timing import Throttler
 
 _REDRAW_MS = 200
 """Events of a fast device come by the hundred; the eye needs a few pictures a second."""
@@ -57,10 +57,8 @@ class TrainingPlots(QWidget):
             # The wheel is for the panel that they stand in.
             plot.wheelEvent = lambda event: event.ignore()
             layout.addWidget(plot)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_REDRAW_MS)
-        self._timer.timeout.connect(self._draw)
+        self._redraw = Throttler(_REDRAW_MS, self)
+        self._redraw.triggered.connect(self._draw)
         self.clear()
 
     def clear(self) -> None:
@@ -77,7 +75,7 @@ class TrainingPlots(QWidget):
 
     def rest(self) -> None:
         """The training is over: the curves stay, the pace goes."""
-        self._timer.stop()
+        self._redraw.cancel()
         self._recent.clear()
         self._draw()
 
@@ -93,9 +91,9 @@ class TrainingPlots(QWidget):
             self.former, self.curve = self.curve, event
         else:
             return
-        if not self._timer.isActive():
-            self._timer.start()
+        if not self._redraw.is_pending:
             self.show()
+        self._redraw.throttle()
 
     def _draw(self) -> None:
         self._loss_line.setData(self.losses)

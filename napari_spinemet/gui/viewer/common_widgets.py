@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QFormLayout,
     QGroupBox,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from ...disclaimer import DISCLAIMER
 from ...jobs import Event, Progressed
-from .job_runner import JobRunner
+from .jobs import JobRunner
+from .timing import Debouncer
 
 
 def button(text: str, help_text: str, on_click: Callable[[], object]) -> QPushButton:
-    """A push button with its help."""
-    made = QPushButton(text)
-    made.setToolTip(help_text)
-    made.clicked.connect(lambda _=False: on_click())
-    return made
+    """A push button with its help.
+
+    Parameters
+    ----------
+    text, help_text : str
+        On it, and where the mouse rests on it.
+    on_click : callable
+        Takes nothing.
+    """
+    push_button = QPushButton(text)
+    push_button.setToolTip(help_text)
+    push_button.clicked.connect(lambda _=False: on_click())
+    return push_button
 
 
 def row(*widgets: QWidget) -> QWidget:
@@ -61,102 +65,42 @@ def form() -> tuple[QWidget, QFormLayout]:
     return holder, layout
 
 
-def take_what_is_left(widget: QWidget, least: int) -> None:
-    """Let a widget have the height that others leave, whatever height it would wish for."""
-    widget.setMinimumHeight(least)
+def fill_spare_height(widget: QWidget, min_height: int) -> None:
+    """Let a widget have the height that others leave, whatever height it would wish for.
+
+    Parameters
+    ----------
+    widget : QWidget
+    min_height : int
+        In pixels.
+    """
+    widget.setMinimumHeight(min_height)
     widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
 
 
-def text(value: str = "", muted: bool = False) -> QLabel:
-    """A line of text that wraps."""
+def text(value: str = "", is_quiet: bool = False) -> QLabel:
+    """A line of text that wraps.
+
+    Parameters
+    ----------
+    value : str
+        What it says at first.
+    is_quiet : bool
+        In a paler colour.
+    """
     label = QLabel(value)
     label.setWordWrap(True)
-    if muted:
+    if is_quiet:
         label.setEnabled(False)
     return label
 
 
-def notice() -> QLabel:
+def disclaimer_label() -> QLabel:
     """The quiet line at the foot of every widget."""
-    label = text(DISCLAIMER, muted=True)
+    label = text(DISCLAIMER, is_quiet=True)
     label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
     label.setObjectName("notice")
     return label
-
-
-class Table(QTableWidget):
-    """A read-only table whose rows are chosen whole.
-
-    Parameters
-    ----------
-    headings : sequence of str
-    help_text : str
-    stretch : int
-        The column that takes the spare width.
-    sortable : bool
-        A click on a heading sorts by it, numbers by their size.
-    """
-
-    def __init__(
-        self, headings: tuple[str, ...], help_text: str, stretch: int, *, sortable: bool = False
-    ) -> None:
-        super().__init__(0, len(headings))
-        self._sortable = sortable
-        self.setHorizontalHeaderLabels(headings)
-        self.setToolTip(help_text)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.verticalHeader().hide()
-        header = self.horizontalHeader()
-        for column in range(len(headings)):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(stretch, QHeaderView.ResizeMode.Stretch)
-        self.setWordWrap(True)
-        if sortable:
-            header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as filled, until a click
-            self.setSortingEnabled(True)
-
-    def fill(self, rows: Sequence[tuple[str, ...]]) -> None:
-        """Replace the content."""
-        self.setSortingEnabled(False)  # or rows would move while they are filled
-        self.clearContents()
-        self.setRowCount(len(rows))
-        for index, values in enumerate(rows):
-            for column, value in enumerate(values):
-                item = _Cell(value)
-                item.setToolTip(value)
-                item.setData(Qt.ItemDataRole.UserRole, index)
-                self.setItem(index, column, item)
-        self.setSortingEnabled(self._sortable)
-
-    @property
-    def chosen(self) -> int:
-        """Which of the rows that were filled in is chosen, -1 for none."""
-        rows = self.selectionModel().selectedRows() if self.selectionModel() else []
-        item = self.item(rows[0].row(), 0) if rows else None
-        return -1 if item is None else int(item.data(Qt.ItemDataRole.UserRole))
-
-    def choose(self, index: int) -> None:
-        """Choose one of the rows that were filled in, wherever it has been sorted to."""
-        self.selectRow(self.rows_as_shown().index(index))
-
-    def rows_as_shown(self) -> list[int]:
-        """The rows that were filled in, from top to bottom."""
-        items = [self.item(row, 0) for row in range(self.rowCount())]
-        return [int(item.data(Qt.ItemDataRole.UserRole)) for item in items if item is not None]
-
-
-class _Cell(QTableWidgetItem):
-    """Text that begins with a number is sorted by it, and comes before other text."""
-
-    def __lt__(self, other: QTableWidgetItem) -> bool:
-        return _sort_key(self.text()) < _sort_key(other.text())
-
-
-def _sort_key(said: str) -> tuple[bool, float, str]:
-    number = re.match(r"-?\d+(\.\d+)?", said)
-    return (False, float(number[0]), said) if number else (True, 0.0, said)
 
 
 class JobBar(QWidget):
@@ -173,10 +117,8 @@ class JobBar(QWidget):
 
     def __init__(self, runner: JobRunner, task: str, delay_ms: int = 0) -> None:
         super().__init__()
-        self._delay = QTimer(self)
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(delay_ms)
-        self._delay.timeout.connect(self.show)
+        self._delay = Debouncer(delay_ms, self)
+        self._delay.triggered.connect(self.show)
         self._runner, self._task = runner, task
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
@@ -185,10 +127,10 @@ class JobBar(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.bar, 1)
         layout.addWidget(self.cancel)
-        runner.queued.connect(self._on_queued)
-        runner.started.connect(self._on_started)
-        runner.cancelled.connect(self._on_cancelled)
-        runner.reported.connect(self._on_reported)
+        runner.job_queued.connect(self._on_queued)
+        runner.job_started.connect(self._on_started)
+        runner.job_cancelled.connect(self._on_cancelled)
+        runner.event_reported.connect(self._on_reported)
         runner.idle.connect(self._on_idle)
         self._on_idle()
 
@@ -200,12 +142,12 @@ class JobBar(QWidget):
         if task == self._task:
             self._appear("starting")
 
-    def _appear(self, said: str) -> None:
+    def _appear(self, reason: str) -> None:
         self.bar.setRange(0, 0)
-        self.bar.setFormat(said)
+        self.bar.setFormat(reason)
         self.cancel.setText("Cancel")
         self.cancel.setEnabled(True)
-        self._delay.start()
+        self._delay.throttle()
 
     def _on_reported(self, task: str, event: Event) -> None:
         if task == self._task and isinstance(event, Progressed):
@@ -223,7 +165,7 @@ class JobBar(QWidget):
         self.bar.setRange(0, 1)
         self.bar.reset()
         self.bar.setFormat("")
-        self._delay.stop()
+        self._delay.cancel()
         self.hide()
 
     def _on_cancel(self) -> None:

@@ -2,162 +2,225 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-import numpy as np
 from napari.utils import notifications
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
-from ...imaging import Annotation, Finding, OperatingPoint, SagittalSeries
+from ...imaging import Annotation, SagittalSeries
 from ...study import Case, Study
-from ...study.verdicts import Place, VerdictBook
 from .autosave import Autosave
-from .close_guard import CloseGuard
+from .displayed_froc import DisplayedFroc
 from .drawing_history import DrawingHistory
-from .job_runner import JobRunner
+from .jobs import ViewerJobs
 from .layer_style import CONTOURS, SERIES, SOURCE
 from .layers import ViewerLayers
-from .preferences import preference
+from .open_scan import OpenScan
+from .preferences import NapariPreferences, Preferences
+from .verdict_log import VerdictLog
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Image
 
     from ...detection import DetectionResult
     from ...evaluation import FrocCurve
-    from ...workflows.study_froc import CachedForests
     from ...workflows.uncertainty import CaseUncertainty
 
 
-@dataclass(frozen=True, eq=False)
-class DisplayedFroc:
-    """A FROC curve and what it was made of.
-
-    Attributes
-    ----------
-    curve : FrocCurve
-    name : str
-        Of whom, for its title.
-    point : OperatingPoint
-        Its minimum area, weight and gate; the threshold does not matter.
-    max_distance_mm : float
-        Between the centres of a detection and of the region that it finds.
-    validated : OperatingPoint or None
-        Chosen on cases that the networks were validated on.
-    model : str
-        Identity of the model.
-    study : Study or None
-        None for the open scan alone.
-    trees : CachedForests or None
-        What the study's curve was drawn from.
-    """
-
-    curve: FrocCurve
-    name: str
-    point: OperatingPoint
-    model: str
-    study: Study | None = None
-    trees: CachedForests | None = None
-    max_distance_mm: float = 20.0
-    validated: OperatingPoint | None = None
-
-
 class Session(QObject):
-    """The open series, its contours, the study, and what was detected.
+    """The open scan, the study, and what was detected.
 
     Widgets read it, change it by its methods, and follow its signals; they do not know of
     each other.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Held weakly: the registry of sessions lives as long as the viewer.
+    preferences : Preferences
+        What is remembered from one run to the next.
+
+    Attributes
+    ----------
+    layers : ViewerLayers
+    jobs : ViewerJobs
+    history : DrawingHistory
+        Undo and redo over both layers of contours.
+    autosave : Autosave
+    verdicts : VerdictLog
+    preferences : Preferences
+
+    Signals
+    -------
+    series_changed(), study_changed(), contours_changed(), result_changed(), froc_changed(),
+    ranking_changed(), default_model_changed()
+        Each after the property of that name is another one.
+    case_requested(str)
+        Name of a case of the study that somebody wants to see.
+    drawing_requested(int)
+        Label of a lesion that somebody wants to change; 0 for a new one.
+    message(str)
+        What the user was told last.
     """
 
     series_changed = Signal()
     study_changed = Signal()
     contours_changed = Signal()
     result_changed = Signal()
-    curve_changed = Signal()
+    froc_changed = Signal()
     ranking_changed = Signal()
-    default_changed = Signal()
-    case_wanted = Signal(str)
-    """Name of a case of the study that somebody wants to see."""
-    drawing_wanted = Signal(int)
-    """Label of a lesion that somebody wants to change; 0 for a new one."""
+    default_model_changed = Signal()
+    case_requested = Signal(str)
+    drawing_requested = Signal(int)
     message = Signal(str)
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, viewer: napari.Viewer, *, preferences: Preferences) -> None:
         super().__init__()
-        # The registry below lives as long as the viewer: holding it here would be for ever.
         self._viewer = ref(viewer)
+        self.preferences = preferences
         self.layers = ViewerLayers(viewer)
-        self.layers.contours_changed.connect(self.contours_changed)
         self.history = DrawingHistory(self.layers)
-        self.layers.series_offered.connect(self._on_offered)
-        # One training at a time, and beside it whatever else takes long; opening and saving go
-        # on beside both, and so does drawing a curve again for other settings.
-        self.trainer, self.runner = JobRunner(self), JobRunner(self)
-        self.desk, self.redraw = JobRunner(self), JobRunner(self)
-        self.runners = (self.trainer, self.runner, self.desk, self.redraw)
-        for runner in self.runners:
-            runner.failed.connect(lambda _, sentence: self.warn(sentence))
-        self.series: SagittalSeries | None = None
-        self.source: Path | None = None
-        self.study: Study | None = None
-        self.case: Case | None = None
-        self.annotation: Annotation | None = None
-        self.result: DetectionResult | None = None
-        self.shown: DisplayedFroc | None = None
-        self.model = ""
-        """That made the map on the screen."""
-        self.chosen: str = preference("detection", "model")
-        """That the next detection will use."""
-        self.ranking: dict[str, CaseUncertainty] = {}
-        """Cases without contours, the most doubtful first, as far as they were ranked."""
-        self._verdicts: dict[str, VerdictBook] = {}
-        """By series; those of a case of a study are kept there too."""
-        self._judged: list[tuple[Place, str]] = []
-        """Verdicts on the open series, each as the place and what was said there before."""
-        self.autosave = Autosave(self)
+        self.jobs = ViewerJobs(viewer.window._qt_window, self)
+        self.verdicts = VerdictLog(self.jobs.saving, self)
+        self.autosave = Autosave(self.layers, self.jobs.saving, self)
+        self._scan: OpenScan | None = None
+        self._study: Study | None = None
+        self._former_studies: list[Study] = []
+        """Those that are not closed yet, since something of them is still being saved."""
+        self._result: DetectionResult | None = None
+        self._froc: DisplayedFroc | None = None
+        self._result_model = ""
+        self._selected_model: str = preferences.get("detection", "model")
+        self._ranking: Mapping[str, CaseUncertainty] = {}
+        self._connect()
         offered = self.layers.offered()
         if offered is not None:  # opened before the first of our widgets
             self._on_offered(offered)
-        self._closing = CloseGuard(
-            viewer.window._qt_window, (self.trainer, self.runner), self._stop_computing, self
-        )
+
+    def _connect(self) -> None:
+        self.jobs.job_failed.connect(self.warn)
+        self.layers.contours_changed.connect(self.contours_changed)
+        self.layers.series_offered.connect(self._on_offered)
+        self.verdicts.verdict_stored.connect(self.study_changed)
+        self.autosave.contours_stored.connect(self._on_contours_stored)
+        self.autosave.case_state_changed.connect(self.study_changed)
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.stop)
 
-    @property
-    def viewer(self) -> Any:
-        """The viewer."""
-        return self._viewer()
-
     def stop(self) -> None:
         """End all jobs, for the end of the program; what is being saved is saved."""
-        self._stop_computing()
+        self.jobs.stop_computing()
         self.autosave.save()
-        self.desk.finish()
-        if self.study is not None:
-            self.study.close()
+        self.jobs.finish()
+        for study in (*self._former_studies, self._study):
+            if study is not None:
+                study.close()
 
-    def _stop_computing(self) -> None:
-        computing = (self.trainer, self.runner, self.redraw)
-        for runner in computing:
-            runner.cancel()  # all at once
-        for runner in computing:
-            runner.stop()
+    # What is open --------------------------------------------------------------------------
 
     @property
-    def busy(self) -> bool:
-        """Whether any job is running."""
-        return any(runner.busy for runner in self.runners)
+    def viewer(self) -> Any:
+        """The viewer; None once it is gone."""
+        return self._viewer()
+
+    @property
+    def scan(self) -> OpenScan | None:
+        """What is on the screen."""
+        return self._scan
+
+    @property
+    def series(self) -> SagittalSeries | None:
+        """The series on the screen."""
+        return self._scan.series if self._scan is not None else None
+
+    @property
+    def source(self) -> Path | None:
+        """Where the series was read from."""
+        return self._scan.source if self._scan is not None else None
+
+    @property
+    def case(self) -> Case | None:
+        """The open scan as a case of the study, if it is one."""
+        return self._scan.case if self._scan is not None else None
+
+    @property
+    def writable_case(self) -> Case | None:
+        """The open case, if its study takes what is drawn, found and said of it."""
+        return self._scan.writable_case if self._scan is not None else None
+
+    @property
+    def annotation(self) -> Annotation | None:
+        """The contours as they were opened or last saved."""
+        return self._scan.annotation if self._scan is not None else None
+
+    @property
+    def study(self) -> Study | None:
+        """The open study."""
+        return self._study
+
+    @property
+    def result(self) -> DetectionResult | None:
+        """What was detected in the open series."""
+        return self._result
+
+    @property
+    def result_identity(self) -> str:
+        """Identity of the model that made the map on the screen; empty without one."""
+        return self._result.plain.model if self._result is not None else ""
+
+    @property
+    def result_model(self) -> str:
+        """Name or path of the model that made the map on the screen."""
+        return self._result_model
+
+    @property
+    def selected_model(self) -> str:
+        """Name or path of the model that the next detection will use."""
+        return self._selected_model
+
+    @property
+    def froc(self) -> DisplayedFroc | None:
+        """The FROC curve that is shown, with what it was made of."""
+        return self._froc
+
+    @property
+    def study_froc(self) -> DisplayedFroc | None:
+        """The same, if it is one of a study and not of the open scan alone."""
+        return self._froc if self._froc is not None and self._froc.study is not None else None
 
     @property
     def curve(self) -> FrocCurve | None:
         """The FROC curve that is shown."""
-        return self.shown.curve if self.shown is not None else None
+        return self._froc.curve if self._froc is not None else None
+
+    @property
+    def ranking(self) -> Mapping[str, CaseUncertainty]:
+        """Cases without contours, the most doubtful first, as far as they were ranked."""
+        return self._ranking
+
+    def contours(self) -> Annotation | None:
+        """The contours as they are on the screen; None without a series."""
+        if self._scan is None:
+            return None
+        return self.layers.annotation(self._scan.series, self._scan.annotation)
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether contours on the screen would be lost."""
+        if self.autosave.is_active:
+            return self.autosave.is_pending
+        contours = self.contours()
+        return (
+            contours is not None and self._scan is not None and self._scan.is_changed_in(contours)
+        )
+
+    # For the user --------------------------------------------------------------------------
 
     def say(self, sentence: str) -> None:
         """Tell the user something in passing."""
@@ -169,6 +232,8 @@ class Session(QObject):
         self.message.emit(sentence)
         notifications.show_warning(sentence)
 
+    # Changes -------------------------------------------------------------------------------
+
     def open_series(
         self,
         series: SagittalSeries,
@@ -176,159 +241,149 @@ class Session(QObject):
         case: Case | None = None,
         annotation: Annotation | None = None,
     ) -> None:
-        """Show a series and its contours in place of the former one."""
+        """Show a series and its contours in place of the former one.
+
+        Parameters
+        ----------
+        series : SagittalSeries
+        source : Path, optional
+            Where it was read from.
+        case : Case, optional
+            Of the open study.
+        annotation : Annotation, optional
+            Its contours as the study holds them.
+        """
         self.autosave.save()  # what was drawn on the former one a moment ago
-        self.series, self.source, self.case = series, source, case
-        self.annotation = annotation
-        self.result = None
-        self._judged.clear()
-        if self.shown is not None and self.shown.study is None:
-            self.shown = None
-        self._verdicts.pop(series.series_uid if case is not None else "", None)  # read anew
+        scan = self._scan = OpenScan(series, source, case, annotation)
+        self._result = None
+        if self._froc is not None and self._froc.study is None:
+            self._froc = None
+        self.verdicts.open(scan)
         self.layers.show_series(series, annotation)
         for warning in series.warnings:
             self.warn(warning)
+        self.autosave.follow(scan)
         self.series_changed.emit()
         self.contours_changed.emit()
         self.result_changed.emit()
-        self.curve_changed.emit()
+        self.froc_changed.emit()
 
-    def _on_offered(self, layer: Any) -> None:
+    def _on_offered(self, layer: Image) -> None:
         """Take over a series that came by File > Open or as sample data."""
         if self.viewer is None or layer not in self.viewer.layers:
             return
-        if self.unsaved() or self.desk.busy:
+        if self.is_unsaved or self.jobs.is_disk_busy:
             self.warn(
                 f"'{layer.name}' is shown as a picture only: save the contours of the "
                 "other scan, then open it under Load."
             )
             return
-        facts = dict(layer.metadata)
-        drawn = self.layers.take_out(layer)
-        self.open_series(facts[SERIES], facts.get(SOURCE), annotation=facts.get(CONTOURS))
-        if drawn:  # perhaps painted on before it was taken over
-            self.layers.replace_contours(drawn)
+        metadata = dict(layer.metadata)
+        labels = self.layers.take_out(layer)
+        self.open_series(metadata[SERIES], metadata.get(SOURCE), annotation=metadata.get(CONTOURS))
+        if labels:  # perhaps painted on before it was taken over
+            self.layers.replace_contours(labels)
             self.contours_changed.emit()
 
     def open_study(self, study: Study) -> None:
-        """Make a study the open one; the former one is left once all is saved."""
-        former, self.study = self.study, study
+        """Make a study the open one; the former one is closed once all is saved."""
+        former, self._study = self._study, study
         if former is not None and former is not study:
-            self.autosave.save()
-            self.case = None
-            self.ranking = {}
-            self.desk.start("close", lambda *_: former.close())
-        shown = self.shown
-        if shown is not None and shown.study is not None and shown.study.path != study.path:
-            self.show_curve(None)
-        if study.notice:
-            self.warn(study.notice)
+            self._leave_study(former)
+        froc_study = self._froc.study if self._froc is not None else None
+        if froc_study is not None and froc_study.path != study.path:
+            self.show_froc(None)
+        if study.read_only_reason:
+            self.warn(study.read_only_reason)
         if study.recovery_message:
             self.say(study.recovery_message)
         self.study_changed.emit()
-        self.default_changed.emit()
+        self.default_model_changed.emit()
 
-    def contours(self) -> Annotation | None:
-        """The contours as they are on the screen; None without a series."""
-        if self.series is None:
-            return None
-        return self.layers.annotation(self.series, self.annotation)
+    def _leave_study(self, study: Study) -> None:
+        self.autosave.save()
+        if self._scan is not None:
+            self._replace_scan(self._scan.with_case(None))
+        self._ranking = {}
+        self._former_studies.append(study)
+        self.jobs.start_after_saving(
+            "close",
+            lambda job: study.close(),
+            lambda _: self._former_studies.remove(study),
+        )
 
-    def unsaved(self) -> bool:
-        """Whether contours on the screen would be lost."""
-        return self.autosave.pending if self.autosave.active else self.unsaved_since_opened()
+    def set_scan(self, scan: OpenScan) -> None:
+        """Say that the open series is in a study now, or in none any more.
 
-    def unsaved_since_opened(self) -> bool:
-        """Whether the contours on the screen differ from those that were opened or saved."""
-        now, then = self.contours(), self.annotation
-        if now is None:
-            return False
-        if then is None or (self.case is not None and not self.case.has_contours):
-            return not now.empty
-        return not same_contours(now, then)
+        Parameters
+        ----------
+        scan : OpenScan
+            Of the series on the screen, which stays as it is; another series is ignored.
+        """
+        if scan.series is self.series:
+            self._replace_scan(scan)
+            self.study_changed.emit()
 
-    def verdicts(self) -> VerdictBook:
-        """Verdicts on findings of the open series, by place; they outlive a new detection."""
-        uid = self.series.series_uid if self.series is not None else ""
-        if uid not in self._verdicts:
-            self._verdicts[uid] = VerdictBook() if self.case is None else self.case.verdicts()
-        return self._verdicts[uid]
+    def _replace_scan(self, scan: OpenScan) -> None:
+        self._scan = scan
+        self.verdicts.follow(scan)
+        self.autosave.follow(scan)
 
-    @property
-    def recorded(self) -> Case | None:
-        """The open case, if its study takes what is found and said of it."""
-        case = self.case
-        return case if case is not None and case.database and case.database.writable else None
+    def _on_contours_stored(self, series: SagittalSeries, annotation: Annotation) -> None:
+        if self._scan is not None and self._scan.series is series:
+            self._replace_scan(self._scan.with_annotation(annotation))
 
-    def judge(self, findings: Sequence[Finding], chosen: int, verdict: str) -> None:
-        """Give a verdict on one of the findings on the screen, and store it in the study."""
-        book, centres = self.verdicts(), [f.centre_mm for f in findings]
-        place, former = book.place_of(centres, chosen), book.of(centres)[chosen]
-        self._judged.append((place, former))
-        self._give(place, verdict, findings)
+    def choose_model(self, model: str) -> None:
+        """Say by name or path which model the next detection will use."""
+        self._selected_model = model
 
-    @property
-    def can_undo_verdict(self) -> bool:
-        """Whether a verdict was given on the open series since it was opened."""
-        return bool(self._judged)
-
-    def undo_verdict(self, findings: Sequence[Finding]) -> bool:
-        """Take the last verdict back, which the study records as well; False if there is none."""
-        if not self._judged:
-            return False
-        self._give(*self._judged.pop(), findings)
-        return True
-
-    def _give(self, place: Place, verdict: str, findings: Sequence[Finding]) -> None:
-        book = self.verdicts()
-        book.give(place, verdict)
-        all_judged = all(book.of([f.centre_mm for f in findings]))
-        case, series, result = self.recorded, self.series, self.result
-        model = result.plain.model if result is not None else ""
-        if case is not None and series is not None:
-            self.desk.start(
-                "verdict",
-                lambda *_: case.judge(series, place, verdict, all_judged=all_judged, model=model),
-                lambda _: self.study_changed.emit(),
-            )
-
-    def rank(self, ranking: dict[str, CaseUncertainty]) -> None:
-        """Show which scan to contour next."""
-        self.ranking = ranking
+    def set_ranking(self, ranking: Mapping[str, CaseUncertainty]) -> None:
+        """Show which scan to contour next: cases by name, the most doubtful first."""
+        self._ranking = ranking
         self.ranking_changed.emit()
 
     def set_result(self, result: DetectionResult, model: str) -> None:
-        """Show what a model, given by name or path, detected in the open series."""
-        if self.shown is not None and self.shown.model != result.plain.model:
-            self.show_curve(None)
-        self.result, self.model = result, model
+        """Show what was detected in the open series.
+
+        Parameters
+        ----------
+        result : DetectionResult
+        model : str
+            Name or path of the model that made it.
+        """
+        if self._froc is not None and str(self._froc.identity) != result.plain.model:
+            self.show_froc(None)
+        self._result, self._result_model = result, model
         self.layers.show_likelihood(result)
         self.result_changed.emit()
 
-    def show_curve(self, shown: DisplayedFroc | None) -> None:
+    def move_result(self, result: DetectionResult) -> None:
+        """Show the same map at another operating point; nobody is told, for it is on the way."""
+        former, self._result = self._result, result
+        if former is None or result.likelihood is not former.likelihood:
+            self.layers.update_likelihood(result.likelihood.values)
+        for warning in result.warnings:
+            self.warn(warning)
+
+    def show_froc(self, froc: DisplayedFroc | None) -> None:
         """Show a FROC curve in review: of a study, of the open scan, or none."""
-        self.shown = shown
-        self.curve_changed.emit()
-
-
-THIS_SCAN = "this scan alone"
-
-
-def same_contours(one: Annotation | None, other: Annotation | None) -> bool:
-    """Whether two annotations hold the same labels."""
-    if one is None or other is None:
-        return one is other
-    return np.array_equal(one.lesions, other.lesions) and np.array_equal(
-        one.vertebrae, other.vertebrae
-    )
+        self._froc = froc
+        self.froc_changed.emit()
 
 
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+_preferences: Callable[[], Preferences] = NapariPreferences
 
 
-def session_of(viewer: Any) -> Session:
+def session_of(viewer: napari.Viewer) -> Session:
     """The session of a viewer, made on first use."""
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _sessions:
-        _sessions[viewer] = Session(viewer)
+        _sessions[viewer] = Session(viewer, preferences=_preferences())
     return _sessions[viewer]
+
+
+def use_preferences(make_preferences: Callable[[], Preferences]) -> None:
+    """Say what sessions that are made from now on remember their settings by."""
+    global _preferences
+    _preferences = make_preferences

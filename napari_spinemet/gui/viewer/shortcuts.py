@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QDialog, QShortcut, QVBoxLayout, QWidget
 
-from .common_widgets import Table
+from .tables import Table
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Key:
     ----------
     keys : str
         As Qt writes them, such as ``"Ctrl+Z"``.
-    what : str
+    description : str
         What it does, for the help.
     do : callable
     """
 
     keys: str
-    what: str
+    description: str
     do: Callable[[], object]
 
 
@@ -34,13 +34,19 @@ def bind(widget: QWidget, keys: Sequence[Key]) -> list[QShortcut]:
 
     They are Qt's, not the viewer's: a click on a button takes the focus away from the picture,
     and a text field that is typed into keeps its letters.
+
+    Parameters
+    ----------
+    widget : QWidget
+    keys : sequence of Key
+        None of them twice.
     """
-    made = []
+    shortcuts = []
     for key in keys:
         shortcut = QShortcut(QKeySequence(key.keys), widget)
         shortcut.activated.connect(lambda do=key.do: do())
-        made.append(shortcut)
-    return made
+        shortcuts.append(shortcut)
+    return shortcuts
 
 
 class KeyHelp(QDialog):
@@ -51,7 +57,7 @@ class KeyHelp(QDialog):
         self.setWindowTitle("Shortcuts")
         layout = QVBoxLayout(self)
         self.table = Table(("Key", "What it does"), "Keys work while this tab is shown.", stretch=1)
-        self.table.fill([(key.keys, key.what) for key in keys])
+        self.table.fill([(key.keys, key.description) for key in keys])
         self.table.resizeRowsToContents()
         layout.addWidget(self.table)
         self.resize(560, min(70 + 26 * len(keys), 760))

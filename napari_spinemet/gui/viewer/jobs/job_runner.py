@@ -11,85 +11,99 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from qtpy.QtCore import QObject, Signal
 
-from ...errors import Cancelled, SpinemetError
-from ...jobs import CancelToken, Event, EventCallback
-from ...jobs.allocator import give_memory_back
-from ...jobs.events import ignore
+from ....errors import Cancelled, SpinemetError
+from ....jobs import UNATTENDED, CancelToken, Event, JobContext
+from ....jobs.allocator import give_memory_back
 
-Work = Callable[[EventCallback, CancelToken], Any]
+Work = Callable[[JobContext], Any]
+"""What a job does, in a thread; its result goes back to the GUI thread."""
+OnResult = Callable[[Any], None]
 _log = logging.getLogger(__name__)
+
+
+class _Job(NamedTuple):
+    task: str
+    work: Work
+    on_result: OnResult | None
 
 
 class JobRunner(QObject):
     """Run core functions in a thread and tell of them by signals.
 
-    The core knows no thread: a job is a function of ``(on_event, cancel)``. Signals arrive
-    in the GUI thread. Every end of a job, good or bad, gives exactly one of ``finished``,
-    ``failed`` and ``cancelled``, and then ``idle``. A job that comes while another runs waits
-    for it.
+    The core knows no thread: a job is a function of a :class:`JobContext`. Signals arrive in the
+    GUI thread. Every end of a job, good or bad, gives exactly one of ``job_finished``,
+    ``job_failed`` and ``job_cancelled``, and then ``idle``. A job that comes while another runs
+    waits for it.
 
     Attributes
     ----------
     failure : SpinemetError or None
-        Why the last job failed, while ``failed`` is heard.
+        Why the last job failed, while ``job_failed`` is heard.
 
     Signals
     -------
-    queued(str), started(str), reported(str, Event), finished(str, result),
-    failed(str, sentence), cancelled(str), idle()
+    job_queued(str), job_started(str), event_reported(str, Event), job_finished(str, result),
+    job_failed(str, sentence), job_cancelled(str), idle()
     """
 
-    queued = Signal(str)
-    started = Signal(str)
-    reported = Signal(str, object)
-    finished = Signal(str, object)
-    failed = Signal(str, str)
-    cancelled = Signal(str)
+    job_queued = Signal(str)
+    job_started = Signal(str)
+    event_reported = Signal(str, object)
+    job_finished = Signal(str, object)
+    job_failed = Signal(str, str)
+    job_cancelled = Signal(str)
     idle = Signal()
-    _ended = Signal(str, object, object)
+    _thread_ended = Signal(str, object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._waiting: deque[tuple[str, Work, Callable[[Any], None] | None]] = deque()
+        self._queue: deque[_Job] = deque()
         self._thread: threading.Thread | None = None
         self._token = CancelToken()
-        self._done: Callable[[Any], None] | None = None
+        self._on_result: OnResult | None = None
         self._task = ""
         self.failure: SpinemetError | None = None
-        self._ended.connect(self._on_ended)
+        self._thread_ended.connect(self._on_thread_ended)
 
     @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether a job is running or its end has not been handled yet."""
         return self._thread is not None
 
     @property
     def task(self) -> str:
         """Name of the running job."""
-        return self._task if self.busy else ""
+        return self._task if self.is_busy else ""
 
     def has(self, task: str) -> bool:
         """Whether a job of that name is running or waits."""
-        return self.task == task or any(name == task for name, _, _ in self._waiting)
+        return self.task == task or any(job.task == task for job in self._queue)
 
-    def start(self, task: str, work: Work, done: Callable[[Any], None] | None = None) -> None:
-        """Start a job, now or after those that came before; ``done`` gets its result.
+    def start(self, task: str, work: Work, on_result: OnResult | None = None) -> None:
+        """Start a job, now or after those that came before.
 
-        ``done`` is called in the GUI thread.
+        Parameters
+        ----------
+        task : str
+            Name of the job; several may have the same.
+        work : callable
+            Gets a :class:`JobContext`; runs in a thread, so it touches no widget and no layer.
+        on_result : callable, optional
+            Gets the result, in the GUI thread.
         """
-        if self.busy:
-            self._waiting.append((task, work, done))
-            self.queued.emit(task)
+        if self.is_busy:
+            self._queue.append(_Job(task, work, on_result))
+            self.job_queued.emit(task)
             return
-        self._task, self._done, self._token = task, done, CancelToken()
+        self._task, self._on_result, self._token = task, on_result, CancelToken()
         self._thread = threading.Thread(
             target=self._run, args=(task, work, self._token), name=f"spinemet {task}", daemon=True
         )
-        self.started.emit(task)
+        self.job_started.emit(task)
         self._thread.start()
 
     def cancel(self, task: str = "") -> None:
@@ -97,79 +111,78 @@ class JobRunner(QObject):
         if not task or task == self.task:
             self._token.cancel()
             return
-        kept = deque(job for job in self._waiting if job[0] != task)
-        dropped = len(self._waiting) - len(kept)
-        self._waiting = kept
-        for _ in range(dropped):
-            self.cancelled.emit(task)
+        former = len(self._queue)
+        self._queue = deque(job for job in self._queue if job.task != task)
+        for _ in range(former - len(self._queue)):
+            self.job_cancelled.emit(task)
 
     def stop(self, seconds: float = 10.0) -> None:
         """Cancel and wait, for the end of the program; what waits is not begun."""
-        self._waiting.clear()
+        self._queue.clear()
         self.cancel()
         if self._thread is not None:
             self._thread.join(seconds)
 
     def finish(self, seconds: float = 60.0) -> None:
         """Wait, for the end of the program, and do what waits; nobody hears of its end."""
-        waiting, self._waiting = self._waiting, deque()
+        queue, self._queue = self._queue, deque()
         if self._thread is not None:
             self._thread.join(seconds)
-        for _, work, _ in waiting:
+        for job in queue:
             with suppress(SpinemetError):  # there is no window left to say it in
-                work(ignore, CancelToken())
+                job.work(UNATTENDED)
 
     def _run(self, task: str, work: Work, token: CancelToken) -> None:
         def report(event: Event) -> None:
-            self.reported.emit(task, event)
+            self.event_reported.emit(task, event)
 
         result: Any = None
         failure: SpinemetError | None = None
         try:
-            result = work(report, token)
+            result = work(JobContext(report, token))
         except BaseException as error:  # noqa: BLE001 - a thread must not end in silence
-            failure = _without_frames(_in_words(error))
+            failure = _without_frames(to_user_error(error))
         _free_memory()
         with suppress(RuntimeError):  # the window is gone, and nobody waits for the result
-            self._ended.emit(task, result, failure)
+            self._thread_ended.emit(task, result, failure)
 
-    def _on_ended(self, task: str, result: Any, failure: SpinemetError | None) -> None:
-        done, self._thread, self._done = self._done, None, None
+    def _on_thread_ended(self, task: str, result: Any, failure: SpinemetError | None) -> None:
+        on_result, self._thread, self._on_result = self._on_result, None, None
         if failure is None:
             try:
-                if done is not None:
-                    done(result)
-                self.finished.emit(task, result)
+                if on_result is not None:
+                    on_result(result)
+                self.job_finished.emit(task, result)
             except Exception as error:  # noqa: BLE001 - the widgets must be told of any end
-                failure = _without_frames(_in_words(error))
+                failure = _without_frames(to_user_error(error))
         if isinstance(failure, Cancelled):
-            self.cancelled.emit(task)
+            self.job_cancelled.emit(task)
         elif failure is not None:
             self.failure = failure
-            self.failed.emit(task, str(failure))
+            self.job_failed.emit(task, str(failure))
             self.failure = None
         self.idle.emit()
-        if self._waiting and not self.busy:
-            self.start(*self._waiting.popleft())
+        if self._queue and not self.is_busy:
+            self.start(*self._queue.popleft())
 
 
-def _in_words(error: BaseException) -> SpinemetError:
+def to_user_error(error: BaseException) -> SpinemetError:
     """Any failure as one sentence; what is our fault goes to the log in full."""
     if isinstance(error, SpinemetError):
         return error
     _log.error("A job failed.", exc_info=error)
     if isinstance(error, (RuntimeError, MemoryError)):
-        from ...network.devices import failure_of
+        from ....network.devices import torch_failure
 
-        told = failure_of(error)
+        user_error = torch_failure(error)
     else:
         text = " ".join(str(error).split())
-        told = SpinemetError(
+        user_error = SpinemetError(
             f"The program failed ({type(error).__name__}: {text}); this is its fault, please "
             "report it."
         )
-    told.__cause__ = error
-    return told
+    user_error.__cause__ = error
+    return user_error
 
 
 def _without_frames(error: SpinemetError) -> SpinemetError:

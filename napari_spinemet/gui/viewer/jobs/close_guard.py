@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QMainWindow, QMessageBox
 
 from .job_runner import JobRunner
 
@@ -21,21 +20,34 @@ class CloseGuard(QObject):
         Whose jobs take long and would be lost.
     stop : callable
         Stops them all, within a batch.
+    parent : QObject
     """
 
     def __init__(
-        self, window: Any, runners: Sequence[JobRunner], stop: Any, parent: QObject
+        self,
+        window: QMainWindow,
+        runners: Sequence[JobRunner],
+        stop: Callable[[], None],
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._runners, self._stop = runners, stop
         window.installEventFilter(self)
 
     def eventFilter(self, window: QObject, event: QEvent) -> bool:
-        """Hold the window's closing back until it is settled."""
-        running = [runner.task for runner in self._runners if runner.busy]
-        if event.type() != QEvent.Type.Close or not running:
+        """Hold the window's closing back until it is settled.
+
+        Parameters
+        ----------
+        window : QObject
+            The one that is guarded.
+        event : QEvent
+            Anything that happens to it; only its closing is looked at.
+        """
+        tasks = [runner.task for runner in self._runners if runner.is_busy]
+        if event.type() != QEvent.Type.Close or not tasks:
             return False
-        if not self._agreed(window, running):
+        if not self._is_closing_agreed(window, tasks):
             event.ignore()
             return True
         self._stop()
@@ -46,18 +58,18 @@ class CloseGuard(QObject):
         QTimer.singleShot(0, window.close)
         return True
 
-    def _agreed(self, window: Any, running: list[str]) -> bool:
-        what = " and ".join(running).capitalize()
+    def _is_closing_agreed(self, window: QObject, tasks: list[str]) -> bool:
+        subject = " and ".join(tasks).capitalize()
+        several = len(tasks) > 1
+        consequence = f"Closing stops {'them' if several else 'it'} at once."
+        if "training" in tasks:
+            consequence += f" {'The training' if several else 'It'} can be resumed later."
         answers = QMessageBox.StandardButton
-        several = len(running) > 1
-        told = f"Closing stops {'them' if several else 'it'} at once."
-        if "training" in running:
-            told += f" {'The training' if several else 'It'} can be resumed later."
         answer = QMessageBox.question(
             window,
             "Still running",
-            f"{what} {'are' if several else 'is'} still running. {told} Close now?",
+            f"{subject} {'are' if several else 'is'} still running. {consequence} Close now?",
             answers.Close | answers.Cancel,
             answers.Cancel,
         )
-        return answer == answers.Close
+        return bool(answer == answers.Close)
