@@ -2,68 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..disclaimer import DISCLAIMER
 from ..errors import SpinemetError
 from .terminal import console, print_json, print_scans, progress
 
 if TYPE_CHECKING:
+    from ..detection.map_settings import MapSettings
     from ..imaging import OperatingPoint
-    from ..network import ModelCard, SiameseNet
+    from ..workflows.map_source import MapSource
+    from ..workflows.worker_settings import WorkerSettings
 
 
-def run_many(
+def detect_in_folder(
     folder: Path,
-    out: Path | None,
-    model: tuple[SiameseNet, ModelCard],
+    out_folder: Path | None,
+    source: MapSource,
     point: OperatingPoint,
-    settings: Mapping[str, Any],
-    scheduler: str,
-    workers: int | None,
+    settings: MapSettings,
+    placement: WorkerSettings,
+    *,
     as_json: bool,
 ) -> None:
     """Detect on every scan of a folder, and print a table at the end.
+
+    Parameters
+    ----------
+    folder : Path
+        Of scans, or a study.
+    out_folder : Path or None
+        For what is found; refused here if it is none.
+    source : MapSource
+        A model.
+    point : OperatingPoint
+    settings : MapSettings
+    placement : WorkerSettings
+        Where the scans are computed.
+    as_json : bool
+        Print one object in place of the table.
 
     Raises
     ------
     SpinemetError
         After all is done and told, if a scan failed.
     """
-    from ..workflows.batch_detection import DONE, FAILED, detect_many
+    from ..workflows.batch_detection import STATUS_DONE, STATUS_FAILED, detect_many
 
-    if out is None:
+    if out_folder is None:
         raise SpinemetError("Many scans need a folder for what is found; give it with --out.")
-    network, card = model
-    here = scheduler == "none"
-    with progress("detect") as (on_event, token):
+    with progress("detect") as job:
         rows = detect_many(
-            folder,
-            out,
-            network,
-            card.identity,
-            point,
-            settings=settings,
-            scheduler=None if here else scheduler,
-            workers=workers,
-            threads=None if here or settings.get("device") not in ("auto", "cpu") else 1,
-            on_event=on_event,
-            cancel=token,
+            folder, out_folder, source, point, settings=settings, workers=placement, job=job
         )
-    told = [asdict(row) for row in rows]
+    scans = [asdict(row) for row in rows]
     if as_json:
-        print_json({"model": card.identity, **point.to_dict(), "scans": told})
+        print_json({"model": source.card.identity, **point.to_dict(), "scans": scans})
     else:
-        print_scans(str(folder), told)
-        console.print(f"Reports, pictures and table.csv: {out}", soft_wrap=True)
+        print_scans(str(folder), scans)
+        console.print(f"Reports, pictures and table.csv: {out_folder}", soft_wrap=True)
         console.print(DISCLAIMER)
-    failed = [row for row in rows if row.status == FAILED]
-    if failed:
+    failures = [row for row in rows if row.status == STATUS_FAILED]
+    if failures:
+        first = failures[0]
+        done_count = sum(row.status == STATUS_DONE for row in rows)
         raise SpinemetError(
-            f"{len(failed)} of {len(rows)} series failed ({failed[0].scan}: {failed[0].reason}); "
-            f"{sum(row.status == DONE for row in rows)} are done and kept, so mend these and run "
-            "the same command again."
+            f"{len(failures)} of {len(rows)} series failed ({first.scan}: {first.reason}); "
+            f"{done_count} are done and kept, so mend these and run the same command again."
         )

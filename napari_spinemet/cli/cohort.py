@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from ..errors import SpinemetError
-from ..jobs import JobContext
 from .terminal import console, progress
 
 
@@ -41,8 +40,8 @@ def phantom(
         settings = CohortSettings(
             cases, normals, seed, variety=variety, difficulty=difficulty, lesions=lesions
         )
-        with progress("phantom") as (on_event, token):
-            write_cohort(folder, settings, job=JobContext(on_event, token))
+        with progress("phantom") as job:
+            write_cohort(folder, settings, job=job)
     console.print(f"Cohort: {folder}")
 
 
@@ -63,7 +62,7 @@ def implant(
     """Put synthetic lesions into copies of a real scan, to try a detector on real anatomy."""
     from ..phantom import make_implants
 
-    with progress("implant") as (on_event, token):
+    with progress("implant") as job:
         make_implants(
             folder,
             scan,
@@ -72,6 +71,6 @@ def implant(
             seed,
             contrast=contrast,
             series_uid=series_uid,
-            job=JobContext(on_event, token),
+            job=job,
         )
     console.print(f"Implants: {folder}")

@@ -9,20 +9,22 @@ import typer
 
 from ..errors import SpinemetError
 from .options import (
+    STUDY,
     AreaOption,
     DeviceOption,
     GateOption,
     JsonOption,
+    ModelOption,
+    PointOptions,
     PresetOption,
-    StudyArgument,
     ThresholdOption,
     WeightOption,
-    operating_point_of,
 )
 from .terminal import console, print_json, progress
 
 if TYPE_CHECKING:
-    from ..imaging import OperatingPoint
+    from ..study import Study
+    from ..workflows.map_source import MapSource
 
 export_commands = typer.Typer(help="Reports and figures of a study, as files.")
 FoldsOption = Annotated[
@@ -36,13 +38,14 @@ FoldsOption = Annotated[
 
 @export_commands.command()
 def figures(
-    study: StudyArgument,
+    study: Annotated[Path, STUDY],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the figures go.")],
-    model: Annotated[str, typer.Option(help="Name of a shipped model, or a file.")] = "default",
+    model: ModelOption = "default",
     folds: FoldsOption = None,
     case: Annotated[str | None, typer.Option(help="Show this case; the FROC is of all.")] = None,
-    only: Annotated[
-        list[int] | None, typer.Option(help="Number of a figure, 3 to 8; may be repeated.")
+    figure: Annotated[
+        list[int] | None,
+        typer.Option("--only", help="Number of a figure, 3 to 8; may be repeated."),
     ] = None,
     preset: PresetOption = None,
     threshold: ThresholdOption = None,
@@ -61,41 +64,26 @@ def figures(
     from ..experiments.figures import FIGURES, export_figures
     from ..network import load_card
     from ..study import Study
-    from ..workflows.map_source import MapSource
 
-    place = Study(study)
-    source = MapSource.of_folds(place, folds) if folds is not None else MapSource.of_model(model)
-    point = operating_point_of(
-        source.point or load_card(model).operating_point,
-        preset,
-        threshold=threshold,
-        min_area_cm2=min_area,
-        weight=weight,
-        gate=gate,
-    )
-    with progress("figures") as (on_event, token):
-        made = export_figures(
-            place,
-            folder,
-            source,
-            point,
-            only=only or FIGURES,
-            case=case,
-            device=device,
-            on_event=on_event,
-            cancel=token,
+    open_study = Study(study)
+    source = _source(open_study, model, folds, device)
+    options = PointOptions(preset, threshold, min_area, weight, gate)
+    point = options.change(source.point or load_card(model).operating_point)
+    with progress("figures") as job:
+        export = export_figures(
+            open_study, folder, source, point, numbers=figure or FIGURES, case=case, job=job
         )
-    for sentence in made.left_out.values():
+    for sentence in export.left_out.values():
         console.print(sentence, soft_wrap=True)
-    files = [str(path) for path in made.files]
+    files = [str(path) for path in export.files]
     if as_json:
         print_json(
             {
                 "study": str(study),
-                "model": source.identity,
+                "model": str(source.identity),
                 "operating_point": point.to_dict(),
                 "files": files,
-                "left_out": dict(made.left_out),
+                "left_out": dict(export.left_out),
             }
         )
     else:
@@ -103,9 +91,18 @@ def figures(
             console.print(file, soft_wrap=True)
 
 
+def _source(study: Study, model: str, folds: str | None, device: str) -> MapSource:
+    """The cross-validation whose name was given, else the model."""
+    from ..workflows.map_source import MapSource
+
+    if folds is not None:
+        return MapSource.of_cross_validation(study, folds)
+    return MapSource.of_model(model, device)
+
+
 @export_commands.command()
 def report(
-    study: StudyArgument,
+    study: Annotated[Path, STUDY],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the report goes.")],
     case: Annotated[str | None, typer.Option(help="Of this case; of the study without.")] = None,
     model: Annotated[
@@ -129,45 +126,28 @@ def report(
 
     A case is reported as it was detected and signed last, unless a model or settings are given.
     """
-    from ..reports import report_case, write_study_report
     from ..study import Study
-    from ..workflows.map_source import MapSource
 
     if model is not None and folds is not None:
         raise SpinemetError("Maps are of a model or of a cross-validation; leave one of them out.")
-    place = Study(study)
-    settings = {
-        "threshold": threshold,
-        "min_area_cm2": min_area,
-        "weight": weight,
-        "gate": gate,
-    }
-    source = MapSource.of_folds(place, folds) if folds is not None else None
-    if model is not None or (source is None and case is None):
-        source = MapSource.of_model(model or "default")
+    open_study = Study(study)
+    options = PointOptions(preset, threshold, min_area, weight, gate)
+    source = None
+    if case is None or model is not None or folds is not None:
+        source = _source(open_study, model or "default", folds, device)
+    with progress("report") as job:
+        if source is None or case is not None:
+            from ..reports import CaseRequest, report_case
 
-    def point_of(usual: OperatingPoint) -> OperatingPoint:
-        return operating_point_of(usual, preset, **settings)
-
-    with progress("report") as (on_event, token):
-        if case is not None:
-            page = report_case(
-                place, case, folder, point_of, source, refine=refine, device=device, cancel=token
-            )
+            request = CaseRequest(str(case), options.change, refine, device)
+            page = report_case(open_study, request, folder, source, job=job)
         else:
-            assert source is not None
-            page = write_study_report(
-                place,
-                source.identity,
-                point_of(source.point or source.card.operating_point),
-                folder,
-                model=source.network if source.makes else None,
-                card=source.card,
-                max_distance_mm=max_distance,
-                device=device,
-                on_event=on_event,
-                cancel=token,
-            )
+            from ..evaluation.matching import Matching
+            from ..reports import write_study_report
+
+            point = options.change(source.point or source.card.operating_point)
+            matching = Matching(max_distance)
+            page = write_study_report(open_study, source, point, folder, matching, job=job)
     if as_json:
         print_json({"study": str(study), "report": str(page)})
     else:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import SpinemetError
-from .options import JsonOption, StudyArgument
-from .terminal import console, print_cases, print_json
+from .options import STUDY, JsonOption
+from .terminal import USER_CAN_MEND, console, print_cases, print_json
 
-USER_CAN_MEND = 2
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..imaging import Annotation, SagittalSeries
+    from ..study import Case, Study
+    from ..study.case import CaseState
+
 study_commands = typer.Typer(help="Scans and contours of a study, in and out; list and verify.")
 CaseOption = Annotated[
     list[str] | None, typer.Option("--case", help="Name of a case; may be repeated.")
@@ -19,37 +25,38 @@ CaseOption = Annotated[
 
 
 @study_commands.command("list")
-def list_cases(study: StudyArgument, as_json: JsonOption = False) -> None:
+def list_cases(study: Annotated[Path, STUDY], as_json: JsonOption = False) -> None:
     """The cases of a study with their states, and who brought them there."""
     from ..study import Study
 
-    rows: list[dict[str, Any]] = []
-    for case, state in Study(study).states():
-        record = case.record
-        judged = record is not None and bool(record.findings)
-        by, at = "", ""
-        if record is not None:
-            by = record.findings_by if judged else record.state_by
-            at = record.findings_at if judged else record.state_at
-        rows.append(
-            {
-                "case": case.name,
-                "state": str(state),
-                "by": by,
-                "at": at,
-                "scan": str(case.scan),
-                "readers": case.readers(),
-            }
-        )
+    rows = [_case_row(case, state) for case, state in Study(study).states()]
     if as_json:
         print_json({"study": str(study), "cases": rows})
     else:
         print_cases(str(study), rows)
 
 
+def _case_row(case: Case, state: CaseState) -> dict[str, Any]:
+    """One case as plain values."""
+    record = case.record
+    user, time = "", ""
+    if record is not None:
+        user, time = record.state_by, record.state_at
+        if record.findings:  # the later of the two
+            user, time = record.findings_by, record.findings_at
+    return {
+        "case": case.name,
+        "state": str(state),
+        "by": user,
+        "at": time,
+        "scan": str(case.scan),
+        "readers": case.readers(),
+    }
+
+
 @study_commands.command("import")
 def import_case(
-    study: StudyArgument,
+    study: Annotated[Path, STUDY],
     scan: Annotated[
         Path | None, typer.Argument(help="Folder, file or zip of a scan; a new case.")
     ] = None,
@@ -82,7 +89,6 @@ def import_case(
     readers are kept apart by name.
     """
     from ..dicom import read_series
-    from ..exchange.annotation_files import read_contours
     from ..study import Study
     from ..study.import_contours import take_contours
 
@@ -91,31 +97,38 @@ def import_case(
     if case is not None and not contours:
         raise SpinemetError("Give the contours with --contours.")
     # A folder that is no study yet becomes one, but not before the scan could be read.
-    scanned = read_series(scan, series_uid) if scan is not None else None
-    place = Study(study, create=scan is not None, write=True)
+    new_series = read_series(scan, series_uid) if scan is not None else None
+    open_study = Study(study, create=scan is not None, write=True)
     try:
-        if scan is not None and scanned is not None:
-            drawn = [a for path in contours or () for a in read_contours(path, scanned, kind)]
-            chosen = place.import_scan(scan, scanned, copy=not refer)
-            series = scanned
+        if scan is not None and new_series is not None:
+            annotations = _read_annotations(contours, new_series, kind)
+            target, series = open_study.import_scan(scan, new_series, copy=not refer), new_series
         else:
-            chosen = place.case(str(case))
-            series = chosen.series()
-            drawn = [a for path in contours or () for a in read_contours(path, series, kind)]
-        take_contours(chosen, drawn, series, reader=reader, replace=replace)
+            target = open_study.case(str(case))
+            series = target.series()
+            annotations = _read_annotations(contours, series, kind)
+        take_contours(target, annotations, series, reader=reader, replace=replace)
     finally:
-        place.close()
-    for note in (*series.warnings, *(told for a in drawn for told in a.warnings)):
-        console.print(f"Note: {note}")
+        open_study.close()
+    for warning in (*series.warnings, *(w for a in annotations for w in a.warnings)):
+        console.print(f"Note: {warning}")
     if as_json:
-        print_json({"study": str(study), "case": chosen.name, "contours": len(drawn)})
+        print_json({"study": str(study), "case": target.name, "contours": len(annotations)})
     else:
-        console.print(f"Case: {chosen.name}")
+        console.print(f"Case: {target.name}")
+
+
+def _read_annotations(
+    paths: Sequence[Path] | None, series: SagittalSeries, kind: str | None
+) -> list[Annotation]:
+    from ..exchange.formats import read_annotations
+
+    return [a for path in paths or () for a in read_annotations(path, series, kind)]
 
 
 @study_commands.command("export")
 def export_contours(
-    study: StudyArgument,
+    study: Annotated[Path, STUDY],
     folder: Annotated[Path, typer.Argument(help="Where the files go.")],
     case: CaseOption = None,
     as_format: Annotated[str, typer.Option("--format", help="seg, nifti or tiff.")] = "seg",
@@ -123,45 +136,53 @@ def export_contours(
     as_json: JsonOption = False,
 ) -> None:
     """Write the contours of a study's cases, each on the grid of its scan."""
-    from ..dicom.reading import source_images
-    from ..exchange.annotation_files import FORMATS, write_contours
+    from ..exchange.formats import format_named
     from ..study import Study
 
-    if as_format not in FORMATS:
-        raise SpinemetError(f"The format is one of {', '.join(FORMATS)}, not '{as_format}'.")
-    place = Study(study)
-    cases = [place.case(name) for name in case] if case else place.cases()
-    drawn = [c for c in cases if (reader in c.readers() if reader else c.has_contours)]
-    if not drawn or (case is not None and len(drawn) < len(cases)):
-        bare = ", ".join(c.name for c in cases if c not in drawn) or str(study)
-        raise SpinemetError(f"There are no contours{f' by {reader}' * bool(reader)} in {bare}.")
-    written: list[str] = []
-    for each in drawn:
-        series = each.series()
-        images = source_images(each.scan, series.series_uid) if as_format == "seg" else ()
-        annotation = each.annotation(series, reader)
-        paths = write_contours(annotation, series, folder, each.name, as_format, images)
-        written += [str(path) for path in paths]
+    contour_format = format_named(as_format)
+    files: list[str] = []
+    for contoured_case in _contoured_cases(Study(study), case, reader):
+        series = contoured_case.series()
+        annotation = contoured_case.annotation(series, reader)
+        paths = contour_format.write_files(annotation, series, folder, contoured_case.name)
+        files += [str(path) for path in paths]
     if as_json:
-        print_json({"study": str(study), "files": written})
+        print_json({"study": str(study), "files": files})
     else:
-        for path in written:
+        for path in files:
             console.print(path, soft_wrap=True)
 
 
+def _contoured_cases(study: Study, names: Sequence[str] | None, reader: str) -> list[Case]:
+    """The cases of those names, or all that have contours by a reader.
+
+    Raises
+    ------
+    SpinemetError
+        If there are none, or one that is named has none.
+    """
+    cases = [study.case(name) for name in names] if names else study.cases()
+    contoured = [c for c in cases if (reader in c.readers() if reader else c.has_contours)]
+    if not contoured or (names is not None and len(contoured) < len(cases)):
+        where_none = ", ".join(c.name for c in cases if c not in contoured) or str(study.path)
+        whose = f" by {reader}" if reader else ""
+        raise SpinemetError(f"There are no contours{whose} in {where_none}.")
+    return contoured
+
+
 @study_commands.command()
-def verify(study: StudyArgument, as_json: JsonOption = False) -> None:
+def verify(study: Annotated[Path, STUDY], as_json: JsonOption = False) -> None:
     """Check that nothing was changed past the audit trail; exit status 2 if anything was."""
     from ..study import Study
 
-    place = Study(study)
-    wrong = place.verify()
-    changes = place.database.revision if place.database is not None else 0
+    open_study = Study(study)
+    faults = open_study.verify()
+    changes = open_study.database.revision if open_study.database is not None else 0
     if as_json:
-        print_json({"study": str(study), "changes": changes, "wrong": wrong})
+        print_json({"study": str(study), "changes": changes, "wrong": faults})
     else:
-        for sentence in wrong:
+        for sentence in faults:
             console.print(sentence)
-        console.print(f"{changes} changes in the audit trail; doubtful: {len(wrong) or 'none'}.")
-    if wrong:
+        console.print(f"{changes} changes in the audit trail; doubtful: {len(faults) or 'none'}.")
+    if faults:
         raise SystemExit(USER_CAN_MEND)

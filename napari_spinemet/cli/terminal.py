@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from ..jobs import CancelToken, Evaluated, Progressed
+from ..jobs import CancelToken, Evaluated, JobContext, Progressed
 
 if TYPE_CHECKING:
     from ..detection import DetectionResult
     from ..imaging import SeriesSummary
-    from ..jobs import Event, EventCallback
+    from ..jobs import Event
 
+USER_CAN_MEND, OUR_FAULT = 2, 1
+"""Exit statuses."""
 # What a scanner wrote is text, whatever brackets it has.
 console = Console(stderr=True, markup=False, highlight=False)
 
@@ -33,8 +35,8 @@ def _results() -> Console:
 
 
 @contextmanager
-def progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
-    """A progress bar on stderr fed by events, and a token that Ctrl-C raises."""
+def progress(task: str) -> Iterator[JobContext]:
+    """A job whose events feed a progress bar on stderr, and whose token Ctrl-C raises."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -53,13 +55,13 @@ def progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
     )
     former = signal.getsignal(signal.SIGINT)
 
-    def interrupted(*_: object) -> None:
+    def on_interrupt(*_: object) -> None:
         # Once asks to stop within a batch; twice stops whatever does not listen.
-        if token.cancelled:
+        if token.is_cancelled:
             raise KeyboardInterrupt
         token.cancel()
 
-    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGINT, on_interrupt)
     try:
         with Progress(*columns, console=console, transient=True) as bar:
             line = bar.add_task(task, total=None, note="")
@@ -77,25 +79,32 @@ def progress(task: str) -> Iterator[tuple[EventCallback, CancelToken]]:
                     values = ", ".join(f"{k} {v:.4f}" for k, v in event.values.items())
                     bar.console.print(f"{task} {event.step}: {values}")
 
-            yield on_event, token
+            yield JobContext(on_event, token)
     finally:
         signal.signal(signal.SIGINT, former)
 
 
 def print_series(summaries: Sequence[SeriesSummary]) -> None:
-    """What a place holds, three lines a series."""
-    out = _results()
+    """What a folder or file holds, three lines a series."""
+    stdout = _results()
     for s in summaries:
         spacing = " x ".join(f"{v:.3g}" for v in s.spacing_mm) if s.spacing_mm else "?"
         facts = f"{s.plane}, {s.contrast}, {s.slices} slices, {spacing} mm"
-        out.print(f"{s.description or 'no description'}: {facts}", style="bold", soft_wrap=True)
-        out.print(f"  {s.series_uid}", soft_wrap=True)
+        stdout.print(f"{s.description or 'no description'}: {facts}", style="bold", soft_wrap=True)
+        stdout.print(f"  {s.series_uid}", soft_wrap=True)
         verdict = "can be detected on" if s.detectable else f"cannot be detected on: {s.reason}"
-        out.print(f"  {verdict}", soft_wrap=True)
+        stdout.print(f"  {verdict}", soft_wrap=True)
 
 
 def print_findings(name: str, result: DetectionResult) -> None:
-    """A table of findings."""
+    """A table of findings.
+
+    Parameters
+    ----------
+    name : str
+        Of the series, for the heading.
+    result : DetectionResult
+    """
     table = Table(title=f"{name}: {len(result.findings)} findings")
     for heading in ("slices", "volume cm³", "largest area cm²", "peak", "centre mm (LPS)"):
         table.add_column(heading)
@@ -112,7 +121,15 @@ def print_findings(name: str, result: DetectionResult) -> None:
 
 
 def print_froc(name: str, report: Mapping[str, Any]) -> None:
-    """A table of the systems of a FROC report."""
+    """A table of the systems of a FROC report.
+
+    Parameters
+    ----------
+    name : str
+        Of the study, for the heading.
+    report : mapping
+        As :func:`.froc_report` gives it.
+    """
     table = Table(
         title=f"{name}: {report['cases']} cases, {report['cases_with_lesions']} with lesions"
     )
@@ -141,7 +158,15 @@ def print_froc(name: str, report: Mapping[str, Any]) -> None:
 
 
 def print_scans(folder: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A table of what was found in many scans."""
+    """A table of what was found in many scans.
+
+    Parameters
+    ----------
+    folder : str
+        That holds the scans, for the heading.
+    rows : sequence of mapping
+        Attributes of a :class:`.ScanRow` each.
+    """
     table = Table(title=f"{folder}: {len(rows)} series")
     for heading in ("scan", "series", "status", "findings", "largest cm²", "peak", "s"):
         table.add_column(heading)
@@ -156,7 +181,15 @@ def print_scans(folder: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_cases(study: str, cases: Sequence[Mapping[str, Any]]) -> None:
-    """A table of the cases of a study."""
+    """A table of the cases of a study.
+
+    Parameters
+    ----------
+    study : str
+        Its path, for the heading.
+    cases : sequence of mapping
+        Each with ``case``, ``state``, ``by`` and ``at``.
+    """
     table = Table(title=f"{study}: {len(cases)} case{'s' if len(cases) != 1 else ''}")
     for name in ("case", "state", "by", "at"):
         table.add_column(name)
@@ -165,8 +198,16 @@ def print_cases(study: str, cases: Sequence[Mapping[str, Any]]) -> None:
     _results().print(table)
 
 
-def print_speed(device: str, measured: Sequence[Mapping[str, Any]]) -> None:
-    """A table of timings, each scaled to a whole case or epoch."""
+def print_speed(device: str, measurements: Sequence[Mapping[str, Any]]) -> None:
+    """A table of timings, each scaled to a whole case or epoch.
+
+    Parameters
+    ----------
+    device : str
+        In words, for the heading.
+    measurements : sequence of mapping
+        Plain values of a :class:`.Measurement` each.
+    """
     table = Table(title=device)
     for name, justify in (
         ("what", "left"),
@@ -176,7 +217,7 @@ def print_speed(device: str, measured: Sequence[Mapping[str, Any]]) -> None:
         ("whole case or epoch, s", "right"),
     ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for row in measured:
+    for row in measurements:
         table.add_row(
             row["name"],
             f"{row['amount']}",

@@ -5,40 +5,57 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import SpinemetError
 from ..jobs.allocator import keep_freed_memory
 from ..number_lists import parse_numbers
-from .options import DeviceOption, JsonOption
+from .options import (
+    CONTOURED_STUDY,
+    DeviceOption,
+    JsonOption,
+    SchedulerOption,
+    WorkersOption,
+    refuse_preset,
+    worker_settings,
+)
 from .terminal import console, print_json, progress
+
+if TYPE_CHECKING:
+    from ..training import TrainingConfig
+    from ..workflows.cross_validation.run import CrossValidationPlan
+    from ..workflows.study_training import StudyTraining
+    from ..workflows.worker_settings import WorkerSettings
 
 ResolutionsOption = Annotated[
     str | None, typer.Option(help="Of the network, in mm, separated by commas: 0.5,1,2 as a rule.")
 ]
+FormOption = Annotated[str | None, typer.Option(help="dense or patch.")]
+PaperOption = Annotated[str | None, typer.Option(help="'paper' for its constants.")]
+BatchesOption = Annotated[int | None, typer.Option(help="Batches of an epoch.")]
 
 
 def train(
-    study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Model file; STUDY/models/NAME by default.")
+    study: Annotated[Path, CONTOURED_STUDY],
+    model_path: Annotated[
+        Path | None, typer.Option("--out", help="Model file; STUDY/models/NAME by default.")
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the model.")] = "trained",
     validation: Annotated[
         Path | None, typer.Option(help="Study of validation cases; else a quarter of the cases.")
     ] = None,
-    also: Annotated[
-        list[Path] | None, typer.Option(help="A further study to train on; may be repeated.")
+    further_study: Annotated[
+        list[Path] | None,
+        typer.Option("--also", help="A further study to train on; may be repeated."),
     ] = None,
     start: Annotated[str | None, typer.Option(help="Go on from the weights of this model.")] = None,
-    preset: Annotated[str | None, typer.Option(help="'paper' for its constants.")] = None,
-    form: Annotated[str | None, typer.Option(help="dense or patch.")] = None,
+    preset: PaperOption = None,
+    form: FormOption = None,
     resolutions: ResolutionsOption = None,
     outputs: Annotated[int | None, typer.Option(help="2, or 3 with normal vertebra.")] = None,
     epochs: Annotated[int | None, typer.Option()] = None,
-    batches: Annotated[int | None, typer.Option(help="Batches of an epoch.")] = None,
+    batches: BatchesOption = None,
     learning_rate: Annotated[float | None, typer.Option()] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Twice the paper's lambda.")] = None,
     method: Annotated[str | None, typer.Option(help="blocks, or windows as in the paper.")] = None,
@@ -65,41 +82,45 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a network on the contoured cases of a study."""
-    from ..workflows.study_training import train_study
+    from ..workflows.study_training import StudyTraining
 
     keep_freed_memory()
-    given = {
-        "form": form,
-        "resolutions": _resolutions(resolutions),
-        "outputs": outputs,
-        "epochs": epochs,
-        "batches_per_epoch": batches,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "method": method,
-        "normal_slices": normal_slices,
-        "vertebra_share": vertebra_share,
-        "seed": seed,
-        "device": device,
-    }
-    config = _config(preset, **given)
-    with progress("train") as (on_event, token):
-        path, card = train_study(
-            study,
-            config,
-            only=case,
-            also=also or (),
-            start=start,
-            minutes=minutes,
-            resume=resume,
-            name=name,
-            out=out,
-            validation=validation,
-            max_fp_per_scan=max_fp,
-            command=" ".join(["spinemet", *sys.argv[1:]]),
-            on_event=on_event,
-            cancel=token,
-        )
+    config = _config(
+        preset,
+        form=form,
+        resolutions=_resolutions(resolutions),
+        outputs=outputs,
+        epochs=epochs,
+        batches_per_epoch=batches,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        method=method,
+        normal_slices=normal_slices,
+        vertebra_share=vertebra_share,
+        seed=seed,
+        device=device,
+    )
+    task = StudyTraining(
+        study,
+        name,
+        only_cases=None if case is None else tuple(case),
+        further_studies=tuple(further_study or ()),
+        validation_study=validation,
+        start=start,
+        model_path=model_path,
+        max_fp_per_scan=max_fp,
+        minutes=minutes,
+        resume=resume,
+        command=" ".join(["spinemet", *sys.argv[1:]]),
+    )
+    _train(task, config, as_json=as_json)
+
+
+def _train(task: StudyTraining, config: TrainingConfig, *, as_json: bool) -> None:
+    from ..workflows.study_training import train_study
+
+    with progress("train") as job:
+        path, card = train_study(task, config, job=job)
     if as_json:
         print_json({"model": str(path), **json.loads(card.to_json())})
     else:
@@ -108,13 +129,11 @@ def train(
 
 
 def crossval(
-    study: Annotated[Path, typer.Argument(help="Study with contoured cases.")],
+    study: Annotated[Path, CONTOURED_STUDY],
     folds: Annotated[int, typer.Option(help="Parts of the cases; each is left out once.")] = 10,
     name: Annotated[str, typer.Option(help="Of the run; one that was cut short goes on.")] = "run",
-    scheduler: Annotated[
-        str, typer.Option(help="'local' workers, 'none', or the address of a dask scheduler.")
-    ] = "local",
-    workers: Annotated[int | None, typer.Option(help="Local workers; one a core.")] = None,
+    scheduler: SchedulerOption = "local",
+    workers: WorkersOption = None,
     fold: Annotated[
         list[int] | None,
         typer.Option(
@@ -126,18 +145,17 @@ def crossval(
         list[float] | None,
         typer.Option(help="To be tried in each fold (twice the paper's lambda); may be repeated."),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="'paper' for its constants.")] = None,
-    form: Annotated[str | None, typer.Option(help="dense or patch.")] = None,
+    preset: PaperOption = None,
+    form: FormOption = None,
     resolutions: ResolutionsOption = None,
     epochs: Annotated[int | None, typer.Option()] = None,
-    batches: Annotated[int | None, typer.Option(help="Batches of an epoch.")] = None,
+    batches: BatchesOption = None,
     seed: Annotated[int, typer.Option(help="Of the split and of the networks.")] = 0,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate by case: every case is judged by a network that never saw it."""
-    from ..study import Study
-    from ..workflows.cross_validation.study import cross_validate_study, report_path
+    from ..workflows.cross_validation.run import CrossValidationPlan
 
     keep_freed_memory()
     config = _config(
@@ -149,105 +167,51 @@ def crossval(
         seed=seed,
         device=device,
     )
-    with progress("crossval") as (on_event, token):
-        report, _ = cross_validate_study(
-            study,
-            config,
-            name=name,
-            folds=folds,
-            seed=seed,
-            weight_decays=weight_decay or (),
-            scheduler=None if scheduler == "none" else scheduler,
-            workers=workers,
-            threads=1 if scheduler != "none" and device in ("auto", "cpu") else None,
-            only_folds=fold,
-            on_event=on_event,
-            cancel=token,
-        )
+    plan = CrossValidationPlan(
+        folds,
+        seed,
+        tuple(weight_decay or ()),
+        only_folds=None if fold is None else tuple(fold),
+    )
+    _cross_validate(
+        study, config, plan, name, worker_settings(scheduler, workers, device), as_json=as_json
+    )
+
+
+def _cross_validate(
+    study: Path,
+    config: TrainingConfig,
+    plan: CrossValidationPlan,
+    name: str,
+    placement: WorkerSettings,
+    *,
+    as_json: bool,
+) -> None:
+    from ..study import Study
+    from ..workflows.cross_validation.report_files import report_path
+    from ..workflows.cross_validation.study import cross_validate_study
+
+    with progress("crossval") as job:
+        report, _ = cross_validate_study(study, config, plan, name=name, workers=placement, job=job)
     if as_json:
         print_json(report)
+        return
+    if report["froc"] is None:
+        console.print("No lesion is among the cases of these folds, so there is no FROC.")
     else:
-        if report["froc"] is None:
-            console.print("No lesion is among the cases of these folds, so there is no FROC.")
-        else:
-            console.print_json(json.dumps(report["froc"]))
-        console.print(f"Report: {report_path(Study(study), name, fold)}", soft_wrap=True)
+        console.print_json(json.dumps(report["froc"]))
+    path = report_path(Study(study), name, plan.only_folds)
+    console.print(f"Report: {path}", soft_wrap=True)
 
 
-def _config(preset: str | None, **given: Any) -> Any:
-    """The settings of a run: those of the preset where nothing else is given."""
+def _config(preset: str | None, **options: Any) -> TrainingConfig:
+    """The settings of a training: those of the preset where no option is given."""
     from ..training import TrainingConfig
 
-    if preset not in (None, "paper"):
-        raise SpinemetError(f"There is no preset '{preset}'; the only one is 'paper'.")
-    settings = {k: v for k, v in given.items() if v is not None}
+    refuse_preset(preset)
+    settings = {k: v for k, v in options.items() if v is not None}
     return TrainingConfig.paper(**settings) if preset else TrainingConfig(**settings)
 
 
-def _resolutions(told: str | None) -> tuple[float, ...] | None:
-    return None if told is None else tuple(parse_numbers(told, "Resolutions"))
-
-
-def reproduce(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where all of it is kept.")],
-    budget: Annotated[
-        str, typer.Option(help="'reduced' for a computer without a GPU, 'full', or 'smoke'.")
-    ] = "reduced",
-    minutes: Annotated[
-        float | None, typer.Option(help="Stop after so long; the same command goes on.")
-    ] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(help="Only this kind of network; may be repeated.")
-    ] = None,
-    fold: Annotated[
-        list[int] | None,
-        typer.Option(help="Only this fold, from 1, to compare its report; may be repeated."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the split and of the networks.")] = 0,
-    scheduler: Annotated[
-        str, typer.Option(help="'local' workers, 'none', or the address of a dask scheduler.")
-    ] = "local",
-    workers: Annotated[int | None, typer.Option(help="Local workers; one a core.")] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-) -> None:
-    """Run the paper's comparisons on a synthetic cohort: tables, figure 5, and p-values.
-
-    It can be interrupted at any point; the same command goes on from there.
-    """
-    from ..experiments.reproduction import reproduce as run
-
-    keep_freed_memory()
-    with progress("reproduce") as (on_event, token):
-        standing = run(
-            folder,
-            budget=budget,
-            seed=seed,
-            minutes=minutes,
-            only=only,
-            only_folds=fold,
-            scheduler=None if scheduler == "none" else scheduler,
-            workers=workers,
-            threads=1 if scheduler != "none" and device in ("auto", "cpu") else None,
-            device=device,
-            on_event=on_event,
-            cancel=token,
-        )
-    if as_json:
-        print_json(
-            {
-                "done": list(standing.done),
-                "missing": list(standing.missing),
-                "results": None if standing.results is None else str(standing.results),
-            }
-        )
-    elif fold is not None:
-        console.print(f"Reports: {folder / 'cohort' / 'crossval'}", soft_wrap=True)
-    elif standing.results is None:
-        console.print(
-            f"Done: {', '.join(standing.done) or 'nothing yet'}; still to come: "
-            f"{', '.join(standing.missing)}. The same command goes on from here."
-        )
-    else:
-        console.print((standing.results / "tables.md").read_text(encoding="utf-8"), soft_wrap=True)
-        console.print(f"Results: {standing.results}", soft_wrap=True)
+def _resolutions(text: str | None) -> tuple[float, ...] | None:
+    return None if text is None else tuple(parse_numbers(text, "Resolutions"))

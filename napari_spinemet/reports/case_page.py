@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..evaluation.pictures import case_figure, finding_figure, froc_figure
-from ..imaging import Finding
+from ..imaging import Annotation, Finding
 from ..imaging.grids import mask_on_series
 from .evidence import CaseEvidence
 from .facts import (
     contour_hash,
     curve_table,
-    making_section,
+    format_time,
     model_section,
+    origin_section,
     settings_rows,
     voxel_hash,
-    when,
 )
 from .page import Block, Facts, Page, Paragraph, Picture, Section, Table
 
 NO_VERDICT = "none yet"
 
 
-def case_page(evidence: CaseEvidence, now: datetime.datetime | None = None) -> Page:
-    """The report of a scan; see :func:`write_case_report`."""
+def case_page(evidence: CaseEvidence, report_time: datetime.datetime | None = None) -> Page:
+    """The report of a scan; see :func:`.write_case_report`.
+
+    Parameters
+    ----------
+    evidence : CaseEvidence
+    report_time : datetime.datetime, optional
+        In UTC; the time by default.
+    """
     sections = [
         _summary(evidence),
         _findings(evidence),
-        *_missed(evidence),
+        *_missed_lesions(evidence),
         *_verdicts(evidence),
         *_curve(evidence),
         model_section(evidence.result.plain.model, evidence.card),
         _inputs(evidence),
-        making_section(now),
+        origin_section(report_time),
     ]
     of_study = f" in the study {evidence.study}" if evidence.study else ""
     return Page(
@@ -44,19 +52,22 @@ def case_page(evidence: CaseEvidence, now: datetime.datetime | None = None) -> P
 
 def _summary(evidence: CaseEvidence) -> Section:
     findings, result = evidence.findings, evidence.result
-    judged = [v for v in ("accepted", "rejected", "unsure") for f in findings if f.verdict == v]
-    told = [f"{judged.count(v)} {v}" for v in dict.fromkeys(judged)]
-    bare = len(findings) - len(judged)
-    if bare:
-        told.append(f"{bare} without a verdict")
-    of_them = f" ({', '.join(told)})" if told else ""
+    verdicts = [v for v in ("accepted", "rejected", "unsure") for f in findings if f.verdict == v]
+    counts = [f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts)]
+    without_verdict = len(findings) - len(verdicts)
+    if without_verdict:
+        counts.append(f"{without_verdict} without a verdict")
+    of_them = f" ({', '.join(counts)})" if counts else ""
+    signature = evidence.signature
     blocks: list[Block] = [
         Facts(
             [
                 ("Findings", f"{len(findings)}{of_them}"),
-                ("Verdicts", f"signed {evidence.signed}" if evidence.signed else "not signed"),
-                ("Reader", evidence.signed.partition(" on ")[0][3:] or _readers(evidence) or "–"),
-                *settings_rows(result.operating_point, refined=evidence.refined),
+                ("Verdicts", f"signed {signature}" if signature else "not signed"),
+                ("Reader", signature.partition(" on ")[0][3:] or _readers(evidence) or "–"),
+                *settings_rows(
+                    result.operating_point, has_fitted_outlines=evidence.has_fitted_outlines
+                ),
             ]
         )
     ]
@@ -65,7 +76,7 @@ def _summary(evidence: CaseEvidence) -> Section:
 
 
 def _readers(evidence: CaseEvidence) -> str:
-    return ", ".join(dict.fromkeys(v.given_by for v in evidence.given if v.given_by))
+    return ", ".join(dict.fromkeys(v.given_by for v in evidence.verdict_records if v.given_by))
 
 
 def _findings(evidence: CaseEvidence) -> Section:
@@ -81,7 +92,14 @@ def _findings(evidence: CaseEvidence) -> Section:
                 Picture("middle-slice", figure, caption),
             ],
         )
-    overview = Table(
+    pictures = [
+        _finding_picture(evidence, finding, number) for number, finding in enumerate(findings, 1)
+    ]
+    return Section("Findings", [_finding_table(findings), *pictures, _detection_table(findings)])
+
+
+def _finding_table(findings: Sequence[Finding]) -> Table:
+    return Table(
         "findings",
         (
             *("No.", "Level", "Slices", "Largest area (cm²)", "Volume (cm³)", "Peak", "Mean"),
@@ -105,34 +123,36 @@ def _findings(evidence: CaseEvidence) -> Section:
         "the largest area are of the same slice. The centre is given in the patient's "
         "coordinates, from the scanner's centre.",
     )
-    blocks: list[Block] = [overview]
-    for number, finding in enumerate(findings, 1):
-        figure = finding_figure(evidence.series, evidence.result, finding, evidence.annotation)
-        level = f", {finding.level}" if finding.level else ""
-        caption = (
-            f"Finding {number}{level}: {finding.verdict or 'no verdict yet'}. Slice "
-            f"{finding.largest.slice + 1}, in which it is largest; detections blue"
-            f"{', contours red' if evidence.annotation is not None else ''}. A is the front of "
-            "the body, H the head."
-        )
-        blocks.append(Picture(f"finding-{number}", figure, caption))
-    number_of = {id(d): n for n, f in enumerate(findings, 1) for d in f.detections}
+
+
+def _finding_picture(evidence: CaseEvidence, finding: Finding, number: int) -> Picture:
+    figure = finding_figure(evidence.series, evidence.result, finding, evidence.annotation)
+    level = f", {finding.level}" if finding.level else ""
+    caption = (
+        f"Finding {number}{level}: {finding.verdict or 'no verdict yet'}. Slice "
+        f"{finding.largest.slice + 1}, in which it is largest; detections blue"
+        f"{', contours red' if evidence.annotation is not None else ''}. A is the front of "
+        "the body, H the head."
+    )
+    return Picture(f"finding-{number}", figure, caption)
+
+
+def _detection_table(findings: Sequence[Finding]) -> Table:
     rows = [
         (
-            str(number_of[id(d)]),
+            str(number),
             str(d.slice + 1),
             f"{d.area_cm2:.2f}",
             *(f"{v:.1f}" for v in d.centre_working),
             f"{d.peak:.3f}",
             f"{d.mean:.3f}",
         )
-        for f in findings
-        for d in f.detections
+        for number, finding in enumerate(findings, 1)
+        for d in finding.detections
     ]
     columns = ("Finding", "Slice", "Area (cm²)", "Row (mm)", "Column (mm)", "Peak", "Mean")
     caption = "The regions that the findings are made of; rows and columns from the first pixel."
-    blocks.append(Table("detections", columns, rows, caption))
-    return Section("Findings", blocks)
+    return Table("detections", columns, rows, caption)
 
 
 def _slices(finding: Finding) -> str:
@@ -140,59 +160,73 @@ def _slices(finding: Finding) -> str:
     return str(first + 1) if first == last else f"{first + 1}–{last + 1}"
 
 
-def _missed(evidence: CaseEvidence) -> list[Section]:
+def _missed_lesions(evidence: CaseEvidence) -> list[Section]:
     """Contoured lesions that no detection touches."""
-    annotation, series = evidence.annotation, evidence.series
+    annotation = evidence.annotation
     if annotation is None or not annotation.lesions.any():
         return []
-    spacing = series.spacing_mm
-    found = set()
+    touched_labels = _touched_labels(evidence, annotation)
+    labels = [
+        int(n)
+        for n in np.unique(annotation.lesions[annotation.lesions > 0])
+        if n not in touched_labels
+    ]
+    if not labels:
+        text = "Every contoured lesion is touched by a detection."
+        return [Section("Contoured lesions without a finding", [Paragraph(text)])]
+    columns = ("Lesion", "Level", "Slices", "Largest area (cm²)", "Volume (cm³)")
+    rows = [_lesion_row(evidence, annotation, label) for label in labels]
+    table = Table("missed", columns, rows, "Contoured by a person; no detection touches them.")
+    pictures = [_lesion_picture(evidence, annotation, label) for label in labels]
+    return [Section("Contoured lesions without a finding", [table, *pictures])]
+
+
+def _touched_labels(evidence: CaseEvidence, annotation: Annotation) -> set[int]:
+    """Labels of lesions with a pixel in a detection; 0 may be among them."""
+    series = evidence.series
+    labels: set[int] = set()
     for detection in evidence.result.detections:
         last = detection.pixels.max(axis=0) + 2
         mask = mask_on_series(
-            detection.mask((int(last[0]), int(last[1]))), series.shape[1:], spacing[1:]
+            detection.mask((int(last[0]), int(last[1]))), series.shape[1:], series.spacing_mm[1:]
         )
-        found |= set(np.unique(annotation.lesions[detection.slice][mask]).tolist())
-    missed = [n for n in np.unique(annotation.lesions[annotation.lesions > 0]) if n not in found]
-    if not missed:
-        text = "Every contoured lesion is touched by a detection."
-        return [Section("Contoured lesions without a finding", [Paragraph(text)])]
-    rows, blocks = [], []
+        labels |= set(np.unique(annotation.lesions[detection.slice][mask]).tolist())
+    return labels
+
+
+def _lesion_row(evidence: CaseEvidence, annotation: Annotation, label: int) -> tuple[str, ...]:
+    spacing = evidence.series.spacing_mm
     pixel_cm2 = spacing[1] * spacing[2] / 100
-    for label in missed:
-        pixels = (annotation.lesions == label).sum(axis=(1, 2))
-        held = np.flatnonzero(pixels)
-        bodies = annotation.vertebrae[annotation.lesions == label]
-        level = annotation.levels.get(int(np.bincount(bodies).argmax()), "–")
-        rows.append(
-            (
-                str(int(label)),
-                level,
-                str(held[0] + 1) if len(held) == 1 else f"{held[0] + 1}–{held[-1] + 1}",
-                f"{pixels.max() * pixel_cm2:.2f}",
-                f"{pixels.sum() * pixel_cm2 * spacing[0] / 10:.2f}",
-            )
-        )
-        index = int(pixels.argmax())
-        figure = case_figure(series, evidence.result, annotation, index)
-        caption = f"Lesion {int(label)}, contoured and not found, in slice {index + 1} (red)."
-        blocks.append(Picture(f"missed-{int(label)}", figure, caption))
-    columns = ("Lesion", "Level", "Slices", "Largest area (cm²)", "Volume (cm³)")
-    table = Table("missed", columns, rows, "Contoured by a person; no detection touches them.")
-    return [Section("Contoured lesions without a finding", [table, *blocks])]
+    pixels = (annotation.lesions == label).sum(axis=(1, 2))
+    slices = np.flatnonzero(pixels)
+    bodies = annotation.vertebrae[annotation.lesions == label]
+    return (
+        str(label),
+        annotation.levels.get(int(np.bincount(bodies).argmax()), "–"),
+        str(slices[0] + 1) if len(slices) == 1 else f"{slices[0] + 1}–{slices[-1] + 1}",
+        f"{pixels.max() * pixel_cm2:.2f}",
+        f"{pixels.sum() * pixel_cm2 * spacing[0] / 10:.2f}",
+    )
+
+
+def _lesion_picture(evidence: CaseEvidence, annotation: Annotation, label: int) -> Picture:
+    index = int((annotation.lesions == label).sum(axis=(1, 2)).argmax())
+    figure = case_figure(evidence.series, evidence.result, annotation, index)
+    caption = f"Lesion {label}, contoured and not found, in slice {index + 1} (red)."
+    return Picture(f"missed-{label}", figure, caption)
 
 
 def _verdicts(evidence: CaseEvidence) -> list[Section]:
-    if not evidence.given:
+    if not evidence.verdict_records:
         return []
     rows = [
         (
-            when(v.given_at),
+            format_time(v.given_at),
             v.given_by or "–",
             v.verdict or "taken back",
             *(f"{c:.1f}" for c in v.centre_mm),
         )
-        for v in evidence.given
+        for v in evidence.verdict_records
     ]
     columns = ("When", "By", "Verdict", "Left (mm)", "Posterior (mm)", "Superior (mm)")
     caption = "All verdicts in the order in which they were given; the last on a place counts."
@@ -216,7 +250,7 @@ def _curve(evidence: CaseEvidence) -> list[Section]:
     )
     figure = froc_figure([(name, curve)], threshold)
     caption = "FROC curve in both readings of false positives; the dot is the operating point."
-    picture = Picture("froc", figure, caption, drawn=True, data=curve_table([(name, curve)]))
+    picture = Picture("froc", figure, caption, is_line_art=True, data=curve_table([(name, curve)]))
     return [Section("What the operating point gives", [Paragraph(text), picture])]
 
 

@@ -1,4 +1,4 @@
-"""What the report of a scan is made of."""
+"""What the reports of a scan and of a study are made of."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from dataclasses import dataclass, replace
 from ..detection import DetectionResult
 from ..detection.findings import level_of
 from ..evaluation import FrocCurve
-from ..imaging import Annotation, Finding, SagittalSeries
+from ..evaluation.matching import PAPER_MATCHING, Matching
+from ..imaging import Annotation, Finding, OperatingPoint, SagittalSeries
 from ..network.card import ModelCard
 from ..study import Case, Study
+from ..study.database import FINDINGS_SIGNED
+from ..study.map_identity import MapIdentity
 from ..study.result_rows import VerdictRecord
-from .facts import when
+from ..workflows.study_froc import SystemCurve
+from .facts import format_time
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,16 +30,16 @@ class CaseEvidence:
     series : SagittalSeries
     result : DetectionResult
         At the operating point that is reported, with the outlines that were seen.
-    refined : bool
+    has_fitted_outlines : bool
         Whether these are fitted to the picture.
     card : ModelCard or None
     annotation : Annotation or None
         Contours of a person.
     verdicts : sequence of str
         On each of the findings; empty where there is none.
-    given : sequence of VerdictRecord
+    verdict_records : sequence of VerdictRecord
         All verdicts on the case as they were given.
-    study, state, signed : str
+    study, state, signature : str
         Name of the study, how far the case is, and who has signed when; empty without.
     scan_hash, trail : str
         Hash of the scan's files, and the end of the audit trail.
@@ -46,14 +50,14 @@ class CaseEvidence:
     name: str
     series: SagittalSeries
     result: DetectionResult
-    refined: bool = False
+    has_fitted_outlines: bool = False
     card: ModelCard | None = None
     annotation: Annotation | None = None
     verdicts: Sequence[str] = ()
-    given: Sequence[VerdictRecord] = ()
+    verdict_records: Sequence[VerdictRecord] = ()
     study: str = ""
     state: str = ""
-    signed: str = ""
+    signature: str = ""
     scan_hash: str = ""
     trail: str = ""
     curve: tuple[str, FrocCurve] | None = None
@@ -73,33 +77,62 @@ class CaseEvidence:
         ]
 
 
+@dataclass(frozen=True, eq=False)
+class StudyEvidence:
+    """What the report of a study is made of.
+
+    Attributes
+    ----------
+    study : Study
+    identity : MapIdentity
+        Of the maps that the curve was drawn from.
+    system : SystemCurve
+        With its trees, unless the study is too large for that.
+    matching : Matching
+    card : ModelCard or None
+        Of the model; of one network of a cross-validation; None if it is not at hand.
+    """
+
+    study: Study
+    identity: MapIdentity
+    system: SystemCurve
+    matching: Matching = PAPER_MATCHING
+    card: ModelCard | None = None
+
+    @property
+    def point(self) -> OperatingPoint:
+        """That cases and curves are told at."""
+        return self.system.point
+
+
 def case_evidence(
     study: Study,
     case: Case,
     series: SagittalSeries,
     result: DetectionResult,
     annotation: Annotation | None,
-    **more: object,
 ) -> CaseEvidence:
     """Evidence of a case, with all that its study holds of it.
 
     Parameters
     ----------
     study : Study
+        Of the case; only read here.
     case : Case
     series : SagittalSeries
+        Its scan.
     result : DetectionResult
+        On that scan, at the operating point that is reported.
     annotation : Annotation or None
-    **more
-        Further attributes of :class:`CaseEvidence`.
+        The contours that the case is compared with; None for none.
     """
     record, database = case.record, case.database
-    given: Sequence[VerdictRecord] = ()
-    signed = trail = ""
+    verdict_records: Sequence[VerdictRecord] = ()
+    signature = trail = ""
     if record is not None and database is not None:
-        given = database.results.verdicts(case.name)
-        if record.findings == "signed":
-            signed = f"by {record.findings_by} on {when(record.findings_at)}"
+        verdict_records = database.results.verdicts(case.name)
+        if record.findings == FINDINGS_SIGNED:
+            signature = f"by {record.findings_by} on {format_time(record.findings_at)}"
         trail = database.trail_end
     return CaseEvidence(
         name=case.name,
@@ -107,11 +140,10 @@ def case_evidence(
         result=result,
         annotation=annotation,
         verdicts=case.verdicts().of([f.centre_mm for f in result.findings]),
-        given=given,
+        verdict_records=verdict_records,
         study=study.path.resolve().name,
         state=str(case.state),
-        signed=signed,
+        signature=signature,
         scan_hash=record.content_hash if record is not None else "",
         trail=trail,
-        **more,  # type: ignore[arg-type]
     )

@@ -27,15 +27,22 @@ def contour_hash(annotation: Annotation) -> str:
 
 
 def _hash_of(*arrays: np.ndarray) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for array in arrays:
-        found.update(repr(array.shape).encode())
-        found.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
-    return found.hexdigest()
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
 
 
 def count_of(things: Sequence[object], name: str) -> str:
-    """So many of them, in words."""
+    """So many of them, in words.
+
+    Parameters
+    ----------
+    things : sequence
+    name : str
+        Of one; an s makes it several.
+    """
     return f"{len(things)} {name}{'s' if len(things) != 1 else ''}"
 
 
@@ -50,16 +57,16 @@ def curve_table(curves: Sequence[tuple[str, FrocCurve]]) -> Table:
     return Table("froc", columns, rows)
 
 
-def when(at: str) -> str:
+def format_time(time: str) -> str:
     """A time of the study's tables for a reader."""
-    return f"{at[:16].replace('T', ' ')} UTC" if at else "–"
+    return f"{time[:16].replace('T', ' ')} UTC" if time else "–"
 
 
-def making_section(now: datetime.datetime | None = None) -> Section:
+def origin_section(report_time: datetime.datetime | None = None) -> Section:
     """Who made the report, when, and with what."""
-    now = now or datetime.datetime.now(datetime.UTC)
+    report_time = report_time or datetime.datetime.now(datetime.UTC)
     rows = [
-        ("Made", f"{now:%Y-%m-%d %H:%M} UTC by {user()}"),
+        ("Made", f"{report_time:%Y-%m-%d %H:%M} UTC by {user()}"),
         ("Program", f"napari-spinemet {__version__}"),
         (
             "Method",
@@ -72,8 +79,17 @@ def making_section(now: datetime.datetime | None = None) -> Section:
     return Section("This report", [Facts(rows)])
 
 
-def settings_rows(point: OperatingPoint, *, refined: bool = False) -> list[tuple[str, str]]:
-    """The operating point in words."""
+def settings_rows(
+    point: OperatingPoint, *, has_fitted_outlines: bool = False
+) -> list[tuple[str, str]]:
+    """The operating point in words.
+
+    Parameters
+    ----------
+    point : OperatingPoint
+    has_fitted_outlines : bool
+        Whether outlines were moved to the edges in the picture.
+    """
     return [
         ("Threshold", f"{point.threshold:.3f}"),
         ("Minimum area", f"{point.min_area_cm2:g} cm²"),
@@ -87,14 +103,22 @@ def settings_rows(point: OperatingPoint, *, refined: bool = False) -> list[tuple
         (
             "Outlines",
             "fitted to the picture, by 3 mm at most"
-            if refined
+            if has_fitted_outlines
             else "where the threshold is passed",
         ),
     ]
 
 
 def model_section(identity: str, card: ModelCard | None) -> Section:
-    """The model's card."""
+    """The model's card.
+
+    Parameters
+    ----------
+    identity : str
+        What the maps are by.
+    card : ModelCard or None
+        None where it is lost.
+    """
     if card is None:
         return Section(
             "Model",
@@ -132,14 +156,14 @@ def _metrics(card: ModelCard) -> list[tuple[str, str]]:
     rows = []
     for name, value in card.metrics.items():
         values = value if isinstance(value, dict) else {"": value}
-        told = [
+        figures = [
             f"{_words(key)} {part:.3g}" if isinstance(part, float) else f"{_words(key)} {part}"
             for key, part in values.items()
             if isinstance(part, int | float | str)
         ]
-        if told:
+        if figures:
             heading = _words(name)
-            rows.append((heading[:1].upper() + heading[1:], ", ".join(told).strip()))
+            rows.append((heading[:1].upper() + heading[1:], ", ".join(figures).strip()))
     return rows
 
 

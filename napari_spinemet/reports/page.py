@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from ..atomic_files import replace_atomically, write_text
 from ..disclaimer import DISCLAIMER
-from ..evaluation.pictures import rendered
+from ..evaluation.pictures import render_figure
 
 PAGE, TABLES, FIGURES = "report.html", "tables", "figures"
 
@@ -63,9 +63,9 @@ class Table:
 
     def to_csv(self) -> str:
         """The same content, quoted as RFC 4180 says."""
-        out = io.StringIO()
-        csv.writer(out).writerows([self.columns, *self.rows])
-        return out.getvalue()
+        text = io.StringIO()
+        csv.writer(text).writerows([self.columns, *self.rows])
+        return text.getvalue()
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class Picture:
     figure : matplotlib.figure.Figure
     caption : str
         What is to be seen; it is also what a page reader says.
-    drawn : bool
+    is_line_art : bool
         Whether it is made of lines, and the page shows the SVG; else it shows pixels.
     data : Table, optional
         What is drawn, which is written as a CSV file only.
@@ -89,7 +89,7 @@ class Picture:
     name: str
     figure: Figure
     caption: str
-    drawn: bool = False
+    is_line_art: bool = False
     data: Table | None = None
 
 
@@ -125,39 +125,59 @@ def write_page(page: Page, folder: Path) -> Path:
     The page is written last: where it is, all it speaks of is. In place of a former report
     nothing of that is left.
 
+    Parameters
+    ----------
+    page : Page
+    folder : Path
+        Made if it is not there. What is there and is not a report's stays.
+
     Raises
     ------
     SpinemetError
         If the folder cannot be written to.
     """
     if (folder / PAGE).is_file():
-        (folder / PAGE).unlink()
-        for place, ending in ((TABLES, "csv"), (FIGURES, "png"), (FIGURES, "svg")):
-            for former in (folder / place).glob(f"*.{ending}"):
-                former.unlink()
-    shown: dict[str, Markup] = {}
+        _remove_former(folder)
+    image_data: dict[str, Markup] = {}
     for block in (b for section in page.sections for b in section.blocks):
-        table = block if isinstance(block, Table) else getattr(block, "data", None)
-        if table is not None:
-            with replace_atomically(folder / TABLES / f"{table.name}.csv") as temporary:
-                # With its mark a spreadsheet reads UTF-8 as such.
-                temporary.write_text(table.to_csv(), encoding="utf-8-sig", newline="")
-        if isinstance(block, Picture):
-            drawn = rendered(block.figure)
-            for ending, content in drawn.items():
-                target = folder / FIGURES / f"{block.name}.{ending}"
-                with replace_atomically(target) as temporary:
-                    temporary.write_bytes(content)
-            kind = "svg" if block.drawn else "png"
-            mime = {"svg": "svg+xml"}.get(kind, kind)
-            code = base64.b64encode(drawn[kind]).decode("ascii")
-            # A picture of its own each, in which names of parts cannot meet those of another.
-            shown[block.name] = Markup(f"data:image/{mime};base64,{code}")
+        if isinstance(block, Table):
+            _write_table(block, folder)
+        elif isinstance(block, Picture):
+            if block.data is not None:
+                _write_table(block.data, folder)
+            image_data[block.name] = _write_picture(block, folder)
     environment = Environment(
         loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined
     )
     text = environment.get_template("page.html.jinja").render(
-        page=page, notice=DISCLAIMER, shown=shown
+        page=page, notice=DISCLAIMER, image_data=image_data
     )
     write_text(folder / PAGE, text)
     return folder / PAGE
+
+
+def _remove_former(folder: Path) -> None:
+    """The page first: without it nobody takes the rest for a report."""
+    (folder / PAGE).unlink()
+    for subfolder, suffix in ((TABLES, "csv"), (FIGURES, "png"), (FIGURES, "svg")):
+        for path in (folder / subfolder).glob(f"*.{suffix}"):
+            path.unlink()
+
+
+def _write_table(table: Table, folder: Path) -> None:
+    with replace_atomically(folder / TABLES / f"{table.name}.csv") as temporary:
+        # With its mark a spreadsheet reads UTF-8 as such.
+        temporary.write_text(table.to_csv(), encoding="utf-8-sig", newline="")
+
+
+def _write_picture(picture: Picture, folder: Path) -> Markup:
+    """Write a figure; gives what the page holds of it, as an address that is the image itself."""
+    contents = render_figure(picture.figure)
+    for suffix, content in contents.items():
+        with replace_atomically(folder / FIGURES / f"{picture.name}.{suffix}") as temporary:
+            temporary.write_bytes(content)
+    kind = "svg" if picture.is_line_art else "png"
+    mime = {"svg": "svg+xml"}.get(kind, kind)
+    code = base64.b64encode(contents[kind]).decode("ascii")
+    # A picture of its own each, in which names of parts cannot meet those of another.
+    return Markup(f"data:image/{mime};base64,{code}")

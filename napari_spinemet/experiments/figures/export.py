@@ -1,4 +1,4 @@
-"""The figures of the paper (Wang et al. 2017), made from a study and written to a folder."""
+"""The figures of the paper (Wang et al. 2017), drawn from a study and written to a folder."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 from ...atomic_files import replace_atomically
 from ...disclaimer import DISCLAIMER
 from ...errors import SpinemetError
-from ...evaluation.pictures import rendered
+from ...evaluation.pictures import render_figure
 from ...imaging import OperatingPoint
-from ...jobs import CancelToken, EventCallback
-from ...jobs.events import ignore
+from ...jobs import UNATTENDED, JobContext
 from ...study import Study
 from ...workflows.map_source import MapSource
-from .choice import CaseFacts, choose_false_positive, choose_lesions, choose_slice, choose_slices
-from .curves import make_froc
+from .case_facts import CaseFacts
+from .choice import choose_false_positive, choose_lesions, choose_slice, choose_slices
+from .curves import draw_froc
 from .figure_context import (
     CONTOURS,
     FALSE_POSITIVE,
@@ -28,17 +28,17 @@ from .figure_context import (
     MAPS,
     PATCHES,
     PLAIN_MAPS,
-    Ground,
-    Made,
+    FigureContext,
+    PaperFigure,
 )
-from .patches import make_patches
-from .slices import make_contours, make_maps
-from .survey import Survey, survey
+from .patches import draw_patches
+from .slices import draw_contours, draw_maps
+from .survey import StudySurvey, SurveyScope, survey_study
 
 INDEX = "figures.json"
-_JUDGED = {MAPS, PLAIN_MAPS, FALSE_POSITIVE}
-_MAPPED = {FROC, *_JUDGED}
-_LESIONS = {PATCHES, CONTOURS, FROC, MAPS, PLAIN_MAPS}
+_WITH_DETECTIONS = {MAPS, PLAIN_MAPS, FALSE_POSITIVE}
+_WITH_MAPS = {FROC, *_WITH_DETECTIONS}
+_WITH_LESIONS = {PATCHES, CONTOURS, FROC, MAPS, PLAIN_MAPS}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FigureExport:
     ----------
     files : tuple of Path
     left_out : mapping of str to str
-        Name of a figure that was wanted and is not there, and why, in a sentence.
+        Name of a figure that was asked for and is not there, and why, in a sentence.
     """
 
     files: tuple[Path, ...]
@@ -58,15 +58,13 @@ class FigureExport:
 
 def export_figures(
     study: Study,
-    out: Path,
+    folder: Path,
     source: MapSource,
     point: OperatingPoint,
     *,
-    only: Sequence[int] = FIGURES,
+    numbers: Sequence[int] = FIGURES,
     case: str | None = None,
-    device: str = "auto",
-    on_event: EventCallback = ignore,
-    cancel: CancelToken | None = None,
+    job: JobContext = UNATTENDED,
 ) -> FigureExport:
     """Draw figures 3 to 8 of the paper from a study.
 
@@ -77,158 +75,192 @@ def export_figures(
     Parameters
     ----------
     study : Study
-    out : Path
-        Folder of the files.
+        Maps that are made here are kept there.
+    folder : Path
+        Of the files.
     source : MapSource
         What makes, or made, the likelihood maps.
     point : OperatingPoint
         Without an aggregation weight the paper's is taken where a map is to be aggregated.
-    only : sequence of int
-        Numbers of figures.
+    numbers : sequence of int
+        Of figures.
     case : str, optional
         Draw slices and patches of this case; the FROC is of the whole study in any case.
-    device, on_event, cancel
-        See :func:`.study_curve`.
+    job : JobContext
+        Polled at every case and figure.
 
     Raises
     ------
     SpinemetError
         If there is no such figure or case, or no contoured lesion to draw.
     """
-    unknown = sorted(set(only) - set(FIGURES))
-    if unknown:
+    unknown_numbers = sorted(set(numbers) - set(FIGURES))
+    if unknown_numbers:
         raise SpinemetError(
-            f"There is no figure {unknown[0]} to make; choose among {FIGURES[0]} to {FIGURES[-1]}."
+            f"There is no figure {unknown_numbers[0]} to make; choose among {FIGURES[0]} to "
+            f"{FIGURES[-1]}."
         )
-    wanted = [number for number in FIGURES if number in only]
-    chosen_case = study.case(case).name if case is not None else None
-    seen = survey(
-        study,
-        source,
-        point,
-        only=[chosen_case] if chosen_case is not None and FROC not in wanted else None,
-        mapped=bool(_MAPPED & set(wanted)),
-        judged=bool(_JUDGED & set(wanted)),
-        froc=FROC in wanted,
-        device=device,
-        on_event=on_event,
-        cancel=cancel,
+    requested_numbers = [number for number in FIGURES if number in numbers]
+    case_name = study.case(case).name if case is not None else None
+    scope = SurveyScope(
+        only_cases=(case_name,) if case_name is not None and FROC not in numbers else None,
+        needs_maps=bool(_WITH_MAPS & set(numbers)),
+        needs_detections=bool(_WITH_DETECTIONS & set(numbers)),
+        needs_curves=FROC in numbers,
     )
-    cases = [c for c in seen.cases if chosen_case in (None, c.name)]
-    _refuse_bare(study, source, wanted, cases, seen, chosen_case)
-    made, left_out = _drawn(Ground(study, source, seen, cancel), wanted, cases)
-    return FigureExport(_written(out, made, left_out, cancel), left_out)
+    survey = survey_study(study, source, point, scope, job=job)
+    request = _FigureRequest(tuple(requested_numbers), case_name, survey)
+    _refuse_impossible(request, study, source)
+    figures, left_out = _draw(FigureContext(study, source, survey, job), request)
+    return FigureExport(_write(folder, figures, left_out, job), left_out)
 
 
-def _refuse_bare(
-    study: Study,
-    source: MapSource,
-    wanted: Sequence[int],
-    cases: Sequence[CaseFacts],
-    seen: Survey,
-    case: str | None,
-) -> None:
+@dataclass(frozen=True, eq=False)
+class _FigureRequest:
+    """The figures to draw, and what they are chosen from."""
+
+    numbers: tuple[int, ...]
+    case: str | None
+    survey: StudySurvey
+
+    @property
+    def cases(self) -> list[CaseFacts]:
+        """The cases whose slices may be shown."""
+        return [c for c in self.survey.cases if self.case in (None, c.name)]
+
+    def cases_of(self, number: int) -> Sequence[CaseFacts]:
+        """The cases that a figure may show: its curve is of the whole study in any case."""
+        return self.survey.cases if number == FROC else self.cases
+
+    def numbers_among(self, numbers: set[int]) -> list[int]:
+        """Those of some figures that are to be drawn."""
+        return [number for number in self.numbers if number in numbers]
+
+
+def _refuse_impossible(request: _FigureRequest, study: Study, source: MapSource) -> None:
     """Raise if there is nothing that a figure could show."""
-    if case is not None and not cases:
+    if request.case is not None and not request.cases:
         raise SpinemetError(
-            f"The case {case} of {study.path} has no contours; draw some, or choose another case."
+            f"The case {request.case} of {study.path} has no contours; draw some, or choose "
+            "another case."
         )
-    # The curve is of the whole study, whatever case the slices are of.
-    shown = {number: seen.cases if number == FROC else cases for number in wanted}
-    bare = [n for n in wanted if n in _LESIONS and not any(c.lesions for c in shown[n])]
-    if bare:
-        alone = case is not None and shown[bare[0]] is not seen.cases
-        whose = f"The case {case}" if alone else f"None of the {len(seen.cases)} contoured cases"
-        raise SpinemetError(
-            f"{whose} of {study.path} has {'no' if alone else 'a'} lesion, which figure "
-            f"{' and '.join(map(str, bare))} must show; contour one, "
-            f"{'choose another case, ' if alone else ''}or ask for other figures."
-        )
-    unseen = [
-        n
-        for n in wanted
-        if n in _MAPPED and not any(c.mapped and (c.lesions or n not in _LESIONS) for c in shown[n])
+    _refuse_without_lesions(request, study)
+    _refuse_without_maps(request, study, source)
+
+
+def _refuse_without_lesions(request: _FigureRequest, study: Study) -> None:
+    numbers = [
+        number
+        for number in request.numbers_among(_WITH_LESIONS)
+        if not any(case.lesions for case in request.cases_of(number))
     ]
-    if unseen:
+    if not numbers:
+        return
+    figures = " and ".join(map(str, numbers))
+    if request.case is not None and numbers[0] != FROC:
         raise SpinemetError(
-            f"{study.path} holds no likelihood map by {source.identity} of {case or 'a case'} that "
-            f"figure {' and '.join(map(str, unseen))} could show; run that cross-validation again, "
-            "or take a model instead."
+            f"The case {request.case} of {study.path} has no lesion, which figure {figures} must "
+            "show; contour one, choose another case, or ask for other figures."
+        )
+    raise SpinemetError(
+        f"None of the {len(request.survey.cases)} contoured cases of {study.path} has a lesion, "
+        f"which figure {figures} must show; contour one, or ask for other figures."
+    )
+
+
+def _refuse_without_maps(request: _FigureRequest, study: Study, source: MapSource) -> None:
+    def can_show(case: CaseFacts, number: int) -> bool:
+        return case.has_map and (bool(case.lesions) or number not in _WITH_LESIONS)
+
+    numbers = [
+        number
+        for number in request.numbers_among(_WITH_MAPS)
+        if not any(can_show(case, number) for case in request.cases_of(number))
+    ]
+    if numbers:
+        raise SpinemetError(
+            f"{study.path} holds no likelihood map by {source.identity} of "
+            f"{request.case or 'a case'} that figure {' and '.join(map(str, numbers))} could "
+            "show; run that cross-validation again, or take a model instead."
         )
 
 
-def _drawn(
-    ground: Ground, wanted: Sequence[int], cases: Sequence[CaseFacts]
-) -> tuple[list[Made], dict[str, str]]:
+def _draw(
+    context: FigureContext, request: _FigureRequest
+) -> tuple[list[PaperFigure], dict[str, str]]:
     """Choose for each figure what it shows, and draw it."""
-    made: list[Made] = []
+    numbers = request.numbers
+    figures: list[PaperFigure] = []
     left_out: dict[str, str] = {}
-    mapped = [c for c in cases if c.mapped]
-    shown = choose_slices(mapped) if any(c.lesions for c in mapped) else None
-    wrong = choose_false_positive(mapped, shown)
-    if PATCHES in wanted:
-        made.append(make_patches(ground, choose_lesions(cases)))
-    if CONTOURS in wanted:
-        made.append(make_contours(ground, choose_slice(cases)))
-    if FROC in wanted:
-        made.append(make_froc(ground))
-    for number in (MAPS, PLAIN_MAPS):
-        if number in wanted and shown is not None:
-            made.append(make_maps(ground, number, shown))
-    if FALSE_POSITIVE in wanted and wrong is not None:
-        made.append(make_maps(ground, FALSE_POSITIVE, wrong[0], far_mm=wrong[1]))
-    elif FALSE_POSITIVE in wanted:
-        left_out[name_of(FALSE_POSITIVE)] = (
+    cases_with_maps = [c for c in request.cases if c.has_map]
+    has_lesions = any(c.lesions for c in cases_with_maps)
+    slice_range = choose_slices(cases_with_maps) if has_lesions else None
+    false_positive = choose_false_positive(cases_with_maps, slice_range)
+    if PATCHES in numbers:
+        figures.append(draw_patches(context, choose_lesions(request.cases)))
+    if CONTOURS in numbers:
+        figures.append(draw_contours(context, choose_slice(request.cases)))
+    if FROC in numbers:
+        figures.append(draw_froc(context))
+    if slice_range is not None:
+        figures += [
+            draw_maps(context, number, slice_range)
+            for number in request.numbers_among({MAPS, PLAIN_MAPS})
+        ]
+    if FALSE_POSITIVE in numbers and false_positive is not None:
+        figures.append(draw_maps(context, FALSE_POSITIVE, *false_positive))
+    elif FALSE_POSITIVE in numbers:
+        left_out[file_stem(FALSE_POSITIVE)] = (
             f"Figure {FALSE_POSITIVE} was not made: at the threshold "
-            f"{ground.point.threshold:.2f} there is no false positive to show."
+            f"{context.point.threshold:.2f} there is no false positive to show."
         )
-    return made, left_out
+    return figures, left_out
 
 
-def name_of(number: int) -> str:
-    """Name of the files of a figure, without ending."""
+def file_stem(number: int) -> str:
+    """Name of the files of a figure, without suffix."""
     return f"figure-{number}"
 
 
-def _written(
-    out: Path,
-    made: Sequence[Made],
+def _write(
+    folder: Path,
+    figures: Sequence[PaperFigure],
     left_out: Mapping[str, str],
-    cancel: CancelToken | None,
+    job: JobContext,
 ) -> tuple[Path, ...]:
     """Write what was drawn; the index last, so that it never tells of what is not there."""
     files: dict[str, bytes] = {}
-    index = _index(out / INDEX)
-    stale = [file for name in left_out for file in index.pop(name, {"files": []})["files"]]
-    for each in made:
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        name = name_of(each.number)
-        own = {f"{name}.{kind}": data for kind, data in rendered(each.figure).items()}
-        own |= {f"{name}-{part}.csv": text.encode() for part, text in each.tables.items()}
-        stale += [file for file in index.get(name, {"files": []})["files"] if file not in own]
-        index[name] = {"caption": each.caption, "files": sorted(own), **each.facts}
-        files |= own
-    told = {"notice": DISCLAIMER, "figures": {name: index[name] for name in sorted(index)}}
-    files[INDEX] = (json.dumps(told, indent=1) + "\n").encode()
+    index = _read_index(folder / INDEX)
+    stale_files = [file for name in left_out for file in index.pop(name, {"files": []})["files"]]
+    for figure in figures:
+        job.raise_if_cancelled()
+        name = file_stem(figure.number)
+        own_files = {f"{name}.{kind}": data for kind, data in render_figure(figure.figure).items()}
+        own_files |= {f"{name}-{part}.csv": text.encode() for part, text in figure.tables.items()}
+        former_files = index.get(name, {"files": []})["files"]
+        stale_files += [file for file in former_files if file not in own_files]
+        index[name] = {"caption": figure.caption, "files": sorted(own_files), **figure.facts}
+        files |= own_files
+    content = {"notice": DISCLAIMER, "figures": {name: index[name] for name in sorted(index)}}
+    files[INDEX] = (json.dumps(content, indent=1) + "\n").encode()
     for name, data in files.items():
-        with replace_atomically(out / name) as temporary:
+        with replace_atomically(folder / name) as temporary:
             temporary.write_bytes(data)
-    for file in stale:  # of a former run, whose figure is told of no more
-        (out / file).unlink(missing_ok=True)
-    return tuple(out / name for name in files)
+    for file in stale_files:  # of a former run, whose figure is told of no more
+        (folder / file).unlink(missing_ok=True)
+    return tuple(folder / name for name in files)
 
 
-def _index(path: Path) -> dict[str, dict[str, Any]]:
+def _read_index(path: Path) -> dict[str, dict[str, Any]]:
     """What the folder tells of figures that were made before; damaged, it tells nothing."""
     result = {}
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))["figures"]
-        for name in map(name_of, FIGURES):
-            if name in held:
+        entries = json.loads(path.read_text(encoding="utf-8"))["figures"]
+        for name in map(file_stem, FIGURES):
+            if name in entries:
                 # Their files may be removed: nothing but what a figure of that name can have.
-                files = [f for f in held[name]["files"] if re.fullmatch(rf"{name}[\w.-]*", f)]
-                result[name] = {**held[name], "files": files}
+                files = [f for f in entries[name]["files"] if re.fullmatch(rf"{name}[\w.-]*", f)]
+                result[name] = {**entries[name], "files": files}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return result

@@ -1,4 +1,4 @@
-"""What all figures of a study rest on, and what a figure is once it has been made."""
+"""What all figures of a study rest on, and what a figure is once it has been drawn."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ...imaging import Annotation, OperatingPoint, SagittalSeries
-from ...jobs import CancelToken
+from ...jobs import UNATTENDED, JobContext
 from ...study import Study
 from ...workflows.map_source import MapSource
-from .survey import Survey
+from .survey import StudySurvey
 
 PATCHES, CONTOURS, FROC, MAPS, PLAIN_MAPS, FALSE_POSITIVE = FIGURES = range(3, 9)
 """Numbers that the figures have in the paper."""
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class PaperFigure:
     """One figure.
 
     Attributes
@@ -40,45 +40,66 @@ class Made:
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
-    """A study that has been looked at, and where its maps come from."""
+class FigureContext:
+    """A study that has been looked at, and where its maps come from.
+
+    Attributes
+    ----------
+    study : Study
+    source : MapSource
+    survey : StudySurvey
+        Of that study, with maps of that source.
+    job : JobContext
+        Polled before a scan is read.
+    """
 
     study: Study
     source: MapSource
-    seen: Survey
-    cancel: CancelToken | None = None
+    survey: StudySurvey
+    job: JobContext = UNATTENDED
 
     @property
     def point(self) -> OperatingPoint:
         """The operating point, with an aggregation weight."""
-        return self.seen.point
+        return self.survey.point
 
-    def read(self, name: str) -> tuple[SagittalSeries, Annotation]:
+    def read_case(self, name: str) -> tuple[SagittalSeries, Annotation]:
         """Scan and contours of a case."""
-        if self.cancel is not None:
-            self.cancel.raise_if_cancelled()
+        self.job.raise_if_cancelled()
         ((_, series, annotation),) = self.study.contoured_cases([name])
         return series, annotation
 
     def facts(self) -> dict[str, Any]:
         """What is told of every figure that a network has a part in."""
-        return {"study": str(self.study.path), "model": self.source.identity}
+        return {"study": str(self.study.path), "model": str(self.source.identity)}
 
-    def made(
+    def describe(
         self,
         number: int,
         figure: Figure,
         caption: str,
         facts: dict[str, Any],
         tables: dict[str, str] | None = None,
-    ) -> Made:
-        """The figure; its caption says so if the cases are synthetic."""
+    ) -> PaperFigure:
+        """The figure with all that is told of it.
+
+        Parameters
+        ----------
+        number : int
+            In the paper.
+        figure : Figure
+        caption : str
+            It is completed here if the cases are synthetic.
+        facts : dict
+            See :class:`PaperFigure`.
+        tables : dict of str to str, optional
+        """
         if self.study.origin:
             caption += "The cases are synthetic. "
-        return Made(number, figure, caption.strip(), facts, tables or {})
+        return PaperFigure(number, figure, caption.strip(), facts, tables or {})
 
 
-def settings_of(point: OperatingPoint) -> str:
-    """Which detections count, as a sentence."""
-    gated = ", within the predicted spine where it is recognised" if point.gate else ""
-    return f"Detections count from {point.min_area_cm2:g} cm²{gated}."
+def settings_sentence(point: OperatingPoint) -> str:
+    """Which detections count."""
+    gate = ", within the predicted spine where it is recognised" if point.gate else ""
+    return f"Detections count from {point.min_area_cm2:g} cm²{gate}."

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...errors import SpinemetError
 from ...imaging import OperatingPoint
 from ...training import TrainingConfig
 
 COHORT_SEED = 2017
 """Of the cases; apart from those of every test, and of what shipped models were trained on."""
-
-
 REVISION = 2
 """Raised when the same networks would be judged otherwise, so that no table mixes both (1: until
 lambda was chosen for one resolution too, and the gate followed the sacrum)."""
-USUAL_POINT = OperatingPoint(0.6, 3.0, 0.6, gate=True)
+DEFAULT_POINT = OperatingPoint(0.6, 3.0, 0.6, gate=True)
 """Whose area, weight and gate a fold keeps unless others are clearly better: those of the model
 shipped as this was written, and no other's later, so that numbers do not move with it."""
 
@@ -43,7 +42,7 @@ class System:
     tries_decays: bool = False
 
     @property
-    def dense(self) -> bool:
+    def is_dense(self) -> bool:
         """Whether a whole slice is evaluated at once."""
         return bool(self.changes.get("form", "dense") == "dense")
 
@@ -79,8 +78,8 @@ class Budget:
 
     Attributes
     ----------
-    name, said : str
-        ``said`` tells a reader what was left out.
+    name, omissions : str
+        ``omissions`` tells a reader what was left out.
     cases, folds : int
     epochs, batches : int or None
         Of each network of the dense form.
@@ -95,7 +94,7 @@ class Budget:
     """
 
     name: str
-    said: str
+    omissions: str
     cases: int
     folds: int
     epochs: int
@@ -108,10 +107,18 @@ class Budget:
     patch_cases: int
 
     def config(self, system: System, *, seed: int = 0, device: str = "auto") -> TrainingConfig:
-        """The training of one system, in float32: its pieces may run on unlike processors."""
+        """The training of one system, in float32: its pieces may run on unlike processors.
+
+        Parameters
+        ----------
+        system : System
+        seed : int
+            Of the first fold's network.
+        device : str
+        """
         length = (
             {"epochs": self.epochs, "batches_per_epoch": self.batches, "looks": self.looks}
-            if system.dense
+            if system.is_dense
             else {"epochs": self.patch_epochs, "batches_per_epoch": self.patch_batches}
         )
         machine = {"seed": seed, "device": device, "precision": "float32"}
@@ -176,3 +183,54 @@ BUDGETS = {
         ),
     )
 }
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What is run, and for how long.
+
+    Attributes
+    ----------
+    budget : {"reduced", "full", "smoke"}
+        Name of one of :data:`BUDGETS`.
+    seed : int
+        Of the split and of the first fold's network; fold ``k`` has the seed plus ``k``.
+    minutes : float or None
+        Stop after so long, to go on another time.
+    only_systems : tuple of str or None
+        Keys of systems; the comparisons that need others are left out. None for all.
+    only_folds : tuple of int or None
+        Only these folds, from 1, to see that alone they give the same numbers. Nothing is
+        evaluated; each system's report of them lies at :func:`.report_path`.
+    device : str
+
+    Raises
+    ------
+    SpinemetError
+        If there is no such budget or system.
+    """
+
+    budget: str = "reduced"
+    seed: int = 0
+    minutes: float | None = None
+    only_systems: tuple[str, ...] | None = None
+    only_folds: tuple[int, ...] | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.budget not in BUDGETS:
+            raise SpinemetError(f"The budget is one of {', '.join(BUDGETS)}, not '{self.budget}'.")
+        keys = [system.key for system in SYSTEMS]
+        for key in self.only_systems or ():
+            if key not in keys:
+                raise SpinemetError(f"There is no system '{key}'; there are {', '.join(keys)}.")
+
+    @property
+    def plan(self) -> Budget:
+        """How much is computed."""
+        return BUDGETS[self.budget]
+
+    @property
+    def systems(self) -> list[System]:
+        """Those that are asked for, in their order."""
+        return [s for s in SYSTEMS if self.only_systems is None or s.key in self.only_systems]

@@ -1,28 +1,29 @@
-"""Tables, tests and figures of a reproduction, from what its systems were judged."""
+"""Tables, tests and figures of a reproduction, from the results of its systems."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ...atomic_files import write_text
-from ...evaluation.compare import compare_fp_at, compare_froc
+from ...evaluation.comparison import compare_fp_at, compare_froc
 from ...imaging import PAPER_OPERATING_POINT
-from ...jobs import CancelToken
+from ...jobs import UNATTENDED, JobContext
 from ...study import Study
 from ...workflows.study_froc import baseline_curves
 from .plan import MAIN, PATCH, SINGLE, SYSTEMS, Budget
-from .rows import OWN_SETTINGS, PAPER_SETTINGS, Question, Row
-from .system_results import Judged, on_some_cases, own_point
+from .rows import PAPER_SETTINGS, VALIDATED_SETTINGS, Question, Row
+from .system_results import SystemResults, chosen_point, restrict_row
 from .writing import (
-    curves_of,
-    flat,
-    line_of,
+    curve_corners,
     markdown,
-    told_of_question,
-    told_of_row,
+    question_facts,
+    question_line,
+    row_facts,
+    row_line,
     write_csv,
     write_figures,
 )
@@ -31,69 +32,84 @@ N_RESAMPLES = 20_000
 
 
 def write_results(
-    out: Path,
+    folder: Path,
     study: Study,
     budget: Budget,
-    judged: Mapping[str, Judged],
+    results: Mapping[str, SystemResults],
     *,
-    cancel: CancelToken | None,
+    job: JobContext = UNATTENDED,
 ) -> None:
-    """Tables, answers and figures of the systems that were judged, into a folder.
+    """Tables, answers and figures of the systems that were evaluated, into a folder.
 
     Parameters
     ----------
-    out : Path
+    folder : Path
     study : Study
         The cohort, for the baselines.
     budget : Budget
-    judged : mapping
+    results : mapping
         By key of the system.
-    cancel : CancelToken or None
+    job : JobContext
+        Polled at every comparison.
     """
-    rows: list[Row] = []
-    main = judged.get(MAIN)
-    for system in SYSTEMS:
-        if system.key in judged:
-            rows += judged[system.key].rows
-        if system.key == MAIN and main is not None and PATCH in judged:
-            rows += _of_subset(main, budget)
-    own = None if main is None else own_point(main.report)
-    for name, point in ((PAPER_SETTINGS, PAPER_OPERATING_POINT), (OWN_SETTINGS, own)):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        if point is not None:
-            rows += [
-                Row(s.name.replace(" ", "-"), s.name, name, s.point, s.curve)
-                for s in baseline_curves(study, point)
-            ]
-    questions = _questions(rows, cancel)
-    told = {
-        "budget": {**asdict(budget), "left out": budget.said},
+    rows = [*_system_rows(results, budget), *_baseline_rows(results, study, job)]
+    questions = _questions(rows, job)
+    main = results.get(MAIN)
+    facts = {
+        "budget": {**_budget_facts(budget), "left out": budget.omissions},
         "cases": budget.cases,
-        "systems": [told_of_row(row) for row in rows],
-        "questions": [told_of_question(q) for q in questions],
+        "systems": [row_facts(row) for row in rows],
+        "questions": [question_facts(q) for q in questions],
         "at_the_folds_own_points": {
-            key: each.at_own_points
-            for key, each in judged.items()
-            if each.at_own_points is not None
+            key: result.at_own_points
+            for key, result in results.items()
+            if result.at_own_points is not None
         },
-        "folds": {key: each.report["folds"] for key, each in judged.items()},
+        "folds": {key: result.report["folds"] for key, result in results.items()},
         "aggregation_weights": {} if main is None else main.weights,
     }
-    write_text(out / "results.json", json.dumps(told, indent=1) + "\n")
-    write_text(out / "curves.json", json.dumps(curves_of(rows), indent=None) + "\n")
-    write_csv(out / "systems.csv", [line_of(row) for row in rows])
-    write_csv(out / "questions.csv", [flat(told_of_question(q)) for q in questions])
-    write_text(out / "tables.md", markdown(rows, questions, told))
-    write_figures(out, rows)
+    write_text(folder / "results.json", json.dumps(facts, indent=1) + "\n")
+    write_text(folder / "curves.json", json.dumps(curve_corners(rows), indent=None) + "\n")
+    write_csv(folder / "systems.csv", [row_line(row) for row in rows])
+    write_csv(folder / "questions.csv", [question_line(q) for q in questions])
+    write_text(folder / "tables.md", markdown(rows, questions, facts))
+    write_figures(folder, rows)
 
 
-def _of_subset(main: Judged, budget: Budget) -> list[Row]:
+def _budget_facts(budget: Budget) -> dict[str, Any]:
+    """A budget as plain values, under the names that results have always had."""
+    return {"said" if k == "omissions" else k: v for k, v in asdict(budget).items()}
+
+
+def _system_rows(results: Mapping[str, SystemResults], budget: Budget) -> Iterator[Row]:
+    for system in SYSTEMS:
+        if system.key in results:
+            yield from results[system.key].rows
+        if system.key == MAIN and MAIN in results and PATCH in results:
+            yield from _subset_rows(results[MAIN], budget)
+
+
+def _baseline_rows(
+    results: Mapping[str, SystemResults], study: Study, job: JobContext
+) -> Iterator[Row]:
+    """The plain detectors, at the paper's settings and at those of the main system."""
+    points = {PAPER_SETTINGS: PAPER_OPERATING_POINT}
+    validated_point = chosen_point(results[MAIN].report) if MAIN in results else None
+    if validated_point is not None:
+        points[VALIDATED_SETTINGS] = validated_point
+    for settings, point in points.items():
+        job.raise_if_cancelled()
+        for system in baseline_curves(study, point):
+            key = system.name.replace(" ", "-")
+            yield Row(key, system.name, settings, system.point, system.curve)
+
+
+def _subset_rows(main: SystemResults, budget: Budget) -> list[Row]:
     """The dense form on the cases that the patch form has maps of, without a gate, as it is."""
     names = budget.patch_subset
     title = f"dense form, three resolutions, the first {len(names)} cases"
     return [
-        on_some_cases(row, names, "three subset", title)
+        restrict_row(row, names, "three subset", title)
         for row in main.rows
         if not row.key.endswith(" plain") and not row.point.gate
     ]
@@ -116,17 +132,17 @@ QUESTIONS = (
 """What is asked, and of which rows."""
 
 
-def _questions(rows: Sequence[Row], cancel: CancelToken | None) -> list[Question]:
-    known = {(row.key, row.settings): row for row in rows}
-    found = []
-    for settings in (PAPER_SETTINGS, OWN_SETTINGS):
-        for asked, one, other in QUESTIONS:
-            a, b = known.get((one, settings)), known.get((other, settings))
+def _questions(rows: Sequence[Row], job: JobContext) -> list[Question]:
+    """The comparisons whose rows are both there."""
+    row_of = {(row.key, row.settings): row for row in rows}
+    result = []
+    for settings in (PAPER_SETTINGS, VALIDATED_SETTINGS):
+        for text, one, other in QUESTIONS:
+            a, b = row_of.get((one, settings)), row_of.get((other, settings))
             if a is None or b is None or len(a.curve.cases) < 2:
                 continue
-            if cancel is not None:
-                cancel.raise_if_cancelled()
+            job.raise_if_cancelled()
             area = compare_froc(a.curve, b.curve, n_resamples=N_RESAMPLES)
             fp = compare_fp_at(a.curve, b.curve, n_resamples=N_RESAMPLES)
-            found.append(Question(asked, settings, a.title, b.title, area, fp))
-    return found
+            result.append(Question(text, settings, a.title, b.title, area, fp))
+    return result

@@ -1,14 +1,14 @@
-"""What a reproduction has found: rows of the table, and answers to questions."""
+"""What a reproduction finds: rows of the table, and answers to questions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ...evaluation import FrocCurve
-from ...evaluation.compare import FpComparison, FrocComparison
+from ...evaluation.comparison import FpComparison, FrocComparison
 from ...imaging import OperatingPoint
 
-PAPER_SETTINGS, OWN_SETTINGS = "paper", "validated"
+PAPER_SETTINGS, VALIDATED_SETTINGS = "paper", "validated"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +34,22 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A comparison of two rows over the same cases: whether the first is better."""
+    """A comparison of two rows over the same cases: whether the first is better.
 
-    asked: str
+    Attributes
+    ----------
+    text : str
+        What is asked.
+    settings : {"paper", "validated"}
+        Of both rows.
+    a, b : str
+        Titles of the rows.
+    area : FrocComparison
+    fp_at_90 : FpComparison
+        False positives where nine tenths of the regions are found.
+    """
+
+    text: str
     settings: str
     a: str
     b: str

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...atomic_files import write_text
 from ...errors import Cancelled, SpinemetError
 from ...imaging import OperatingPoint
-from ...jobs import CancelToken, Deadline, EventCallback, JobContext
-from ...jobs.events import ignore
+from ...jobs import UNATTENDED, Deadline, JobContext
 from ...phantom import CohortSettings, write_cohort
 from ...study import Study
-from ...workflows.cross_validation.study import cross_validate_study, report_path
-from .plan import BUDGETS, COHORT_SEED, MAIN, REVISION, SYSTEMS, USUAL_POINT, Budget, System
+from ...workflows.cross_validation.report_files import report_path
+from ...workflows.cross_validation.run import CrossValidationPlan
+from ...workflows.cross_validation.study import cross_validate_study
+from ...workflows.worker_settings import THIS_PROCESS, WorkerSettings
+from .plan import COHORT_SEED, DEFAULT_POINT, MAIN, REVISION, SYSTEMS, Reproduction, System
 from .results import write_results
-from .system_results import Judged, judge, keep, kept, own_point, report_of, usual_point
+from .system_results import (
+    SystemResults,
+    chosen_point,
+    evaluate_system,
+    load_results,
+    read_report,
+    save_results,
+    validated_point,
+)
 
-COHORT, PLAN, JUDGED, RESULTS = "cohort", "plan.json", "judged", "results"
+COHORT, PLAN, SYSTEM_RESULTS, RESULTS = "cohort", "plan.json", "judged", "results"
+"""Folders and files of a reproduction."""
 
 
 @dataclass(frozen=True)
@@ -29,57 +39,37 @@ class ReproductionProgress:
 
     Attributes
     ----------
-    done, missing : tuple of str
-        Keys of the systems that are judged, and of those asked for that are not.
+    evaluated_systems, missing_systems : tuple of str
+        Keys of the systems that are evaluated, and of those asked for that are not.
     results : Path or None
         Folder of tables and figures, once nothing is missing.
     """
 
-    done: tuple[str, ...]
-    missing: tuple[str, ...]
+    evaluated_systems: tuple[str, ...]
+    missing_systems: tuple[str, ...]
     results: Path | None
 
 
 def reproduce(
     folder: str | os.PathLike[str],
+    task: Reproduction,
     *,
-    budget: str = "reduced",
-    seed: int = 0,
-    minutes: float | None = None,
-    only: Sequence[str] | None = None,
-    only_folds: Sequence[int] | None = None,
-    scheduler: str | None = None,
-    workers: int | None = None,
-    threads: int | None = None,
-    device: str = "auto",
-    on_event: EventCallback = ignore,
-    cancel: CancelToken | None = None,
+    workers: WorkerSettings = THIS_PROCESS,
+    job: JobContext = UNATTENDED,
 ) -> ReproductionProgress:
-    """Make the cohort, cross-validate and judge every system, and write tables and figures.
+    """Make the cohort, cross-validate and evaluate every system, and write tables and figures.
 
     Whatever is finished is kept in the folder: every network, map and fold. The same call goes
-    on from there, however the one before ended. Of a system that is judged, the file in
+    on from there, however the one before ended. Of a system that is evaluated, the file in
     ``judged`` is enough: with ``plan.json`` it can be taken elsewhere, without networks and maps.
 
     Parameters
     ----------
     folder : path-like
-    budget : {"reduced", "full", "smoke"}
-        See :mod:`.plan`.
-    seed : int
-        Of the split and of the first fold's network; fold ``k`` has the seed plus ``k``.
-    minutes : float, optional
-        Stop after so long, to go on another time.
-    only : sequence of str, optional
-        Keys of systems; the comparisons that need others are left out. All by default.
-    only_folds : sequence of int, optional
-        Only these folds, from 1, to see that alone they give the same numbers. Nothing is judged;
-        each system's report of them lies at :func:`.report_path`.
-    scheduler, workers, threads
-        See :func:`.cross_validate`.
-    device : str
-    on_event, cancel
-        See :mod:`~napari_spinemet.jobs`.
+    task : Reproduction
+    workers : WorkerSettings
+        Where networks are trained.
+    job : JobContext
 
     Returns
     -------
@@ -88,99 +78,108 @@ def reproduce(
     Raises
     ------
     SpinemetError
-        If there is no such budget or system, or the folder holds another reproduction.
+        If the folder holds another reproduction.
     """
-    root, plan = Path(folder), _budget(budget)
-    systems = _systems(only)
-    _agree(root / PLAN, plan, seed)
-    token = Deadline(None if minutes is None else 60 * minutes, cancel)
-    study = root / COHORT
+    root = Path(folder)
+    _agree(root / PLAN, task)
+    # It has the time of the task, beside whoever else may ask to stop.
+    deadline = Deadline(None if task.minutes is None else 60 * task.minutes, job.cancel)
+    job = JobContext(job.on_event, deadline)
     try:
-        cohort = CohortSettings(plan.cases, seed=COHORT_SEED)
-        write_cohort(study, cohort, job=JobContext(on_event, token))
-        judged: dict[str, Judged] = {}
-        for system in SYSTEMS:
-            place = root / JUDGED / f"{system.key}.npz"
-            main = own_point(judged[MAIN].report) if MAIN in judged else None
-            held = _still_true(kept(place), study, system, main)
-            if held is not None:
-                judged[system.key] = held
-            if system not in systems or (held is not None and only_folds is None):
-                continue
-            subset = None if system.dense else plan.patch_subset
-            cross_validate_study(
-                study,
-                plan.config(system, seed=seed, device=device),
-                name=system.key,
-                folds=plan.folds,
-                seed=seed,
-                weight_decays=plan.decays(system),
-                scheduler=scheduler,
-                workers=workers,
-                threads=threads,
-                stride=1 if system.dense else plan.patch_stride,
-                mapped=subset,
-                choose=system.dense,
-                usual=USUAL_POINT,
-                only_folds=only_folds,
-                on_event=on_event,
-                cancel=token,
-            )
-            if only_folds is None:
-                judged[system.key] = judge(Study(study), system, main)
-                keep(judged[system.key], place)
-        if only_folds is None:
-            write_results(root / RESULTS, Study(study), plan, judged, cancel=token)
-            return ReproductionProgress(tuple(judged), (), root / RESULTS)
+        write_cohort(root / COHORT, CohortSettings(task.plan.cases, seed=COHORT_SEED), job=job)
+        results = _evaluate_systems(root, task, workers, job)
+        if task.only_folds is None:
+            write_results(root / RESULTS, Study(root / COHORT), task.plan, results, job=job)
+            return ReproductionProgress(tuple(results), (), root / RESULTS)
     except Cancelled:
-        if not token.over:
+        if not deadline.is_expired:
             raise
-    done = tuple(s.key for s in SYSTEMS if kept(root / JUDGED / f"{s.key}.npz") is not None)
-    return ReproductionProgress(done, tuple(s.key for s in systems if s.key not in done), None)
+    keys = tuple(s.key for s in SYSTEMS if load_results(_results_file(root, s)) is not None)
+    missing_keys = tuple(s.key for s in task.systems if s.key not in keys)
+    return ReproductionProgress(keys, missing_keys, None)
 
 
-def _budget(name: str) -> Budget:
-    if name not in BUDGETS:
-        raise SpinemetError(f"The budget is one of {', '.join(BUDGETS)}, not '{name}'.")
-    return BUDGETS[name]
+def _results_file(root: Path, system: System) -> Path:
+    return root / SYSTEM_RESULTS / f"{system.key}.npz"
 
 
-def _systems(only: Sequence[str] | None) -> list[System]:
-    known = {system.key: system for system in SYSTEMS}
-    for key in only or ():
-        if key not in known:
-            raise SpinemetError(f"There is no system '{key}'; there are {', '.join(known)}.")
-    return [system for system in SYSTEMS if only is None or system.key in only]
-
-
-def _agree(place: Path, budget: Budget, seed: int) -> None:
+def _agree(path: Path, task: Reproduction) -> None:
     """Refuse the folder of another reproduction; else leave word of this one."""
-    told = {
-        "budget": budget.name,
-        "seed": seed,
+    facts = {
+        "budget": task.budget,
+        "seed": task.seed,
         "cohort_seed": COHORT_SEED,
         "revision": REVISION,
     }
-    if place.is_file():
-        try:
-            held = json.loads(place.read_text(encoding="utf-8"))
-        except ValueError:
-            held = None
-        if held != told:
-            raise SpinemetError(
-                f"{place.parent} holds another reproduction ({json.dumps(held)}); choose another "
-                "folder, or ask for the same budget and seed."
-            )
+    if not path.is_file():
+        write_text(path, json.dumps(facts) + "\n")
         return
-    write_text(place, json.dumps(told) + "\n")
+    try:
+        former_facts = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        former_facts = None
+    if former_facts != facts:
+        raise SpinemetError(
+            f"{path.parent} holds another reproduction ({json.dumps(former_facts)}); choose "
+            "another folder, or ask for the same budget and seed."
+        )
 
 
-def _still_true(
-    held: Judged | None, study: Path, system: System, main: OperatingPoint | None
-) -> Judged | None:
-    """What was judged, unless there are other networks since, or another point to judge at."""
-    if held is None or held.own != usual_point(system, held.report, main):
-        return None
-    if report_path(Study(study), system.key).is_file():
-        return held if report_of(Study(study), system) == held.report else None
-    return held
+def _evaluate_systems(
+    root: Path, task: Reproduction, workers: WorkerSettings, job: JobContext
+) -> dict[str, SystemResults]:
+    """Results by key: those that the folder holds, and those that are asked for."""
+    study_folder = root / COHORT
+    results: dict[str, SystemResults] = {}
+    for system in SYSTEMS:
+        path = _results_file(root, system)
+        main_point = chosen_point(results[MAIN].report) if MAIN in results else None
+        former = load_results(path)
+        if former is not None and _is_valid(former, Study(study_folder), system, main_point):
+            results[system.key] = former
+        is_needed = system.key not in results or task.only_folds is not None
+        if system not in task.systems or not is_needed:
+            continue
+        _cross_validate(study_folder, system, task, workers, job)
+        if task.only_folds is None:
+            results[system.key] = evaluate_system(Study(study_folder), system, main_point)
+            save_results(results[system.key], path)
+    return results
+
+
+def _is_valid(
+    results: SystemResults, study: Study, system: System, main_point: OperatingPoint | None
+) -> bool:
+    """Whether there are neither other networks since, nor another point to evaluate at."""
+    if results.validated_point != validated_point(system, results.report, main_point):
+        return False
+    if not report_path(study, system.key).is_file():  # its networks are elsewhere
+        return True
+    return bool(read_report(study, system) == results.report)
+
+
+def _cross_validate(
+    study_folder: Path,
+    system: System,
+    task: Reproduction,
+    workers: WorkerSettings,
+    job: JobContext,
+) -> None:
+    plan = task.plan
+    cross_validate_study(
+        study_folder,
+        plan.config(system, seed=task.seed, device=task.device),
+        CrossValidationPlan(
+            plan.folds,
+            task.seed,
+            plan.decays(system),
+            stride=1 if system.is_dense else plan.patch_stride,
+            only_folds=task.only_folds,
+            chooses_points=system.is_dense,
+            default_point=DEFAULT_POINT,
+        ),
+        name=system.key,
+        mapped_cases=None if system.is_dense else plan.patch_subset,
+        workers=workers,
+        job=job,
+    )

@@ -20,28 +20,30 @@ from ...atomic_files import replace_atomically
 from ...evaluation import FrocCurve
 from ...evaluation.case_tables import CaseTable
 from ...evaluation.curve import curve_of
-from ...evaluation.froc import CaseForests
+from ...evaluation.froc import CaseForests, froc_curve
 from ...imaging import PAPER_OPERATING_POINT, FrocCase, OperatingPoint
 from ...study import Study
 from ...study.map_identity import MapIdentity
-from ...workflows.cross_validation.study import report_path
+from ...workflows.cross_validation.report_files import report_path
 from ...workflows.operating_point_choice import WEIGHTS
-from ...workflows.study_froc import LOWEST
+from ...workflows.study_froc import tree_settings
 from .plan import MAIN, SINGLE, System
-from .rows import OWN_SETTINGS, PAPER_SETTINGS, Row
+from .rows import PAPER_SETTINGS, VALIDATED_SETTINGS, Row
 
-_PARTS = ("thresholds", "tp_rate", "fp_mean", "fp_sum")
+_TABLE_PARTS = ("thresholds", "tp_rate", "fp_mean", "fp_sum")
+_FACTS = "told"
+"""Name of all but the tables in a file of results; it stays, since files of it are about."""
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """One system, judged.
+class SystemResults:
+    """What was found of one system.
 
     Attributes
     ----------
     report : mapping
         Of its cross-validation: folds with seeds, lambda and operating points.
-    own : OperatingPoint
+    validated_point : OperatingPoint
         That of the rows at validated settings.
     rows : tuple of Row
     at_own_points : mapping or None
@@ -51,67 +53,93 @@ class Judged:
     """
 
     report: Mapping[str, Any]
-    own: OperatingPoint
+    validated_point: OperatingPoint
     rows: tuple[Row, ...]
     at_own_points: Mapping[str, Any] | None
     weights: Mapping[str, Any]
 
 
-def own_point(report: Mapping[str, Any]) -> OperatingPoint | None:
+def chosen_point(report: Mapping[str, Any]) -> OperatingPoint | None:
     """The point that was chosen on the validation cases of all folds."""
-    held = report["operating_point"]
-    return None if held is None else OperatingPoint(**held)
+    values = report["operating_point"]
+    return None if values is None else OperatingPoint(**values)
 
 
-def usual_point(
-    system: System, report: Mapping[str, Any], main: OperatingPoint | None
+def validated_point(
+    system: System, report: Mapping[str, Any], main_point: OperatingPoint | None
 ) -> OperatingPoint:
-    """What a system is judged at beside the paper's: its own point, or that of the main one."""
-    usual = own_point(report) or main or PAPER_OPERATING_POINT
-    return usual if system.dense else replace(usual, gate=False)  # it has no third output
+    """What a system is evaluated at beside the paper's: its own point, or the main system's.
+
+    Parameters
+    ----------
+    system : System
+    report : mapping
+        Of its cross-validation.
+    main_point : OperatingPoint or None
+        Of the main system, if it has one yet.
+    """
+    point = chosen_point(report) or main_point or PAPER_OPERATING_POINT
+    return point if system.is_dense else replace(point, gate=False)  # it has no third output
 
 
-def report_of(study: Study, system: System) -> dict[str, Any]:
-    """What a system's cross-validation reported, without the folder in which it was run."""
-    told: dict[str, Any] = json.loads(report_path(study, system.key).read_text("utf-8"))
-    return {key: value for key, value in told.items() if key != "study"}
+def read_report(study: Study, system: System) -> dict[str, Any]:
+    """What a system's cross-validation reported, without the folder in which it was run.
+
+    Parameters
+    ----------
+    study : Study
+        The cohort.
+    system : System
+        Its cross-validation is through.
+    """
+    report: dict[str, Any] = json.loads(report_path(study, system.key).read_text("utf-8"))
+    return {key: value for key, value in report.items() if key != "study"}
 
 
-def judge(study: Study, system: System, main: OperatingPoint | None) -> Judged:
-    """Judge the maps of a system whose cross-validation is through.
+def evaluate_system(
+    study: Study, system: System, main_point: OperatingPoint | None
+) -> SystemResults:
+    """Evaluate the maps of a system whose cross-validation is through.
 
     Parameters
     ----------
     study : Study
         The cohort, with the maps.
     system : System
-    main : OperatingPoint or None
+    main_point : OperatingPoint or None
         Of the main system.
     """
-    report = report_of(study, system)
-    own = usual_point(system, report, main)
+    report = read_report(study, system)
+    point = validated_point(system, report, main_point)
     cases = _cases(study, system.key)
-    chosen = any(fold["operating_point"] for fold in report["folds"])
-    return Judged(
+    has_points = any(fold["operating_point"] for fold in report["folds"])
+    return SystemResults(
         report,
-        own,
-        tuple(_rows(system, cases, own)),
-        _at_own_points(cases, report) if chosen else None,
-        _weights(cases, own) if system.key == MAIN else {},
+        point,
+        tuple(_rows(system, cases, point)),
+        _at_own_points(cases, report) if has_points else None,
+        _weights(cases, point) if system.key == MAIN else {},
     )
 
 
-def keep(judged: Judged, path: Path) -> None:
-    """Write what was judged, whole or not at all."""
+def save_results(results: SystemResults, path: Path) -> None:
+    """Write the results of a system, whole or not at all.
+
+    Parameters
+    ----------
+    results : SystemResults
+    path : Path
+        Ends with ``.npz``.
+    """
     arrays = {
         f"{number}-{case.case_id}-{part}": getattr(case, part)
-        for number, row in enumerate(judged.rows)
+        for number, row in enumerate(results.rows)
         for case in row.curve.cases
-        for part in _PARTS
+        for part in _TABLE_PARTS
     }
-    told = {
-        "report": judged.report,
-        "own": judged.own.to_dict(),
+    facts = {
+        "report": results.report,
+        "own": results.validated_point.to_dict(),
         "rows": [
             {
                 "key": row.key,
@@ -120,66 +148,81 @@ def keep(judged: Judged, path: Path) -> None:
                 "point": row.point.to_dict(),
                 "cases": [case.case_id for case in row.curve.cases],
             }
-            for row in judged.rows
+            for row in results.rows
         ],
-        "at_own_points": judged.at_own_points,
-        "weights": judged.weights,
+        "at_own_points": results.at_own_points,
+        "weights": results.weights,
     }
+    contents = {_FACTS: np.array(json.dumps(facts)), **arrays}
     with replace_atomically(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, told=np.array(json.dumps(told)), **arrays)
+        np.savez_compressed(stream, **contents)
 
 
-def kept(path: Path) -> Judged | None:
-    """Read what was judged; None if the file is missing or damaged, since it is made again."""
+def load_results(path: Path) -> SystemResults | None:
+    """Read the results of a system; None if the file is missing or damaged: it is made again."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            told = json.loads(str(stored["told"]))
-            rows = []
-            for number, row in enumerate(told["rows"]):
-                tables = [
-                    CaseTable(name, *(stored[f"{number}-{name}-{part}"] for part in _PARTS))
-                    for name in row["cases"]
-                ]
-                point = OperatingPoint(**row["point"])
-                curve = curve_of(tables)
-                rows.append(Row(row["key"], row["title"], row["settings"], point, curve))
-            return Judged(
-                told["report"],
-                OperatingPoint(**told["own"]),
+        with np.load(path, allow_pickle=False) as contents:
+            facts = json.loads(str(contents[_FACTS]))
+            rows = [_row(number, values, contents) for number, values in enumerate(facts["rows"])]
+            return SystemResults(
+                facts["report"],
+                OperatingPoint(**facts["own"]),
                 tuple(rows),
-                told["at_own_points"],
-                told["weights"],
+                facts["at_own_points"],
+                facts["weights"],
             )
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
 
 
-def on_some_cases(row: Row, names: Sequence[str], key: str, title: str) -> Row:
-    """A row over some of its cases."""
-    tables = [case for case in row.curve.cases if case.case_id in names]
+def _row(number: int, values: Mapping[str, Any], arrays: Mapping[str, Any]) -> Row:
+    """A row as it was saved."""
+    tables = [
+        CaseTable(name, *(arrays[f"{number}-{name}-{part}"] for part in _TABLE_PARTS))
+        for name in values["cases"]
+    ]
+    point = OperatingPoint(**values["point"])
+    return Row(values["key"], values["title"], values["settings"], point, curve_of(tables))
+
+
+def restrict_row(row: Row, cases: Sequence[str], key: str, title: str) -> Row:
+    """A row over some of its cases.
+
+    Parameters
+    ----------
+    row : Row
+    cases : sequence of str
+        Their names; those that the row does not have are passed over.
+    key, title : str
+        Of the new row.
+    """
+    tables = [table for table in row.curve.cases if table.case_id in cases]
     return Row(key, title, row.settings, row.point, curve_of(tables))
 
 
 def _cases(study: Study, key: str) -> list[FrocCase]:
     """The cases of a cross-validation with their out-of-fold maps."""
-    found = []
+    identity = MapIdentity.of_cross_validation(key)
+    cases = []
     for case, _, annotation in study.contoured_cases():
-        likelihood = study.likelihood_map(case, MapIdentity.of_cross_validation(key))
+        likelihood = study.likelihood_map(case, identity)
         if likelihood is not None:
-            found.append(FrocCase(case.name, ((likelihood, annotation),)))
-    return found
+            cases.append(FrocCase(case.name, ((likelihood, annotation),)))
+    return cases
 
 
 def _curve(cases: Sequence[FrocCase], point: OperatingPoint) -> FrocCurve:
-    forests = (CaseForests(case, point.weight, lowest=LOWEST) for case in cases)
-    return curve_of([f.table(min_area_cm2=point.min_area_cm2, gate=point.gate) for f in forests])
+    return froc_curve(cases, point, trees=tree_settings(point))
 
 
-def _rows(system: System, cases: Sequence[FrocCase], own: OperatingPoint) -> list[Row]:
+def _rows(system: System, cases: Sequence[FrocCase], own_point: OperatingPoint) -> list[Row]:
     """A system at both settings, and without aggregation; the main one without its gate too."""
     rows = []
     key, title = system.key, system.title
-    for settings, point in ((PAPER_SETTINGS, PAPER_OPERATING_POINT), (OWN_SETTINGS, own)):
+    for settings, point in (
+        (PAPER_SETTINGS, PAPER_OPERATING_POINT),
+        (VALIDATED_SETTINGS, own_point),
+    ):
         rows.append(Row(key, title, settings, point, _curve(cases, point)))
         if key in (MAIN, SINGLE):
             plain = replace(point, weight=None)
@@ -197,18 +240,18 @@ def _weights(cases: Sequence[FrocCase], point: OperatingPoint) -> dict[str, Any]
     """The paper's apparent choice of the weight, on the test cases themselves: optimistic."""
     areas = {}
     for weight in WEIGHTS:
-        curve = _curve(cases, replace(PAPER_OPERATING_POINT, weight=weight))
-        own = _curve(cases, replace(point, weight=weight))
+        paper_curve = _curve(cases, replace(PAPER_OPERATING_POINT, weight=weight))
+        validated_curve = _curve(cases, replace(point, weight=weight))
         areas[f"{weight:.3g}"] = {
-            "area to 0.5 FP, paper settings": curve.area(),
-            "area to 0.5 FP, validated settings": own.area(),
+            "area to 0.5 FP, paper settings": paper_curve.area(),
+            "area to 0.5 FP, validated settings": validated_curve.area(),
         }
     return {"chosen on the test cases themselves, which is optimistic": areas}
 
 
 def _at_own_points(cases: Sequence[FrocCase], report: Mapping[str, Any]) -> dict[str, Any]:
     """What each fold's point, chosen on its validation cases, gives on its test cases."""
-    held = {case.case_id: case for case in cases}
+    case_of = {case.case_id: case for case in cases}
     rates: list[tuple[float, float, float]] = []
     for fold in report["folds"]:
         if fold["operating_point"] is None:
@@ -216,8 +259,7 @@ def _at_own_points(cases: Sequence[FrocCase], report: Mapping[str, Any]) -> dict
         point = OperatingPoint(**fold["operating_point"])
         at = np.array([np.float32(point.threshold)])
         for name in fold["test"]:
-            forests = CaseForests(held[name], point.weight, lowest=LOWEST)
-            table = forests.table(min_area_cm2=point.min_area_cm2, gate=point.gate)
+            table = CaseForests(case_of[name], tree_settings(point)).table(point)
             rate, mean, total = (float(v[0]) for v in table.at(at))
             rates.append((rate, mean, total))
     tp, mean, total = np.array(rates).T

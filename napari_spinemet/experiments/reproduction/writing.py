@@ -13,9 +13,9 @@ import numpy as np
 
 from ...atomic_files import replace_atomically, write_text
 from ...evaluation.curve import MEAN, SUM
-from ...evaluation.pictures import froc_figure, rendered
+from ...evaluation.pictures import froc_figure, render_figure
 from .plan import MAIN, SINGLE
-from .rows import OWN_SETTINGS, PAPER_SETTINGS, Question, Row
+from .rows import PAPER_SETTINGS, VALIDATED_SETTINGS, Question, Row
 
 SYSTEM_COLUMNS = (
     *("system", "settings", "area, weight, gate", "TP at 0.2 FP (mean over slices)"),
@@ -33,7 +33,7 @@ def _heading(columns: Sequence[str]) -> list[str]:
     return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
 
 
-def told_of_row(row: Row) -> dict[str, Any]:
+def row_facts(row: Row) -> dict[str, Any]:
     """A system as plain values; a rate that is never reached is None."""
     figures = {k: v if math.isfinite(v) else None for k, v in row.curve.summary().items()}
     rate, mean, total = row.curve.at(row.point.threshold)
@@ -53,10 +53,10 @@ def told_of_row(row: Row) -> dict[str, Any]:
     }
 
 
-def told_of_question(question: Question) -> dict[str, Any]:
+def question_facts(question: Question) -> dict[str, Any]:
     """An answer as plain values."""
     return {
-        "question": question.asked,
+        "question": question.text,
         "settings": question.settings,
         "a": question.a,
         "b": question.b,
@@ -71,7 +71,7 @@ def told_of_question(question: Question) -> dict[str, Any]:
         "p_sign_flip_two_sided": question.area.p_sign_flip_two_sided,
         "fp_at_90_percent_a": question.fp_at_90.fp_a,
         "fp_at_90_percent_b": question.fp_at_90.fp_b,
-        "fp_saved_at_90_percent": question.fp_at_90.saved,
+        "fp_saved_at_90_percent": question.fp_at_90.fp_saved,
         "fp_saved_interval": list(question.fp_at_90.interval),
         "fp_limit": question.fp_at_90.limit,
         "fp_p_bootstrap_two_sided": question.fp_at_90.p_two_sided,
@@ -79,17 +79,17 @@ def told_of_question(question: Question) -> dict[str, Any]:
     }
 
 
-def line_of(row: Row) -> dict[str, Any]:
+def row_line(row: Row) -> dict[str, Any]:
     """A system as a line of a table."""
-    told = told_of_row(row)
-    point, at = told.pop("operating_point"), told.pop("at_threshold")
-    return {**told, **point, **{f"at_threshold_{k}": v for k, v in at.items()}}
+    facts = row_facts(row)
+    point, at = facts.pop("operating_point"), facts.pop("at_threshold")
+    return {**facts, **point, **{f"at_threshold_{k}": v for k, v in at.items()}}
 
 
-def flat(told: Mapping[str, Any]) -> dict[str, Any]:
+def question_line(question: Question) -> dict[str, Any]:
     """An answer as a line of a table: an interval is two columns."""
     line: dict[str, Any] = {}
-    for key, value in told.items():
+    for key, value in question_facts(question).items():
         if isinstance(value, list):
             line |= {f"{key}_low": value[0], f"{key}_high": value[1]}
         else:
@@ -97,28 +97,35 @@ def flat(told: Mapping[str, Any]) -> dict[str, Any]:
     return line
 
 
-def curves_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def curve_corners(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Each curve as figures show it, where it begins and ends to rise.
 
     Straight lines between these points are the curve; raw points stay with the maps.
     """
-    told = []
+    result = []
     for row in rows:
         curves = {}
         for reading, limit in ((MEAN, 0.8), (SUM, 10.4)):
             fp, tp = row.curve.envelope(reading)
             rises = np.diff(tp) > 0
-            told_of = (np.r_[True, rises] | np.r_[rises, True]) & (fp <= limit)
+            is_corner = (np.r_[True, rises] | np.r_[rises, True]) & (fp <= limit)
             curves[reading] = {
-                "fp": np.round(fp[told_of], 6).tolist(),
-                "tp_rate": np.round(tp[told_of], 6).tolist(),
+                "fp": np.round(fp[is_corner], 6).tolist(),
+                "tp_rate": np.round(tp[is_corner], 6).tolist(),
             }
-        told.append({"key": row.key, "settings": row.settings, "title": row.title, **curves})
-    return told
+        result.append({"key": row.key, "settings": row.settings, "title": row.title, **curves})
+    return result
 
 
 def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Lines with the same keys as CSV."""
+    """Lines with the same keys as CSV.
+
+    Parameters
+    ----------
+    path : Path
+    lines : sequence of mapping
+        None for an empty file.
+    """
     text = io.StringIO()
     if lines:
         writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
@@ -127,65 +134,86 @@ def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
     write_text(path, text.getvalue())
 
 
-def write_figures(out: Path, rows: Sequence[Row]) -> None:
-    """Figure 5 of the paper at both settings."""
-    for settings in (PAPER_SETTINGS, OWN_SETTINGS):
-        known = {row.key: row for row in rows if row.settings == settings}
-        shown = [
-            (known[key].title, known[key].curve)
+def write_figures(folder: Path, rows: Sequence[Row]) -> None:
+    """Figure 5 of the paper at both settings.
+
+    Parameters
+    ----------
+    folder : Path
+    rows : sequence of Row
+        Without those of a setting there is no figure of it.
+    """
+    for settings in (PAPER_SETTINGS, VALIDATED_SETTINGS):
+        row_of = {row.key: row for row in rows if row.settings == settings}
+        curves = [
+            (row_of[key].title, row_of[key].curve)
             for key in (MAIN, f"{MAIN} plain", SINGLE)
-            if key in known
+            if key in row_of
         ]
-        if not shown:
+        if not curves:
             continue
-        for ending, content in rendered(froc_figure(shown)).items():
-            with replace_atomically(out / f"figure-5-{settings}.{ending}") as temporary:
+        for suffix, content in render_figure(froc_figure(curves)).items():
+            with replace_atomically(folder / f"figure-5-{settings}.{suffix}") as temporary:
                 temporary.write_bytes(content)
 
 
-def markdown(rows: Sequence[Row], questions: Sequence[Question], told: Mapping[str, Any]) -> str:
-    """The tables for a reader."""
+def markdown(rows: Sequence[Row], questions: Sequence[Question], facts: Mapping[str, Any]) -> str:
+    """The tables for a reader.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    questions : sequence of Question
+    facts : mapping
+        What ``results.json`` holds: budget and rates at the folds' own points are from there.
+    """
     lines = [
-        f"Budget: {told['budget']['name']}; left out: {told['budget']['left out']}.",
+        f"Budget: {facts['budget']['name']}; left out: {facts['budget']['left out']}.",
         "",
         *_heading(SYSTEM_COLUMNS),
-    ]
-    for row in rows:
-        s, p = row.curve.summary(), row.point
-        weight = "none" if p.weight is None else f"{p.weight:.2g}"
-        cells = (
-            row.title,
-            row.settings,
-            f"{p.min_area_cm2:g} cm², {weight}, {'gate' if p.gate else 'no gate'}",
-            f"{s['tp_rate_at_0.20_fp_mean_over_slices']:.3f}",
-            f"{s['tp_rate_at_1_fp_per_scan']:.3f}",
-            _fp(s["fp_at_90_percent_mean_over_slices"]),
-            _fp(s["fp_at_90_percent_per_scan"]),
-            _fp(s["fp_at_100_percent_mean_over_slices"]),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += [
+        *map(_row_markdown, rows),
         "",
         *_heading(QUESTION_COLUMNS),
+        *map(_question_markdown, questions),
+        "",
+        *_heading(("system", "at the points of its folds, on their test cases")),
     ]
-    for q in questions:
-        a, f = q.area, q.fp_at_90
-        lines.append(
-            f"| {q.asked} | {q.settings} | {a.n_cases} | {a.area_a:.3f}, {a.area_b:.3f} | "
-            f"{a.difference:+.3f} ({a.interval[0]:+.3f} to {a.interval[1]:+.3f}) | "
-            f"{_p(a.p_one_sided)}, {_p(a.p_two_sided)} | "
-            f"{_p(a.p_sign_flip_one_sided)}, {_p(a.p_sign_flip_two_sided)} | "
-            f"{_at(f.fp_a, f.limit)}, {_at(f.fp_b, f.limit)} | "
-            f"{f.saved:+.3f} ({f.interval[0]:+.3f} to {f.interval[1]:+.3f}) | "
-            f"{_p(f.p_two_sided)}, {_p(f.p_sign_flip_two_sided)} |"
-        )
-    lines += ["", *_heading(("system", "at the points of its folds, on their test cases"))]
-    for key, at in told["at_the_folds_own_points"].items():
+    for key, at in facts["at_the_folds_own_points"].items():
         lines.append(
             f"| {key} | TP {at['tp_rate']:.3f} at {at['fp_per_scan']:.2f} FP per scan, "
             f"{at['fp_mean_over_slices']:.3f} as mean over slices ({at['cases']} cases) |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _row_markdown(row: Row) -> str:
+    s, p = row.curve.summary(), row.point
+    weight = "none" if p.weight is None else f"{p.weight:.2g}"
+    cells = (
+        row.title,
+        row.settings,
+        f"{p.min_area_cm2:g} cm², {weight}, {'gate' if p.gate else 'no gate'}",
+        f"{s['tp_rate_at_0.20_fp_mean_over_slices']:.3f}",
+        f"{s['tp_rate_at_1_fp_per_scan']:.3f}",
+        _fp(s["fp_at_90_percent_mean_over_slices"]),
+        _fp(s["fp_at_90_percent_per_scan"]),
+        _fp(s["fp_at_100_percent_mean_over_slices"]),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _question_markdown(question: Question) -> str:
+    a, f = question.area, question.fp_at_90
+    return (
+        f"| {question.text} | {question.settings} | {a.n_cases} | "
+        f"{a.area_a:.3f}, {a.area_b:.3f} | "
+        f"{a.difference:+.3f} ({a.interval[0]:+.3f} to {a.interval[1]:+.3f}) | "
+        f"{_p(a.p_one_sided)}, {_p(a.p_two_sided)} | "
+        f"{_p(a.p_sign_flip_one_sided)}, {_p(a.p_sign_flip_two_sided)} | "
+        f"{_at(f.fp_a, f.limit)}, {_at(f.fp_b, f.limit)} | "
+        f"{f.fp_saved:+.3f} ({f.interval[0]:+.3f} to {f.interval[1]:+.3f}) | "
+        f"{_p(f.p_two_sided)}, {_p(f.p_sign_flip_two_sided)} |"
+    )
 
 
 def _fp(value: float) -> str:
