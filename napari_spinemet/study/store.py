@@ -108,9 +108,13 @@ class Store:
             raise
         self.recovery_message = ""
         if self.writable:
-            self.recovery_message = saved_before_a_crash(self.audit())
-            with self.writing() as change:
-                change.note(OPEN_ACTION, {}, "")
+            try:
+                self.recovery_message = saved_before_a_crash(self.audit())
+                with self.writing() as change:
+                    change.note(OPEN_ACTION, {}, "")
+            except BaseException:  # a full disk, for one; nobody has a study to close then
+                self._release()
+                raise
 
     def _acquire(self, folder: Path) -> str:
         """Become the one who writes; else the reason why not."""
@@ -156,11 +160,15 @@ class Store:
                 with suppress(SpinemetError), self.writing() as change:
                     change.note(CLOSE_ACTION, {}, "")
             self._is_closed, self.read_only_reason = True, _CLOSED_REASON
-            # The writer ends last: the last connection moves what is in the log to the file.
-            self._readers.close()
-            if self._writer is not None:
-                self._writer.close()
-            self._lock.release()
+            self._release()
+
+    def _release(self) -> None:
+        """End the connections and give up the lock."""
+        # The writer ends last: the last connection moves what is in the log to the file.
+        self._readers.close()
+        if self._writer is not None:
+            self._writer.close()
+        self._lock.release()
 
     @property
     def _owns_transaction(self) -> bool:

@@ -21,6 +21,7 @@ from napari_spinemet.study.database import (
     CaseRecord,
     StudyDatabase,
 )
+from napari_spinemet.study.store import Transaction
 
 
 def test_a_second_program_reads_and_says_so(database: StudyDatabase, folder: Path) -> None:
@@ -78,6 +79,31 @@ def test_a_full_disk_loses_nothing(database: StudyDatabase) -> None:
     np.testing.assert_array_equal(database.contours.slices("case-001", "lesions")[3], image(1))
     database._writer.execute("PRAGMA max_page_count = 100000")
     database.contours.save("case-001", "vertebrae", {12: image(7)})
+    assert database.verify() == []
+
+
+def test_a_study_that_cannot_be_opened_for_writing_is_let_go(
+    database: StudyDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full before the first line of the trail: another try is not locked out."""
+    database.close()
+
+    def fail(self: Transaction, *arguments: object) -> None:
+        raise SpinemetError("The disk is full.")
+
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(Transaction, "note", fail)
+        with pytest.raises(SpinemetError, match="full"):
+            StudyDatabase(folder)
+    next_database = StudyDatabase(folder)
+    assert next_database.writable
+    next_database.close()
+
+
+def test_a_study_is_not_closed_within_its_own_transaction(database: StudyDatabase) -> None:
+    """Which would be lost; afterwards it can be."""
+    with pytest.raises(RuntimeError, match="own transaction"), database.transaction():
+        database.close()
     assert database.verify() == []
 
 
