@@ -6,14 +6,15 @@ import ctypes
 import sys
 from typing import Any
 
-# Parameters of mallopt, from glibc's malloc.h, and what a process yet to begin is told them by.
-_KEPT = (
+# Parameters of mallopt, from glibc's malloc.h, and the variables that say the same to a process
+# yet to begin.
+_OPTIONS = (
     (-4, "MALLOC_MMAP_MAX_", 0),
     (-1, "MALLOC_TRIM_THRESHOLD_", 2**31 - 1),
     (-2, "MALLOC_TOP_PAD_", 256 * 2**20),
     (-8, "MALLOC_ARENA_MAX", 1),
 )
-KEEPING = {name: str(value) for _, name, value in _KEPT}
+ALLOCATOR_VARIABLES = {name: str(value) for _, name, value in _OPTIONS}
 """Environment of a process that is to keep what it frees, see :func:`keep_freed_memory`."""
 
 
@@ -27,7 +28,7 @@ def keep_freed_memory() -> None:
     """
     library = _glibc("mallopt")
     if library is not None:
-        for parameter, _, value in _KEPT:
+        for parameter, _, value in _OPTIONS:
             library.mallopt(parameter, value)
 
 

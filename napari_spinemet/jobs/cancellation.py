@@ -24,13 +24,13 @@ class CancelToken:
         self._event.set()
 
     @property
-    def cancelled(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Whether someone asked to stop."""
         return self._event.is_set()
 
     def raise_if_cancelled(self) -> None:
         """Raise :class:`~napari_spinemet.errors.Cancelled` once someone asked to stop."""
-        if self.cancelled:
+        if self.is_cancelled:
             raise Cancelled("The run was cancelled; what was there before is as it was.")
 
 
@@ -62,15 +62,15 @@ class Deadline(CancelToken):
         self._other = other
 
     @property
-    def _asked(self) -> bool:
-        return self._event.is_set() or (self._other is not None and self._other.cancelled)
+    def _is_requested(self) -> bool:
+        return self._event.is_set() or (self._other is not None and self._other.is_cancelled)
 
     @property
-    def over(self) -> bool:
+    def is_expired(self) -> bool:
         """Whether it was the time, and nobody, who asked to stop."""
-        return not self._asked and time.monotonic() >= self._end
+        return not self._is_requested and time.monotonic() >= self._end
 
     @property
-    def cancelled(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Whether someone asked to stop, or the time is over."""
-        return self._asked or time.monotonic() >= self._end
+        return self._is_requested or time.monotonic() >= self._end

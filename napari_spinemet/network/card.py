@@ -56,6 +56,19 @@ class ModelCard:
         """The card as it stands on disk."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
+    @classmethod
+    def from_json(cls, text: str) -> ModelCard:
+        """The card that :meth:`to_json` wrote.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            If it is none.
+        """
+        values = json.loads(text)
+        values["operating_point"] = OperatingPoint(**values["operating_point"])
+        return cls(**values)
+
 
 def scan_fingerprint(series: SagittalSeries) -> str:
     """What a card knows a scan by that a network has seen, without telling which it is."""
@@ -110,8 +123,6 @@ def load_card(name_or_path: str | os.PathLike[str] = DEFAULT) -> ModelCard:
     if not path.is_file():
         raise SpinemetError(f"The card {path.name} is missing beside the weights; copy both files.")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["operating_point"] = OperatingPoint(**values["operating_point"])
-        return ModelCard(**values)
+        return ModelCard.from_json(path.read_text(encoding="utf-8"))
     except (ValueError, TypeError, KeyError) as error:
         raise SpinemetError(f"The card {path.name} is damaged; copy the model again.") from error

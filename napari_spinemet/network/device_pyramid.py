@@ -64,7 +64,7 @@ class DevicePyramid:
         return torch.stack(parts, dim=1)
 
 
-def home_of_images(
+def choose_image_device(
     cohort: Sequence[SagittalSeries],
     model: SiameseNet,
     device: torch.device,

@@ -77,7 +77,7 @@ def detection_dtype(precision: str, device: torch.device) -> torch.dtype:
     return known[precision]
 
 
-def failure_of(error: BaseException) -> SpinemetError:
+def translate_torch_error(error: BaseException) -> SpinemetError:
     """A failure inside torch as one sentence, with what to do about it."""
     text = " ".join(str(error).split())
     if isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower():

@@ -1,24 +1,40 @@
-"""Independent tasks one after the other, on a local cluster, or on any dask scheduler."""
+"""Independent tasks one after the other, on a local cluster, or on any dask scheduler.
+
+A computer may be so busy that a worker takes minutes to start, or a scheduler to answer. Whatever
+dask does by itself with a time limit of seconds is done here step by step: there is a scheduler,
+there is a worker, data is spread. Between the steps, and during them, the cancel token is polled.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import pickle
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ..errors import SpinemetError
-from ..jobs import CancelToken, Event, EventCallback, Progressed
-from ..jobs.allocator import KEEPING
-from ..jobs.events import ignore
+from ..jobs import UNATTENDED, Event, JobContext
+from ..jobs.allocator import ALLOCATOR_VARIABLES
+from ..jobs.events import event_from_dict, event_to_dict
+from ..jobs.openmp import short_spin_variables, usable_cores
 
 LOCAL = "local"
 _ATTEMPTS = 4
 """How often a task whose worker was lost is begun again."""
 _POLL_S = 0.2
+_CONNECT_S = 60.0
+"""A scheduler that has not answered by then is none."""
+_FIRST_WORKER_S = 600.0
+"""Without a worker by then there will be none: one starts in seconds, in a minute at worst."""
+_ALL_WORKERS_S = 60.0
+"""So long the first workers wait for the others, to whom data is then spread along with them."""
+_SPREAD_S = 600.0
+_CLOSE_S = 60.0
+"""Workers that have not ended by then are left to the end of the program."""
 _TOPIC = "napari-spinemet"
 
 Task = Callable[..., Any]
@@ -33,15 +49,14 @@ def run_tasks(
     workers: int | None = None,
     task: str = "tasks",
     on_done: Callable[[int, Any], None] = lambda number, result: None,
-    on_event: EventCallback = ignore,
-    cancel: CancelToken | None = None,
+    job: JobContext = UNATTENDED,
 ) -> None:
     """Call a function with each of many arguments, in whatever order they come to an end.
 
     Parameters
     ----------
     function : callable
-        ``function(shared, *arguments, on_event=, cancel=)``; importable by name on the workers.
+        ``function(shared, *arguments, job=)``; importable by name on the workers.
     arguments : sequence of tuple
         One for each task.
     shared : sequence
@@ -50,80 +65,86 @@ def run_tasks(
         None for this process, ``"local"`` for a cluster of processes on this machine that lives
         as long as the call, else the address of a dask scheduler.
     workers : int, optional
-        Of a local cluster, with one thread each; one a processor core by default.
+        Of a local cluster, with one thread each; one a usable core by default.
     task : str
         Name of the whole in the events.
     on_done : callable
         Gets the number of a task and its result as soon as it is there, in this process. What is
         kept here need not be done again by the next call.
-    on_event : callable, optional
-        Hears what the tasks report and how many are done.
-    cancel : CancelToken, optional
-        Raised, no further task is begun; those on other processes are given up.
+    job : JobContext
+        Hears what the tasks report and how many are done. Once its token is raised no further
+        task is begun; those on other processes are given up.
 
     Raises
     ------
     SpinemetError
-        The first failure of a task, if the scheduler cannot be reached, or if a task lost its
-        worker again and again.
+        The first failure of a task, if the scheduler cannot be reached or has no worker, or if a
+        task lost its worker again and again.
     Cancelled
         If the token was raised.
     """
-    done = 0
+    finished_tasks = 0
 
-    def finished(number: int, result: Any) -> None:
-        nonlocal done
+    def finish(number: int, result: Any) -> None:
+        nonlocal finished_tasks
         on_done(number, result)
-        done += 1
-        on_event(Progressed(task, done, len(arguments), f"{done} of {len(arguments)} done"))
+        finished_tasks += 1
+        total = len(arguments)
+        job.progress(task, finished_tasks, total, f"{finished_tasks} of {total} done")
 
     if scheduler is None:
-        for number, given in enumerate(arguments):
-            if cancel is not None:
-                cancel.raise_if_cancelled()
-            finished(number, function(shared, *given, on_event=on_event, cancel=cancel))
+        for number, values in enumerate(arguments):
+            job.raise_if_cancelled()
+            finish(number, function(shared, *values, job=job))
         return
-    with _client(scheduler, workers) as client:
-        client.subscribe_topic(_TOPIC, lambda told: on_event(pickle.loads(told[1])))
-        left = dict(enumerate(arguments))
+    if not arguments:  # no cluster for nothing
+        return
+    with _connect(scheduler, workers, job) as client:
+        job.progress(task, 0, len(arguments), "waiting for workers")
+        _wait_for_workers(client, scheduler, workers, job)
+        client.subscribe_topic(_TOPIC, lambda message: job.report(_event_from_text(message[1])))
+        open_tasks = dict(enumerate(arguments))
         for _ in range(_ATTEMPTS):
-            for number, result in _completed(client, function, left, shared, cancel):
-                del left[number]
-                finished(number, result)
-            if not left:
+            for number, result in _results(client, function, open_tasks, shared, job):
+                del open_tasks[number]
+                finish(number, result)
+            if not open_tasks:
                 return
         raise SpinemetError(
-            f"{len(left)} of {len(arguments)} tasks lost their worker {_ATTEMPTS} times, perhaps "
-            "for want of memory; what is done is kept, so start again with fewer workers."
+            f"{len(open_tasks)} of {len(arguments)} tasks lost their worker {_ATTEMPTS} times, "
+            "perhaps for want of memory; what is done is kept, so start again with fewer workers."
         )
 
 
-def _completed(
+def _results(
     client: Any,
     function: Task,
-    tasks: dict[int, tuple[Any, ...]],
+    tasks: Mapping[int, tuple[Any, ...]],
     shared: Sequence[Any],
-    cancel: CancelToken | None,
+    job: JobContext,
 ) -> Iterator[tuple[int, Any]]:
     """Results of tasks as they come; those that were lost with their worker are left out."""
     from distributed import KilledWorker, as_completed
     from distributed.client import FutureCancelledError
 
-    # To every worker: what only one of them held would be lost with it.
-    spread = client.scatter(list(shared), broadcast=True) if shared else []
+    spread_data: Sequence[Any] = ()
+    if shared:
+        # To every worker: what only one of them held would be lost with it.
+        spread_data = _call_and_poll(
+            lambda: client.scatter(list(shared), broadcast=True, timeout=_SPREAD_S), job
+        )
     number_of = {
-        client.submit(_call, function, spread, given, pure=False): number
-        for number, given in list(tasks.items())
+        client.submit(_call_on_worker, function, spread_data, values, pure=False): number
+        for number, values in list(tasks.items())
     }
-    waiting = as_completed(list(number_of), loop=client.loop)
+    futures = as_completed(list(number_of), loop=client.loop)
     try:
-        while not waiting.is_empty():
-            if cancel is not None:
-                cancel.raise_if_cancelled()
-            if not waiting.has_ready():
+        while not futures.is_empty():
+            job.raise_if_cancelled()
+            if not futures.has_ready():
                 time.sleep(_POLL_S)
                 continue
-            future = next(waiting)
+            future = next(futures)
             try:
                 result = future.result()
             except (KilledWorker, FutureCancelledError):
@@ -133,56 +154,150 @@ def _completed(
         client.cancel(list(number_of))
 
 
-def _call(function: Task, shared: Sequence[Any], given: tuple[Any, ...]) -> Any:
+def _call_on_worker(function: Task, shared: Sequence[Any], values: tuple[Any, ...]) -> Any:
     """What a worker does: events go home by the scheduler."""
     from distributed import get_worker
 
     worker = get_worker()
 
-    def tell(event: Event) -> None:
-        worker.log_event(_TOPIC, pickle.dumps(event))
+    def report(event: Event) -> None:
+        worker.log_event(_TOPIC, json.dumps(event_to_dict(event)))
 
-    return function(shared, *given, on_event=tell, cancel=None)
+    return function(shared, *values, job=JobContext(report))
+
+
+def _event_from_text(text: str) -> Event:
+    return event_from_dict(json.loads(text))
+
+
+def _wait_for_workers(client: Any, scheduler: str, workers: int | None, job: JobContext) -> None:
+    """Return once there are as many workers as asked for, or at least one after a while."""
+    count = (workers or usable_cores()) if scheduler == LOCAL else 1
+    start = time.monotonic()
+    while True:
+        job.raise_if_cancelled()
+        waited = time.monotonic() - start
+        running = _running_workers(client)
+        if running >= count or (running and waited >= _ALL_WORKERS_S):
+            return
+        if waited >= _FIRST_WORKER_S:
+            raise SpinemetError(
+                f"No worker came to the dask scheduler within {_FIRST_WORKER_S / 60:.0f} minutes; "
+                + (
+                    "close other programs, or compute without workers."
+                    if scheduler == LOCAL
+                    else f"start one with 'dask worker {scheduler}'."
+                )
+            )
+        time.sleep(_POLL_S)
+
+
+def _running_workers(client: Any) -> int:
+    """Workers that take data: one that has only just announced itself does not yet."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return sum(worker["status"] == "running" for worker in workers)
+
+
+def _call_and_poll(function: Callable[[], Any], job: JobContext) -> Any:
+    """What a function gives that may block, with the token polled meanwhile.
+
+    Once cancelled nobody waits for it: the connection is closed under it, and it fails unheard.
+    """
+    outcome: list[tuple[Any, BaseException | None]] = []
+
+    def call() -> None:
+        try:
+            outcome.append((function(), None))
+        except BaseException as error:  # noqa: BLE001 - raised by whoever waits
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL_S)
+        if thread.is_alive():
+            job.raise_if_cancelled()
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return result
 
 
 @contextmanager
-def _client(scheduler: str, workers: int | None) -> Iterator[Any]:
-    """A connection; a cluster of our own ends with it."""
-    import dask
-    from distributed import Client, LocalCluster
-
+def _connect(scheduler: str, workers: int | None, job: JobContext) -> Iterator[Any]:
+    """A client of a scheduler; a cluster of our own ends with it."""
     # Losing a worker is foreseen, and told where it matters.
     for name in ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    cluster = None
-    # What dask wants its workers to find it sets here, and leaves here, for all our later children.
-    before = dict(os.environ)
-    try:
+    with ExitStack() as stack:
+        address: Any = scheduler
         if scheduler == LOCAL:
-            # By itself dask lets workers give back all that they free.
-            kept = {f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in KEEPING.items()}
-            with dask.config.set(kept):
-                cluster = LocalCluster(
-                    n_workers=workers or os.cpu_count() or 1,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address=None,
-                    host="127.0.0.1",
-                )
-        try:
-            client = Client(cluster or scheduler, timeout="15s", set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise SpinemetError(
-                f"There is no dask scheduler at {scheduler} ({error}); start one with "
-                "'dask scheduler', or leave the address out."
-            ) from error
-        try:
-            yield client
-        finally:
-            client.close(timeout=5)
+            address = stack.enter_context(_local_cluster(workers or usable_cores()))
+        client = _open_client(address, scheduler, job)
+        stack.callback(_close, client)
+        yield client
+
+
+def _open_client(address: Any, scheduler: str, job: JobContext) -> Any:
+    from distributed import Client
+
+    clients: list[Any] = []
+
+    def connect() -> None:
+        clients.append(Client(address, timeout=_CONNECT_S, set_as_default=False))
+        if job.cancel.is_cancelled:  # nobody waits for it any more
+            _close(clients[0])
+
+    try:
+        _call_and_poll(connect, job)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise SpinemetError(
+            f"There is no dask scheduler at {scheduler} ({error}); start one with "
+            "'dask scheduler', or leave the address out."
+        ) from error
+    return clients[0]
+
+
+@contextmanager
+def _local_cluster(workers: int) -> Iterator[Any]:
+    """A scheduler of our own, whose workers are on their way."""
+    import dask
+    from distributed import LocalCluster
+
+    variables = {**ALLOCATOR_VARIABLES, **short_spin_variables()}
+    settings: dict[str, Any] = {
+        # By itself dask lets workers give back all that they free.
+        **{f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in variables.items()},
+        # A busy worker may take long to answer, and is not lost for that.
+        "distributed.comm.timeouts.connect": f"{_CONNECT_S}s",
+        "distributed.comm.timeouts.tcp": f"{_CONNECT_S}s",
+    }
+    # What dask wants its workers to find it sets here, and leaves here, for all our later children.
+    former_environment = dict(os.environ)
+    try:
+        with dask.config.set(settings):
+            cluster = LocalCluster(
+                # None at first: a cluster is not handed out before all of its workers have started.
+                n_workers=0,
+                threads_per_worker=1,
+                # Of all memory: what dask works out only for workers that are there from the first.
+                memory_limit=1 / workers,
+                processes=True,
+                dashboard_address=None,
+                host="127.0.0.1",
+            )
+            try:
+                cluster.scale(workers)
+                yield cluster
+            finally:
+                _close(cluster)
     finally:
-        if cluster is not None:
-            cluster.close(timeout=10)
-            for name in os.environ.keys() - before.keys():
-                del os.environ[name]
-            os.environ.update(before)
+        for name in os.environ.keys() - former_environment.keys():
+            del os.environ[name]
+        os.environ.update(former_environment)
+
+
+def _close(connection: Any) -> None:
+    """Close a client or a cluster; the results are there, whatever becomes of it."""
+    with suppress(TimeoutError):
+        connection.close(timeout=_CLOSE_S)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from napari_spinemet.jobs.allocator import KEEPING
+from napari_spinemet.jobs.allocator import ALLOCATOR_VARIABLES
 
 PROGRAM = """
 import resource
@@ -50,7 +50,7 @@ def test_a_kept_array_is_not_faulted_in_again() -> None:
             capture_output=True,
             text=True,
             check=True,
-            env={k: v for k, v in os.environ.items() if k not in KEEPING} | environment,
+            env={k: v for k, v in os.environ.items() if k not in ALLOCATOR_VARIABLES} | environment,
         )
         faults, held, given = map(int, done.stdout.split())
         return faults, held, given
@@ -59,7 +59,7 @@ def test_a_kept_array_is_not_faulted_in_again() -> None:
     assert faults < PAGES / 10
     assert held > 0.9 * PAGES
     assert given > 0.9 * PAGES  # it goes back when that is asked for
-    faults, held, _ = run(keep=False, **KEEPING)
+    faults, held, _ = run(keep=False, **ALLOCATOR_VARIABLES)
     assert faults < PAGES / 10
     assert held > 0.9 * PAGES
     assert run(keep=False)[1] < PAGES / 10

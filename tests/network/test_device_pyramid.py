@@ -13,7 +13,7 @@ from napari_spinemet.imaging.patches import build_pyramid, zscore
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.network.device_pyramid import (
     DevicePyramid,
-    home_of_images,
+    choose_image_device,
     pyramid_bytes,
     zscored,
 )
@@ -51,7 +51,7 @@ def test_the_size_of_a_cohort_is_known_beforehand(
     made = [build_pyramid(s, model.resolutions, model.window).images for s in cohort]
     expected = sum(image.nbytes for images in made for image in images)
     assert pyramid_bytes(cohort, model) == pytest.approx(expected, rel=0.03)
-    assert home_of_images(cohort, model, CPU) == CPU
+    assert choose_image_device(cohort, model, CPU) == CPU
 
 
 @pytest.mark.parametrize(("free", "home"), [(10**9, "cuda"), (10**6, "cpu")])
@@ -64,4 +64,4 @@ def test_images_go_to_the_card_where_they_fit(
     """In half of what is free, else they stay in memory."""
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10**10))
     model = SiameseNet(form="dense")
-    assert home_of_images([make_series()], model, torch.device("cuda")).type == home
+    assert choose_image_device([make_series()], model, torch.device("cuda")).type == home

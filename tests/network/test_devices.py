@@ -9,7 +9,7 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.network.devices import (
     choose_device,
     detection_dtype,
-    failure_of,
+    translate_torch_error,
     reduced_precision,
 )
 
@@ -67,7 +67,7 @@ def test_detection_halves_its_digits_only_where_that_is_fast() -> None:
 )
 def test_failures_become_one_sentence(error: BaseException, words: str) -> None:
     """On one line, with what to do where something can be done."""
-    said = str(failure_of(error))
+    said = str(translate_torch_error(error))
     assert words in said
     assert "\n" not in said
 
@@ -76,4 +76,4 @@ def test_a_real_failure_to_allocate_is_recognised() -> None:
     """The words of torch for a full memory are among those known."""
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
-    assert "memory of this computer" in str(failure_of(caught.value))
+    assert "memory of this computer" in str(translate_torch_error(caught.value))

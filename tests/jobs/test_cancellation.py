@@ -1,25 +1,23 @@
-"""The cancel token and the events."""
+"""The cancel token."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import FrozenInstanceError
 
 import pytest
 
 from napari_spinemet.errors import Cancelled, SpinemetError
-from napari_spinemet.jobs import CancelToken, Evaluated, Finished, Progressed, Started
-from napari_spinemet.jobs.events import ignore
+from napari_spinemet.jobs import CancelToken, Deadline
 
 
 def test_a_token_stays_quiet_until_cancelled() -> None:
     """Polling does nothing before, raises every time after, and cancelling twice is fine."""
     token = CancelToken()
     token.raise_if_cancelled()
-    assert not token.cancelled
+    assert not token.is_cancelled
     token.cancel()
     token.cancel()
-    assert token.cancelled
+    assert token.is_cancelled
     for _ in range(2):
         with pytest.raises(Cancelled, match="cancelled"):
             token.raise_if_cancelled()
@@ -54,29 +52,16 @@ def test_tokens_know_nothing_of_each_other() -> None:
     """Cancelling one run leaves the other alone."""
     one, other = CancelToken(), CancelToken()
     one.cancel()
-    assert not other.cancelled
+    assert not other.is_cancelled
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        Started("train", 10),
-        Progressed("train", 3, 10, "epoch 1", {"loss": 0.5}),
-        Evaluated("train", 1, {"validation_error": 0.1}),
-        Finished("train", 2.5),
-    ],
-)
-def test_events_are_values(event: object) -> None:
-    """Equal to one with the same content, not to be changed, and fit for any listener."""
-    fields = vars(event)
-    assert type(event)(**fields) == event
-    with pytest.raises(FrozenInstanceError):
-        event.task = "other"  # type: ignore[attr-defined]
-    ignore(event)  # type: ignore[arg-type]
-
-
-def test_progress_needs_no_message() -> None:
-    """Message and values are empty unless given."""
-    event = Progressed("detect", 1, 2)
-    assert event.message == ""
-    assert dict(event.values) == {}
+def test_a_deadline_is_raised_by_time_or_by_the_other_token() -> None:
+    """It says which of the two it was."""
+    other = CancelToken()
+    assert not Deadline(None, other).is_cancelled
+    expired = Deadline(0, other)
+    assert expired.is_cancelled
+    assert expired.is_expired
+    other.cancel()
+    assert Deadline(None, other).is_cancelled
+    assert not expired.is_expired
