@@ -25,7 +25,7 @@ from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext,
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
 from ..network.device_pyramid import DevicePyramid, zscored
-from ..network.devices import choose_device, detection_dtype, failure_of
+from ..network.devices import choose_device, detection_dtype, translate_torch_error
 from ..network.fft_inference import FftNetwork
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
 
@@ -142,7 +142,7 @@ def map_series(
                 )
                 job.progress(TASK, index + 1, slices, f"slice {index + 1} of {slices}")
     except (RuntimeError, MemoryError) as error:
-        raise failure_of(error) from error
+        raise translate_torch_error(error) from error
     job.report(Finished(TASK, time.perf_counter() - start_time))
     return LikelihoodMap(
         values=probabilities[1],

@@ -22,8 +22,8 @@ from ..jobs import (
     Started,
 )
 from ..network import ModelCard, SiameseNet, save_model
-from ..network.device_pyramid import home_of_images
-from ..network.devices import failure_of
+from ..network.device_pyramid import choose_image_device
+from ..network.devices import translate_torch_error
 from .batches import Batches, Cases, WindowBatches
 from .blocks import IMAGE_DTYPE, BlockBatches
 from .checkpoint import TrainingState, fingerprint_of
@@ -150,7 +150,7 @@ def _make_batches(
     """The source of batches that the method of training asks for."""
     is_blocks = config.method == "blocks"
     dtype = IMAGE_DTYPE if is_blocks else torch.float32
-    home = home_of_images([series for series, _ in cases], model, device, dtype)
+    home = choose_image_device([series for series, _ in cases], model, device, dtype)
     if not is_blocks:
         return WindowBatches(cases, model, rng, config.batch_size, config.sampling, device=home)
     return BlockBatches(
@@ -219,7 +219,7 @@ class _Trainer:
             run.keep()
             raise
         except (RuntimeError, MemoryError) as error:
-            raise failure_of(error) from error
+            raise translate_torch_error(error) from error
         return self._finish()
 
     def _plan(self) -> None:

@@ -174,12 +174,12 @@ class DetectWidget(QWidget):
         self.session.preferences.store("detection", model=model, columns=columns)
         contours, case = session.contours(), session.writable_case
 
+        @leave_a_core_to_the_interface()
         def work(job: JobContext) -> _Detected:
             from ...detection.map_settings import MapSettings
             from ...detection.pipeline import detect_in_series
             from ...network import load_model
 
-            leave_a_core_to_the_interface()
             network, card = load_model(model), load_card(model)
             result = detect_in_series(
                 series,

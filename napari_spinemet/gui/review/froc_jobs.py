@@ -85,6 +85,7 @@ class Redrawing:
         return draw_scan_froc(self.result, self.contours, self.point, self.matching)
 
 
+@leave_a_core_to_the_interface()
 def draw_study_froc(
     study: Study,
     model: str,
@@ -115,7 +116,6 @@ def draw_study_froc(
     from ...workflows.map_source import MapSource
     from ...workflows.study_froc import cross_validation_curve, study_curve
 
-    leave_a_core_to_the_interface()
     validated_point: OperatingPoint | None
     if cross_validation is not None:
         identity = cross_validation

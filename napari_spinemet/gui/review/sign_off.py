@@ -214,13 +214,13 @@ class SignOff(QWidget):
             matching = froc.matching
         card = self._card(str(identity))
 
+        @leave_a_core_to_the_interface()
         def work(job: JobContext) -> Path:
             from ...reports import StudyEvidence, write_curve_report, write_study_report
             from ...workflows.map_source import MapSource
             from ...workflows.model_lookup import model_file
             from ...workflows.study_froc import cross_validation_curve
 
-            leave_a_core_to_the_interface()
             if identity.is_cross_validation:
                 system = cross_validation_curve(study, identity, point, matching, job=job)
                 evidence = StudyEvidence(study, identity, system, matching, card)

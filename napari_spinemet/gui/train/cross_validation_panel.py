@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .training_form import TrainingForm
 
 TASK = "cross-validation"
+CROSS_VALIDATION_FUNCTION = "napari_spinemet.workflows.worker_entry:cross_validate_study_job"
 
 
 class CrossValidationPanel(QWidget):
@@ -95,22 +96,17 @@ class CrossValidationPanel(QWidget):
         self._settings.store()
         arguments = {
             "study": str(study.path),
-            "config": config,
+            "config": config.to_dict(),
             "name": self._settings.values()["name"],
-            "only": self._chosen(),
+            "only_cases": self._chosen(),
             "folds": self.folds.value(),
-            "weight_decays": decays,
+            "weight_decays": list(decays),
             "scheduler": scheduler or None,
             "threads": 1 if scheduler else None,
         }
 
         def work(job: JobContext) -> Any:
-            return run_in_process(
-                "napari_spinemet.workflows.cross_validation.study:cross_validation_report",
-                arguments,
-                on_event=job.on_event,
-                cancel=job.cancel,
-            )
+            return run_in_process(CROSS_VALIDATION_FUNCTION, arguments, job=job)
 
         self.outcome.setText("")
         session.jobs.training.start(TASK, work, self._on_done)

@@ -123,11 +123,11 @@ class ModelsPanel(QWidget):
             self.verdict.setText("Choose two different models.")
             return
 
+        @leave_a_core_to_the_interface()
         def work(job: JobContext) -> ModelComparison:
             from ...workflows.map_source import MapSource
             from ...workflows.model_comparison import compare_models
 
-            leave_a_core_to_the_interface()
             sources = (MapSource.of_model(first), MapSource.of_model(second))
             return compare_models(study, sources, job=job)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
@@ -26,9 +26,11 @@ from .training_plots import TrainingPlots
 if TYPE_CHECKING:
     import napari
 
+    from ...study import Study
     from ...workflows.uncertainty import CaseUncertainty
 
 TASK, RANK = "training", "ranking"
+TRAIN_FUNCTION = "napari_spinemet.workflows.worker_entry:train_study_job"
 
 
 class TrainWidget(QWidget):
@@ -141,8 +143,9 @@ class TrainWidget(QWidget):
         if study is None or session.jobs.computing.has(RANK):
             self.cases.rank_button.setEnabled(False)
 
-    def _target(self, study: Any) -> Path:
-        return study.models / f"{self.form.values()['name']}.safetensors"
+    def _target(self, study: Study) -> Path:
+        name: str = self.form.values()["name"]
+        return study.models / f"{name}.safetensors"
 
     # Training ------------------------------------------------------------------------------
 
@@ -159,31 +162,27 @@ class TrainWidget(QWidget):
             return
         self.form.store()
         values = self.form.values()
-        minutes, cases = self.form.minutes, tuple(self.cases.ticked_cases())
+        arguments = {
+            "study": str(study.path),
+            "config": config.to_dict(),
+            "name": values["name"],
+            "only_cases": self.cases.ticked_cases(),
+            "start": values["start"] or None,
+            "weight_decays": list(decays),
+            "minutes": self.form.minutes,
+            "resume": resume,
+            "command": "the Train widget",
+        }
 
         def work(job: JobContext) -> tuple[Path, ModelCard]:
-            from ...workflows.study_training import StudyTraining, train_study
-
-            task = StudyTraining(
-                study=study.path,
-                name=values["name"],
-                only_cases=cases,
-                start=values["start"] or None,
-                weight_decays=tuple(decays),
-                minutes=minutes,
-                resume=resume,
-                command="the Train widget",
-            )
             if values["process"]:
-                trained: tuple[Path, ModelCard] = run_in_process(
-                    "napari_spinemet.workflows.study_training:train_study",
-                    {"task": task, "config": config},
-                    on_event=job.on_event,
-                    cancel=job.cancel,
-                )
-                return trained
-            leave_a_core_to_the_interface()
-            return train_study(task, config, job=job)
+                answer = run_in_process(TRAIN_FUNCTION, arguments, job=job)
+            else:
+                from ...workflows.worker_entry import train_study_job
+
+                with leave_a_core_to_the_interface():
+                    answer = train_study_job(**arguments, job=job)
+            return Path(answer["path"]), ModelCard.from_json(answer["card"])
 
         self.again.hide()
         self.session.jobs.training.start(TASK, work, self._on_trained)
@@ -249,11 +248,11 @@ class TrainWidget(QWidget):
             return
         model = session.selected_model
 
+        @leave_a_core_to_the_interface()
         def work(job: JobContext) -> list[CaseUncertainty]:
             from ...workflows.map_source import MapSource
             from ...workflows.uncertainty import rank_cases
 
-            leave_a_core_to_the_interface()
             return rank_cases(study, MapSource.of_model(model), job=job)
 
         def on_ranked(uncertainties: list[CaseUncertainty]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from qtpy.QtCore import QObject, Signal
@@ -18,6 +17,7 @@ from qtpy.QtCore import QObject, Signal
 from ....errors import Cancelled, SpinemetError
 from ....jobs import UNATTENDED, CancelToken, Event, JobContext
 from ....jobs.allocator import give_memory_back
+from ....jobs.openmp import let_waiting_threads_sleep
 
 Work = Callable[[JobContext], Any]
 """What a job does, in a thread; its result goes back to the GUI thread."""
@@ -138,6 +138,7 @@ class JobRunner(QObject):
 
         result: Any = None
         failure: SpinemetError | None = None
+        let_waiting_threads_sleep()  # in case it is this job that loads torch
         try:
             result = work(JobContext(report, token))
         except BaseException as error:  # noqa: BLE001 - a thread must not end in silence
@@ -172,9 +173,9 @@ def to_user_error(error: BaseException) -> SpinemetError:
         return error
     _log.error("A job failed.", exc_info=error)
     if isinstance(error, (RuntimeError, MemoryError)):
-        from ....network.devices import torch_failure
+        from ....network.devices import translate_torch_error
 
-        user_error = torch_failure(error)
+        user_error = translate_torch_error(error)
     else:
         text = " ".join(str(error).split())
         user_error = SpinemetError(
@@ -204,12 +205,14 @@ def _free_memory() -> None:
     if "torch" in sys.modules:
         import torch
 
-        if torch.cuda.is_available() and torch.cuda.is_initialized():
+        if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.empty_cache()
 
 
-def leave_a_core_to_the_interface() -> None:
+@contextmanager
+def leave_a_core_to_the_interface() -> Iterator[None]:
     """Let torch use one core less than there are, so that the window stays alive."""
-    import torch
+    from ....network.threads import choose_threads, torch_threads
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    with torch_threads(choose_threads(spare_cores=1)):
+        yield
