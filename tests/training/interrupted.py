@@ -15,17 +15,16 @@ import torch
 
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.jobs import Progressed
-from napari_spinemet.training import TrainingConfig, train
-from napari_spinemet.training import training_run as run
+from napari_spinemet.training import TrainingConfig, train, training_run
 
 
 def main() -> None:
     """Train to the end, or as far as one lets us."""
     torch.set_num_threads(1)
-    held = np.load(sys.argv[1])
-    series = SagittalSeries(held["voxels"], held["affine"], series_uid="1.2")
-    case = (series, Annotation(held["lesions"], held["vertebrae"]))
-    run.KEEP_EVERY_S = 0.0
+    arrays = np.load(sys.argv[1])
+    series = SagittalSeries(arrays["voxels"], arrays["affine"], series_uid="1.2")
+    case = (series, Annotation(arrays["lesions"], arrays["vertebrae"]))
+    training_run.KEEP_EVERY_S = 0.0
     config = TrainingConfig(
         resolutions=(1.0,),
         blocks=(1, 1, 1),

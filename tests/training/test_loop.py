@@ -12,47 +12,27 @@ import pytest
 import torch
 
 from napari_spinemet.errors import Cancelled, SpinemetError
-from napari_spinemet.imaging import Annotation, SagittalSeries
+from napari_spinemet.imaging import Annotation
 from napari_spinemet.jobs import CancelToken, Evaluated, Event, Finished, Progressed, Started
 from napari_spinemet.network import load_card, load_model
-from napari_spinemet.training import TrainingConfig, TrainingResult, loop, train
+from napari_spinemet.training import TrainingConfig, loop, train
 
-Case = tuple[SagittalSeries, Annotation]
-
-
-def _config(**changes: Any) -> TrainingConfig:
-    """One resolution, one convolution a block, batches of two blocks: the cheapest there is."""
-    settings: dict[str, Any] = {
-        "resolutions": (1.0,),
-        "blocks": (1, 1, 1),
-        "epochs": 1,
-        "batches_per_epoch": 3,
-        "method": "blocks",
-        "batch_size": 8,
-        "samples_per_block": 4,
-        "device": "cpu",
-        "precision": "float32",
-    }
-    return TrainingConfig(**{**settings, **changes})
-
-
-def _bytes(result: TrainingResult) -> bytes:
-    return b"".join(t.numpy().tobytes() for t in result.model.state_dict().values())
+from .quick_runs import Case, quick_config, weight_bytes
 
 
 @pytest.mark.parametrize("method", ["blocks", "windows"])
 def test_the_same_seed_gives_the_same_network_bit_for_bit(small_case: Case, method: str) -> None:
     """Whatever torch's own stream is at, which the run leaves as it was; another seed differs."""
     torch.manual_seed(1)
-    one = train([small_case], _config(method=method))
+    one = train([small_case], quick_config(method=method))
     torch.manual_seed(2)
-    before = torch.get_rng_state()
-    same = train([small_case], _config(method=method))
-    assert torch.equal(torch.get_rng_state(), before)
-    other = train([small_case], _config(method=method, seed=1))
-    assert _bytes(one) == _bytes(same)
+    stream = torch.get_rng_state()
+    same = train([small_case], quick_config(method=method))
+    assert torch.equal(torch.get_rng_state(), stream)
+    other = train([small_case], quick_config(method=method, seed=1))
+    assert weight_bytes(one) == weight_bytes(same)
     assert one.history == same.history
-    assert _bytes(one) != _bytes(other)
+    assert weight_bytes(one) != weight_bytes(other)
 
 
 def test_the_network_learns_what_is_plain_to_see(small_case: Case) -> None:
@@ -65,7 +45,7 @@ def test_the_network_learns_what_is_plain_to_see(small_case: Case) -> None:
 
     train(
         [small_case],
-        _config(method="windows", batches_per_epoch=30, batch_size=24, outputs=2),
+        quick_config(method="windows", batches_per_epoch=30, batch_size=24, outputs=2),
         on_event=listen,
     )
     assert np.mean(losses[-8:]) < np.mean(losses[:2]) / 2
@@ -80,7 +60,7 @@ def test_a_run_reports_its_course(small_case: Case, tmp_path: Path, schedule: st
     events: list[Event] = []
     result = train(
         [small_case],
-        _config(epochs=2, batches_per_epoch=2, method="windows", schedule=schedule),
+        quick_config(epochs=2, batches_per_epoch=2, method="windows", schedule=schedule),
         validation=[small_case],
         checkpoint=tmp_path / "best.safetensors",
         on_event=events.append,
@@ -124,7 +104,7 @@ def test_cancelling_stops_before_the_next_batch(small_case: Case, tmp_path: Path
     with pytest.raises(Cancelled):
         train(
             [small_case],
-            _config(batches_per_epoch=5),
+            quick_config(batches_per_epoch=5),
             checkpoint=former,
             on_event=listen,
             cancel=token,
@@ -139,7 +119,7 @@ def test_a_run_cancelled_before_it_starts_does_nothing(small_case: Case) -> None
     token, events = CancelToken(), []
     token.cancel()
     with pytest.raises(Cancelled):
-        train([small_case], _config(), on_event=events.append, cancel=token)
+        train([small_case], quick_config(), on_event=events.append, cancel=token)
     assert not any(isinstance(e, Progressed) for e in events)
 
 
@@ -148,7 +128,7 @@ def test_without_a_lesion_there_is_nothing_to_learn(small_case: Case) -> None:
     series, annotation = small_case
     healthy = (series, Annotation(np.zeros_like(annotation.lesions), annotation.vertebrae))
     for method in ("blocks", "windows"):
-        config = _config(method=method)
+        config = quick_config(method=method)
         for cases in ([], [healthy]):
             with pytest.raises(SpinemetError, match="nothing to learn"):
                 train(cases, config)
@@ -166,14 +146,14 @@ def test_a_loss_that_is_no_number_ends_the_run(
 
     monkeypatch.setattr(loop, "training_step", step_then_nan)
     with pytest.raises(SpinemetError, match=r"no longer a number in epoch 1; lower the learning"):
-        train([small_case], _config(), checkpoint=tmp_path / "best.safetensors")
+        train([small_case], quick_config(), checkpoint=tmp_path / "best.safetensors")
     assert len(calls) == 2
     assert not list(tmp_path.iterdir())
 
 
 def test_weights_that_ran_away_are_never_a_result(small_case: Case, tmp_path: Path) -> None:
     """An absurd rate ends in an error, and what is on disk by then can be loaded."""
-    config = _config(
+    config = quick_config(
         learning_rate=10.0,
         clip_norm=None,
         schedule="constant",
@@ -193,15 +173,15 @@ def test_weights_that_are_not_finite_after_the_last_step_end_the_run(
     """The loss was a number, but the step it led to was not."""
     step = loop.training_step
 
-    def poisoned(model: Any, *arguments: Any) -> float:
+    def poison(model: Any, *arguments: Any) -> float:
         loss = step(model, *arguments)
         with torch.no_grad():
             model.score.bias[0] = math.inf
         return loss
 
-    monkeypatch.setattr(loop, "training_step", poisoned)
+    monkeypatch.setattr(loop, "training_step", poison)
     with pytest.raises(SpinemetError, match="no longer a number"):
-        train([small_case], _config(batches_per_epoch=1))
+        train([small_case], quick_config(batches_per_epoch=1))
 
 
 def test_a_failure_inside_torch_is_one_sentence(
@@ -209,12 +189,12 @@ def test_a_failure_inside_torch_is_one_sentence(
 ) -> None:
     """A graphics card that is full is something the user can mend."""
 
-    def full(*_: Any) -> float:
+    def run_out_of_memory(*_: Any) -> float:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    monkeypatch.setattr(loop, "training_step", full)
+    monkeypatch.setattr(loop, "training_step", run_out_of_memory)
     with pytest.raises(SpinemetError, match="graphics card ran out of memory"):
-        train([small_case], _config())
+        train([small_case], quick_config())
 
 
 def test_a_network_that_says_the_same_everywhere_has_collapsed(
@@ -231,7 +211,11 @@ def test_a_network_that_says_the_same_everywhere_has_collapsed(
 
     monkeypatch.setattr(loop, "training_step", flatten)
     with pytest.raises(SpinemetError, match="collapsed"):
-        train([small_case], _config(batches_per_epoch=1, method="windows"), validation=[small_case])
+        train(
+            [small_case],
+            quick_config(batches_per_epoch=1, method="windows"),
+            validation=[small_case],
+        )
 
 
 def test_training_stops_when_patience_ends(
@@ -239,58 +223,58 @@ def test_training_stops_when_patience_ends(
 ) -> None:
     """Two epochs without a lower error, and the best epoch's weights are given."""
     errors = iter([0.4, 0.2, 0.3, 0.25, 0.1])
-    kept: list[torch.Tensor] = []
+    weights: list[torch.Tensor] = []
 
     class ValidationSamples:
         def __init__(self, *_: Any) -> None: ...
 
-        def judge(self, model: Any, *_: Any) -> dict[str, float]:
-            kept.append(model.score.weight.detach().clone())
+        def measure(self, model: Any, *_: Any) -> dict[str, float]:
+            weights.append(model.score.weight.detach().clone())
             return {"validation_error": next(errors), "validation_loss": 1.0}
 
-        def collapsed(self, _: Any) -> bool:
+        def has_collapsed(self, _: Any) -> bool:
             return False
 
     monkeypatch.setattr(loop, "ValidationSamples", ValidationSamples)
     result = train(
         [small_case],
-        _config(epochs=9, batches_per_epoch=1, patience=2, method="windows"),
+        quick_config(epochs=9, batches_per_epoch=1, patience=2, method="windows"),
         validation=[small_case],
     )
     assert len(result.history) == 4
     assert result.best_epoch == 2
-    assert torch.equal(result.model.score.weight, kept[1])
-    assert not torch.equal(kept[1], kept[3])
+    assert torch.equal(result.model.score.weight, weights[1])
+    assert not torch.equal(weights[1], weights[3])
 
 
 def test_weight_decay_is_on_weights_only(small_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """Convolutions and connected layers; shifts and biases are free. lambda counts twice."""
-    made = []
+    optimisers = []
 
     class Spy(torch.optim.SGD):
-        def __init__(self, *arguments: Any, **more: Any) -> None:
-            super().__init__(*arguments, **more)
-            made.append(self)
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            optimisers.append(self)
 
     monkeypatch.setattr(torch.optim, "SGD", Spy)
     config = TrainingConfig.paper(
         regularisation=0.01, epochs=1, batches_per_epoch=1, batch_size=4, device="cpu"
     )
     result = train([small_case], config)
-    penalised, free = made[0].param_groups
+    penalised, free = optimisers[0].param_groups
     assert (penalised["weight_decay"], free["weight_decay"]) == (0.02, 0.0)
     assert all(p.dim() == 4 for p in penalised["params"])
     assert all(p.dim() == 1 for p in free["params"])
-    counted = sum(p.numel() for g in made[0].param_groups for p in g["params"])
-    assert counted == result.model.parameter_count == 733_410
-    assert {g["momentum"] for g in made[0].param_groups} == {0.9}
-    assert {g["lr"] for g in made[0].param_groups} == {0.06}
+    n_weights = sum(p.numel() for g in optimisers[0].param_groups for p in g["params"])
+    assert n_weights == result.model.parameter_count == 733_410
+    assert {g["momentum"] for g in optimisers[0].param_groups} == {0.9}
+    assert {g["lr"] for g in optimisers[0].param_groups} == {0.06}
     assert result.model.form == "patch"
 
 
 def test_the_patch_form_trains(small_case: Case) -> None:
     """On windows; every layer moves away from its start."""
-    config = _config(form="patch", method="windows", batches_per_epoch=2, outputs=2)
+    config = quick_config(form="patch", method="windows", batches_per_epoch=2, outputs=2)
     result = train([small_case], config)
     torch.manual_seed(config.seed)
     start = loop.SiameseNet(config.resolutions, "patch", config.blocks, 2).state_dict()
@@ -315,28 +299,6 @@ def test_the_whole_network_trains_on_blocks(small_case: Case) -> None:
     result = train([small_case], config)
     assert result.model.parameter_count == 733_410 + 129
     assert math.isfinite(result.history[0]["loss"])
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"epochs": 0}, "epochs"),
-        ({"batches_per_epoch": 0}, "batches_per_epoch"),
-        ({"method": "slices"}, "method"),
-        ({"form": "patch", "method": "blocks"}, "windows"),
-        ({"learning_rate": 0.0}, "learning rate"),
-        ({"learning_rate": math.nan}, "learning rate"),
-        ({"weight_decay": -1.0}, "weight decay"),
-        ({"schedule": "cosine"}, "schedule"),
-        ({"precision": "float64"}, "precision"),
-        ({"mistaken_share": 1.0}, "mistaken"),
-        ({"looks": -1}, "looks"),
-    ],
-)
-def test_impossible_settings_are_refused(settings: dict[str, Any], words: str) -> None:
-    """Before anything is read or computed."""
-    with pytest.raises(SpinemetError, match=words):
-        TrainingConfig(**settings)
 
 
 def _clock(monkeypatch: pytest.MonkeyPatch, cost: float) -> tuple[list[float], list[float]]:
@@ -365,15 +327,15 @@ def test_a_run_of_so_many_seconds_takes_them(
     the rate has come down at the end as in a run whose length was known.
     """
     clock, rates = _clock(monkeypatch, 2.0)
-    result = train([small_case], _config(batches_per_epoch=5), seconds=100)
+    result = train([small_case], quick_config(batches_per_epoch=5), seconds=100)
     assert 95 <= clock[0] <= 105
     # Seven seconds went into the first plan, ninety into nine epochs; a short one ends it.
     assert len(result.history) == 10
-    taken = np.array(rates[7:]) / 0.02
-    assert taken[0] == pytest.approx(1 / 25)
-    assert taken.max() > 0.9
-    assert np.all(np.diff(taken[taken.argmax() :]) < 0)
-    assert taken[-1] < 0.02
+    shares = np.array(rates[7:]) / 0.02
+    assert shares[0] == pytest.approx(1 / 25)
+    assert shares.max() > 0.9
+    assert np.all(np.diff(shares[shares.argmax() :]) < 0)
+    assert shares[-1] < 0.02
 
 
 def test_a_run_that_is_far_too_slow_still_lowers_its_rate(
@@ -381,7 +343,7 @@ def test_a_run_that_is_far_too_slow_still_lowers_its_rate(
 ) -> None:
     """After the first of two planned epochs nearly all time is over: a short one ends the run."""
     _, rates = _clock(monkeypatch, 1.8)
-    result = train([small_case], _config(batches_per_epoch=50), seconds=110)
+    result = train([small_case], quick_config(batches_per_epoch=50), seconds=110)
     assert len(result.history) == 2
     # 97 seconds are over after the first epoch: of the next 13 / 97 are done.
     assert len(rates) == 7 + 50 + round(50 * 13 / 97)
@@ -390,28 +352,18 @@ def test_a_run_that_is_far_too_slow_still_lowers_its_rate(
 
 def test_looks_come_at_equal_distances(small_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four in ten epochs: before the third, fifth, seventh and ninth."""
-    seen: list[str] = []
+    epochs: list[str] = []
 
     def note(event: Event) -> None:
         if isinstance(event, Progressed) and "wrong" in event.message:
-            seen.append(event.message.split()[1])
+            epochs.append(event.message.split()[1])
 
     monkeypatch.setattr(loop, "training_step", lambda *_: 1.0)
-    train([small_case], _config(epochs=10, batches_per_epoch=1), on_event=note)
-    assert seen == ["3", "5", "7", "9"]
+    train([small_case], quick_config(epochs=10, batches_per_epoch=1), on_event=note)
+    assert epochs == ["3", "5", "7", "9"]
 
 
 def test_an_unknown_device_is_refused(small_case: Case) -> None:
     """In a sentence, not as torch says it."""
     with pytest.raises(SpinemetError, match="'abacus' is not available"):
-        train([small_case], _config(device="abacus"))
-
-
-def test_each_form_has_its_method_and_each_method_its_rate() -> None:
-    """Unless one is given; the paper's are its own."""
-    assert (TrainingConfig().method, TrainingConfig().learning_rate) == ("blocks", 0.02)
-    assert TrainingConfig(method="windows").learning_rate == 0.03
-    assert TrainingConfig(form="patch").method == "windows"
-    assert TrainingConfig(method="blocks", learning_rate=0.02).learning_rate == 0.02
-    paper = TrainingConfig.paper()
-    assert (paper.method, paper.learning_rate) == ("windows", 0.06)
+        train([small_case], quick_config(device="abacus"))

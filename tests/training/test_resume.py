@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_loop import Case, _bytes, _config
 
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.network import SiameseNet
-from napari_spinemet.training import train
-from napari_spinemet.training import training_run as run
+from napari_spinemet.training import train, training_run
+
+from .quick_runs import Case, quick_config, weight_bytes
 
 KILLS = int(os.environ.get("SPINEMET_TRAINING_KILLS", "6"))
 
@@ -31,17 +31,29 @@ def _is_step(event: Event) -> bool:
     return isinstance(event, Progressed) and "loss" in event.values
 
 
+@pytest.fixture(scope="module")
+def whole_runs() -> dict[str, TrainingResult]:
+    """Runs that nobody stopped, by method: each is made once."""
+    return {}
+
+
 @pytest.mark.parametrize(
     ("method", "stop"),
     [*(("blocks", stop) for stop in range(1, 7)), *(("windows", stop) for stop in (1, 3, 5))],
 )
 def test_cancelled_and_resumed_is_bit_for_bit_the_same(
-    small_case: Case, tmp_path: Path, method: str, stop: int
+    small_case: Case,
+    tmp_path: Path,
+    whole_runs: dict[str, TrainingResult],
+    method: str,
+    stop: int,
 ) -> None:
     """At the start, within an epoch, between two, at the end; weights, history and best epoch."""
     torch.set_num_threads(1)
-    config = _config(epochs=2, method=method, schedule="one-cycle")
-    whole = train([small_case], config, validation=[small_case])
+    config = quick_config(epochs=2, method=method, schedule="one-cycle")
+    if method not in whole_runs:
+        whole_runs[method] = train([small_case], config, validation=[small_case])
+    whole = whole_runs[method]
     state, token = tmp_path / "run" / "state.safetensors", CancelToken()
 
     def listen(event: Event) -> None:
@@ -60,30 +72,30 @@ def test_cancelled_and_resumed_is_bit_for_bit_the_same(
 
     with pytest.raises(Cancelled):
         run()
-    seen = []
+    steps = []
     again = train(
         [small_case],
         config,
         validation=[small_case],
         state=state,
         resume=True,
-        on_event=lambda e: seen.append(e.done) if _is_step(e) else None,
+        on_event=lambda e: steps.append(e.done) if _is_step(e) else None,
     )
-    assert seen == list(range(stop + 1, 7))  # nothing is done twice
-    assert _bytes(again) == _bytes(whole)
+    assert steps == list(range(stop + 1, 7))  # nothing is done twice
+    assert weight_bytes(again) == weight_bytes(whole)
     assert (again.history, again.best_epoch) == (whole.history, whole.best_epoch)
 
 
 def test_a_checkpoint_of_another_run_is_refused(small_case: Case, tmp_path: Path) -> None:
     """Other settings, contours that were changed, other weights to start from, a damaged file."""
     state = tmp_path / "state.safetensors"
-    config = _config(batches_per_epoch=1)
+    config = quick_config(batches_per_epoch=1)
     series, annotation = small_case
     train([small_case], config, state=state)
     train([small_case], config, state=state, resume=True)
-    changed = annotation.lesions.copy()
-    changed[np.nonzero(changed)[0][0]] = 0
-    other = (series, Annotation(changed, annotation.vertebrae))
+    lesions = annotation.lesions.copy()
+    lesions[np.nonzero(lesions)[0][0]] = 0
+    other = (series, Annotation(lesions, annotation.vertebrae))
     start = SiameseNet(config.resolutions, config.form, config.blocks, config.outputs)
     for call in (
         lambda: train([small_case], replace(config, seed=5), state=state, resume=True),
@@ -105,17 +117,17 @@ def test_a_full_disk_ends_the_run_with_a_sentence(
     from napari_spinemet.training import checkpoint
 
     state = tmp_path / "state.safetensors"
-    config = _config(epochs=2, batches_per_epoch=1)
+    config = quick_config(epochs=2, batches_per_epoch=1)
     train([small_case], config, state=state)
-    before = state.read_bytes()
+    content = state.read_bytes()
 
-    def full(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(checkpoint, "save_file", fail)
     with pytest.raises(SpinemetError, match="No space left"):
         train([small_case], config, state=state)
-    assert state.read_bytes() == before
+    assert state.read_bytes() == content
     assert list(tmp_path.iterdir()) == [state]
 
 
@@ -130,9 +142,9 @@ def test_kills_at_random_moments_change_nothing(
     begins anew.
     """
     series, annotation = small_case
-    held = tmp_path / "case.npz"
+    case_file = tmp_path / "case.npz"
     np.savez(
-        held,
+        case_file,
         voxels=series.voxels,
         affine=series.affine,
         lesions=annotation.lesions,
@@ -140,21 +152,21 @@ def test_kills_at_random_moments_change_nothing(
     )
     program = Path(__file__).with_name("interrupted.py")
 
-    def started(state: Path) -> subprocess.Popen[str]:
+    def start_run(state: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, program, held, state, method],
+            [sys.executable, program, case_file, state, method],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
 
-    wanted, err = started(tmp_path / "whole").communicate()
-    assert wanted, err
-    wanted = wanted.split()[-1]
+    expected, err = start_run(tmp_path / "whole").communicate()
+    assert expected, err
+    expected = expected.split()[-1]
     rng, kills, ends, state = random.Random(3), 0, 0, tmp_path / "state"
     while kills < max(3, KILLS // 2) or not ends:
-        run = started(state)
+        run = start_run(state)
         assert run.stdout is not None
         assert run.stderr is not None
         # A run that was killed between its last state and its last word has only that to say.
@@ -163,11 +175,11 @@ def test_kills_at_random_moments_change_nothing(
             time.sleep(rng.uniform(0, 0.25))
             run.send_signal(signal.SIGKILL)
             kills += 1
-        told = (first + run.stdout.read()).split()
+        words = (first + run.stdout.read()).split()
         err = run.stderr.read()
         run.wait()
-        if told and len(told[-1]) == 64:
-            assert told[-1] == wanted
+        if words and len(words[-1]) == 64:
+            assert words[-1] == expected
             ends += 1
             state.unlink()
         else:
@@ -183,8 +195,8 @@ def test_keeping_takes_no_more_than_it_should(small_case: Case, tmp_path: Path) 
     def listen(event: Event) -> None:
         times.append(state.stat().st_mtime_ns if state.exists() else 0)
 
-    train([small_case], _config(epochs=1, batches_per_epoch=6), state=state, on_event=listen)
-    assert run.KEEP_EVERY_S > 10
+    train([small_case], quick_config(epochs=1, batches_per_epoch=6), state=state, on_event=listen)
+    assert training_run.KEEP_EVERY_S > 10
     assert set(times[:-1]) == {0}
 
 
@@ -194,10 +206,10 @@ def test_a_timed_run_that_was_stopped_before_it_had_a_plan_makes_one(
     """It must not end at once with weights that learned nothing."""
     state, token = tmp_path / "run.state", CancelToken()
     token.cancel()
-    given: dict[str, Any] = {"state": state, "seconds": 0.5}
+    options: dict[str, Any] = {"state": state, "seconds": 0.5}
     with pytest.raises(Cancelled):
-        train([small_case], _config(), cancel=token, **given)
-    assert train([small_case], _config(), resume=True, **given).best_epoch >= 1
+        train([small_case], quick_config(), cancel=token, **options)
+    assert train([small_case], quick_config(), resume=True, **options).best_epoch >= 1
 
 
 def test_a_run_cancelled_while_its_epoch_is_looked_at_counts_it_once(
@@ -205,14 +217,14 @@ def test_a_run_cancelled_while_its_epoch_is_looked_at_counts_it_once(
 ) -> None:
     """The history is that of a run that nobody stopped."""
     state = tmp_path / "run.state"
-    whole = train([small_case], _config(), validation=[small_case])
+    whole = train([small_case], quick_config(), validation=[small_case])
 
     def stop(*_: Any) -> None:
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        train([small_case], _config(), validation=[small_case], state=state, after_epoch=stop)
-    resumed = train([small_case], _config(), validation=[small_case], state=state, resume=True)
+        train([small_case], quick_config(), validation=[small_case], state=state, after_epoch=stop)
+    resumed = train([small_case], quick_config(), validation=[small_case], state=state, resume=True)
     assert resumed.history == whole.history
     assert resumed.best_epoch == whole.best_epoch
 
@@ -223,6 +235,6 @@ def test_validation_cases_without_a_lesion_judge_nothing(
     """Normal cases may be all that a fold validates on; the last epoch is kept then."""
     series, annotation = small_case
     normal = Annotation(np.zeros_like(annotation.lesions), annotation.vertebrae, {1: "L2"})
-    result = train([small_case], _config(), validation=[(series, normal)])
+    result = train([small_case], quick_config(), validation=[(series, normal)])
     assert result.error is None
-    assert result.best_epoch == _config().epochs
+    assert result.best_epoch == quick_config().epochs

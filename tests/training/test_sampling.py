@@ -32,17 +32,17 @@ def _annotation(body: slice = slice(10, 40)) -> Annotation:
     return Annotation(lesions, vertebrae)
 
 
-def _drawn(annotation: Annotation, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _draw(annotation: Annotation, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     samples = draw_locations(annotation, SPACING, np.random.default_rng(seed))
     return samples.locations, samples.labels
 
 
 def test_counts_of_each_slice_are_the_papers() -> None:
     """Every lesion pixel, as many normal ones, 70 % of them in vertebrae."""
-    locations, labels = _drawn(_annotation())
+    locations, labels = _draw(_annotation())
     for index, lesion in ((1, 120), (3, 60)):
-        here = labels[locations[:, 1] == index]
-        counts = [int((here == kind).sum()) for kind in (LESION, VERTEBRA, NORMAL)]
+        of_slice = labels[locations[:, 1] == index]
+        counts = [int((of_slice == kind).sum()) for kind in (LESION, VERTEBRA, NORMAL)]
         assert counts == [lesion, 0.7 * lesion, 0.3 * lesion]
     assert set(locations[:, 1]) == {1, 3}
 
@@ -50,7 +50,7 @@ def test_counts_of_each_slice_are_the_papers() -> None:
 def test_every_lesion_pixel_is_drawn_once() -> None:
     """The set of lesion locations is the lesion mask."""
     annotation = _annotation()
-    locations, labels = _drawn(annotation)
+    locations, labels = _draw(annotation)
     mask = np.zeros(SHAPE, dtype=int)
     np.add.at(mask, tuple(locations[labels == LESION, 1:].T), 1)
     np.testing.assert_array_equal(mask, annotation.lesions > 0)
@@ -59,7 +59,7 @@ def test_every_lesion_pixel_is_drawn_once() -> None:
 def test_normal_pixels_lie_where_they_should_and_never_repeat() -> None:
     """In vertebrae and outside lesions; or outside both and in the central half."""
     annotation = _annotation()
-    locations, labels = _drawn(annotation)
+    locations, labels = _draw(annotation)
     assert len({tuple(x) for x in locations.tolist()}) == len(locations)
     for (_, k, row, column), label in zip(locations, labels):
         lesion = annotation.lesions[k, row, column] > 0
@@ -72,9 +72,9 @@ def test_normal_pixels_lie_where_they_should_and_never_repeat() -> None:
 def test_what_the_vertebrae_lack_comes_from_the_background() -> None:
     """With 50 vertebral pixels left beside a lesion of 120, the other 70 are background."""
     annotation = _annotation(slice(12, 22))  # 10 x 17, of which the lesion takes 120
-    locations, labels = _drawn(annotation)
-    here = labels[locations[:, 1] == 1]
-    assert [int((here == kind).sum()) for kind in (LESION, VERTEBRA, NORMAL)] == [120, 50, 70]
+    locations, labels = _draw(annotation)
+    of_slice = labels[locations[:, 1] == 1]
+    assert [int((of_slice == kind).sum()) for kind in (LESION, VERTEBRA, NORMAL)] == [120, 50, 70]
 
 
 def test_a_slice_that_is_all_lesion_draws_what_there_is() -> None:
@@ -90,7 +90,7 @@ def test_a_slice_that_is_all_lesion_draws_what_there_is() -> None:
 
 def test_drawing_is_seeded() -> None:
     """The same seed gives the same locations, another seed others."""
-    one, same, other = (_drawn(_annotation(), seed)[0] for seed in (5, 5, 6))
+    one, same, other = (_draw(_annotation(), seed)[0] for seed in (5, 5, 6))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
 
@@ -134,8 +134,8 @@ def test_normal_locations_from_all_slices_are_spread_evenly() -> None:
     rule = SamplingRule(normal_slices="all", vertebra_share=0.5)
     samples = draw_locations(_annotation(), SPACING, np.random.default_rng(0), rule)
     for index, lesion in enumerate((0, 120, 0, 60, 0)):
-        here = samples.labels[samples.locations[:, 1] == index]
-        counts = [int((here == kind).sum()) for kind in (LESION, VERTEBRA, NORMAL)]
+        of_slice = samples.labels[samples.locations[:, 1] == index]
+        counts = [int((of_slice == kind).sum()) for kind in (LESION, VERTEBRA, NORMAL)]
         assert counts == [lesion, 18, 18]
 
 
@@ -145,7 +145,7 @@ def test_a_case_without_a_lesion_gives_nothing_by_any_rule() -> None:
     healthy = Annotation(np.zeros(SHAPE), annotation.vertebrae)
     for rule in (SamplingRule(), SamplingRule(normal_slices="all")):
         assert len(draw_locations(healthy, SPACING, np.random.default_rng(0), rule)) == 0
-        assert not any(sum(found.counts) for found in slice_classes(healthy, SPACING, rule))
+        assert not any(sum(classes.counts) for classes in slice_classes(healthy, SPACING, rule))
 
 
 @pytest.mark.parametrize("rule", [{"normal_slices": "some"}, {"vertebra_share": 1.1}])

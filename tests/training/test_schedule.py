@@ -29,7 +29,7 @@ def test_the_rate_is_that_of_the_library() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "taken", "done", "progress", "expected"),
+    ("seconds", "seconds_used", "epochs_done", "progress", "expected"),
     [
         (100, 10, 1, 0.1, (10, 50)),
         (100, 30, 3, 0.3, (10, 50)),
@@ -42,7 +42,11 @@ def test_the_rate_is_that_of_the_library() -> None:
     ],
 )
 def test_epochs_that_fit(
-    seconds: float, taken: float, done: int, progress: float, expected: tuple[int, int]
+    seconds: float,
+    seconds_used: float,
+    epochs_done: int,
+    progress: float,
+    expected: tuple[int, int],
 ) -> None:
     """By hand, of 50 batches each."""
-    assert epochs_in(seconds, taken, done, progress, 50) == expected
+    assert epochs_in(seconds, seconds_used, epochs_done, progress, 50) == expected

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from test_batches import RESOLUTIONS, TINY, Raw, _annotation, _centres, _expected
 
-from napari_spinemet.imaging import Annotation, SagittalSeries
+from napari_spinemet.imaging import Annotation
 from napari_spinemet.network import SiameseNet
-from napari_spinemet.training import variation
-from napari_spinemet.training.blocks import BlockBatches
-from napari_spinemet.training.variation import Variation
+from napari_spinemet.training.blocks import BlockBatches, variation
+from napari_spinemet.training.blocks.variation import Variation
 
-MakeSeries = Callable[..., SagittalSeries]
+from ..coded_scans import RESOLUTIONS, TINY, MakeSeries, RawImages, contour_scan, expected_classes
+from .test_block_batches import window_centres
+
 SIZE = (96, 108)
 
 
@@ -24,21 +23,21 @@ def test_variations_stay_within_their_bounds() -> None:
     """Of a thousand: the turn, the sides, both mirrors or none, gains; and they use them."""
     rng = np.random.default_rng(0)
     for flips, strength in ((True, 1.0), (False, 0.5)):
-        turns, sides, mirrored, gains = [], [], set(), []
+        turns, sides, mirrors, gains = [], [], set(), []
         for _ in range(1000):
-            drawn = Variation.draw(rng, strength, flips, (3, 4))
-            lengths = np.linalg.svd(drawn.matrix, compute_uv=False)
+            one = Variation.draw(rng, strength, flips, (3, 4))
+            lengths = np.linalg.svd(one.matrix, compute_uv=False)
             sides += list(lengths)
             # The columns are the block's axes in the slice: turned from where they were.
-            down = drawn.matrix[:, 0]
+            down = one.matrix[:, 0]
             turns.append(math.degrees(math.asin(down[1] / np.hypot(*down))))
-            mirrored.add((down[0] < 0, drawn.matrix[1, 1] < 0))
-            gains.append(drawn.gain)
+            mirrors.add((down[0] < 0, one.matrix[1, 1] < 0))
+            gains.append(one.gain)
         assert 0.95 * 15 * strength < np.abs(turns).max() <= 15 * strength
         assert (1.2 * 1.08) ** (0.9 * strength) < max(sides) <= (1.2 * 1.08) ** strength
         assert min(sides) >= (1.2 * 1.08) ** -strength
         assert 1.2 ** (0.95 * strength) < max(gains) <= 1.2**strength
-        assert len(mirrored) == (4 if flips else 1)
+        assert len(mirrors) == (4 if flips else 1)
 
 
 @pytest.mark.parametrize("resolutions", RESOLUTIONS)
@@ -56,21 +55,21 @@ def test_images_and_labels_are_turned_alike(
     """
     for name, neutral in (("GAIN", 1.0), ("SHIFT", 0.0), ("BEND", 0.0)):
         monkeypatch.setattr(variation, name, neutral)
-    annotation = _annotation(*SIZE)
-    model = SiameseNet(resolutions, "dense", normalisation=Raw(), **TINY)  # type: ignore[arg-type]
-    found = {}
+    annotation = contour_scan(*SIZE)
+    model = SiameseNet(resolutions, "dense", normalisation=RawImages(), **TINY)  # type: ignore[arg-type]
+    images = {}
     for name, code in zip(("slice", "row", "column"), np.indices((3, *SIZE))):
         source = BlockBatches(
-            [(make_series(code), annotation)], model, 60, spacing=4, kept=torch.float32
+            [(make_series(code), annotation)], model, 60, spacing=4, image_dtype=torch.float32
         )
         batch = source.draw(np.random.default_rng(7), flips, 1.0)
-        found[name] = {mm: _centres(model, batch, mm, 1) for mm in resolutions}
+        images[name] = {mm: window_centres(model, batch, mm, 1) for mm in resolutions}
         labels = batch.classes
     height, width = labels.shape[1:]
-    at = {name: images[1.0][:, ::4, ::4][:, :height, :width] for name, images in found.items()}
-    checked, turned, whole = 0, 0, []
+    at = {name: of[1.0][:, ::4, ::4][:, :height, :width] for name, of in images.items()}
+    n_checked, n_turned, whole = 0, 0, []
     for block in range(60):
-        truth = _expected(annotation, round(float(at["slice"][block, 0, 0])))
+        truth = expected_classes(annotation, round(float(at["slice"][block, 0, 0])))
         bends = [
             np.abs(np.diff(at[name][block], 2, axis=axis)).max()
             for name in ("row", "column")
@@ -83,16 +82,16 @@ def test_images_and_labels_are_turned_alike(
             row, column = (float(at[name][block][pixel]) for name in ("row", "column"))
             inside = 3 < row < SIZE[0] - 4 and 3 < column < SIZE[1] - 4
             if inside and min(abs(row % 1 - 0.5), abs(column % 1 - 0.5)) > 0.1:
-                checked += 1
+                n_checked += 1
                 assert labels[block][pixel] == truth[round(row), round(column)]
-        turned += abs(at["row"][block][0, 0] - at["row"][block][0, -1]) > 1
-    assert checked > 300
-    assert turned > 20
+        n_turned += abs(at["row"][block][0, 0] - at["row"][block][0, -1]) > 1
+    assert n_checked > 300
+    assert n_turned > 20
     for mm in resolutions:
         for name in ("row", "column"):
-            first = [found[name][k][whole, 0, 0] for k in (mm, 1.0)]
-            held = (first[1] > 5) & (first[1] < min(SIZE) - 6)
-            assert np.abs(first[0] - first[1])[held].max() <= 1.3 * mm / 2 + 0.1
+            first = [images[name][k][whole, 0, 0] for k in (mm, 1.0)]
+            is_inside = (first[1] > 5) & (first[1] < min(SIZE) - 6)
+            assert np.abs(first[0] - first[1])[is_inside].max() <= 1.3 * mm / 2 + 0.1
 
 
 def test_a_variation_that_changes_nothing_gives_the_slice() -> None:
@@ -116,7 +115,11 @@ def test_a_lesion_in_a_corner_is_not_lost(make_series: MakeSeries, corner: tuple
     annotation = Annotation(lesions, np.zeros_like(lesions))
     model = SiameseNet(form="dense", **TINY)  # type: ignore[arg-type]
     source = BlockBatches(
-        [(make_series(shape=(1, 65, 67)), annotation)], model, 40, spacing=4, kept=torch.float32
+        [(make_series(shape=(1, 65, 67)), annotation)],
+        model,
+        40,
+        spacing=4,
+        image_dtype=torch.float32,
     )
     batch = source.draw(np.random.default_rng(5), True, 1.0)
     assert np.isfinite(batch.weights).all()

@@ -1,0 +1,43 @@
+"""The settings of a training run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from napari_spinemet.errors import SpinemetError
+from napari_spinemet.training import TrainingConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"batches_per_epoch": 0}, "batches_per_epoch"),
+        ({"method": "slices"}, "method"),
+        ({"form": "patch", "method": "blocks"}, "windows"),
+        ({"learning_rate": 0.0}, "learning rate"),
+        ({"learning_rate": math.nan}, "learning rate"),
+        ({"weight_decay": -1.0}, "weight decay"),
+        ({"schedule": "cosine"}, "schedule"),
+        ({"precision": "float64"}, "precision"),
+        ({"mistaken_share": 1.0}, "mistaken"),
+        ({"looks": -1}, "looks"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, Any], words: str) -> None:
+    """Before anything is read or computed."""
+    with pytest.raises(SpinemetError, match=words):
+        TrainingConfig(**settings)
+
+
+def test_each_form_has_its_method_and_each_method_its_rate() -> None:
+    """Unless one is given; the paper's are its own."""
+    assert (TrainingConfig().method, TrainingConfig().learning_rate) == ("blocks", 0.02)
+    assert TrainingConfig(method="windows").learning_rate == 0.03
+    assert TrainingConfig(form="patch").method == "windows"
+    assert TrainingConfig(method="blocks", learning_rate=0.02).learning_rate == 0.02
+    paper = TrainingConfig.paper()
+    assert (paper.method, paper.learning_rate) == ("windows", 0.06)
