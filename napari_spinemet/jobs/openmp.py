@@ -21,6 +21,7 @@ are more than the cores. At 3,000 the trouble is back; without any, a quiet comp
 """
 _WAIT_VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 _COUNT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_IS_COUNT_SET = any(name in os.environ for name in _COUNT_VARIABLES)
 _GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -37,9 +38,20 @@ def let_waiting_threads_sleep() -> None:
     os.environ.update(short_spin_variables())
 
 
+def prepare_own_process() -> None:
+    """Settings for a process that is ours alone, before torch is imported.
+
+    The library knows the affinity by itself, and starts as many threads as there are cores in it;
+    of the quota of a container it knows nothing.
+    """
+    let_waiting_threads_sleep()
+    if not are_threads_set_by_user() and _container_quota(_GROUPS) is not None:
+        os.environ["OMP_NUM_THREADS"] = str(usable_cores())
+
+
 def are_threads_set_by_user() -> bool:
-    """Whether the environment says how many threads there are to be."""
-    return any(name in os.environ for name in _COUNT_VARIABLES)
+    """Whether the environment said how many threads there are to be when this was loaded."""
+    return _IS_COUNT_SET
 
 
 def usable_cores() -> int:

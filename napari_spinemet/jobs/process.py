@@ -25,7 +25,7 @@ from .allocator import keep_freed_memory
 from .cancellation import CancelToken
 from .context import UNATTENDED, JobContext
 from .events import Event, event_from_dict, event_to_dict
-from .openmp import let_waiting_threads_sleep
+from .openmp import prepare_own_process
 from .plain_data import to_json_line
 
 _POLL_S = 0.05
@@ -179,7 +179,7 @@ def _run_child() -> None:
     if sys.platform != "win32":  # where the parent has said so when it started this
         os.nice(_NICENESS)  # before there are other threads, which would keep theirs
     keep_freed_memory()
-    let_waiting_threads_sleep()
+    prepare_own_process()
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Whatever prints must not disturb the pipe.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -9,8 +9,8 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.network.devices import (
     choose_device,
     detection_dtype,
-    translate_torch_error,
     reduced_precision,
+    translate_torch_error,
 )
 
 
