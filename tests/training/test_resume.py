@@ -20,7 +20,7 @@ from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.network import SiameseNet
-from napari_spinemet.training import train, training_run
+from napari_spinemet.training import TrainingResult, train, training_run
 
 from .quick_runs import Case, quick_config, weight_bytes
 
