@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from ..disclaimer import DISCLAIMER
 from ..errors import Cancelled, SpinemetError
+from ..jobs.openmp import prepare_own_process
 from .benchmark import benchmark
 from .cohort import implant, phantom
 from .demo import demo
@@ -51,6 +52,7 @@ app.add_typer(export_commands, name="export", no_args_is_help=True)
 
 def main() -> None:
     """Run the command; a failure is one sentence and an exit status."""
+    prepare_own_process()  # before a command imports torch
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         if status == _INTERRUPT_STATUS:
