@@ -11,7 +11,7 @@ import pytest
 from scipy import ndimage
 
 from napari_spinemet.detection.components import OUTSIDE
-from napari_spinemet.detection.gate import GateRule, SpineCurve
+from napari_spinemet.detection.gate import GateRule, Spine
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.errors import Cancelled
 from napari_spinemet.gui.viewer.layer_style import DIMMED
@@ -39,8 +39,8 @@ def review(workspace: object, make_series: Callable, wait_idle: Callable) -> obj
     likelihood = LikelihoodMap(
         values, working_affine(series.affine), (0, 120), series.spacing_mm, series_uid="1.2.3"
     )
-    curve = SpineCurve(0, 95, np.polynomial.Polynomial([50.0]), GateRule())
-    result = replace(evaluate(likelihood, replace(POINT, gate=False)), curve=curve)
+    spine = Spine(0, 95, np.polynomial.Polynomial([50.0]), GateRule())
+    result = replace(evaluate(likelihood, replace(POINT, gate=False)), spine=spine)
     session = workspace.session
     session.open_series(series)
     session.set_result(result.at(POINT), "default")

@@ -485,6 +485,38 @@ def test_what_waits_to_be_saved_is_saved_at_the_end(qtbot: object) -> None:
     assert saved == ["contours"]
 
 
+def test_strokes_verdicts_and_signatures_wait_for_no_slow_read(
+    detected: object, wait_idle: Callable, qtbot: object
+) -> None:
+    """While a scan is being read and one imported, which takes as long as it takes."""
+    session, annotate, review = detected.session, detected.annotate, detected.review
+    slow_disk = threading.Event()
+    for task in ("load", "import"):
+        session.jobs.storage.start(task, lambda job: slow_disk.wait(60))
+    try:
+        lesions, case = session.layers.lesions, session.case
+        lesions.data_setitem((np.array([3]), np.array([50]), np.array([60])), 7)
+        qtbot.waitUntil(
+            lambda: annotate.state.saved.text().startswith("All strokes are saved"), timeout=5_000
+        )
+        assert case.annotation(session.series).lesions[3, 50, 60] == 7
+        values = session.result.likelihood.values
+        review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.995)))
+        qtbot.waitUntil(lambda: not review._slider_pause.is_pending, timeout=5_000)
+        assert review.findings
+        for number in range(len(review.findings)):
+            review.findings_panel.table.select_row(number)
+            review.findings_panel.judge("accepted")
+        review.sign_off.sign_button.click()
+        qtbot.waitUntil(lambda: case.state.findings == "signed", timeout=30_000)
+        annotate.state.approve()
+        qtbot.waitUntil(lambda: case.state.contours == "approved", timeout=30_000)
+        assert session.jobs.storage.task == "load"
+    finally:
+        slow_disk.set()
+    wait_idle(detected)
+
+
 def test_strokes_drawn_while_a_case_is_read_stay(
     workspace: object, wait_idle: Callable, study_copy: Path
 ) -> None:

@@ -137,9 +137,11 @@ class TrainWidget(QWidget):
         session, study = self.session, self.session.study
         if study is None:
             self.cases.summary.setText("No study is open; open one under Load.")
-        idle = study is not None and not session.jobs.training.has(TASK)
-        self.start_button.setEnabled(idle and bool(self.cases.ticked_cases()))
-        self.resume_button.setEnabled(idle and has_training_state(self._target(study)))
+        is_idle = study is not None and not session.jobs.training.has(TASK)
+        self.start_button.setEnabled(is_idle and bool(self.cases.ticked_cases()))
+        self.resume_button.setEnabled(
+            study is not None and is_idle and has_training_state(self._target(study))
+        )
         if study is None or session.jobs.computing.has(RANK):
             self.cases.rank_button.setEnabled(False)
 

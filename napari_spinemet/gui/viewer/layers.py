@@ -276,10 +276,13 @@ class ViewerLayers(QObject):
     ) -> npt.NDArray[np.uint16]:
         """The labels of one kind as they are now, not a copy; as in ``former`` without a layer."""
         layer = getattr(self, name) or self._deleted.get(name)
+        labels: npt.NDArray[np.uint16]
         if layer is not None:
-            return layer.data
+            labels = layer.data
+            return labels
         if former is not None:
-            return getattr(former, name)
+            labels = getattr(former, name)
+            return labels
         return np.zeros(series.shape, dtype=np.uint16)
 
     def annotation(self, series: SagittalSeries, former: Annotation | None) -> Annotation | None:

@@ -87,7 +87,8 @@ class TableModel(QAbstractTableModel):
 
     def cell(self, index: QModelIndex) -> Cell:
         """The cell at an index."""
-        return self._rows[index.row()][index.column()]
+        cell: Cell = self._rows[index.row()][index.column()]
+        return cell
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """What of a cell a view shows, or a proxy sorts by.
