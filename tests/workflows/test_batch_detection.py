@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from napari_spinemet.errors import Cancelled, SpinemetError
-from napari_spinemet.jobs import CancelToken, Progressed
-from napari_spinemet.network import load_card, load_model
+from napari_spinemet.jobs import CancelToken, JobContext, Progressed
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.workflows import batch_detection as module
-from napari_spinemet.workflows.batch_detection import DONE, FAILED, detect_many, scans_in
+from napari_spinemet.workflows.batch_detection import (
+    STATUS_DONE,
+    STATUS_FAILED,
+    detect_many,
+    scans_in,
+)
+from napari_spinemet.workflows.map_source import MapSource
 
 
 @pytest.fixture
@@ -32,8 +37,8 @@ def scans(tmp_path: Path) -> Path:
 
 
 def _run(scans: Path, out: Path, model: Path, **given: Any) -> Any:
-    card = load_card(model)
-    return detect_many(scans, out, load_model(model), card.identity, card.operating_point, **given)
+    source = MapSource.of_model(str(model))
+    return detect_many(scans, out, source, source.card.operating_point, **given)
 
 
 def test_a_bad_scan_is_a_row_and_the_rest_is_done_once(
@@ -43,11 +48,11 @@ def test_a_bad_scan_is_a_row_and_the_rest_is_done_once(
     out = tmp_path / "out"
     table = _run(scans, out, quick_model)
     assert [(row.scan, row.status) for row in table if row.scan in "ad"] == [
-        ("a", DONE),
-        ("d", DONE),
+        ("a", STATUS_DONE),
+        ("d", STATUS_DONE),
     ]
-    assert {row.status for row in table if row.scan in "bc"} <= {FAILED, "not usable"}
-    assert all(row.reason for row in table if row.status != DONE)
+    assert {row.status for row in table if row.scan in "bc"} <= {STATUS_FAILED, "not usable"}
+    assert all(row.reason for row in table if row.status != STATUS_DONE)
     written = list(csv.DictReader((out / "table.csv").open(encoding="utf-8")))
     assert [line["status"] for line in written] == [row.status for row in table]
     assert len(list(out.rglob("report.json"))) == len(list(out.rglob("detections.png"))) == 2
@@ -74,10 +79,10 @@ def test_an_interrupted_run_keeps_what_it_has(
             token.cancel()
 
     with pytest.raises(Cancelled):
-        _run(scans, out, quick_model, on_event=stop, cancel=token)
+        _run(scans, out, quick_model, job=JobContext(stop, token))
     assert len(list(out.rglob("report.json"))) == 1
     assert not (out / "table.csv").exists()
-    assert sum(row.status == DONE for row in _run(scans, out, quick_model)) == 2
+    assert sum(row.status == STATUS_DONE for row in _run(scans, out, quick_model)) == 2
 
 
 def test_a_study_is_its_cases(tmp_path: Path) -> None:

@@ -17,16 +17,21 @@ from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.evaluation.baselines import blob_map, intensity_map
 from napari_spinemet.imaging import Annotation, FrocCase, OperatingPoint, SagittalSeries
 from napari_spinemet.jobs import CancelToken, Event, Progressed
-from napari_spinemet.jobs.allocator import KEEPING
+from napari_spinemet.jobs.allocator import ALLOCATOR_VARIABLES
 from napari_spinemet.network import SiameseNet, load_card, save_model
 from napari_spinemet.phantom import make_case
 from napari_spinemet.study import Study
 from napari_spinemet.training import TrainingConfig
 from napari_spinemet.workflows import cross_validate, split_folds
-from napari_spinemet.workflows.cross_validation import folds as module
-from napari_spinemet.workflows.cross_validation.folds import CrossValidationResult
-from napari_spinemet.workflows.cross_validation.study import cross_validate_study, report_path
+from napari_spinemet.workflows.cross_validation import (
+    CrossValidationPlan,
+    CrossValidationResult,
+    tasks,
+)
+from napari_spinemet.workflows.cross_validation.report_files import report_path
+from napari_spinemet.workflows.cross_validation.study import cross_validate_study
 from napari_spinemet.workflows.operating_point_choice import OperatingPointChoice, joint_point
+from napari_spinemet.workflows.worker_settings import WorkerSettings
 
 
 def test_26_cases_in_10_folds() -> None:
@@ -57,20 +62,20 @@ def test_out_of_fold_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     fold_of: dict[int, int] = {}
     mapped: list[tuple[int, int]] = []
     index_of = {id(c.series): k for k, c in enumerate(cases)}
-    real_train, real_map = module.train, module.likelihood_map
+    real_train, real_map = tasks.train_network, tasks.map_series
 
-    def train(training, config, *, validation, **options):
+    def train(training, config, *, validation, job):
         trained.append({index_of[id(s)] for s, _ in [*training, *validation]})
-        result = real_train(training, config, validation=validation, **options)
+        result = real_train(training, config, validation=validation, job=job)
         fold_of[id(result.model)] = len(trained) - 1
         return result
 
-    def likelihood_map(series, model, **options):
+    def map_series(series, model, settings, *, job):
         mapped.append((index_of[id(series)], fold_of[id(model)]))
-        return real_map(series, model, **{**options, "stride": 40})
+        return real_map(series, model, replace(settings, stride=40), job=job)
 
-    monkeypatch.setattr(module, "train", train)
-    monkeypatch.setattr(module, "likelihood_map", likelihood_map)
+    monkeypatch.setattr(tasks, "train_network", train)
+    monkeypatch.setattr(tasks, "map_series", map_series)
     config = TrainingConfig(
         epochs=1, batches_per_epoch=1, method="blocks", batch_size=8, resolutions=(1.0,)
     )
@@ -145,13 +150,13 @@ def test_an_interrupted_run_goes_on_and_another_is_refused(
     torch.set_num_threads(1)
     whole = cross_validate(cases, CHEAP, folds=3, weight_decays=(0.001, 0.01), threads=1)
     runs: list[int] = []
-    real = module.train
+    real = tasks.train_network
 
     def counted(*given: object, **options: object) -> object:
         runs.append(1)
         return real(*given, **options)
 
-    monkeypatch.setattr(module, "train", counted)
+    monkeypatch.setattr(tasks, "train_network", counted)
     token = CancelToken()
 
     def listen(event: Event) -> None:
@@ -226,7 +231,7 @@ def test_each_fold_chooses_its_operating_point_on_its_validation_cases(
         point = OperatingPoint(0.1 * len(judged), 2.0, 0.5, gate=False)
         return OperatingPointChoice(point, 1.0, 0.0, 0.0, None)
 
-    monkeypatch.setattr(module, "choose_operating_point", choose)
+    monkeypatch.setattr(tasks, "choose_operating_point", choose)
     result = cross_validate(cases, CHEAP, folds=3, folder=tmp_path)
     assert judged == [fold.validation for fold in result.folds]
     first, second, third = result.points
@@ -264,8 +269,9 @@ def test_folds_whose_test_cases_have_no_lesion_are_reported_without_a_curve(
         (tmp_path / f"case-{number}" / "scan").mkdir(parents=True)
     held = list(zip(Study(tmp_path).cases(), *zip(*cases, strict=True), strict=True))
     monkeypatch.setattr(Study, "contoured_cases", lambda *_: iter(held))
+    plan = CrossValidationPlan(folds=2, only_folds=(1,), chooses_points=False)
     report, _ = cross_validate_study(
-        tmp_path, CHEAP, name="n", folds=2, only_folds=[1], threads=1, choose=False
+        tmp_path, CHEAP, plan, name="n", workers=WorkerSettings(threads=1)
     )
     assert report["froc"] is None
     assert len(report["folds"]) == 1
@@ -329,7 +335,7 @@ def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
     )
     assert killed
     assert len(workers) == 3
-    assert all(its.items() >= KEEPING.items() for its in workers.values())
+    assert all(its.items() >= ALLOCATOR_VARIABLES.items() for its in workers.values())
     assert dict(os.environ) == environment
     assert told(shared) == told(whole)
     for fold in shared.folds:

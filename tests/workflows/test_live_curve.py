@@ -26,16 +26,18 @@ from dicom_builder import make_series, make_truth, write
 from scipy import ndimage, special
 
 from napari_spinemet import cli
-from napari_spinemet.detection.gate import SpineCurve, spine_curve
+from napari_spinemet.detection.gate import Spine, predict_spine
 from napari_spinemet.dicom import read_series
 from napari_spinemet.evaluation import FrocCurve
+from napari_spinemet.evaluation.matching import Matching
 from napari_spinemet.imaging import PAPER_OPERATING_POINT as PAPER
 from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint, SagittalSeries
 from napari_spinemet.imaging.grids import working_affine
-from napari_spinemet.network import ModelCard, SiameseNet, load_model, save_model
+from napari_spinemet.network import ModelCard, SiameseNet, save_model
 from napari_spinemet.study import Study
-from napari_spinemet.workflows import SystemCurve, study_curve
-from napari_spinemet.workflows.study_froc import redrawn
+from napari_spinemet.study.map_identity import MapIdentity
+from napari_spinemet.workflows import MapSource, SystemCurve, study_curve
+from napari_spinemet.workflows.study_froc import redraw_curve
 
 Centre = tuple[Fraction, Fraction]
 Rates = tuple[Fraction, Fraction, Fraction]
@@ -159,7 +161,6 @@ class Held:
 
     study: Study
     model: Path
-    identity: str
     maps: list[LikelihoodMap]
     regions: list[list[list[Centre]]]
 
@@ -185,32 +186,27 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
         vertebrae[:, 40:100, 50:70] = 1
         case.save_annotation(Annotation(lesions_of(number), vertebrae, {1: "L1"}), series)
         maps.append(map_of(number, series))
-        drawing.save_likelihood(case, identity, maps[-1])
+        drawing.save_likelihood_map(case, MapIdentity.of_model(identity), maps[-1])
     drawing.close()
     study = Study(root / "study")
     regions = [regions_of(lesions_of(number)) for number in range(len(SLICES))]
-    yield Held(study, model, identity, maps, regions)
+    yield Held(study, model, maps, regions)
     study.close()
 
 
 @pytest.fixture(scope="module")
 def live(held: Held) -> dict[str, SystemCurve]:
     """What the review widget shows: the study evaluated once, then drawn anew from trees."""
-    network = load_model(str(held.model))
-    shown = study_curve(held.study, network, held.identity, PAPER, standing=True)
+    source = MapSource.of_model(str(held.model))
+    shown = study_curve(held.study, source, PAPER, keep_forests=True)
     curves = {"paper": shown}
     for name, setting in list(SETTINGS.items())[1:]:
-        former = shown.trees
-        drawn = redrawn(
-            held.study,
-            held.identity,
-            setting.point,
-            former,
-            max_distance_mm=setting.max_distance_mm,
-        )
+        former = shown.forests
+        matching = Matching(setting.max_distance_mm)
+        drawn = redraw_curve(held.study, source.identity, setting.point, matching, forests=former)
         assert drawn is not None
-        assert drawn.trees is not None
-        assert (drawn.trees is not former) == setting.new_trees
+        assert drawn.forests is not None
+        assert (drawn.forests is not former) == setting.new_trees
         curves[name] = shown = drawn
     return curves
 
@@ -272,7 +268,7 @@ def mean(numbers: list[Fraction]) -> Fraction:
 def counted_case(
     values: npt.NDArray[np.float32],
     regions: list[list[Centre]],
-    gate: SpineCurve | None,
+    gate: Spine | None,
     threshold: float,
     smallest: int,
     distance_mm: int = 20,
@@ -296,7 +292,7 @@ def counted(held: Held, setting: Setting, thresholds: list[float]) -> list[Rates
     point, distance_mm = setting.point, setting.max_distance_mm
     smallest = round(point.min_area_cm2 * 100)
     maps = [aggregated(m.values, point.weight) for m in held.maps]
-    gates = [spine_curve(m) if point.gate else None for m in held.maps]
+    gates = [predict_spine(m) if point.gate else None for m in held.maps]
     result = []
     for threshold in thresholds:
         cases = [

@@ -13,6 +13,8 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint, SagittalSeries
 from napari_spinemet.network import ModelCard, scan_fingerprint
 from napari_spinemet.study import Case, Study
+from napari_spinemet.study.map_identity import MapIdentity
+from napari_spinemet.workflows.map_source import MapSource
 from napari_spinemet.workflows.model_comparison import compare_models
 
 POINT = OperatingPoint(0.5, 0.2, None)
@@ -32,23 +34,23 @@ def study(
     tmp_path: Path, make_series: Callable[..., SagittalSeries], monkeypatch: pytest.MonkeyPatch
 ) -> Study:
     """Four cases: 'good' finds every lesion, 'bad' half of them and one thing more in each."""
-    held, place = [], Study(tmp_path)
+    contoured, study = [], Study(tmp_path)
     lesions = np.zeros(SHAPE, dtype=np.uint16)
     lesions[1, 5:15, 5:15] = 1
     for number in range(4):
         (tmp_path / f"case-{number + 1}" / "scan").mkdir(parents=True)
         case = Case(tmp_path / f"case-{number + 1}")
         series = make_series(shape=SHAPE, series_uid=f"1.{number}")
-        held.append((case, series, Annotation(lesions, np.zeros_like(lesions))))
-        place.save_likelihood(case, "good", _likelihood((5, 5)))
+        contoured.append((case, series, Annotation(lesions, np.zeros_like(lesions))))
+        study.save_likelihood_map(case, MapIdentity.of_model("good"), _likelihood((5, 5)))
         found = [(5, 5)] if number % 2 else []
-        place.save_likelihood(case, "bad", _likelihood(*found, (45, 35)))
+        study.save_likelihood_map(case, MapIdentity.of_model("bad"), _likelihood(*found, (45, 35)))
 
-    def contoured(self: Study, only: Any = None) -> Iterator[Any]:
-        return iter(held)
+    def contoured_cases(self: Study, only: Any = None) -> Iterator[Any]:
+        return iter(contoured)
 
-    monkeypatch.setattr(Study, "contoured", contoured)
-    return place
+    monkeypatch.setattr(Study, "contoured_cases", contoured_cases)
+    return study
 
 
 def _mark(series_uid: str) -> str:
@@ -63,7 +65,8 @@ def _card(name: str, *seen: int) -> ModelCard:
 
 def _compare(study: Study, one: ModelCard, other: ModelCard) -> Any:
     network: Any = object()  # all maps are in the study
-    return compare_models(study, ((network, one), (network, other)))
+    one_source, other_source = (MapSource.of_loaded(network, card) for card in (one, other))
+    return compare_models(study, (one_source, other_source))
 
 
 def test_each_is_judged_at_its_own_point_on_unseen_cases(study: Study) -> None:

@@ -54,7 +54,7 @@ def test_says_what_the_curve_says_at_its_threshold(cases: list[FrocCase]) -> Non
 
 def test_leaves_the_usual_settings_for_what_is_clearly_better_only() -> None:
     """One case in which a smaller area finds more is chance, six are not."""
-    usual = OperatingPoint(0.5, 3.0, 0.4)
+    point = OperatingPoint(0.5, 3.0, 0.4)
 
     def cohort(small: int) -> list[FrocCase]:
         made = []
@@ -68,7 +68,7 @@ def test_leaves_the_usual_settings_for_what_is_clearly_better_only() -> None:
         return made
 
     for small, area in ((0, 3.0), (1, 3.0), (5, 2.0), (6, 2.0)):
-        choice = choose_operating_point(cohort(small), weights=(0.4, 0.6), usual=usual)
+        choice = choose_operating_point(cohort(small), weights=(0.4, 0.6), default_point=point)
         assert choice.point.min_area_cm2 == area
         assert choice.point.weight == 0.4
         assert choice.tp_rate == pytest.approx(1 - small / 6 if area == 3.0 else 1.0)

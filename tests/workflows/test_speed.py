@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from napari_spinemet.errors import SpinemetError
-from napari_spinemet.jobs import Finished, Progressed, Started
+from napari_spinemet.jobs import Finished, JobContext, Progressed, Started
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.training import TrainingConfig
 from napari_spinemet.workflows import speed
-from napari_spinemet.workflows.speed import EPOCH, describe_device, measure_speed
+from napari_spinemet.workflows.speed import EPOCH, SpeedSettings, describe_device, measure_speed
 
 TINY = TrainingConfig(resolutions=(1.0,), blocks=(1, 1, 1), batch_size=8)
 
@@ -24,7 +24,7 @@ def _model(form: str = "dense") -> SiameseNet:
 def test_a_processor_is_timed_in_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     """Amounts are what was really run, counted by the engine and by the loop."""
     windows, batches = [], []
-    real_train, real_forward = speed.train, SiameseNet.forward
+    real_train, real_forward = speed.train_network, SiameseNet.forward
 
     def train(cases, config, **options):
         batches.append((config.method, config.batch_size * config.batches_per_epoch))
@@ -35,18 +35,14 @@ def test_a_processor_is_timed_in_both_ways(monkeypatch: pytest.MonkeyPatch) -> N
             windows.append(len(given))
         return real_forward(self, given)
 
-    monkeypatch.setattr(speed, "train", train)
+    monkeypatch.setattr(speed, "train_network", train)
     monkeypatch.setattr(SiameseNet, "forward", forward)
     events = []
     measured = measure_speed(
         _model(),
-        device="cpu",
-        precision="float32",
-        samples=17,
-        stride=60,
-        repeats=1,
+        SpeedSettings("cpu", "float32", samples=17, stride=60, repeats=1),
         config=TINY,
-        on_event=events.append,
+        job=JobContext(events.append),
     )
     assert [m.name for m in measured] == [
         "detection, dense",
@@ -71,7 +67,7 @@ def test_what_cannot_be_timed_is_refused() -> None:
     with pytest.raises(SpinemetError, match="dense form"):
         measure_speed(_model("patch"))
     with pytest.raises(SpinemetError, match="at least 1"):
-        measure_speed(_model(), samples=0)
+        measure_speed(_model(), SpeedSettings(samples=0))
     with pytest.raises(SpinemetError, match="not available"):
         describe_device("abacus")
     assert torch.__version__ in describe_device("cpu")

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import Annotation, SagittalSeries
-from napari_spinemet.jobs import CancelToken, Evaluated, Event, Progressed
-from napari_spinemet.network import load_model, scan_fingerprint
+from napari_spinemet.jobs import (
+    UNATTENDED,
+    CancelToken,
+    Evaluated,
+    Event,
+    JobContext,
+    Progressed,
+)
+from napari_spinemet.network import ModelCard, load_model, scan_fingerprint
 from napari_spinemet.study import Case, Study
 from napari_spinemet.study.training_state import has_training_state
 from napari_spinemet.training import TrainingConfig
-from napari_spinemet.workflows.study_training import split_cases, train_study
+from napari_spinemet.workflows.study_training import StudyTraining, split_cases, train_study
 
 CONFIG = TrainingConfig(
     resolutions=(1.0,),
@@ -27,6 +35,12 @@ CONFIG = TrainingConfig(
 )
 
 
+def _train(
+    study: Path, config: TrainingConfig = CONFIG, job: JobContext = UNATTENDED, **task: Any
+) -> tuple[Path, ModelCard]:
+    return train_study(StudyTraining(study, **task), config, job=job)
+
+
 def _is_step(event: Event) -> bool:
     return isinstance(event, Progressed) and event.task == "train" and "loss" in event.values
 
@@ -35,7 +49,7 @@ def _is_step(event: Event) -> bool:
 def study(
     tmp_path: Path, small_case: tuple[SagittalSeries, Annotation], monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Two cases with the same lesion, read from database."""
+    """Two cases with the same lesion, read from memory."""
     for name in ("case-001", "case-002"):
         (tmp_path / name / "scan").mkdir(parents=True)
     series, annotation = small_case
@@ -50,7 +64,7 @@ def study(
 def test_the_finished_model_is_kept_and_nothing_else(study: Path) -> None:
     """Weights and card under its name; the weights of the unfinished run are gone."""
     events: list[Event] = []
-    path, card = train_study(study, CONFIG, name="mine", on_event=events.append)
+    path, card = _train(study, name="mine", job=JobContext(events.append))
     assert path == study / "models" / "mine.safetensors"
     assert load_model(path).configuration() == card.configuration
     assert sorted(p.name for p in (study / "models").rglob("*")) == [
@@ -64,7 +78,7 @@ def test_the_finished_model_is_kept_and_nothing_else(study: Path) -> None:
 
 def test_a_cut_run_leaves_the_former_model_and_its_own_best_weights(study: Path) -> None:
     """Training can go on from them; the model of that name is as it was."""
-    path, _ = train_study(study, CONFIG, name="mine")
+    path, _ = _train(study, name="mine")
     before = path.read_bytes()
     token = CancelToken()
 
@@ -73,14 +87,12 @@ def test_a_cut_run_leaves_the_former_model_and_its_own_best_weights(study: Path)
             token.cancel()
 
     with pytest.raises(Cancelled):
-        train_study(
-            study, dataclasses.replace(CONFIG, seed=1), name="mine", on_event=stop, cancel=token
-        )
+        _train(study, dataclasses.replace(CONFIG, seed=1), JobContext(stop, token), name="mine")
     assert path.read_bytes() == before
     assert [p.stem for p in Study(study).model_files()] == ["mine"]
     unfinished = study / "models" / "unfinished" / "mine.safetensors"
     assert unfinished.read_bytes() != before
-    resumed, card = train_study(study, CONFIG, name="mine", start=unfinished)
+    resumed, card = _train(study, name="mine", start=str(unfinished))
     assert resumed == path
     assert card.training["started_from"]["finished"] is False
     assert card.training["started_from"]["config"]["seed"] == 1
@@ -91,14 +103,14 @@ def test_a_cut_run_leaves_the_former_model_and_its_own_best_weights(study: Path)
 def test_a_name_that_is_no_file_name_is_refused(study: Path, name: str) -> None:
     """Before anything is read or written."""
     with pytest.raises(SpinemetError, match="cannot name a model"):
-        train_study(study, CONFIG, name=name)
+        _train(study, name=name)
     assert not (study / "models").exists()
 
 
 def test_the_name_of_a_crossvalidation_is_refused(study: Path) -> None:
     """Its maps would be taken for out-of-fold ones."""
     with pytest.raises(SpinemetError, match="maps of a cross-validation"):
-        train_study(study, CONFIG, name="crossval-run")
+        _train(study, name="crossval-run")
 
 
 def test_of_a_grid_the_network_that_validates_best_is_kept(
@@ -115,25 +127,17 @@ def test_of_a_grid_the_network_that_validates_best_is_kept(
             token.cancel()
 
     with pytest.raises(Cancelled):
-        train_study(
-            study,
-            CONFIG,
-            name="grid",
-            weight_decays=decays,
-            on_event=stop_in_the_second,
-            cancel=token,
-        )
+        _train(study, job=JobContext(stop_in_the_second, token), name="grid", weight_decays=decays)
     assert has_training_state(study / "models" / "grid.safetensors")
     steps = [e for e in events if _is_step(e)]
     assert [(e.done, e.total) for e in steps] == [(1, 4), (2, 4), (3, 4)]
     assert steps[2].message.startswith("lambda 0.0005, 2 of 2")
     more: list[Event] = []
-    _, card = train_study(
-        study, CONFIG, name="grid", weight_decays=decays, resume=True, on_event=more.append
-    )
+    job = JobContext(more.append)
+    _, card = _train(study, job=job, name="grid", weight_decays=decays, resume=True)
     again = [e for e in more if _is_step(e)]
     assert [e.done for e in again] == [4]
-    _, at_once = train_study(study, CONFIG, name="whole", weight_decays=decays)
+    _, at_once = _train(study, name="whole", weight_decays=decays)
     assert card.sha256 == at_once.sha256
     tried = card.metrics["weight_decays"]
     assert [t["weight_decay"] for t in tried] == list(decays)
@@ -149,11 +153,11 @@ def test_a_single_case_is_trained_on_and_the_card_says_so(
     """There is none to validate on; nor could a grid be decided."""
     held = list(Study(study).contoured_cases())[:1]
     monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(held))
-    _, card = train_study(study, CONFIG, name="single")
+    _, card = _train(study, name="single")
     assert card.training["cases"] == 1
     assert any("only case with lesions" in note for note in card.training["notes"])
     with pytest.raises(SpinemetError, match="contour a second case"):
-        train_study(study, CONFIG, name="single", weight_decays=(0.1, 0.01))
+        _train(study, name="single", weight_decays=(0.1, 0.01))
 
 
 def test_without_vertebrae_there_is_nothing_to_tell_bone_by(
@@ -165,14 +169,14 @@ def test_without_vertebrae_there_is_nothing_to_tell_bone_by(
     held = [(case, series, bare) for case, _, _ in Study(study).contoured_cases()]
     monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(held))
     with pytest.raises(SpinemetError, match=r"vertebra contours.*two outputs"):
-        train_study(study, CONFIG, name="bare")
+        _train(study, name="bare")
     assert not (study / "models" / "bare.safetensors").exists()
-    path, _ = train_study(study, dataclasses.replace(CONFIG, outputs=2), name="bare")
+    path, _ = _train(study, dataclasses.replace(CONFIG, outputs=2), name="bare")
     assert path.exists()
     normal = Annotation(np.zeros_like(annotation.lesions), annotation.vertebrae, {1: "L2"})
     mixed = [*held, (dataclasses.replace(held[0][0], path=study / "other"), series, normal)]
     monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(mixed))
-    _, card = train_study(study, CONFIG, name="mixed")
+    _, card = _train(study, name="mixed")
     assert any("No vertebra is contoured in case-00" in note for note in card.training["notes"])
 
 
@@ -191,11 +195,11 @@ def test_contours_that_change_meanwhile_are_told(
         lambda self, _: drawn if self.name == "case-002" else annotation,
     )
     numbers = iter([1, 2, 2, 2])
-    _, card = train_study(study, CONFIG, name="mine")
+    _, card = _train(study, name="mine")
     (note,) = card.training["notes"]
     assert note.startswith("The contours of case-002 were changed while it trained;")
     numbers = iter([2, 2])
-    _, card = train_study(study, CONFIG, name="mine")
+    _, card = _train(study, name="mine")
     assert card.training["notes"] == []
 
 
@@ -205,9 +209,9 @@ def test_what_a_model_started_from_has_seen_is_not_forgotten(
     """Its scans stay on the card, and a measurement on one of them is told to be too good."""
     held = [(case, *small_case) for case in Study(study).cases()]
     monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(held))
-    path, first = train_study(study, CONFIG, name="first")
+    path, first = _train(study, name="first")
     # Both cases of this study are the same scan, so what validates was learned from.
-    _, second = train_study(study, CONFIG, name="second", start=path)
+    _, second = _train(study, name="second", start=str(path))
     assert second.training["seen"]["training"] == first.training["seen"]["training"]
     assert "The model that it started from had learned from" in " ".join(second.training["notes"])
     (note,) = first.training["notes"]
@@ -218,7 +222,7 @@ def test_what_a_model_started_from_has_seen_is_not_forgotten(
 def test_what_is_learned_from_does_not_validate(study: Path) -> None:
     """A study of validation cases that shares a scan with the others is refused."""
     with pytest.raises(SpinemetError, match=r"case-001 and case-002 .* among the scans to train"):
-        train_study(study, CONFIG, name="mine", validation=study)
+        _train(study, name="mine", validation_study=study)
     assert not (study / "models").exists()
 
 

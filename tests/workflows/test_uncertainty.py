@@ -11,17 +11,27 @@ from scipy.stats import entropy
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import LikelihoodMap
+from napari_spinemet.jobs import JobContext
+from napari_spinemet.network import ModelCard
 from napari_spinemet.study import Study
-from napari_spinemet.workflows import study_froc, uncertainty
+from napari_spinemet.study.map_identity import MapIdentity
+from napari_spinemet.workflows import map_source
+from napari_spinemet.workflows.map_source import MapSource
 from napari_spinemet.workflows.uncertainty import mean_entropy, rank_cases
 
-MODEL = "synthetic"
+MODEL = MapIdentity.of_model("synthetic")
+
+
+def _source() -> MapSource:
+    """A model that is never run."""
+    network: Any = None
+    return MapSource(MODEL, ModelCard("synthetic"), network, can_make_maps=True)
 
 
 def a_map(values: np.ndarray, columns: tuple[int, int] | None = None) -> LikelihoodMap:
     columns = columns or (0, values.shape[2])
     return LikelihoodMap(
-        values.astype(np.float32), np.eye(4), columns, (1.0, 1.0, 1.0), model=MODEL
+        values.astype(np.float32), np.eye(4), columns, (1.0, 1.0, 1.0), model=str(MODEL)
     )
 
 
@@ -47,20 +57,19 @@ def test_the_most_doubtful_scan_comes_first_and_a_bad_one_hides_none(
     (tmp_path / "case-004" / "contours" / "contours.dcm").write_text("drawn")
     for name, likelihood in (("case-001", 0.02), ("case-003", 0.3)):
         made = a_map(np.full((2, 4, 4), likelihood))
-        study.save_likelihood(study.case(name), MODEL, made)
+        study.save_likelihood_map(study.case(name), MODEL, made)
 
     def no_map(*_: Any, **__: Any) -> None:
         raise AssertionError("a map was made anew")
 
-    monkeypatch.setattr(study_froc, "likelihood_map", no_map)
-    model: Any = object()
-    told: list[Any] = []
-    ranked = rank_cases(study, model, MODEL, on_event=told.append)
+    monkeypatch.setattr(map_source, "map_series", no_map)
+    events: list[Any] = []
+    ranked = rank_cases(study, _source(), job=JobContext(events.append))
     assert [u.case for u in ranked] == ["case-003", "case-001", "case-002"]
     assert ranked[0].bits == pytest.approx(0.8813, abs=1e-3)
     assert ranked[2].bits is None
     assert ranked[2].reason
-    assert [event.done for event in told] == [1, 2, 3]
+    assert [event.done for event in events] == [1, 2, 3]
 
 
 def test_a_cancelled_ranking_is_not_taken_for_bad_scans(
@@ -74,7 +83,7 @@ def test_a_cancelled_ranking_is_not_taken_for_bad_scans(
     def cancelled(*_: Any, **__: Any) -> None:
         raise Cancelled("stopped")
 
-    monkeypatch.setattr(uncertainty, "model_map", cancelled)
+    monkeypatch.setattr(MapSource, "map_of", cancelled)
     assert issubclass(Cancelled, SpinemetError)
     with pytest.raises(Cancelled):
-        rank_cases(Study(tmp_path), object(), MODEL)  # type: ignore[arg-type]
+        rank_cases(Study(tmp_path), _source())
