@@ -14,9 +14,9 @@ COLUMNS = (15, 65)
 
 
 def likelihood_of(values: np.ndarray, columns: tuple[int, int] = COLUMNS) -> LikelihoodMap:
-    cut = np.zeros_like(values, dtype=np.float32)
-    cut[:, :, slice(*columns)] = values[:, :, slice(*columns)]
-    return LikelihoodMap(cut, np.diag([3.0, 1, 1, 1]), columns, (3.0, 0.9, 0.7))
+    central = np.zeros_like(values, dtype=np.float32)
+    central[:, :, slice(*columns)] = values[:, :, slice(*columns)]
+    return LikelihoodMap(central, np.diag([3.0, 1, 1, 1]), columns, (3.0, 0.9, 0.7))
 
 
 def maps(kind: str) -> LikelihoodMap:
@@ -32,17 +32,17 @@ def maps(kind: str) -> LikelihoodMap:
     return likelihood_of(values)
 
 
-def relabelled(values: np.ndarray, threshold: float, smallest: int, connectivity: int) -> list:
+def relabel(values: np.ndarray, threshold: float, smallest: int, connectivity: int) -> list:
     structure = np.ones((3, 3)) if connectivity == 8 else None
-    found = []
+    regions = []
     for index, image in enumerate(values):
         labels, count = ndimage.label(image >= np.float32(threshold), structure)
         for k in range(1, count + 1):
             mask = labels == k
             if mask.sum() >= smallest:
                 centre = ndimage.center_of_mass(mask)
-                found.append((index, int(mask.sum()), *centre, image[mask].max()))
-    return sorted(found)
+                regions.append((index, int(mask.sum()), *centre, image[mask].max()))
+    return sorted(regions)
 
 
 @pytest.mark.parametrize("connectivity", [8, 4])
@@ -55,14 +55,14 @@ def test_equals_relabelling_at_200_thresholds(kind: str, connectivity: int) -> N
     # Also thresholds that are values of the map, where >= and > differ.
     values = rng.choice(likelihood.values[likelihood.values > 0], 50).astype(float)
     for threshold in np.concatenate([rng.uniform(0.001, 1, 150), values]):
-        expected = relabelled(likelihood.values, threshold, 7, connectivity)
-        found = sorted(
+        expected = relabel(likelihood.values, threshold, 7, connectivity)
+        detections = sorted(
             (d.slice, round(d.area_cm2 * 100), *d.centre_working, d.peak)
             for d in forest.detections(threshold, 0.07)
         )
-        assert len(found) == len(expected)
-        if found:
-            np.testing.assert_allclose(found, expected, atol=1e-9)
+        assert len(detections) == len(expected)
+        if detections:
+            np.testing.assert_allclose(detections, expected, atol=1e-9)
 
 
 def test_label_image_holds_the_pixels_of_the_detections() -> None:

@@ -6,35 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spinemet.detection import detect, engines, likelihood_map
+from napari_spinemet.detection import engines, likelihood_map
 from napari_spinemet.errors import Cancelled, SpinemetError
-from napari_spinemet.imaging import OperatingPoint, SagittalSeries
+from napari_spinemet.imaging import SagittalSeries
 from napari_spinemet.imaging.grids import resample_image
 from napari_spinemet.imaging.patches import zscore
 from napari_spinemet.jobs import CancelToken, Progressed
-from napari_spinemet.network import SiameseNet
 
-
-def lively(form: str, **options: object) -> SiameseNet:
-    """A network whose outputs vary over a slice: fresh weights would say one half everywhere."""
-    torch.manual_seed(3)
-    model = SiameseNet(form=form, **options)  # type: ignore[arg-type]
-    for parameter in model.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.kaiming_normal_(parameter)
-    with torch.no_grad():
-        model.score.weight *= 0.3
-    return model.eval()
-
-
-@pytest.fixture(scope="module")
-def series() -> SagittalSeries:
-    rng = np.random.default_rng(1)
-    voxels = np.cumsum(rng.normal(size=(2, 52, 70)), axis=2).astype(np.float32)
-    affine = np.eye(4)
-    # Left, feet, back with three different spacings.
-    affine[:3, :3] = np.array([[4.4, 0, 0], [0, 0, 0.7], [0, -0.9, 0]])
-    return SagittalSeries(voxels, affine, series_uid="1.2.3")
+from .lively_network import lively_network
 
 
 @pytest.mark.parametrize("outputs", [2, 3])
@@ -42,7 +21,7 @@ def test_dense_equals_window_by_window_over_a_whole_slice(
     series: SagittalSeries, outputs: int
 ) -> None:
     """The dense engine and the patch engine agree to 1e-5 on every pixel, borders included."""
-    model = lively("dense", outputs=outputs)
+    model = lively_network("dense", outputs=outputs)
     one = SagittalSeries(series.voxels[:1], series.affine)
     dense = likelihood_map(one, model, columns="all")
     window = likelihood_map(one, model, engine="patch", columns="all")
@@ -60,7 +39,7 @@ def test_dense_equals_windows_at_other_resolutions(
     series: SagittalSeries, resolutions: tuple[float, ...]
 ) -> None:
     """Also where windows are looked up on a grid that is no multiple of the working grid."""
-    model = lively("dense", resolutions=resolutions)
+    model = lively_network("dense", resolutions=resolutions)
     one = SagittalSeries(series.voxels[:1, :30, :40], series.affine)
     dense = likelihood_map(one, model, columns="all", stride=5)
     window = likelihood_map(one, model, engine="patch", columns="all", stride=5)
@@ -72,12 +51,12 @@ def test_tiles_of_a_slice_fit_together(
     series: SagittalSeries, pixels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However few pixels are evaluated at once, down to a row, the map is the same to 1e-6."""
-    model = lively("dense", resolutions=(1, 2), blocks=(1, 1, 1))
+    model = lively_network("dense", resolutions=(1, 2), blocks=(1, 1, 1))
     one = SagittalSeries(series.voxels[:1], series.affine)
     whole = likelihood_map(one, model, columns="all")
     monkeypatch.setattr(engines, "TILE_PIXELS", pixels)
-    tiled = likelihood_map(one, model, columns="all")
-    np.testing.assert_allclose(tiled.values, whole.values, atol=1e-6)
+    in_tiles = likelihood_map(one, model, columns="all")
+    np.testing.assert_allclose(in_tiles.values, whole.values, atol=1e-6)
 
 
 @pytest.mark.parametrize(("precision", "most"), [("float16", 0.01), ("bfloat16", 0.08)])
@@ -85,7 +64,7 @@ def test_reduced_precision_moves_likelihoods_a_little(
     series: SagittalSeries, precision: str, most: float
 ) -> None:
     """By its own number of digits: somewhat, and by no more."""
-    model = lively("dense", resolutions=(1,))
+    model = lively_network("dense", resolutions=(1,))
     one = SagittalSeries(series.voxels[:1, :30, :40], series.affine)
     exact = likelihood_map(one, model, columns="all", device="cpu")
     coarse = likelihood_map(one, model, columns="all", device="cpu", precision=precision)
@@ -94,43 +73,43 @@ def test_reduced_precision_moves_likelihoods_a_little(
 
 def test_patch_engine_equals_a_plain_loop(series: SagittalSeries) -> None:
     """Cutting, normalising and scoring one location at a time gives the same to 1e-5."""
-    model = lively("patch")
+    model = lively_network("patch")
     one = SagittalSeries(series.voxels[1:], series.affine)
     stride = 9
     fast = likelihood_map(one, model, columns="all", stride=stride)
-    padded = {}
+    images = {}
     for r in (0.5, 1.0, 2.0):
         image = resample_image(one.voxels, (0.9, 0.7), r)[0]
-        padded[r] = np.pad(image, ((39, 39), (27, 27)), mode="symmetric")
-    checked = 0
+        images[r] = np.pad(image, ((39, 39), (27, 27)), mode="symmetric")
+    n_checked = 0
     for i in range(0, 46, stride):
         for j in range(0, 49, stride):
             patches = []
             for r, centre in ((0.5, (2 * i, 2 * j)), (1.0, (i, j)), (2.0, (i // 2, j // 2))):
-                top, left = centre
-                patches.append(zscore(padded[r][top : top + 79, left : left + 55]))
+                row, column = centre
+                patches.append(zscore(images[r][row : row + 79, column : column + 55]))
             with torch.inference_mode():
                 scores = model(torch.from_numpy(np.stack(patches)[None]))
                 lesion = float(torch.softmax(scores, 1)[0, 1])
             assert abs(lesion - fast.values[0, i, j]) <= 1e-5
-            checked += 1
-    assert checked == 36
+            n_checked += 1
+    assert n_checked == 36
 
 
 def test_only_the_central_half_is_evaluated(series: SagittalSeries) -> None:
     """Outside [W/4, 3W/4) the likelihood is 0, and inside it is that of the whole width."""
-    model = lively("dense")
+    model = lively_network("dense")
     centre = likelihood_map(series, model)
-    every = likelihood_map(series, model, columns="all")
+    whole = likelihood_map(series, model, columns="all")
     assert centre.columns == (13, 37)  # 49 columns: 12.25 to 36.75
     assert not centre.values[:, :, :13].any()
     assert not centre.values[:, :, 37:].any()
-    np.testing.assert_allclose(centre.values[:, :, 13:37], every.values[:, :, 13:37], atol=1e-5)
+    np.testing.assert_allclose(centre.values[:, :, 13:37], whole.values[:, :, 13:37], atol=1e-5)
 
 
 def test_strided_map_keeps_its_samples_and_says_its_stride(series: SagittalSeries) -> None:
     """A coarse map has the exact values at every k-th pixel and lines between them."""
-    model = lively("dense")
+    model = lively_network("dense")
     full = likelihood_map(series, model)
     coarse = likelihood_map(series, model, stride=4)
     assert (full.stride, coarse.stride) == (1, 4)
@@ -138,36 +117,25 @@ def test_strided_map_keeps_its_samples_and_says_its_stride(series: SagittalSerie
     np.testing.assert_allclose(
         coarse.values[:, rows[:, None], columns], full.values[:, rows[:, None], columns], atol=1e-6
     )
-    between = (coarse.values[:, 4, 13:34:4] + coarse.values[:, 8, 13:34:4]) / 2
-    np.testing.assert_allclose(coarse.values[:, 6, 13:34:4], between, atol=1e-6)
+    halfway = (coarse.values[:, 4, 13:34:4] + coarse.values[:, 8, 13:34:4]) / 2
+    np.testing.assert_allclose(coarse.values[:, 6, 13:34:4], halfway, atol=1e-6)
 
 
 def test_engine_must_fit_the_form(series: SagittalSeries) -> None:
     """The patch form has no dense evaluation, and says so."""
     with pytest.raises(SpinemetError, match="patch form"):
-        likelihood_map(series, lively("patch"), engine="dense")
+        likelihood_map(series, lively_network("patch"), engine="dense")
 
 
 def test_cancel_stops_before_the_next_slice(series: SagittalSeries) -> None:
     """A token raised in the first slice's event ends the run there."""
-    token, seen = CancelToken(), []
+    token, steps = CancelToken(), []
 
     def listen(event: object) -> None:
         if isinstance(event, Progressed):
-            seen.append(event.done)
+            steps.append(event.done)
             token.cancel()
 
     with pytest.raises(Cancelled):
-        likelihood_map(series, lively("dense"), on_event=listen, cancel=token)
-    assert seen == [1]
-
-
-def test_another_operating_point_reuses_the_map(series: SagittalSeries) -> None:
-    """Moving the threshold gives what detecting anew at that threshold gives."""
-    model = lively("dense")
-    first = detect(series, model, OperatingPoint(0.5, 0.05, 0.4))
-    moved = first.at(OperatingPoint(0.3, 0.05, 0.4))
-    anew = detect(series, model, OperatingPoint(0.3, 0.05, 0.4))
-    assert moved.forest is first.forest
-    assert [d.to_dict() for d in moved.detections] == [d.to_dict() for d in anew.detections]
-    assert first.at(OperatingPoint(0.3, 0.05, None)).likelihood.weight is None
+        likelihood_map(series, lively_network("dense"), on_event=listen, cancel=token)
+    assert steps == [1]

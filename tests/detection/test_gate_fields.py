@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from napari_spinemet.detection.gate import spine_curve
+from napari_spinemet.detection.gate import predict_spine
 from napari_spinemet.network import load_model
 
 LOW = 0.2
@@ -30,10 +30,10 @@ def bench() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sys, "path", [*sys.path])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path])
         # Its data class looks for its own module.
-        patched.setitem(sys.modules, spec.name, module)
+        patch.setitem(sys.modules, spec.name, module)
         spec.loader.exec_module(module)
     return module
 
@@ -50,36 +50,37 @@ def test_the_gate_leaves_out_head_and_abdomen_and_keeps_bodies_and_lesions(
     """
     point = replace(bench.operating_points()[0], threshold=LOW)
     model, tally = load_model(), bench.Tally()
-    area, passed = Counter[str](), Counter[str]()
+    area, area_inside = Counter[str](), Counter[str]()
     for region, numbers in CASES.items():
         for number in numbers:
             field = bench.make_field(number, model, stride=4)
             assert field.case.region == region
             tally.add(field, [point])
-            curve = spine_curve(field.plain)
-            assert curve is not None
+            spine = predict_spine(field.plain)
+            assert spine is not None
             row, column = np.indices(field.away_mm.shape)
             first, end = field.plain.columns
-            held, seen = curve.holds(row, column), (column >= first) & (column < end)
+            is_inside = spine.holds(row, column)
+            is_evaluated = (column >= first) & (column < end)
             bodies = field.away_mm == 0
-            assert held[bodies].mean() >= 0.99
-            head = seen & (region == "cervical") & (row < field.top)
+            assert is_inside[bodies].mean() >= 0.99
+            head = is_evaluated & (region == "cervical") & (row < field.top)
             front = (field.away_mm > bench.MARGIN_MM) & (column < field.front[row])
-            places = {
+            masks = {
                 "head": head,
                 "cerebellum": field.cerebellum & head,
-                "in front": seen & front & ~head,
+                "in front": is_evaluated & front & ~head,
             }
-            for place, mask in places.items():
+            for place, mask in masks.items():
                 area[place] += int(mask.sum())
-                passed[place] += int((mask & held).sum())
-    found, dropped = (
+                area_inside[place] += int((mask & is_inside).sum())
+    n_true, n_dropped = (
         sum(of[region, point, "true"] for region in CASES) for of in (tally.found, tally.dropped)
     )
     with capsys.disabled():
-        shares = (f"{place} {passed[place] / area[place]:.3f}" for place in PASSED)
-        print(f"\nlet pass: {', '.join(shares)}; true ones dropped: {dropped} of {found}")
+        shares = (f"{place} {area_inside[place] / area[place]:.3f}" for place in PASSED)
+        print(f"\nlet pass: {', '.join(shares)}; true ones dropped: {n_dropped} of {n_true}")
     for place, most in PASSED.items():
-        assert passed[place] <= most * area[place]
-    assert found >= 50
-    assert dropped <= 0.02 * found
+        assert area_inside[place] <= most * area[place]
+    assert n_true >= 50
+    assert n_dropped <= 0.02 * n_true
