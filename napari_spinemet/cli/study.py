@@ -162,12 +162,12 @@ def _contoured_cases(study: Study, names: Sequence[str] | None, reader: str) -> 
         If there are none, or one that is named has none.
     """
     cases = [study.case(name) for name in names] if names else study.cases()
-    contoured = [c for c in cases if (reader in c.readers() if reader else c.has_contours)]
-    if not contoured or (names is not None and len(contoured) < len(cases)):
-        where_none = ", ".join(c.name for c in cases if c not in contoured) or str(study.path)
+    contoured_cases = [c for c in cases if (reader in c.readers() if reader else c.has_contours)]
+    if not contoured_cases or (names is not None and len(contoured_cases) < len(cases)):
+        other_names = ", ".join(c.name for c in cases if c not in contoured_cases)
         whose = f" by {reader}" if reader else ""
-        raise SpinemetError(f"There are no contours{whose} in {where_none}.")
-    return contoured
+        raise SpinemetError(f"There are no contours{whose} in {other_names or study.path}.")
+    return contoured_cases
 
 
 @study_commands.command()

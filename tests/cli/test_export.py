@@ -24,8 +24,8 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     """A copy of the sample study, whose maps are still to be made."""
-    left = shutil.ignore_patterns("likelihood", "models")
-    shutil.copytree(sample_study(), tmp_path / "study", ignore=left)
+    ignore = shutil.ignore_patterns("likelihood", "models")
+    shutil.copytree(sample_study(), tmp_path / "study", ignore=ignore)
     return tmp_path / "study"
 
 
@@ -57,21 +57,21 @@ def test_figures_show_what_froc_prints(
     for column, values in points.items():
         assert table[column].tolist() == values
     assert read_points(out / "figure-5-without-aggregation.csv")
-    status, printed, said = run(
+    status, printed, message = run(
         "export", "figures", study, out, *common, "--threshold", 1, "--only", 8, "--json"
     )
     assert status == 0
-    assert json.loads(printed)["left_out"]["figure-8"] in said
+    assert json.loads(printed)["left_out"]["figure-8"] in message
 
 
 def test_files_are_named_on_stderr(run: Run, study: Path, tmp_path: Path) -> None:
     """Without --json; a figure without maps needs no network to run."""
-    status, printed, said = run(
+    status, printed, message = run(
         "export", "figures", study, tmp_path / "figures", "--only", 4, "--case", "case-001"
     )
     assert (status, printed) == (0, "")
     for name in ("figure-4.png", "figure-4.svg", "figures.json"):
-        assert str(tmp_path / "figures" / name) in said
+        assert str(tmp_path / "figures" / name) in message
     assert not (study / "likelihood").exists()
 
 
@@ -117,11 +117,11 @@ def test_what_is_amiss_is_one_sentence(
     run: Run, study: Path, tmp_path: Path, make: Callable[[Path], list[object]], words: str
 ) -> None:
     """Status 2, nothing on stdout, nothing written."""
-    more = make(study)
-    status, printed, said = run("export", "figures", study, tmp_path / "figures", *more)
+    options = make(study)
+    status, printed, message = run("export", "figures", study, tmp_path / "figures", *options)
     assert (status, printed) == (2, "")
-    assert words in said
-    assert len(said.strip().splitlines()) == 1
+    assert words in message
+    assert len(message.strip().splitlines()) == 1
     assert not (tmp_path / "figures").exists()
 
 
@@ -133,19 +133,19 @@ def test_a_report_of_a_case_is_of_what_was_signed(
     for file in quick_model.parent.iterdir():
         shutil.copy(file, study / "models" / file.name)
     model, card = load_model(quick_model), load_card(quick_model)
-    place = Study(study, write=True)
-    case = place.cases()[0]
+    open_study = Study(study, write=True)
+    case = open_study.cases()[0]
     series = case.series()
     point = OperatingPoint(0.45, 0.8, 0.6, False)
     result = detect(series, model, point, identity=card.identity)
     for finding in result.findings:
         case.judge(series, finding.centre_mm, "rejected", all_judged=False)
     settings = {**point.to_dict(), "columns": "centre", "refined": True}
-    fitted = result.refined(series)
+    fitted = result.refine(series)
     for finding in fitted.findings:
         case.judge(series, finding.centre_mm, "rejected", all_judged=True)
     case.sign(series, (card.identity, card.name, card.to_json()), settings, fitted.findings)
-    place.close()
+    open_study.close()
     out = tmp_path / "report"
     status, printed, _ = run("export", "report", study, out, "--case", "case-001", "--json")
     assert status == 0
@@ -179,7 +179,7 @@ def test_a_report_that_cannot_be_made_says_why(
 ) -> None:
     """One sentence, and nothing is written."""
     out = tmp_path / "report"
-    for arguments, said in (
+    for arguments, words in (
         (("--case", "case-001"), "was not detected on yet"),
         (("--case", "case-009"), "has no case case-009"),
         (("--folds", "none"), "no maps of a cross-validation 'none'"),
@@ -188,6 +188,6 @@ def test_a_report_that_cannot_be_made_says_why(
     ):
         status, _, err = run("export", "report", study, out, *arguments)
         assert status == 2
-        assert said in err
+        assert words in err
         assert len(err.strip().splitlines()) <= 3
     assert not out.exists()

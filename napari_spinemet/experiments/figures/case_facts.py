@@ -159,8 +159,8 @@ def case_facts(
     case: str,
     annotation: Annotation,
     spacing_mm: tuple[float, float, float],
-    aggregated: DetectionResult | None = None,
-    plain: DetectionResult | None = None,
+    aggregated_result: DetectionResult | None = None,
+    plain_result: DetectionResult | None = None,
 ) -> CaseFacts:
     """Sum a case up; without results only its contours count.
 
@@ -171,19 +171,19 @@ def case_facts(
     annotation : Annotation
     spacing_mm : tuple of float
         (slice, row, column) of the series that it is drawn on.
-    aggregated, plain : DetectionResult, optional
+    aggregated_result, plain_result : DetectionResult, optional
         Of the same map with aggregation and without.
     """
     pixel_cm2 = spacing_mm[1] * spacing_mm[2] / 100
     lesion_cm2 = pixel_cm2 * (annotation.lesions > 0).sum(axis=(1, 2))
     bodies = (annotation.vertebrae > 0).sum(axis=(1, 2))
     lesions = lesion_locations(case, annotation, spacing_mm)
-    if aggregated is None or plain is None:
+    if aggregated_result is None or plain_result is None:
         contours = [SliceFacts(float(a), bool(b)) for a, b in zip(lesion_cm2, bodies, strict=True)]
         return CaseFacts(case, tuple(contours), lesions)
     distance_mm = _distance_from_contours_mm(annotation, spacing_mm)
-    matches = match_slices(aggregated, annotation)
-    plain_matches = match_slices(plain, annotation)
+    matches = match_slices(aggregated_result, annotation)
+    plain_matches = match_slices(plain_result, annotation)
     slices = [
         SliceFacts(
             lesion_cm2=float(area),

@@ -1,0 +1,86 @@
+"""``spinemet train`` and ``crossval``, from a cohort made by ``phantom`` to ``froc``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from napari_spinemet.imaging import OperatingPoint
+from napari_spinemet.study import Study
+from napari_spinemet.study.map_identity import MapIdentity
+from napari_spinemet.workflows.cross_validation.report_files import cross_validated_point
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> None:
+    """A tiny cohort is made, trained on and judged, each by its command."""
+    cohort = tmp_path / "cohort"
+    assert run("phantom", cohort, "--cases", 3, "--seed", 41)[0] == 0
+    assert json.loads((cohort / "cohort.json").read_text())["phantom"]["seed"] == 41
+    status, out, _ = run("train", cohort, "--epochs", 1, "--batches", 2, "--name", "t", "--json")
+    assert status == 0
+    card = json.loads(out)
+    assert card["training"]["cases"] == 2
+    assert card["training"]["command"].startswith("spinemet train")
+    assert card["training"]["data"][0]["phantom"]["cases"] == 3
+    model = cohort / "models" / "t.safetensors"
+    # A network after two batches finds nothing; the curve and its two readings are there.
+    status, out, _ = run("froc", cohort, "--model", model, "--json")
+    assert status == 0
+    report = json.loads(out)
+    assert report["cases"] == 3
+    assert "tp_rate_at_0.20_fp_per_scan" in report["systems"]["network"]
+    assert "tp_rate_at_0.20_fp_mean_over_slices" in report["systems"]["network"]
+    status, out, stderr = run("froc", cohort, "--model", model)
+    assert (status, stderr.strip()) == (0, "")
+    assert "network" in out
+    at = report["at_operating_point"]
+    assert f"(threshold {at['threshold']:.2f}, {at['min_area_cm2']:g} cm²" in out
+    points = report["systems"]["network"]["points"]
+    assert points["threshold"] == sorted(points["threshold"], reverse=True)
+
+
+@pytest.mark.slow
+def test_crossval_of_a_small_study(run: Run, tmp_path: Path) -> None:
+    """Its maps are in the study, its report tells the folds, and another run of it is at once."""
+    study = tmp_path / "study"
+    assert run("phantom", study, "--cases", "3", "--seed", "5")[0] == 0
+    options = ("--folds", 3, "--epochs", 1, "--batches", 1, "--scheduler", "none", "--json")
+    status, out, err = run("crossval", study, *options)
+    assert status == 0, err
+    report = json.loads(out)
+    tests = [fold["test"] for fold in report["folds"]]
+    assert sorted(name for names in tests for name in names) == ["case-001", "case-002", "case-003"]
+    for fold in report["folds"]:
+        parts = [set(fold[k]) for k in ("training", "validation", "test")]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 3
+    assert set(report["froc"]) >= {"aggregated", "plain"}
+    open_study = Study(study)
+    for case in open_study.cases():
+        likelihood = open_study.likelihood_map(case, MapIdentity.of_cross_validation("run"))
+        assert likelihood is not None
+        assert likelihood.model.startswith("crossval-")
+    values = report["operating_point"]
+    point = None if values is None else OperatingPoint(**values)
+    assert cross_validated_point(open_study, "run") == point
+    again = run("crossval", study, *options)
+    assert json.loads(again[1])["froc"] == report["froc"]
+    # One fold again by itself; its report does not take the place of the whole one's.
+    whole = (study / "crossval" / "run" / "report.json").read_bytes()
+    for name in ("run", "alone"):
+        status, out, err = run("crossval", study, *options, "--fold", 2, "--name", name)
+        assert status == 0, err
+        assert json.loads(out)["folds"] == [report["folds"][1]]
+        assert (study / "crossval" / name / "report-fold-2.json").is_file()
+    assert (study / "crossval" / "run" / "report.json").read_bytes() == whole
+    assert not (study / "crossval" / "alone" / "report.json").exists()
+    status, _, err = run("crossval", study, "--folds", 9, "--scheduler", "none")
+    assert status == 2
+    assert "cannot be split into 9 folds" in err
+    status, _, err = run("crossval", study, *options, "--seed", 4)
+    assert status == 2
+    assert "other settings or cases" in err
