@@ -23,17 +23,17 @@ def test_dice_is_the_f1_score_and_distances_are_in_millimetres(series: SagittalS
     """Against scikit-learn on random contours; against arithmetic on two boxes."""
     rng = np.random.default_rng(0)
     one, other = (rng.integers(0, 2, series.shape).astype(np.uint16) for _ in range(2))
-    told = compare_readers(Annotation(one, 0 * one), Annotation(other, 0 * other), series)
-    assert told["lesions"].dice == pytest.approx(f1_score(one.ravel(), other.ravel()))
+    agreement = compare_readers(Annotation(one, 0 * one), Annotation(other, 0 * other), series)
+    assert agreement["lesions"].dice == pytest.approx(f1_score(one.ravel(), other.ravel()))
     one, other = np.zeros((2, *series.shape), np.uint16)
     one[1:3, 4:8, 2:6] = 5
     other[2:4, 6:10, 3:7] = 9
-    (matched,) = compare_readers(Annotation(one, 0 * one), Annotation(other, 0 * other), series)[
+    (match,) = compare_readers(Annotation(one, 0 * one), Annotation(other, 0 * other), series)[
         "lesions"
-    ].matched
-    assert (matched.one, matched.other) == (5, 9)
-    assert matched.dice == pytest.approx(2 * (1 * 2 * 3) / (32 + 32))
-    assert matched.distance_mm == pytest.approx(np.sqrt(4**2 + 1**2 + 2**2))
+    ].matches
+    assert (match.one, match.other) == (5, 9)
+    assert match.dice == pytest.approx(2 * (1 * 2 * 3) / (32 + 32))
+    assert match.distance_mm == pytest.approx(np.sqrt(4**2 + 1**2 + 2**2))
 
 
 def test_regions_are_matched_once_and_the_rest_is_told(series: SagittalSeries) -> None:
@@ -44,11 +44,11 @@ def test_regions_are_matched_once_and_the_rest_is_told(series: SagittalSeries) -
     one[4, 0:3] = 3
     other[0, 0:4] = 2
     other[0, 4:15] = 1
-    told = compare_readers(Annotation(0 * one, one), Annotation(0 * other, other), series)
-    assert {(m.one, m.other) for m in told["vertebrae"].matched} == {(1, 2), (2, 1)}
-    assert (told["vertebrae"].only_one, told["vertebrae"].only_other) == ((3,), ())
-    assert np.isnan(told["lesions"].dice)
-    assert np.isnan(told["lesions"].distance_mm)
+    agreement = compare_readers(Annotation(0 * one, one), Annotation(0 * other, other), series)
+    assert {(m.one, m.other) for m in agreement["vertebrae"].matches} == {(1, 2), (2, 1)}
+    assert (agreement["vertebrae"].only_one, agreement["vertebrae"].only_other) == ((3,), ())
+    assert np.isnan(agreement["lesions"].dice)
+    assert np.isnan(agreement["lesions"].distance_mm)
 
 
 def test_another_grid_is_refused(series: SagittalSeries) -> None:

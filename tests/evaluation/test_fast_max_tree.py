@@ -18,7 +18,7 @@ def picture(rng: np.random.Generator, kind: str) -> Values:
     """Smooth, noisy, of few levels, with much of it at 0, or of one row."""
     smooth = ndimage.gaussian_filter(rng.random((61, 47)), 3)
     smooth = (smooth - smooth.min()) / np.ptp(smooth)
-    made = {
+    pictures = {
         "smooth": smooth,
         "noise": rng.random((40, 33)),
         "plateaus": np.round(smooth * 6) / 6,
@@ -28,7 +28,7 @@ def picture(rng: np.random.Generator, kind: str) -> Values:
         "nothing": np.zeros((5, 4)),
         "all alike": np.full((6, 7), 0.25),
     }
-    return made[kind].astype(np.float32)
+    return pictures[kind].astype(np.float32)
 
 
 @pytest.mark.parametrize("connectivity", [8, 4])
@@ -68,10 +68,10 @@ def test_from_a_threshold_up_nothing_is_missing(lowest: float) -> None:
     for threshold in np.unique(values[values >= max(lowest, 0.01)])[::20]:
         labels, count = ndimage.label(values >= threshold, np.ones((3, 3)))
         centres = ndimage.center_of_mass(labels > 0, labels, range(1, count + 1))
-        place = int(np.flatnonzero(nodes.levels >= threshold)[-1])
-        alive = (nodes.begin <= place) & (place < nodes.end)
-        found = sorted(zip(nodes.area[alive], map(tuple, nodes.centres[alive]), strict=True))
+        position = int(np.flatnonzero(nodes.levels >= threshold)[-1])
+        alive = (nodes.begin <= position) & (position < nodes.end)
+        components = sorted(zip(nodes.area[alive], map(tuple, nodes.centres[alive]), strict=True))
         expected = sorted(zip(np.bincount(labels.ravel())[1:], centres, strict=True))
-        assert [a for a, _ in found] == [a for a, _ in expected]
-        np.testing.assert_allclose([c for _, c in found], [c for _, c in expected], atol=1e-9)
+        assert [a for a, _ in components] == [a for a, _ in expected]
+        np.testing.assert_allclose([c for _, c in components], [c for _, c in expected], atol=1e-9)
     assert nodes.levels.min() >= lowest

@@ -15,8 +15,10 @@ from napari_spinemet.detection import ComponentForest
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import froc, froc_from_detections
 from napari_spinemet.evaluation.curve import MEAN, SUM
-from napari_spinemet.evaluation.froc import CohortForests
-from napari_spinemet.imaging import Annotation, FrocCase, LikelihoodMap
+from napari_spinemet.evaluation.froc import CohortForests, TreeSettings
+from napari_spinemet.evaluation.matching import Matching
+from napari_spinemet.imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint
+from napari_spinemet.imaging.aggregation import aggregation_of
 
 VECTORS = Path(__file__).parent / "vectors"
 
@@ -31,7 +33,7 @@ def likelihood_of(values: np.ndarray) -> LikelihoodMap:
     )
 
 
-def painted(shape: list[int], rects: list[dict]) -> np.ndarray:
+def paint(shape: list[int], rects: list[dict]) -> np.ndarray:
     image = np.zeros((1, *shape))
     for r in rects:
         part = image[0, r["r0"] : r["r1"], r["c0"] : r["c1"]]
@@ -70,7 +72,7 @@ def test_hierarchical_exact_fractions() -> None:
 def test_merging_under_a_falling_threshold() -> None:
     """A region that merges with a blob moves its centre away: found, then lost."""
     data = vector("E_threshold_sweep.json")
-    values = painted(data["shape"], data["rects"])
+    values = paint(data["shape"], data["rects"])
     lesions = np.zeros(values.shape, dtype=np.uint16)
     lesions[0, 20:50, 25:55] = 1  # centre of gravity (34.5, 39.5), as the vector says
     curve = froc(
@@ -80,11 +82,11 @@ def test_merging_under_a_falling_threshold() -> None:
     for step in data["sweep"]:
         tp, fp, _ = curve.at(step["t"])
         assert (tp, fp) == (step["tp"], step["fp"])
-        found = forest.detections(step["t"], 5.0)
-        assert [round(d.area_cm2 * 100) for d in found] == [
+        detections = forest.detections(step["t"], 5.0)
+        assert [round(d.area_cm2 * 100) for d in detections] == [
             c["area"] for c in step["components_8conn"]
         ]
-        for detection, component in zip(found, step["components_8conn"]):
+        for detection, component in zip(detections, step["components_8conn"]):
             np.testing.assert_allclose(detection.centre_working, component["cog"], atol=1e-4)
 
 
@@ -95,11 +97,11 @@ def test_merging_under_a_falling_threshold() -> None:
 def test_area_and_connectivity(item: dict, connectivity: int) -> None:
     """499 pixels go and 500 stay; a corner joins with 8 neighbours and not with 4."""
     data = vector("F_area_connectivity.json")
-    forest = ComponentForest(likelihood_of(painted(data["shape"], item["rects"])), connectivity)
-    found = forest.detections(data["threshold"], 5.0)
+    forest = ComponentForest(likelihood_of(paint(data["shape"], item["rects"])), connectivity)
+    detections = forest.detections(data["threshold"], 5.0)
     expected = item[f"conn{connectivity}"]
-    assert [round(d.area_cm2 * 100) for d in found] == [c["area"] for c in expected]
-    for detection, component in zip(found, expected):
+    assert [round(d.area_cm2 * 100) for d in detections] == [c["area"] for c in expected]
+    for detection, component in zip(detections, expected):
         np.testing.assert_allclose(detection.centre_working, component["cog"])
 
 
@@ -110,11 +112,11 @@ def random_lists(rng: np.random.Generator) -> list:
         slices = []
         for _ in range(int(rng.integers(2, 8))):
             regions = rng.uniform(0, 150, (int(rng.integers(0, 3)) if number else 1, 2))
-            near = regions[rng.integers(0, 2, len(regions)) > 0] + rng.normal(0, 6, 2)
-            far = rng.uniform(0, 300, (int(rng.integers(0, 4)), 2))
-            places = np.concatenate([near, far])
-            scores = rng.integers(1, 12, (len(places), 1)) / 12
-            slices.append((regions, np.hstack([places, scores])))
+            hits = regions[rng.integers(0, 2, len(regions)) > 0] + rng.normal(0, 6, 2)
+            others = rng.uniform(0, 300, (int(rng.integers(0, 4)), 2))
+            centres = np.concatenate([hits, others])
+            scores = rng.integers(1, 12, (len(centres), 1)) / 12
+            slices.append((regions, np.hstack([centres, scores])))
         cases.append(slices)
     return cases
 
@@ -149,12 +151,12 @@ def test_equals_weighted_roc_curve(seed: int) -> None:
     fpr, tpr, thresholds = roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
     for threshold, fp, tp in zip(thresholds, fpr * total_fp_weight, tpr):
         if 0 < threshold <= 1:
-            mine = curve.at(threshold)
-            assert mine[0] == pytest.approx(tp, abs=1e-12)
-            assert mine[1] == pytest.approx(fp, abs=1e-12)
+            rates = curve.at(threshold)
+            assert rates[0] == pytest.approx(tp, abs=1e-12)
+            assert rates[1] == pytest.approx(fp, abs=1e-12)
 
 
-def counted(case: FrocCase, threshold: float, smallest: int) -> tuple[float, float, float]:
+def count_anew(case: FrocCase, threshold: float, smallest: int) -> tuple[float, float, float]:
     """TP rate, FP mean and FP sum of one case by relabelling each slice."""
     ((likelihood, annotation),) = case.sequences
     rates, false_positives = [], []
@@ -167,10 +169,10 @@ def counted(case: FrocCase, threshold: float, smallest: int) -> tuple[float, flo
         ]
         regions, number = ndimage.label(mask, np.ones((3, 3)))
         truth = [ndimage.center_of_mass(regions == k) for k in range(1, number + 1)]
-        near = [[np.hypot(c[0] - t[0], c[1] - t[1]) <= 20 for t in truth] for c in centres]
+        is_match = [[np.hypot(c[0] - t[0], c[1] - t[1]) <= 20 for t in truth] for c in centres]
         if truth:
-            rates.append(np.mean([any(n[j] for n in near) for j in range(len(truth))]))
-        false_positives.append(sum(not any(n) for n in near))
+            rates.append(np.mean([any(n[j] for n in is_match) for j in range(len(truth))]))
+        false_positives.append(sum(not any(n) for n in is_match))
     rate = float(np.mean(rates)) if rates else float("nan")
     return rate, float(np.mean(false_positives)), float(np.sum(false_positives))
 
@@ -191,7 +193,7 @@ def test_maps_equal_relabelling_at_many_thresholds() -> None:
         cases.append(FrocCase(f"case-{number}", ((likelihood_of(values), annotation),)))
     curve = froc(cases, min_area_cm2=0.3)
     for threshold in rng.uniform(0.05, 1, 100):
-        expected = np.array([counted(c, threshold, 30) for c in cases])
+        expected = np.array([count_anew(c, threshold, 30) for c in cases])
         rate, mean, total = curve.at(threshold)
         assert rate == pytest.approx(np.nanmean(expected[:, 0]), abs=1e-12)
         assert mean == pytest.approx(expected[:, 1].mean(), abs=1e-12)
@@ -215,39 +217,50 @@ def smooth_cases(rng: np.random.Generator) -> list[FrocCase]:
 
 
 @pytest.mark.parametrize("weight", [None, 0.4])
-def test_standing_trees_give_the_curve_of_new_ones(weight: float | None) -> None:
+def test_trees_give_the_curve_of_new_ones_at_any_setting(weight: float | None) -> None:
     """At any distance, area and matching, in any order, every point and every case."""
     cases = smooth_cases(np.random.default_rng(8))
-    forests = CohortForests(iter(cases), weight)
+    trees = TreeSettings(aggregation_of(weight))
+    forests = CohortForests(iter(cases), trees)
     settings = [
-        {"max_distance_mm": distance, "min_area_cm2": area, "one_to_one": one}
+        (OperatingPoint(1.0, area, weight), Matching(distance, one))
         for distance in (20.0, 5.0, 40.0)
         for area in (0.5, 0.0, 2.0)
         for one in (False, True)
     ]
-    seen = set()
-    for chosen in (*settings, *reversed(settings)):
-        stood, anew = forests.curve(**chosen), froc(cases, weight=weight, **chosen)
+    new_curves = {
+        (point, matching): froc(
+            cases,
+            weight=weight,
+            min_area_cm2=point.min_area_cm2,
+            max_distance_mm=matching.max_distance_mm,
+            one_to_one=matching.one_to_one,
+        )
+        for point, matching in settings
+    }
+    outcomes = set()
+    for point, matching in (*settings, *reversed(settings)):
+        curve, new_curve = forests.curve(point, matching), new_curves[point, matching]
         for name in ("thresholds", "tp_rate", "fp_mean", "fp_sum"):
-            np.testing.assert_array_equal(getattr(stood, name), getattr(anew, name))
-        assert [c.case_id for c in stood.cases] == [c.case_id for c in cases]
-        seen.add((len(stood.thresholds), stood.area()))
-    assert len(seen) > 9  # else any settings would do
+            np.testing.assert_array_equal(getattr(curve, name), getattr(new_curve, name))
+        assert [c.case_id for c in curve.cases] == [c.case_id for c in cases]
+        outcomes.add((len(curve.thresholds), curve.area()))
+    assert len(outcomes) > 9  # else any settings would do
 
 
 def test_a_curve_is_the_mean_of_its_cases_at_every_point() -> None:
     """The averages, summed step by step, are those of looking up every case."""
     curve = froc(smooth_cases(np.random.default_rng(9)), min_area_cm2=0.2)
-    looked_up = np.array([case.at(curve.thresholds) for case in curve.cases])
-    np.testing.assert_allclose(curve.tp_rate, np.nanmean(looked_up[:, 0], axis=0), atol=1e-15)
-    np.testing.assert_allclose(curve.fp_mean, looked_up[:, 1].mean(axis=0), atol=1e-15)
-    np.testing.assert_allclose(curve.fp_sum, looked_up[:, 2].mean(axis=0), atol=1e-15)
+    of_cases = np.array([case.at(curve.thresholds) for case in curve.cases])
+    np.testing.assert_allclose(curve.tp_rate, np.nanmean(of_cases[:, 0], axis=0), atol=1e-15)
+    np.testing.assert_allclose(curve.fp_mean, of_cases[:, 1].mean(axis=0), atol=1e-15)
+    np.testing.assert_allclose(curve.fp_sum, of_cases[:, 2].mean(axis=0), atol=1e-15)
     for k in range(0, len(curve.thresholds), 7):
         point = (curve.tp_rate[k], curve.fp_mean[k], curve.fp_sum[k])
         assert curve.at(float(curve.thresholds[k])) == point
-        above = float(np.nextafter(curve.thresholds[k], np.float32(2)))
-        before = (curve.tp_rate[k - 1], curve.fp_mean[k - 1], curve.fp_sum[k - 1])
-        assert curve.at(above) == (before if k else (0, 0, 0))
+        higher = float(np.nextafter(curve.thresholds[k], np.float32(2)))
+        previous = (curve.tp_rate[k - 1], curve.fp_mean[k - 1], curve.fp_sum[k - 1])
+        assert curve.at(higher) == (previous if k else (0, 0, 0))
 
 
 def test_several_detections_on_one_region_count_once() -> None:

@@ -13,11 +13,10 @@ from matplotlib.text import Text
 
 from napari_spinemet.disclaimer import DISCLAIMER
 from napari_spinemet.evaluation import FrocCurve, froc
-from napari_spinemet.evaluation.curve import MEAN, SUM
 from napari_spinemet.evaluation.paper_figures import (
     FLIPS,
+    FigureSlice,
     PatchGroup,
-    ShownSlice,
     contours_figure,
     likelihood_figure,
     patches_figure,
@@ -26,7 +25,6 @@ from napari_spinemet.evaluation.pictures import (
     CONTOUR_COLOUR,
     DETECTION_COLOUR,
     froc_figure,
-    rendered,
 )
 from napari_spinemet.imaging import Annotation, Detection, FrocCase, LikelihoodMap
 
@@ -48,7 +46,7 @@ def a_detection(top: int, left: int) -> Detection:
     return Detection(0, 1.68, (row, column), at, at, 0.9, 0.8, pixels.astype(np.int32))
 
 
-def a_slice(index: int, false: tuple[Detection, ...] = ()) -> ShownSlice:
+def a_slice(index: int, false_positives: tuple[Detection, ...] = ()) -> FigureSlice:
     """96 x 150 pixels of 1.25 x 0.8 mm: 120 x 120 mm, with a lesion in front of the middle."""
     image = np.random.default_rng(index).normal(100, 20, (96, 150)).astype(np.float32)
     lesions, vertebrae = np.zeros((2, 96, 150), dtype=np.uint16)
@@ -57,13 +55,15 @@ def a_slice(index: int, false: tuple[Detection, ...] = ()) -> ShownSlice:
     vertebrae[50:70, 55:80] = 2
     likelihood = np.zeros((120, 120), dtype=np.float32)
     likelihood[36:50, 46:62] = 0.9
-    found = (a_detection(37, 47),)
-    shown = ShownSlice(index, 13, image, SPACING_MM, lesions, vertebrae, likelihood, found, false)
-    assert shown.title == f"slice {index + 1} of 13"
-    return shown
+    one = (a_detection(37, 47),)
+    picture = FigureSlice(
+        index, 13, image, SPACING_MM, lesions, vertebrae, likelihood, one, false_positives
+    )
+    assert picture.title == f"slice {index + 1} of 13"
+    return picture
 
 
-def the_slices() -> list[ShownSlice]:
+def the_slices() -> list[FigureSlice]:
     return [a_slice(4), a_slice(5, (a_detection(80, 40), a_detection(60, 74))), a_slice(6)]
 
 
@@ -73,14 +73,14 @@ def a_curve() -> tuple[str, FrocCurve]:
     values[2, 40:50, 30:44] = 0.6
     lesions = np.zeros(values.shape, dtype=np.uint16)
     lesions[1, 10:24, 30:44] = 1
-    made = LikelihoodMap(values, np.eye(4), (0, 80), (1.0, 1.0, 1.0))
-    case = FrocCase("case-001", ((made, Annotation(lesions, np.zeros_like(lesions))),))
+    likelihood = LikelihoodMap(values, np.eye(4), (0, 80), (1.0, 1.0, 1.0))
+    case = FrocCase("case-001", ((likelihood, Annotation(lesions, np.zeros_like(lesions))),))
     return "With aggregation", froc([case], min_area_cm2=0.5)
 
 
 FIGURES = {
     "patches": lambda: patches_figure([a_group(), a_group("(b) case-002, slice 1 of 13: 0.4 cm²")]),
-    "one patch": lambda: patches_figure([a_group()], mirrored=False),
+    "one patch": lambda: patches_figure([a_group()], with_flips=False),
     "contours": lambda: contours_figure(a_slice(4)),
     "froc": lambda: froc_figure([a_curve(), a_curve()], 0.7, slices=13),
     "maps": lambda: likelihood_figure(
@@ -90,10 +90,10 @@ FIGURES = {
 }
 
 
-def written(figure: Figure) -> list[Text]:
+def visible_texts(figure: Figure) -> list[Text]:
     """Texts that are seen, once all is in its place."""
     FigureCanvasAgg(figure).draw()
-    beyond = {  # ticks that no one sees
+    hidden_labels = {  # ticks that no one sees
         label
         for ax in figure.axes
         for axis in (ax.xaxis, ax.yaxis)
@@ -101,7 +101,7 @@ def written(figure: Figure) -> list[Text]:
         for label in (tick.label1, tick.label2)
         if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
     }
-    every = [t for t in figure.findobj(Text) if t not in beyond]
+    every = [t for t in figure.findobj(Text) if t not in hidden_labels]
     return [t for t in every if t.get_visible() and t.get_text().strip()]
 
 
@@ -109,7 +109,7 @@ def written(figure: Figure) -> list[Text]:
 def test_every_text_fits_and_none_covers_another(name: str) -> None:
     """Titles, letters, legends and the notice lie within the figure and beside each other."""
     figure = FIGURES[name]()
-    texts = written(figure)
+    texts = visible_texts(figure)
     assert sum(t.get_text() == DISCLAIMER for t in texts) == 1
     boxes = [(t.get_text(), t.get_window_extent()) for t in texts]
     width, height = figure.get_size_inches() * figure.dpi
@@ -117,20 +117,20 @@ def test_every_text_fits_and_none_covers_another(name: str) -> None:
         assert box.x0 >= -1 and box.y0 >= -1, text  # noqa: PT018
         assert box.x1 <= width + 1 and box.y1 <= height + 1, text  # noqa: PT018
     for (one, a), (other, b) in combinations(boxes, 2):
-        across = min(a.x1, b.x1) - max(a.x0, b.x0)
-        along = min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert min(across, along) < 1, f"'{one}' covers '{other}'"
+        columns = min(a.x1, b.x1) - max(a.x0, b.x0)
+        rows = min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert min(columns, rows) < 1, f"'{one}' covers '{other}'"
 
 
 def letters(ax: object) -> dict[str, str]:
     """What stands at the left, right, top and bottom of a picture."""
     sides = {(0, 0.5): "left", (1, 0.5): "right", (0.5, 1): "top", (0.5, 0): "bottom"}
-    found = {}
+    by_side = {}
     for text in ax.texts:
         if text.get_text() in "APHF":
             x, y = (0.5 if abs(v - 0.5) < 0.1 else round(v) for v in text.get_position())
-            found[sides[x, y]] = text.get_text()
-    return found
+            by_side[sides[x, y]] = text.get_text()
+    return by_side
 
 
 def test_patches_and_their_contours_are_mirrored_alike() -> None:
@@ -138,24 +138,23 @@ def test_patches_and_their_contours_are_mirrored_alike() -> None:
     groups = [a_group(seed=1), a_group(seed=2)]
     figure = patches_figure(groups)
     assert len(figure.subfigs) == 2
-    named = {
+    mirrors = {
         "as it is": (np.s_[:, :], "AP", "HF"),
         "left-right": (np.s_[:, ::-1], "PA", "HF"),
         "top-bottom": (np.s_[::-1, :], "AP", "FH"),
         "both ways": (np.s_[::-1, ::-1], "PA", "FH"),
     }
-    assert [name for name, _ in FLIPS] == list(named)
+    assert [name for name, _ in FLIPS] == list(mirrors)
     for part, group in zip(figure.subfigs, groups):
         axes = np.array(part.axes).reshape(3, 4)
         for k, row in enumerate(axes):
             assert row[0].get_ylabel() == f"{group.resolutions[k]:g} mm/pixel"
-            for ax, (turned, across, along) in zip(row, named.values()):
-                drawn = ax.images[0].get_array()
-                np.testing.assert_array_equal(drawn, group.patches[k][turned])
-                expected = dict(zip(("left", "right", "top", "bottom"), across + along))
+            for ax, (index, across, down) in zip(row, mirrors.values()):
+                np.testing.assert_array_equal(ax.images[0].get_array(), group.patches[k][index])
+                expected = dict(zip(("left", "right", "top", "bottom"), across + down))
                 assert letters(ax) == expected
                 corners = ax.collections[0].get_paths()[0].vertices
-                inside = np.argwhere(group.lesions[k][turned])[:, ::-1]
+                inside = np.argwhere(group.lesions[k][index])[:, ::-1]
                 np.testing.assert_allclose(corners.min(axis=0), inside.min(axis=0) - 0.5)
                 np.testing.assert_allclose(corners.max(axis=0), inside.max(axis=0) + 0.5)
 
@@ -166,7 +165,7 @@ def test_a_patch_inside_a_lesion_has_no_contour_and_one_that_leaves_it_an_open_o
     group.lesions[0] = True
     group.lesions[1] = False
     group.lesions[1, 20:40] = True
-    axes = patches_figure([group], mirrored=False).subfigs[0].axes
+    axes = patches_figure([group], with_flips=False).subfigs[0].axes
     assert not axes[0].collections
     (path,) = axes[1].collections[0].get_paths()
     lines = path.to_polygons(closed_only=False)
@@ -197,17 +196,17 @@ def test_maps_lie_below_their_slices() -> None:
     axes = np.array(figure.axes[:6]).reshape(2, 3)
     legend = axes[1, 0].get_legend().get_window_extent()
     assert legend.y1 <= axes[1, 0].get_window_extent().y0
-    for image, heat, shown in zip(*axes, the_slices()):
-        above, below = image.get_window_extent(), heat.get_window_extent()
-        assert (above.x0, above.width, above.height) == pytest.approx(
-            (below.x0, below.width, below.height), abs=0.5
+    for image, heat, picture in zip(*axes, the_slices()):
+        upper, lower = image.get_window_extent(), heat.get_window_extent()
+        assert (upper.x0, upper.width, upper.height) == pytest.approx(
+            (lower.x0, lower.width, lower.height), abs=0.5
         )
         assert image.get_xlim() == heat.get_xlim() == (29.5, 89.5)
-        np.testing.assert_array_equal(heat.images[0].get_array(), shown.likelihood)
+        np.testing.assert_array_equal(heat.images[0].get_array(), picture.likelihood)
         for ax in (image, heat):
-            assert len(ax.lines) == 1 + len(shown.false)
+            assert len(ax.lines) == 1 + len(picture.false_positives)
             assert {line.get_color() for line in ax.lines} == {DETECTION_COLOUR}
-            assert [t.get_text() for t in ax.texts].count("FP") == len(shown.false)
+            assert [t.get_text() for t in ax.texts].count("FP") == len(picture.false_positives)
             lesion = ax.collections[0].get_paths()[0].vertices
             np.testing.assert_allclose(lesion.min(axis=0), [59.5 * 0.8, 29.5 * 1.25])
             np.testing.assert_allclose(lesion.max(axis=0), [74.5 * 0.8, 39.5 * 1.25])
@@ -217,47 +216,23 @@ def test_maps_lie_below_their_slices() -> None:
 
 def test_a_lesion_beside_the_evaluated_columns_is_not_cut_off() -> None:
     """The borders widen to it."""
-    shown = a_slice(4)
-    shown.lesions[50:60, 130:140] = 2
-    (left, right) = likelihood_figure([shown], (30, 90)).axes[0].get_xlim()
+    picture = a_slice(4)
+    picture.lesions[50:60, 130:140] = 2
+    (left, right) = likelihood_figure([picture], (30, 90)).axes[0].get_xlim()
     assert left == 29.5
     assert right >= 139 * 0.8
 
 
 def test_lesions_are_red_and_each_vertebra_is_blue() -> None:
     """One contour a label: neighbours that touch stay two."""
-    shown = a_slice(4)
-    shown.vertebrae[45:50, 55:80] = 1
-    (ax,) = contours_figure(shown).axes
+    picture = a_slice(4)
+    picture.vertebrae[45:50, 55:80] = 1
+    (ax,) = contours_figure(picture).axes
     colours = [tuple(np.round(c.get_edgecolor()[0], 3)) for c in ax.collections]
-    drawn = (to_rgba(c) for c in (CONTOUR_COLOUR, DETECTION_COLOUR))
-    red, blue = (tuple(np.round(c, 3)) for c in drawn)
+    both_colours = (to_rgba(c) for c in (CONTOUR_COLOUR, DETECTION_COLOUR))
+    red, blue = (tuple(np.round(c, 3)) for c in both_colours)
     assert colours == [blue, blue, red]
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["lesion", "vertebra"]
-    shown.vertebrae[:] = 0
-    (ax,) = contours_figure(shown).axes
+    picture.vertebrae[:] = 0
+    (ax,) = contours_figure(picture).axes
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["lesion"]
-
-
-def test_curves_are_drawn_in_both_readings() -> None:
-    """Mean over slices at the left and, so many slices wider, their sum at the right."""
-    named = a_curve()
-    mean, total = froc_figure([named], 0.7, slices=4).axes
-    for ax, reading, word, limit in ((mean, MEAN, "mean", 0.5), (total, SUM, "sum", 2.0)):
-        assert f"{word} over slices" in ax.get_xlabel()
-        assert ax.get_xlim()[1] == limit
-        fp, tp = named[1].envelope(reading)
-        line, dot = ax.lines
-        np.testing.assert_array_equal(line.get_xdata()[: len(fp)], fp)
-        np.testing.assert_array_equal(line.get_ydata()[: len(tp)], tp)
-        rate, *at = named[1].at(0.7)
-        np.testing.assert_array_equal(dot.get_xydata(), [[at[reading == SUM], rate]])
-
-
-def test_the_same_figure_gives_the_same_bytes() -> None:
-    """No time, no random names; a PNG of 200 dots an inch and an SVG."""
-    one, other = (rendered(FIGURES["contours"]()) for _ in range(2))
-    assert one == other
-    assert one["png"][:4] == b"\x89PNG"
-    assert b"<svg" in one["svg"]
-    assert b"<dc:date>" not in one["svg"]

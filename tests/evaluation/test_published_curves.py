@@ -32,24 +32,24 @@ def test_what_was_exported_comes_back(tmp_path: Path) -> None:
     plain.write_text(json.dumps(columns))
     whole.write_text(json.dumps({"cases": 1, "systems": {"network": {"points": columns}}}))
     for path in (table, plain, whole):
-        read = read_points(path)
+        points_by_reading = read_points(path)
         for reading, points in points_of(CURVE).items():
-            np.testing.assert_allclose(read[reading], points)
+            np.testing.assert_allclose(points_by_reading[reading], points)
 
 
 def test_one_reading_is_enough(tmp_path: Path) -> None:
     """Points in any order; the other reading is not made up."""
     path = tmp_path / "paper.csv"
     path.write_text("fp_mean_over_slices, tp_rate\n0.4,1\n0.2,0.891\n", encoding="utf-8")
-    read = read_points(path)
-    assert set(read) == {MEAN}
-    np.testing.assert_allclose(read[MEAN], ([0, 0.2, 0.4], [0, 0.891, 1]))
+    points_by_reading = read_points(path)
+    assert set(points_by_reading) == {MEAN}
+    np.testing.assert_allclose(points_by_reading[MEAN], ([0, 0.2, 0.4], [0, 0.891, 1]))
     assert np.interp(0.2, *PAPER[MEAN]) == pytest.approx(0.891)
     assert SUM not in PAPER  # the paper gives means over slices only
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         "",
         "tp_rate\n0.5\n",
@@ -64,10 +64,10 @@ def test_one_reading_is_enough(tmp_path: Path) -> None:
         '{"tp_rate": [0.5], "fp_per_scan": 3}',
     ],
 )
-def test_anything_else_is_refused(tmp_path: Path, said: str) -> None:
+def test_anything_else_is_refused(tmp_path: Path, text: str) -> None:
     """In one sentence that names the file and what it should hold."""
     path = tmp_path / "curve.csv"
-    path.write_text(said, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(SpinemetError, match=r"curve\.csv holds no FROC curve.*tp_rate"):
         read_points(path)
     with pytest.raises(SpinemetError, match="cannot be read"):
