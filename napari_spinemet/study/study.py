@@ -28,11 +28,11 @@ from ..dicom import list_series
 from ..dicom.reading import content_hash
 from ..errors import SpinemetError
 from ..imaging import Annotation, LikelihoodMap, SagittalSeries
-from .case import Case, CaseState
+from .case.results import Case
+from .case.scan import CaseState
 from .database import CaseRecord, StudyDatabase
 from .likelihood_maps import load_likelihood_map, save_likelihood_map
 from .map_identity import MapIdentity
-from .scan_copy import copy_scan
 from .store import FILE
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from ...errors import SpinemetError
-from ...exchange import read_annotation
+from ...exchange.formats import read_annotation
 from ...imaging import Annotation, SagittalSeries
 from ...imaging.annotation import LAYERS
 from ..contour_rows import LabelArray, PackedSlice, pack_slice

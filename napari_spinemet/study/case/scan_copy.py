@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ..dicom.reading import plain_files, source_images
-from ..errors import SpinemetError
+from ...dicom.reading import plain_files, source_images
+from ...errors import SpinemetError
 
 
 def copy_scan(source: Path, series_uid: str, case_folder: Path) -> None:
