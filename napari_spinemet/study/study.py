@@ -30,6 +30,7 @@ from ..errors import SpinemetError
 from ..imaging import Annotation, LikelihoodMap, SagittalSeries
 from .case.results import Case
 from .case.scan import CaseState
+from .case.scan_copy import copy_scan
 from .database import CaseRecord, StudyDatabase
 from .likelihood_maps import load_likelihood_map, save_likelihood_map
 from .map_identity import MapIdentity
