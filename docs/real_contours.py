@@ -65,7 +65,7 @@ def main() -> None:
     viewer.window.screenshot(str(IMAGES / "proposal-real.png"), canvas_only=False, flash=False)
     annotate.state.approve()
     idle()
-    annotate.files.write(folder / "out" / "lspine_vertebrae.dcm", "seg")
+    annotate.files.export_to(folder / "out" / "lspine_vertebrae.dcm", "seg")
     idle()
     # Bit-packed frames that are mostly empty: a hundredth in a zip, which the reader takes too.
     with zipfile.ZipFile(

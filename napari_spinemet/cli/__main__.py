@@ -1,5 +1,5 @@
 """``python -m napari_spinemet.cli``."""
 
-from . import main
+from .app import main
 
 main()

@@ -187,8 +187,7 @@ def _cross_validate(
     *,
     as_json: bool,
 ) -> None:
-    from ..study import Study
-    from ..workflows.cross_validation.report_files import report_path
+    from ..study.run_files import report_path
     from ..workflows.cross_validation.study import cross_validate_study
 
     with progress("crossval") as job:
@@ -200,7 +199,7 @@ def _cross_validate(
         console.print("No lesion is among the cases of these folds, so there is no FROC.")
     else:
         console.print_json(json.dumps(report["froc"]))
-    path = report_path(Study(study), name, plan.only_folds)
+    path = report_path(Path(study), name, plan.only_folds)
     console.print(f"Report: {path}", soft_wrap=True)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import __version__
 from ..evaluation import FrocCurve
 from ..imaging import Annotation, OperatingPoint, SagittalSeries
 from ..network.card import ModelCard
 from ..study.store import user
+from ..version import __version__
 from .page import Block, Facts, Paragraph, Section, Table
 
 

@@ -146,7 +146,7 @@ def detect_many(
             (str(task.scan), task.row.series_uid, identity, point, settings, workers.threads)
             for task in tasks
         ],
-        shared=(source.network,),
+        shared_data=(source.network,),
         scheduler=workers.scheduler,
         workers=workers.workers,
         task=TASK,

@@ -16,7 +16,7 @@ from ..jobs import UNATTENDED, JobContext
 from ..network import ModelCard, SiameseNet, load_card, load_model
 from ..study import Case, Study
 from ..study.map_identity import MapIdentity
-from .cross_validation.report_files import cross_validated_point
+from ..study.run_files import cross_validated_point
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class MapSource:
                 f"{study.path / 'crossval' / name}, so what it saw is not known; run it again."
             )
         network = SiameseNet.from_configuration(card.configuration).eval()
-        return cls(identity, card, network, False, cross_validated_point(study, name))
+        return cls(identity, card, network, False, cross_validated_point(study.path, name))
 
     @property
     def mirrors(self) -> bool:

@@ -44,7 +44,7 @@ def run_tasks(
     function: Task,
     arguments: Sequence[tuple[Any, ...]],
     *,
-    shared: Sequence[Any] = (),
+    shared_data: Sequence[Any] = (),
     scheduler: str | None = None,
     workers: int | None = None,
     task: str = "tasks",
@@ -56,10 +56,10 @@ def run_tasks(
     Parameters
     ----------
     function : callable
-        ``function(shared, *arguments, job=)``; importable by name on the workers.
+        ``function(shared_data, *arguments, job=)``; importable by name on the workers.
     arguments : sequence of tuple
         One for each task.
-    shared : sequence
+    shared_data : sequence
         Large things that all tasks look at: each worker gets them once.
     scheduler : str, optional
         None for this process, ``"local"`` for a cluster of processes on this machine that lives
@@ -95,7 +95,7 @@ def run_tasks(
     if scheduler is None:
         for number, values in enumerate(arguments):
             job.raise_if_cancelled()
-            finish(number, function(shared, *values, job=job))
+            finish(number, function(shared_data, *values, job=job))
         return
     if not arguments:  # no cluster for nothing
         return
@@ -105,7 +105,7 @@ def run_tasks(
         client.subscribe_topic(_TOPIC, lambda message: job.report(_event_from_text(message[1])))
         open_tasks = dict(enumerate(arguments))
         for _ in range(_ATTEMPTS):
-            for number, result in _results(client, function, open_tasks, shared, job):
+            for number, result in _results(client, function, open_tasks, shared_data, job):
                 del open_tasks[number]
                 finish(number, result)
             if not open_tasks:
@@ -120,21 +120,21 @@ def _results(
     client: Any,
     function: Task,
     tasks: Mapping[int, tuple[Any, ...]],
-    shared: Sequence[Any],
+    shared_data: Sequence[Any],
     job: JobContext,
 ) -> Iterator[tuple[int, Any]]:
     """Results of tasks as they come; those that were lost with their worker are left out."""
     from distributed import KilledWorker, as_completed
     from distributed.client import FutureCancelledError
 
-    spread_data: Sequence[Any] = ()
-    if shared:
+    spread_futures: Sequence[Any] = ()
+    if shared_data:
         # To every worker: what only one of them held would be lost with it.
-        spread_data = _call_and_poll(
-            lambda: client.scatter(list(shared), broadcast=True, timeout=_SPREAD_S), job
+        spread_futures = _call_and_poll(
+            lambda: client.scatter(list(shared_data), broadcast=True, timeout=_SPREAD_S), job
         )
     number_of = {
-        client.submit(_call_on_worker, function, spread_data, values, pure=False): number
+        client.submit(_call_on_worker, function, spread_futures, values, pure=False): number
         for number, values in list(tasks.items())
     }
     futures = as_completed(list(number_of), loop=client.loop)
@@ -154,7 +154,7 @@ def _results(
         client.cancel(list(number_of))
 
 
-def _call_on_worker(function: Task, shared: Sequence[Any], values: tuple[Any, ...]) -> Any:
+def _call_on_worker(function: Task, shared_data: Sequence[Any], values: tuple[Any, ...]) -> Any:
     """What a worker does: events go home by the scheduler."""
     from distributed import get_worker
 
@@ -163,7 +163,7 @@ def _call_on_worker(function: Task, shared: Sequence[Any], values: tuple[Any, ..
     def report(event: Event) -> None:
         worker.log_event(_TOPIC, json.dumps(event_to_dict(event)))
 
-    return function(shared, *values, job=JobContext(report))
+    return function(shared_data, *values, job=JobContext(report))
 
 
 def _event_from_text(text: str) -> Event:
@@ -176,11 +176,11 @@ def _wait_for_workers(client: Any, scheduler: str, workers: int | None, job: Job
     start = time.monotonic()
     while True:
         job.raise_if_cancelled()
-        waited = time.monotonic() - start
-        running = _running_workers(client)
-        if running >= count or (running and waited >= _ALL_WORKERS_S):
+        seconds = time.monotonic() - start
+        present = _count_running_workers(client)
+        if present >= count or (present and seconds >= _ALL_WORKERS_S):
             return
-        if waited >= _FIRST_WORKER_S:
+        if seconds >= _FIRST_WORKER_S:
             raise SpinemetError(
                 f"No worker came to the dask scheduler within {_FIRST_WORKER_S / 60:.0f} minutes; "
                 + (
@@ -192,7 +192,7 @@ def _wait_for_workers(client: Any, scheduler: str, workers: int | None, job: Job
         time.sleep(_POLL_S)
 
 
-def _running_workers(client: Any) -> int:
+def _count_running_workers(client: Any) -> int:
     """Workers that take data: one that has only just announced itself does not yet."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     return sum(worker["status"] == "running" for worker in workers)

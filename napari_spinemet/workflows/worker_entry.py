@@ -108,6 +108,7 @@ def cross_validate_study_job(
 
 
 def _config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:
-    return TrainingConfig(
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    )
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return TrainingConfig(**fields)

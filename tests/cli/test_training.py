@@ -11,7 +11,7 @@ import pytest
 from napari_spinemet.imaging import OperatingPoint
 from napari_spinemet.study import Study
 from napari_spinemet.study.map_identity import MapIdentity
-from napari_spinemet.workflows.cross_validation.report_files import cross_validated_point
+from napari_spinemet.study.run_files import cross_validated_point
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -66,7 +66,7 @@ def test_crossval_of_a_small_study(run: Run, tmp_path: Path) -> None:
         assert likelihood.model.startswith("crossval-")
     values = report["operating_point"]
     point = None if values is None else OperatingPoint(**values)
-    assert cross_validated_point(open_study, "run") == point
+    assert cross_validated_point(open_study.path, "run") == point
     again = run("crossval", study, *options)
     assert json.loads(again[1])["froc"] == report["froc"]
     # One fold again by itself; its report does not take the place of the whole one's.

@@ -21,6 +21,7 @@ from napari_spinemet.jobs.allocator import ALLOCATOR_VARIABLES
 from napari_spinemet.network import SiameseNet, load_card, save_model
 from napari_spinemet.phantom import make_case
 from napari_spinemet.study import Study
+from napari_spinemet.study.run_files import report_path
 from napari_spinemet.training import TrainingConfig
 from napari_spinemet.workflows import cross_validate, split_folds
 from napari_spinemet.workflows.cross_validation import (
@@ -28,7 +29,6 @@ from napari_spinemet.workflows.cross_validation import (
     CrossValidationResult,
     tasks,
 )
-from napari_spinemet.workflows.cross_validation.report_files import report_path
 from napari_spinemet.workflows.cross_validation.study import cross_validate_study
 from napari_spinemet.workflows.operating_point_choice import OperatingPointChoice, joint_point
 from napari_spinemet.workflows.worker_settings import WorkerSettings
@@ -275,7 +275,7 @@ def test_folds_whose_test_cases_have_no_lesion_are_reported_without_a_curve(
     )
     assert report["froc"] is None
     assert len(report["folds"]) == 1
-    assert report_path(Study(tmp_path), "n", [1]).is_file()
+    assert report_path(Path(tmp_path), "n", [1]).is_file()
 
 
 def test_a_negative_seed_is_refused_before_anything_is_trained() -> None:

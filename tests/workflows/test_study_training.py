@@ -21,7 +21,7 @@ from napari_spinemet.jobs import (
 )
 from napari_spinemet.network import ModelCard, load_model, scan_fingerprint
 from napari_spinemet.study import Case, Study
-from napari_spinemet.study.training_state import has_training_state
+from napari_spinemet.study.run_files import has_training_state
 from napari_spinemet.training import TrainingConfig
 from napari_spinemet.workflows.study_training import StudyTraining, split_cases, train_study
 

@@ -17,9 +17,9 @@ from napari_spinemet.workflows import task_scheduler
 from napari_spinemet.workflows.task_scheduler import run_tasks
 
 
-def add(shared: Sequence[int], number: int, *, job: JobContext) -> int:
+def add(shared_data: Sequence[int], number: int, *, job: JobContext) -> int:
     """Add what is shared, and report it."""
-    total = number + sum(shared)
+    total = number + sum(shared_data)
     job.report(Progressed("add", total, 0, values={"tenth": 0.1}))
     return total
 
@@ -68,7 +68,7 @@ def test_workers_that_come_late_are_waited_for(cluster: LocalCluster) -> None:
     run_tasks(
         add,
         [(1,), (2,)],
-        shared=(10, 20),
+        shared_data=(10, 20),
         scheduler=cluster.scheduler_address,
         task="sum",
         on_done=results.__setitem__,
@@ -98,7 +98,7 @@ def test_a_scheduler_without_workers_is_told(
     """One sentence, after a long while."""
     monkeypatch.setattr(task_scheduler, "_FIRST_WORKER_S", 0.5)
     with pytest.raises(SpinemetError, match=r"No worker came .*'dask worker tcp://127.0.0.1"):
-        run_tasks(add, [(1,)], shared=(1,), scheduler=cluster.scheduler_address)
+        run_tasks(add, [(1,)], shared_data=(1,), scheduler=cluster.scheduler_address)
 
 
 def test_a_cluster_of_our_own_waits_for_its_workers_too() -> None:
@@ -107,7 +107,7 @@ def test_a_cluster_of_our_own_waits_for_its_workers_too() -> None:
     run_tasks(
         add,
         [(1,), (2,), (3,)],
-        shared=(10,),
+        shared_data=(10,),
         scheduler="local",
         workers=1,
         on_done=results.__setitem__,

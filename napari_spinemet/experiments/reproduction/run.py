@@ -13,7 +13,7 @@ from ...imaging import OperatingPoint
 from ...jobs import UNATTENDED, Deadline, JobContext
 from ...phantom import CohortSettings, write_cohort
 from ...study import Study
-from ...workflows.cross_validation.report_files import report_path
+from ...study.run_files import report_path
 from ...workflows.cross_validation.run import CrossValidationPlan
 from ...workflows.cross_validation.study import cross_validate_study
 from ...workflows.worker_settings import THIS_PROCESS, WorkerSettings
@@ -153,7 +153,7 @@ def _is_valid(
     """Whether there are neither other networks since, nor another point to evaluate at."""
     if results.validated_point != validated_point(system, results.report, main_point):
         return False
-    if not report_path(study, system.key).is_file():  # its networks are elsewhere
+    if not report_path(study.path, system.key).is_file():  # its networks are elsewhere
         return True
     return bool(read_report(study, system) == results.report)
 

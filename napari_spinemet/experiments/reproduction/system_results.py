@@ -24,7 +24,7 @@ from ...evaluation.froc import CaseForests, froc_curve
 from ...imaging import PAPER_OPERATING_POINT, FrocCase, OperatingPoint
 from ...study import Study
 from ...study.map_identity import MapIdentity
-from ...workflows.cross_validation.report_files import report_path
+from ...study.run_files import report_path
 from ...workflows.operating_point_choice import WEIGHTS
 from ...workflows.study_froc import tree_settings
 from .plan import MAIN, SINGLE, System
@@ -92,7 +92,7 @@ def read_report(study: Study, system: System) -> dict[str, Any]:
     system : System
         Its cross-validation is through.
     """
-    report: dict[str, Any] = json.loads(report_path(study, system.key).read_text("utf-8"))
+    report: dict[str, Any] = json.loads(report_path(study.path, system.key).read_text("utf-8"))
     return {key: value for key, value in report.items() if key != "study"}
 
 

@@ -366,7 +366,7 @@ class _Run:
         run_tasks(
             function,
             arguments,
-            shared=self.cases,
+            shared_data=self.cases,
             scheduler=self.workers.scheduler,
             workers=self.workers.workers,
             task=task,

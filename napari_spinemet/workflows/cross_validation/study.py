@@ -18,12 +18,12 @@ from ...imaging import FrocCase, OperatingPoint
 from ...jobs import UNATTENDED, JobContext
 from ...study import Case, Study
 from ...study.map_identity import MapIdentity
+from ...study.run_files import report_path
 from ...training import TrainingConfig
 from ..operating_point_choice import joint_point
 from ..study_cases import read_contoured_cases
 from ..worker_settings import THIS_PROCESS, WorkerSettings
 from .fold_store import FoldStore
-from .report_files import report_path
 from .run import CrossValidationPlan, CrossValidationResult, cross_validate_cases
 
 REPORT_POINT = OperatingPoint(min_area_cm2=2.0, weight=0.4)
@@ -99,7 +99,7 @@ def cross_validate_study(
         "operating_point": _plain(_joint_point(result)),
         "froc": _describe_curves(froc_cases),
     }
-    path = report_path(open_study, name, plan.only_folds)
+    path = report_path(open_study.path, name, plan.only_folds)
     write_text(path, json.dumps(report, indent=1) + "\n")
     return report, result
 

@@ -23,7 +23,7 @@ from ...network import (
 )
 from ...study import Study
 from ...study.map_identity import is_reserved
-from ...study.training_state import remove_training_state, training_state_files
+from ...study.run_files import remove_training_state, training_state_files
 from ...training import TrainingConfig, TrainingResult
 from ...training.loop import train_network
 from ...training.result import RunOptions
