@@ -10,41 +10,41 @@ from typing import Any
 from ..errors import SpinemetError
 
 LayerData = tuple[Any, dict[str, Any], str]
-_LOOK_AT = 64
+_MAX_FILES = 64
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
     """Give the reader if the path may hold DICOM; never raises, looks at few bytes."""
     try:
-        place = _place(path)
-        files = _first_files(place) if place.is_dir() else [place]
-        return read_scan if any(_dicom_or_zip(file) for file in files) else None
+        scan = _scan_path(path)
+        files = _first_files(scan) if scan.is_dir() else [scan]
+        return read_scan if any(_is_dicom_or_zip(file) for file in files) else None
     except (OSError, ValueError):
         return None
 
 
-def _place(path: str | list[str]) -> Path:
+def _scan_path(path: str | list[str]) -> Path:
     """The file or folder; of several files that are opened as one stack their folder."""
-    places = [Path(p) for p in (path if isinstance(path, list) else [path])]
-    if len(places) == 1:
-        return places[0]
-    (folder,) = {place.parent for place in places}
+    paths = [Path(p) for p in (path if isinstance(path, list) else [path])]
+    if len(paths) == 1:
+        return paths[0]
+    (folder,) = {file.parent for file in paths}
     return folder
 
 
 def _first_files(folder: Path) -> list[Path]:
     """Some files of a folder and the folders in it; enough to tell what it holds."""
-    found: list[Path] = []
+    files: list[Path] = []
     for root, _, names in os.walk(folder):
-        found += [Path(root, name) for name in names]
-        if len(found) >= _LOOK_AT:
+        files += [Path(root, name) for name in names]
+        if len(files) >= _MAX_FILES:
             break
-    return found[:_LOOK_AT]
+    return files[:_MAX_FILES]
 
 
-def _dicom_or_zip(place: Path) -> bool:
+def _is_dicom_or_zip(path: Path) -> bool:
     try:
-        with place.open("rb") as stream:
+        with path.open("rb") as stream:
             head = stream.read(132)
     except OSError:
         return False
@@ -57,13 +57,13 @@ def _dicom_or_zip(place: Path) -> bool:
 
 
 def read_scan(path: Any) -> list[LayerData]:
-    """Read the one detectable series of a place as an image layer."""
+    """Read the one detectable series of a file or folder as an image layer."""
     from ..dicom import read_series
     from .viewer.layer_style import series_layer
 
-    place = _place(path)
+    scan = _scan_path(path)
     try:
-        return [series_layer(read_series(place), place)]
+        return [series_layer(read_series(scan), scan)]
     except SpinemetError as error:
         from napari.utils.notifications import show_warning
 

@@ -9,12 +9,12 @@ from ..study import Case, Study
 from .viewer.layer_style import AXES, KIND, LESION, SERIES, VERTEBRA, one_colour, series_layer
 
 
-def diseased() -> list[tuple[Any, dict[str, Any], str]]:
+def diseased_case() -> list[tuple[Any, dict[str, Any], str]]:
     """The case with lesions, and its contours."""
     return _layers("case-001")
 
 
-def normal() -> list[tuple[Any, dict[str, Any], str]]:
+def normal_case() -> list[tuple[Any, dict[str, Any], str]]:
     """The normal case, and the contours of its vertebrae."""
     return _layers("normal-001")
 
@@ -23,7 +23,7 @@ def _layers(name: str) -> list[tuple[Any, dict[str, Any], str]]:
     case: Case = next(c for c in Study(sample_study()).cases() if c.name == name)
     series = case.series()
     annotation = case.annotation(series)
-    shared = {"scale": series.spacing_mm, "units": ("mm",) * 3, "axis_labels": AXES}
+    layer_settings = {"scale": series.spacing_mm, "units": ("mm",) * 3, "axis_labels": AXES}
     return [
         series_layer(series, case.path, annotation),
         (
@@ -32,7 +32,7 @@ def _layers(name: str) -> list[tuple[Any, dict[str, Any], str]]:
                 "name": "vertebrae",
                 "colormap": one_colour(VERTEBRA),
                 "metadata": {SERIES: series, KIND: "vertebrae"},
-                **shared,
+                **layer_settings,
             },
             "labels",
         ),
@@ -42,7 +42,7 @@ def _layers(name: str) -> list[tuple[Any, dict[str, Any], str]]:
                 "name": "lesions",
                 "colormap": one_colour(LESION),
                 "metadata": {SERIES: series, KIND: "lesions"},
-                **shared,
+                **layer_settings,
             },
             "labels",
         ),

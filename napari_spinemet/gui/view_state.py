@@ -48,7 +48,7 @@ class ViewState:
         return json.dumps(asdict(self)) + "\n"
 
     @classmethod
-    def read(cls, path: Path) -> ViewState | None:
+    def read_from(cls, path: Path) -> ViewState | None:
         """What was written; None if there is nothing, or nothing that can be used."""
         try:
             values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -94,7 +94,7 @@ class ViewStateStore(QObject):
         super().__init__(parent)
         self._screen = screen
         self._study: Study | None = None
-        self._awaited: ViewState | None = None
+        self._recalled_state: ViewState | None = None
         """What is being brought back; until it is there, nothing is written."""
         self._last_written = ""
         self._pause = Debouncer(400, self)
@@ -112,33 +112,38 @@ class ViewStateStore(QObject):
         if study is self._study:
             return
         self._study, self._last_written = study, ""
-        self._awaited = ViewState.read(study.path / FILE) if study is not None else None
-        if self._awaited is not None:
+        self._recalled_state = ViewState.read_from(study.path / FILE) if study is not None else None
+        if self._recalled_state is not None:
             # Once all who hear of the study have heard of it.
             QTimer.singleShot(0, self._request_case)
 
     def _request_case(self) -> None:
-        session, awaited = self._screen.session, self._awaited
-        if awaited is None or session.study is not self._study:
+        session, recalled_state = self._screen.session, self._recalled_state
+        if recalled_state is None or session.study is not self._study:
             return
-        is_listed = awaited.case in self._screen.case_names()
+        is_listed = recalled_state.case in self._screen.case_names()
         if session.case is not None or session.is_unsaved or not is_listed:
-            self._awaited = None  # another is open by now, or it is there no more
+            self._recalled_state = None  # another is open by now, or it is there no more
             return
-        session.case_requested.emit(awaited.case)
+        session.case_requested.emit(recalled_state.case)
 
     def bring_back(self) -> None:
-        """Look at the open case as it was looked at last, if it is the one that was awaited."""
-        awaited, case = self._awaited, self._screen.session.case
-        self._awaited = None
-        if awaited is not None and case is not None and case.name == awaited.case:
-            self._screen.show_view_state(awaited)
+        """Look at the open case as it was looked at last, if it is the one that was asked for."""
+        recalled_state, case = self._recalled_state, self._screen.session.case
+        self._recalled_state = None
+        if recalled_state is not None and case is not None and case.name == recalled_state.case:
+            self._screen.show_view_state(recalled_state)
 
     def write(self) -> None:
         """Write down what is on the screen."""
         session, study = self._screen.session, self._study
         case = session.writable_case
-        if self._awaited is not None or case is None or study is None or session.study is not study:
+        if (
+            self._recalled_state is not None
+            or case is None
+            or study is None
+            or session.study is not study
+        ):
             return
         text = self._screen.view_state(case.name).to_json()
         if text == self._last_written:

@@ -79,7 +79,7 @@ class Workspace(QWidget):
         for signal in (
             self.tabs.currentChanged,
             review.controls.threshold_changed,
-            review.controls.changed,
+            review.controls.setting_changed,
             review.controls.refined_changed,
             review.evaluation.distance_changed,
             self.session.series_changed,
@@ -98,7 +98,7 @@ class Workspace(QWidget):
             slice=self.session.layers.current_slice,
             tab=self.tabs.tabText(self.tabs.currentIndex()),
             point=controls.point(),
-            refined=controls.refined.isChecked(),
+            refined=controls.refine_box.isChecked(),
             distance_mm=self.review.evaluation.distance.value(),
         )
 
@@ -106,7 +106,7 @@ class Workspace(QWidget):
         """Bring back how the case that is open was looked at."""
         review = self.review
         review.evaluation.distance.setValue(state.distance_mm)
-        review.controls.refined.setChecked(state.refined)
+        review.controls.refine_box.setChecked(state.refined)
         if self.session.result is not None:
             review.controls.set_point(state.point)
         self.session.layers.go_to(state.slice)

@@ -65,7 +65,7 @@ def main() -> None:
         layer.paint(np.array(centre), layer.selected_label)
         wait(lambda: session.autosave._stroke_end.is_pending or session.autosave.is_pending)
         wait(lambda: not session.autosave.is_pending)
-        if annotate.state.saved.text().startswith("All strokes are saved"):
+        if annotate.state.save_label.text().startswith("All strokes are saved"):
             print(number, flush=True)
         number += 1
 

@@ -27,7 +27,7 @@ def screen(workspace: Any) -> dict[str, Any]:
         "tab": workspace.tabs.tabText(workspace.tabs.currentIndex()),
         "slice": session.layers.current_slice,
         "point": point.to_dict(),
-        "refined": review.controls.refined.isChecked(),
+        "refined": review.controls.refine_box.isChecked(),
         "distance": review.evaluation.distance.value(),
         "outlines": hashlib.sha256(session.layers.detections.data.tobytes()).hexdigest(),
         "likelihood": hashlib.sha256(session.layers.likelihood.data.tobytes()).hexdigest(),
@@ -68,7 +68,7 @@ def main() -> None:
     values = session.result.likelihood.values
     review.controls.min_area.setValue(rng.choice((0.3, 0.5, 0.8)))
     review.controls.weight.setValue(rng.choice((0.4, 0.6, 0.8)))
-    review.controls.refined.setChecked(rng.random() < 0.5)
+    review.controls.refine_box.setChecked(rng.random() < 0.5)
     review.evaluation.distance.setValue(rng.choice((10, 15, 20)))
     review.controls.threshold.setValue(
         float(np.quantile(values[values > 0], rng.uniform(0.9, 0.96)))

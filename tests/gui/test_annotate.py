@@ -331,9 +331,9 @@ def test_bodies_are_marked_by_clicks_outlined_and_named(
     }
     for at in centres.values():
         click(qtbot, session, *at)
-    assert len(box.places) == 4
+    assert len(box.marks) == 4
     click(qtbot, session, *centres["L1"])
-    assert len(box.places) == 3
+    assert len(box.marks) == 3
     click(qtbot, session, *centres["L1"])
     assert session.layers.marks is not None
     assert session.viewer.layers.selection.active is bodies
@@ -458,10 +458,10 @@ def test_renaming_duplicating_and_reordering_break_nothing(
     assert copy.data[4, 60, 60] != 7
     viewer.layers.selection.active = copy
     copy.mode = "paint"
-    qtbot.waitUntil(lambda: "is not one of the two layers" in annotate.state.saved.text())
+    qtbot.waitUntil(lambda: "is not one of the two layers" in annotate.state.save_label.text())
     annotate.lesion_button.click()
     annotate.use("paint")
-    qtbot.waitUntil(lambda: annotate.state.saved.text().startswith("All strokes are saved"))
+    qtbot.waitUntil(lambda: annotate.state.save_label.text().startswith("All strokes are saved"))
 
 
 # Readers and state -----------------------------------------------------------------------
@@ -522,18 +522,18 @@ def test_contours_go_to_files_and_come_back(
     annotate, session = opened.annotate, opened.session
     wanted, levels = labels_of(session), dict(session.annotation.levels)
     suffix = {"seg": ".dcm", "nifti": ".nii.gz", "tiff": ".tif"}[chosen]
-    annotate.files.write(tmp_path / "out" / f"mine{suffix}", chosen)
+    annotate.files.export_to(tmp_path / "out" / f"mine{suffix}", chosen)
     wait_idle(opened)
     files = sorted((tmp_path / "out").iterdir())
     assert said()[-1].startswith("Written: ")
     place = tmp_path / "out" if len(files) > 1 else files[0]
-    annotate.files.read(place)
+    annotate.files.import_from(place)
     wait_idle(opened)
     assert "Kept beside those on the screen" in said()[-1]
     assert len(session.case.readers()) == 1
     for layer in (session.layers.lesions, session.layers.vertebrae):
         layer.data_setitem(np.nonzero(layer.data), 0)
-    annotate.files.read(place)
+    annotate.files.import_from(place)
     wait_idle(opened)
     for got, data in zip(labels_of(session), wanted):
         np.testing.assert_array_equal(got, data)
@@ -542,7 +542,7 @@ def test_contours_go_to_files_and_come_back(
     annotate.undo()
     assert not any(data.any() for data in labels_of(session))
     count = len(said())
-    annotate.files.read(tmp_path / "nowhere.dcm")
+    annotate.files.import_from(tmp_path / "nowhere.dcm")
     wait_idle(opened)
     (sentence,) = said()[count:]
     assert "nowhere.dcm" in sentence

@@ -174,7 +174,7 @@ def test_a_case_is_contoured_from_opening_to_approval(
     hands.press("Ctrl+Return")
     wait_idle(workspace)
     assert str(case.state if case.database else session.case.state) == "approved"
-    assert "Ready for training" in annotate.state.missing.text()
+    assert "Ready for training" in annotate.state.missing_label.text()
     stored = session.case.annotation(session.series)
     np.testing.assert_array_equal(stored.lesions, lesions.data)
     np.testing.assert_array_equal(stored.vertebrae, drawn)

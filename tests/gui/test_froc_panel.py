@@ -51,7 +51,7 @@ def test_suggestions_are_the_best_points(shown: Callable) -> None:
 
     def ask(wish: int, wanted: float) -> float:
         box.wish.setCurrentIndex(wish)
-        box.wanted.setValue(wanted)
+        box.wish_value.setValue(wanted)
         box.suggest_button.click()
         return slider.value()
 
@@ -60,13 +60,13 @@ def test_suggestions_are_the_best_points(shown: Callable) -> None:
     assert ask(0, 0.2) == pytest.approx(0.75)
     assert ask(1, 0.1) == pytest.approx(0.75)
     assert ask(2, 0.9) == pytest.approx(0.45)
-    assert not box.suggested.isVisible()
+    assert not box.suggestion.isVisible()
     nothing = froc_from_detections([[(REGION, [(150, 150, 0.9)])]])
     box = shown(nothing).froc_panel
     assert ask(2, 0.5) == pytest.approx(0.45)
-    assert "0% at most" in box.suggested.text()
+    assert "0% at most" in box.suggestion.text()
     ask(0, 0.0)
-    assert "so few false positives" in box.suggested.text()
+    assert "so few false positives" in box.suggestion.text()
 
 
 def test_cases_follow_the_threshold_and_open(shown: Callable, workspace: object) -> None:
@@ -195,15 +195,15 @@ def test_other_curves_beside_it(
     compare, plot = review.froc_panel.compare, review.froc_panel.plot
     compare.toggle("paper", "")
     assert [r.name for r in plot._references] == ["Wang et al. 2017"]
-    assert not plot._drawn  # it is known as mean over slices only
+    assert not plot._reference_items  # it is known as mean over slices only
     plot.reading.setCurrentIndex(1)
-    assert len(plot._drawn) == 1
+    assert len(plot._reference_items) == 1
     path = tmp_path / "others.csv"
     path.write_text("fp_per_scan,tp_rate\n1,0.5\n2,0.75\n", encoding="utf-8")
     compare.load(path)
     assert [r.name for r in plot._references] == ["Wang et al. 2017", "others"]
     plot.reading.setCurrentIndex(0)
-    assert len(plot._drawn) == 1
+    assert len(plot._reference_items) == 1
     path.write_text("nothing", encoding="utf-8")
     said = []
     workspace.session.message.connect(said.append)

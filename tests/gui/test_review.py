@@ -14,7 +14,7 @@ from napari_spinemet.detection.components import OUTSIDE
 from napari_spinemet.detection.gate import GateRule, Spine
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.errors import Cancelled
-from napari_spinemet.gui.viewer.layer_style import DIMMED
+from napari_spinemet.gui.viewer.layer_style import OUTSIDE_SPINE
 from napari_spinemet.imaging import LikelihoodMap, OperatingPoint, SagittalSeries
 from napari_spinemet.imaging.grids import working_affine
 from napari_spinemet.jobs import JobContext
@@ -79,7 +79,7 @@ def test_what_the_gate_drops_is_dimmed(
     )
     qtbot.wait(300)  # the docks find their widths
     picture = grabbed(viewer, picture_folder / "review-dimmed.png")[..., :3].astype(int)
-    dim = np.array([int(DIMMED[k : k + 2], 16) for k in (1, 3, 5)])
+    dim = np.array([int(OUTSIDE_SPINE[k : k + 2], 16) for k in (1, 3, 5)])
     assert (abs(picture - dim).max(axis=-1) < 12).sum() > 20, "the dimmed outline is in sight"
     review.controls.gate.setChecked(False)
     rested(review, qtbot)
@@ -93,7 +93,7 @@ def test_fitted_outlines_replace_the_others_once_the_threshold_rests(
     """Outlines, areas and volume are those of the edge; a moved threshold shows its own first."""
     layer = review.session.layers.detections
     assert review.findings[0].largest.area_cm2 == 24 * 24 / 100
-    review.controls.refined.setChecked(True)
+    review.controls.refine_box.setChecked(True)
     rested(review, qtbot)
     (finding,) = review.findings
     truth = np.zeros((96, 120), dtype=bool)
@@ -109,7 +109,7 @@ def test_fitted_outlines_replace_the_others_once_the_threshold_rests(
     )
     rested(review, qtbot)
     assert ((layer.data[1] > 0) == shown).all()
-    review.controls.refined.setChecked(False)
+    review.controls.refine_box.setChecked(False)
     assert (layer.data[1] > 0).sum() == 24 * 24
 
 
@@ -132,12 +132,12 @@ def test_fitting_for_a_threshold_that_was_left_is_given_up(
         return real(self, series, job=job)
 
     monkeypatch.setattr(DetectionResult, "refine", slowly)
-    review.controls.refined.setChecked(True)
+    review.controls.refine_box.setChecked(True)
     review.controls.threshold.setValue(0.6)
     review.controls.threshold.setValue(0.85)
     rested(review, qtbot)
     assert ends == [0.5]
-    assert review.outlines.refined.operating_point.threshold == 0.85
+    assert review.outlines.refined_result.operating_point.threshold == 0.85
 
 
 def test_a_finding_becomes_a_contour_once(review: object, workspace: object, qtbot: object) -> None:
@@ -222,9 +222,9 @@ def test_the_validated_point_is_taken_whole(review: object, qtbot: object) -> No
     session.contours_changed.emit()
     rested(review, qtbot)
     box.wish.setCurrentIndex(3)
-    assert box.wanted.isHidden()
+    assert box.wish_value.isHidden()
     box.suggest_button.click()
-    assert "Nothing was chosen" in box.suggested.text()
+    assert "Nothing was chosen" in box.suggestion.text()
     chosen = OperatingPoint(0.7, 1.5, 0.6, gate=False)
     session.show_froc(replace(session.froc, validated_point=chosen))
     box.suggest_button.click()

@@ -140,7 +140,7 @@ def test_what_is_chosen_is_what_is_trained_on(
     assert (config.resolutions, config.outputs, config.learning_rate) == ((1.0, 2.0), 2, 0.02)
     assert "memory of this computer" in train.status.text()
     # Too little memory: what would help is offered.
-    assert train.again.isVisibleTo(train)
+    assert train.retry_row.isVisibleTo(train)
     train.smaller_button.click()
     wait_idle(workspace)
     assert asked["config"].batch_size == 64
@@ -191,7 +191,7 @@ def test_a_failure_amid_an_epoch_loses_nothing(
     assert words in train.status.text()
     assert train.start_button.isEnabled()
     assert _model(study).read_bytes() == b"the former model"
-    assert train.again.isVisibleTo(train) == isinstance(failure, torch.OutOfMemoryError)
+    assert train.retry_row.isVisibleTo(train) == isinstance(failure, torch.OutOfMemoryError)
     if isinstance(failure, BaseException):
         failure.__traceback__ = None
     gc.collect()

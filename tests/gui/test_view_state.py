@@ -204,11 +204,11 @@ def test_a_screen_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     path = tmp_path / FILE
     made = ViewState("case-001", 3, "Review", OperatingPoint(0.3, 1.0, None, False), True, 15.0)
     path.write_text(made.to_json(), encoding="utf-8")
-    assert ViewState.read(path) == made
+    assert ViewState.read_from(path) == made
     for text in ("", "{", "[]", '{"case": "x"}', made.to_json().replace("0.3", "3")):
         path.write_text(text, encoding="utf-8")
-        assert ViewState.read(path) is None
-    assert ViewState.read(tmp_path / "nothing") is None
+        assert ViewState.read_from(path) is None
+    assert ViewState.read_from(tmp_path / "nothing") is None
 
 
 def test_a_screen_of_a_case_that_is_gone_opens_nothing(

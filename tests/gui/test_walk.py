@@ -88,7 +88,7 @@ def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Cal
     plot = workspace.review.froc_panel.plot
     view = plot.plot.getPlotItem().vb
 
-    view.picked.emit(view.mapViewToScene(QPointF(1.0, 1.0)))
+    view.point_picked.emit(view.mapViewToScene(QPointF(1.0, 1.0)))
     assert workspace.review.controls.threshold.value() == 0.25
     assert plot.point == (1.0, 1.0, 1.0)
 

@@ -121,9 +121,9 @@ def test_contours_are_drawn_saved_and_read_back(
     assert session.layers.current_slice == 10
     np.testing.assert_array_equal(lesions.data[10] == number, lesions.data[9] == number)
     qtbot.wait(120)
-    assert "cm²" in annotate.state.area.text()
+    assert "cm²" in annotate.state.area_label.text()
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
-    assert annotate.state.saved.text().startswith("All strokes are saved")
+    assert annotate.state.save_label.text().startswith("All strokes are saved")
     case = Study(study_copy).cases()[0]
     stored = case.annotation(case.series())
     np.testing.assert_array_equal(stored.lesions > 0, lesions.data > 0)
@@ -198,12 +198,12 @@ def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     where = np.nonzero(noise)
     lesions.data_setitem((np.full(len(where[0]), 3), *where), noise[where])
     qtbot.waitUntil(lambda: bool(session.autosave.failure))
-    assert "is full" in annotate.state.saved.text()
+    assert "is full" in annotate.state.save_label.text()
     assert session.is_unsaved
     connection.execute("PRAGMA max_page_count = 1000000")
     lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
-    assert annotate.state.saved.text().startswith("All strokes are saved")
+    assert annotate.state.save_label.text().startswith("All strokes are saved")
     case = Study(study_copy).cases()[0]
     np.testing.assert_array_equal(case.annotation(session.series).lesions, lesions.data)
     assert session.study.database.verify() == []
@@ -497,7 +497,8 @@ def test_strokes_verdicts_and_signatures_wait_for_no_slow_read(
         lesions, case = session.layers.lesions, session.case
         lesions.data_setitem((np.array([3]), np.array([50]), np.array([60])), 7)
         qtbot.waitUntil(
-            lambda: annotate.state.saved.text().startswith("All strokes are saved"), timeout=5_000
+            lambda: annotate.state.save_label.text().startswith("All strokes are saved"),
+            timeout=5_000,
         )
         assert case.annotation(session.series).lesions[3, 50, 60] == 7
         values = session.result.likelihood.values

@@ -59,9 +59,9 @@ class AnnotateWidget(QWidget):
         layout.addStretch(1)
         layout.addWidget(disclaimer_label())
         self._bind_keys()
-        for made in self.findChildren(QPushButton):
+        for push_button in self.findChildren(QPushButton):
             # A click on a tool must not take the keys away from the picture.
-            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            push_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         # A stroke changes several layer properties; one look at the end is enough.
         self._stroke_end = Debouncer(60, self)
         self._stroke_end.triggered.connect(self.refresh)
@@ -107,19 +107,19 @@ class AnnotateWidget(QWidget):
         self.tools.buttons()[0].setChecked(True)
         self.tools.buttonClicked.connect(lambda tool: self.use(tool.property("mode")))
         layout.addLayout(grid)
-        self.alike = QSpinBox()
-        self.alike.setRange(1, 100)
-        self.alike.setValue(25)
-        self.alike.setPrefix("alike to ")
-        self.alike.setSuffix(" %")
-        self.alike.setToolTip("Grow takes what differs by no more than this from the click.")
-        self.near = QSpinBox()
-        self.near.setRange(1, 100)
-        self.near.setValue(20)
-        self.near.setPrefix("within ")
-        self.near.setSuffix(" mm")
-        self.near.setToolTip("Grow goes no farther than this from the click.")
-        layout.addWidget(row(self.alike, self.near))
+        self.tolerance = QSpinBox()
+        self.tolerance.setRange(1, 100)
+        self.tolerance.setValue(25)
+        self.tolerance.setPrefix("alike to ")
+        self.tolerance.setSuffix(" %")
+        self.tolerance.setToolTip("Grow takes what differs by no more than this from the click.")
+        self.radius = QSpinBox()
+        self.radius.setRange(1, 100)
+        self.radius.setValue(20)
+        self.radius.setPrefix("within ")
+        self.radius.setSuffix(" mm")
+        self.radius.setToolTip("Grow goes no farther than this from the click.")
+        layout.addWidget(row(self.tolerance, self.radius))
         self.fit_button = button(
             "Fit to edge",
             "Move the lesion outlines of this slice to the nearest edge of the picture (T).",
@@ -270,19 +270,19 @@ class AnnotateWidget(QWidget):
         target, ours = self.target, self._tool in (GROW, MARK, NAME)
         if target is None or layer is not target or not ours or event.button != 1:
             return
-        dragged, place = False, event.position
+        is_drag, position = False, event.position
         yield
         while event.type == "mouse_move":
-            dragged = True
+            is_drag = True
             yield
-        if not dragged:
-            self.click_at(*(round(v) for v in layer.world_to_data(place)))
+        if not is_drag:
+            self.click_at(*(round(v) for v in layer.world_to_data(position)))
 
     def _go_on_with(self, layer: Labels, position: Any) -> None:
         """A stroke that begins inside an outline belongs to that one."""
-        place = tuple(round(v) for v in layer.world_to_data(position))
-        inside = all(0 <= v < n for v, n in zip(place, layer.data.shape, strict=True))
-        label = int(layer.data[place]) if inside else 0
+        voxel = tuple(round(v) for v in layer.world_to_data(position))
+        inside = all(0 <= v < n for v, n in zip(voxel, layer.data.shape, strict=True))
+        label = int(layer.data[voxel]) if inside else 0
         if not label:
             return
         layer.selected_label = label
@@ -291,15 +291,21 @@ class AnnotateWidget(QWidget):
             self.vertebrae.level.setCurrentText(level)
 
     def click_at(self, index: int, at_row: int, at_column: int) -> None:
-        """Use the tool in hand on a pixel."""
-        place = (index, at_row, at_column)
+        """Use the tool in hand on a pixel.
+
+        Parameters
+        ----------
+        index, at_row, at_column : int
+            Slice, row and column; may lie outside the picture.
+        """
+        voxel = (index, at_row, at_column)
         if self._tool == GROW:
-            radius, tolerance = self.near.value(), self.alike.value() / 100
-            self._do(lambda: self.drawing.grow(self.target, place, tolerance, radius))
+            radius, tolerance = self.radius.value(), self.tolerance.value() / 100
+            self._do(lambda: self.drawing.grow(self.target, voxel, tolerance, radius))
         elif self._tool == MARK:
-            self.vertebrae.mark(place)
+            self.vertebrae.mark(voxel)
         elif self._tool == NAME:
-            self._do(lambda: self.vertebrae.name_at(place))
+            self._do(lambda: self.vertebrae.name_at(voxel))
 
     def _do(self, step: Callable[[], Any]) -> Any:
         """Run a step on the contours; where it cannot be made, say why."""
@@ -333,9 +339,9 @@ class AnnotateWidget(QWidget):
 
     def interpolate(self) -> None:
         """Fill empty slices between contoured ones."""
-        filled = self._do(lambda: self.drawing.interpolate(self.target))
-        if filled:
-            numbers = ", ".join(str(index + 1) for index in filled)
+        slices = self._do(lambda: self.drawing.interpolate(self.target))
+        if slices:
+            numbers = ", ".join(str(index + 1) for index in slices)
             self.session.say(f"Filled slice {numbers}; look at each, and mend what does not fit.")
 
     def _on_step(self, event: Any = None) -> None:

@@ -51,15 +51,15 @@ class ContourFiles(QWidget):
         self._update_buttons()
 
     def _update_buttons(self) -> None:
-        for made in (self.import_button, self.export_button):
-            made.setEnabled(self._session.series is not None)
+        for push_button in (self.import_button, self.export_button):
+            push_button.setEnabled(self._session.series is not None)
 
     def _choose(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Contours of this scan", "", _ALL)
-        if chosen:
-            self.read(Path(chosen))
+        path, _ = QFileDialog.getOpenFileName(self, "Contours of this scan", "", _ALL)
+        if path:
+            self.import_from(Path(path))
 
-    def read(self, path: Path) -> None:
+    def import_from(self, path: Path) -> None:
         """Read contours onto layers that are empty, else beside them as another reader's."""
         session = self._session
         series = session.series
@@ -67,24 +67,24 @@ class ContourFiles(QWidget):
             session.warn("Open a scan first.")
             return
 
-        def done(found: list[Annotation]) -> None:
+        def show(annotations: list[Annotation]) -> None:
             if session.series is not series:
                 return
-            for annotation in found:
+            for annotation in annotations:
                 for warning in annotation.warnings:
                     session.warn(warning)
-            now = session.contours()
+            contours = session.contours()
             if (
-                len(found) == 1
-                and now is not None
-                and not any(getattr(now, layer).any() for layer in found[0].holds)
+                len(annotations) == 1
+                and contours is not None
+                and not any(getattr(contours, layer).any() for layer in annotations[0].holds)
             ):
-                self._show(found[0])
+                self._show(annotations[0])
                 session.say(f"The contours of {path.name} are on the screen.")
             else:
-                self._keep_beside(found, path)
+                self._keep_as_readers(annotations, path)
 
-        session.jobs.storage.start("import", lambda job: read_annotations(path, series), done)
+        session.jobs.storage.start("import", lambda job: read_annotations(path, series), show)
 
     def _show(self, annotation: Annotation) -> None:
         layers = self._session.layers
@@ -94,7 +94,7 @@ class ContourFiles(QWidget):
         if layers.lesions is not None and "lesions" in annotation.holds:
             change(layers.lesions, dict(enumerate(annotation.lesions)))
 
-    def _keep_beside(self, found: list[Annotation], path: Path) -> None:
+    def _keep_as_readers(self, annotations: list[Annotation], path: Path) -> None:
         """Contours that would overwrite those on the screen become another reader's."""
         session = self._session
         case, series = session.writable_case, session.series
@@ -105,7 +105,7 @@ class ContourFiles(QWidget):
             )
             return
 
-        def done(readers: list[str]) -> None:
+        def on_stored(readers: list[str]) -> None:
             session.study_changed.emit()
             session.say(
                 f"Kept beside those on the screen, as contours by {', '.join(readers)}; choose "
@@ -113,20 +113,27 @@ class ContourFiles(QWidget):
             )
 
         def work(job: JobContext) -> list[str]:
-            return [keep_beside(case, a, series, a.reader or stem_of(path)) for a in found]
+            return [keep_beside(case, a, series, a.reader or stem_of(path)) for a in annotations]
 
-        session.jobs.storage.start("import", work, done)
+        session.jobs.storage.start("import", work, on_stored)
 
     def _choose_target(self) -> None:
         name = self._session.case.name if self._session.case is not None else "contours"
-        chosen, kind = QFileDialog.getSaveFileName(
+        path, file_type = QFileDialog.getSaveFileName(
             self, "Write contours", f"{name}.dcm", ";;".join(FILTERS)
         )
-        if chosen:
-            self.write(Path(chosen), FILTERS[kind])
+        if path:
+            self.export_to(Path(path), FILTERS[file_type])
 
-    def write(self, path: Path, as_format: str) -> None:
-        """Write the contours on the screen; the suffix of the name is the format's own."""
+    def export_to(self, path: Path, file_format: str) -> None:
+        """Write the contours on the screen.
+
+        Parameters
+        ----------
+        path : Path
+            Without its suffix, which is the format's own; some formats take several files.
+        file_format : {"seg", "nifti", "tiff"}
+        """
         session = self._session
         series, contours = session.series, session.contours()
         if series is None or contours is None:
@@ -137,10 +144,10 @@ class ContourFiles(QWidget):
             stem = stem.removesuffix(suffix)
 
         def work(job: JobContext) -> list[Path]:
-            contour_format = format_named(as_format)
+            contour_format = format_named(file_format)
             return contour_format.write_files(contours, series, path.parent, stem)
 
-        def done(written: list[Path]) -> None:
-            session.say(f"Written: {', '.join(str(p) for p in written)}.")
+        def on_written(paths: list[Path]) -> None:
+            session.say(f"Written: {', '.join(str(p) for p in paths)}.")
 
-        session.jobs.storage.start("export", work, done)
+        session.jobs.storage.start("export", work, on_written)

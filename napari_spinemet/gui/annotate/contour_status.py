@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Labels
 from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QVBoxLayout
@@ -32,9 +32,9 @@ class ContourStatusPanel(QGroupBox):
         self.lesions, self.bodies = LabelCounts(), LabelCounts()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
-        self.area, self.missing, self.saved = text(), text(), text()
-        for told in (self.area, self.missing, self.saved):
-            layout.addWidget(told)
+        self.area_label, self.missing_label, self.save_label = text(), text(), text()
+        for label in (self.area_label, self.missing_label, self.save_label):
+            layout.addWidget(label)
         self.restore_button = button(
             "Restore the removed layer",
             "Show the removed layer again, with its contours.",
@@ -56,9 +56,9 @@ class ContourStatusPanel(QGroupBox):
             self.approve,
         )
         layout.addWidget(self.approve_button)
-        session.autosave.changed.connect(self._show_save_state)
+        session.autosave.state_changed.connect(self._show_save_state)
         self._is_approved = False
-        self._looked_at: Case | None = None
+        self._last_case: Case | None = None
         session.series_changed.connect(self._on_case)
         session.study_changed.connect(self._on_case)
         self._on_case()
@@ -67,39 +67,44 @@ class ContourStatusPanel(QGroupBox):
         """Tell areas, and what is missing before a model can learn from the case."""
         session = self._session
         self._show_save_state()
-        deleted = session.layers.deleted
-        self.restore_button.setVisible(bool(deleted))
+        self.restore_button.setVisible(bool(session.layers.removed_kinds))
         if session.series is None:
-            self.area.setText("No scan is open.")
-            self.missing.setText("")
+            self.area_label.setText("No scan is open.")
+            self.missing_label.setText("")
             return
         _, row_mm, column_mm = session.series.spacing_mm
         index = session.layers.current_slice
         for kind, tally in (("lesions", self.lesions), ("vertebrae", self.bodies)):
-            tally.update(session.layers.shown(kind, session.series, session.annotation))
-        here, slices = self.lesions.pixels(index), self.lesions.slices
-        count, bodies = len(self.lesions.labels), self.bodies.slices
-        self.area.setText(
-            f"Lesion in this slice: {here * row_mm * column_mm / 100:.2f} cm². "
+            tally.update(session.layers.labels_on_screen(kind, session.series, session.annotation))
+        pixels, slices = self.lesions.pixels(index), self.lesions.slices
+        count = len(self.lesions.labels)
+        self.area_label.setText(
+            f"Lesion in this slice: {pixels * row_mm * column_mm / 100:.2f} cm². "
             f"{count} lesion{'s' if count != 1 else ''} on {len(slices)} slices, "
             f"{len(self.bodies.labels)} vertebrae."
         )
-        wanted = []
-        if not bodies:
-            wanted.append("vertebrae")
-        bare = [k + 1 for k in slices if k not in bodies]
-        if bodies and bare:
-            wanted.append(f"vertebrae on slice {', '.join(map(str, bare))}")
-        unnamed = self.bodies.labels - set(session.layers.levels(session.annotation))
-        if unnamed:
-            wanted.append(f"the level of {len(unnamed)} vertebra{'e' if len(unnamed) > 1 else ''}")
-        if session.case is None:
-            wanted.append("a place in a study (Load: Add open scan to study)")
+        gaps = self._gaps_before_training()
         note = "" if slices else " Without a lesion the case counts as normal."
-        self.missing.setText(
-            (f"Missing before training: {'; '.join(wanted)}." if wanted else "Ready for training.")
+        self.missing_label.setText(
+            (f"Missing before training: {'; '.join(gaps)}." if gaps else "Ready for training.")
             + note
         )
+
+    def _gaps_before_training(self) -> list[str]:
+        """What a model needs before it can learn from the case."""
+        session, bodies = self._session, self.bodies.slices
+        gaps = []
+        if not bodies:
+            gaps.append("vertebrae")
+        slices = [k + 1 for k in self.lesions.slices if k not in bodies]
+        if bodies and slices:
+            gaps.append(f"vertebrae on slice {', '.join(map(str, slices))}")
+        nameless = self.bodies.labels - set(session.layers.levels(session.annotation))
+        if nameless:
+            gaps.append(f"the level of {len(nameless)} vertebra{'e' if len(nameless) > 1 else ''}")
+        if session.case is None:
+            gaps.append("a place in a study (Load: Add open scan to study)")
+        return gaps
 
     def approve(self) -> None:
         """Approve the contours of the open case, once all of them are on the disk."""
@@ -132,7 +137,7 @@ class ContourStatusPanel(QGroupBox):
         self.approve_button.setEnabled(
             autosave.is_active and not autosave.failure and not self._is_approved
         )
-        self.saved.setText(self._save_state())
+        self.save_label.setText(self._save_state())
 
     def _save_state(self) -> str:
         session, autosave = self._session, self._session.autosave
@@ -180,8 +185,10 @@ class ContourStatusPanel(QGroupBox):
         self._is_approved = case is not None and case.state.contours == CONTOURS_APPROVED
         self._show_save_state()
         readers = case.readers() if case is not None else []
-        another, self._looked_at = case != self._looked_at, case
-        if another or readers != [self.reader.itemText(k) for k in range(1, self.reader.count())]:
+        is_another_case, self._last_case = case != self._last_case, case
+        if is_another_case or readers != [
+            self.reader.itemText(k) for k in range(1, self.reader.count())
+        ]:
             with signals_blocked(self.reader):
                 self.reader.clear()
                 self.reader.addItems([NOBODY, *readers])
@@ -191,7 +198,7 @@ class ContourStatusPanel(QGroupBox):
     def compare(self) -> None:
         """Show another reader's contours and how far they agree with those on the screen."""
         session = self._session
-        case, series, chosen = session.case, session.series, self.reader.currentText()
+        case, series, reader = session.case, session.series, self.reader.currentText()
         contours = session.contours()
         if case is None or series is None or contours is None or self.reader.currentIndex() < 1:
             session.layers.show_other(None)
@@ -199,23 +206,24 @@ class ContourStatusPanel(QGroupBox):
             self.agreement.hide()
             return
         try:
-            other = case.annotation(series, chosen)
+            other = case.annotation(series, reader)
         except SpinemetError as error:
             session.warn(str(error))
             return
         session.layers.show_other(other)
-        agreed: dict[str, Any] = compare_readers(contours, other, series)
-        self.agreement.setText(" ".join(_told(kind, a) for kind, a in agreed.items()))
+        agreements = compare_readers(contours, other, series)
+        sentences = [_agreement_text(kind, agreement) for kind, agreement in agreements.items()]
+        self.agreement.setText(" ".join(sentences))
         self.agreement.show()
 
 
-def _told(kind: str, agreement: Agreement) -> str:
+def _agreement_text(kind: str, agreement: Agreement) -> str:
     """Agreement on one kind of contour in a sentence."""
     if isnan(agreement.dice):
         return f"No {kind} by either."
-    alone = len(agreement.only_one) + len(agreement.only_other)
+    one_sided = len(agreement.only_one) + len(agreement.only_other)
     centres = (
         "" if isnan(agreement.distance_mm) else f", centres {agreement.distance_mm:.1f} mm apart"
     )
-    rest = f", {alone} by one reader only" if alone else ""
+    rest = f", {one_sided} by one reader only" if one_sided else ""
     return f"{kind.capitalize()}: Dice {agreement.dice:.2f}{centres}{rest}."

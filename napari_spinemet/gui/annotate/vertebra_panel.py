@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -24,9 +23,9 @@ from ..viewer.session import Session
 from ..viewer.timing import Debouncer
 
 MARK, NAME = "mark", "name"
-_NEAR_MM = 6.0
+_SAME_MARK_MM = 6.0
 """A click this close to a mark takes it away."""
-_IN_FRONT = 0.95
+_TEXT_OFFSET = 0.95
 """Of the side of a square as large as the body: from its centre to the text."""
 
 
@@ -36,9 +35,9 @@ class VertebraPanel(QGroupBox):
     def __init__(self, session: Session, drawing: Drawing, tools: QButtonGroup) -> None:
         super().__init__("Vertebrae")
         self._session, self._drawing = session, drawing
-        self.places: list[tuple[int, float, float]] = []
+        self.marks: list[tuple[int, float, float]] = []
         """(slice, row, column) of each mark."""
-        self._named: list[Any] = []
+        self._level_texts: list[tuple[int, float, float, str]] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         self.level = QComboBox()
@@ -65,13 +64,15 @@ class VertebraPanel(QGroupBox):
         self.propose_button = button(
             "Propose outlines", "Outline the marked bodies in all slices (R).", self.propose
         )
-        self.rest = QCheckBox("and number the others")
-        self.rest.setChecked(True)
-        self.rest.setToolTip("Name gives all other vertebrae the levels that follow from it.")
-        layout.addWidget(row(QLabel("Level"), self.level, self.name_button, self.rest))
+        self.numbers_others = QCheckBox("and number the others")
+        self.numbers_others.setChecked(True)
+        self.numbers_others.setToolTip(
+            "Name gives all other vertebrae the levels that follow from it."
+        )
+        layout.addWidget(row(QLabel("Level"), self.level, self.name_button, self.numbers_others))
         layout.addWidget(row(self.mark_button, self.propose_button))
-        self.told = text(is_quiet=True)
-        layout.addWidget(self.told)
+        self.help_label = text(is_quiet=True)
+        layout.addWidget(self.help_label)
         layout.addWidget(JobBar(session.jobs.storage, PROPOSE, delay_ms=300))
         # The text of a whole spine takes napari tens of milliseconds: not between two strokes.
         self._pause = Debouncer(400, self)
@@ -81,28 +82,32 @@ class VertebraPanel(QGroupBox):
 
     def clear(self) -> None:
         """Forget the marks."""
-        self.places = []
+        self.marks = []
         self._on_marks()
 
-    def mark(self, place: tuple[int, float, float]) -> None:
+    def mark(self, voxel: tuple[int, float, float]) -> None:
         """Set a mark, or take the one away that is there."""
         series = self._session.series
         if series is None:
             self._session.warn("Open a scan first.")
             return
         size = np.array(series.spacing_mm[1:])
-        near = [p for p in self.places if np.hypot(*((np.array(p) - place)[1:] * size)) < _NEAR_MM]
-        if near:
-            self.places.remove(near[0])
-        elif all(0 <= v < n for v, n in zip(place, series.shape, strict=True)):
-            self.places.append(place)
+        hit_marks = [
+            mark
+            for mark in self.marks
+            if np.hypot(*((np.array(mark) - voxel)[1:] * size)) < _SAME_MARK_MM
+        ]
+        if hit_marks:
+            self.marks.remove(hit_marks[0])
+        elif all(0 <= v < n for v, n in zip(voxel, series.shape, strict=True)):
+            self.marks.append(voxel)
         self._on_marks()
 
     def _on_marks(self) -> None:
-        count = len(self.places)
-        self._session.layers.show_marks(self.places)
+        count = len(self.marks)
+        self._session.layers.show_marks(self.marks)
         self.propose_button.setEnabled(count > 0)
-        self.told.setText(
+        self.help_label.setText(
             {
                 0: "Mark one body after the other, or the first and the last; the topmost is the "
                 "chosen level.",
@@ -113,51 +118,58 @@ class VertebraPanel(QGroupBox):
 
     def propose(self) -> None:
         """Outline the marked bodies, in the background."""
-        session, places = self._session, list(self.places)
+        session, marks = self._session, list(self.marks)
         series, level = session.series, self.level.currentText()
-        if series is None or not places:
+        if series is None or not marks:
             session.warn("Mark the vertebral bodies first: one click into each.")
             return
 
-        def done(proposed: Any) -> None:
+        def on_proposed(proposal: npt.NDArray[np.uint16]) -> None:
             if session.series is not series:
                 return
             try:
-                drawn, skipped = self._drawing.add_proposal(proposed, level)
+                count, occupied_count = self._drawing.add_proposal(proposal, level)
             except SpinemetError as error:
                 session.warn(str(error))
                 return
             self.clear()
-            kept = f" {skipped} that were contoured already stay as they are." if skipped else ""
+            note = (
+                f" {occupied_count} that were contoured already stay as they are."
+                if occupied_count
+                else ""
+            )
             session.say(
-                f"Outlined {drawn} vertebra{'e' if drawn != 1 else ''} from {level} downwards; "
-                f"look at each, and mend what does not fit.{kept}"
+                f"Outlined {count} vertebra{'e' if count != 1 else ''} from {level} downwards; "
+                f"look at each, and mend what does not fit.{note}"
             )
 
-        session.jobs.storage.start(PROPOSE, lambda job: self._drawing.propose(series, places), done)
+        session.jobs.storage.start(
+            PROPOSE, lambda job: self._drawing.propose(series, marks), on_proposed
+        )
 
-    def name_at(self, place: tuple[int, int, int]) -> None:
+    def name_at(self, voxel: tuple[int, int, int]) -> None:
         """Give the vertebra at a pixel the chosen level."""
         layer = self._session.layers.vertebrae
         inside = layer is not None and all(
-            0 <= v < n for v, n in zip(place, layer.data.shape, strict=True)
+            0 <= v < n for v, n in zip(voxel, layer.data.shape, strict=True)
         )
-        label = int(layer.data[place]) if inside and layer is not None else 0
-        self._drawing.name(label, self.level.currentText(), rest=self.rest.isChecked())
+        label = int(layer.data[voxel]) if inside and layer is not None else 0
+        self._drawing.name(label, self.level.currentText(), rest=self.numbers_others.isChecked())
 
     def refresh(self, bodies: LabelCounts) -> None:
         """Write the levels into the picture, where they changed."""
         levels = self._drawing.levels()
         # In front of the body, so that nothing inside is covered.
-        named = [
-            (index, at_row, at_column - _IN_FRONT * pixels**0.5, levels.get(label, f"({label})"))
+        labels = [
+            (index, at_row, at_column - _TEXT_OFFSET * pixels**0.5, levels.get(label, f"({label})"))
             for label, index, at_row, at_column, pixels in bodies.centres
         ]
-        if named != self._named:
-            self._named = named
+        if labels != self._level_texts:
+            self._level_texts = labels
             self._pause.throttle()
 
     def _write_names(self) -> None:
         self._session.layers.show_names(
-            [place[:3] for place in self._named], [place[3] for place in self._named]
+            [tuple_[:3] for tuple_ in self._level_texts],
+            [tuple_[3] for tuple_ in self._level_texts],
         )

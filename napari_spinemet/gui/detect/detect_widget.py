@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
-from ... import __version__
 from ...errors import SpinemetError
 from ...jobs import JobContext
 from ...network.card import ModelCard, load_card, model_names
 from ...study.map_identity import MapIdentity
+from ...version import __version__
 from ..viewer.common_widgets import JobBar, button, disclaimer_label, form, group, row, text
 from ..viewer.displayed_froc import DisplayedFroc, draw_scan_froc
 from ..viewer.jobs import leave_a_core_to_the_interface
@@ -31,7 +31,7 @@ TASK = "detection"
 
 
 @dataclass(frozen=True, eq=False)
-class _Detected:
+class _Detection:
     """What a detection gives; no curve where the scan has no lesion contours."""
 
     result: DetectionResult
@@ -79,8 +79,8 @@ class DetectWidget(QWidget):
         self.model = QComboBox()
         self.model.setToolTip("Models that ship with the program, and those of the study.")
         self.model.currentIndexChanged.connect(lambda _: self._describe())
-        more = button("File…", "Choose a .safetensors file.", self._choose_file)
-        layout.addWidget(row(self.model, more))
+        file_button = button("File…", "Choose a .safetensors file.", self._choose_file)
+        layout.addWidget(row(self.model, file_button))
         self.card = text(is_quiet=True)
         layout.addWidget(self.card)
         holder, fields = form()
@@ -97,7 +97,9 @@ class DetectWidget(QWidget):
 
     def refresh_models(self) -> None:
         """List the shipped models and those of the study; keep the choice."""
-        chosen = self.model.currentData() or self.session.preferences.get("detection", "model")
+        former_choice = self.model.currentData() or self.session.preferences.get(
+            "detection", "model"
+        )
         with signals_blocked(self.model):
             self.model.clear()
             for name in model_names():
@@ -105,7 +107,7 @@ class DetectWidget(QWidget):
             if self.session.study is not None:
                 for path in self.session.study.model_files():
                     self.model.addItem(f"{path.stem} (study)", str(path))
-            self._select(chosen)
+            self._select(former_choice)
         self._describe()
 
     def _choose_default(self) -> None:
@@ -128,9 +130,9 @@ class DetectWidget(QWidget):
         self.model.setCurrentIndex(max(index, 0))
 
     def _choose_file(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Model", "", "Models (*.safetensors)")
-        if chosen:
-            self._select(chosen)
+        file, _ = QFileDialog.getOpenFileName(self, "Model", "", "Models (*.safetensors)")
+        if file:
+            self._select(file)
 
     def _describe(self) -> None:
         """Say what the model's card says."""
@@ -175,7 +177,7 @@ class DetectWidget(QWidget):
         contours, case = session.contours(), session.writable_case
 
         @leave_a_core_to_the_interface()
-        def work(job: JobContext) -> _Detected:
+        def work(job: JobContext) -> _Detection:
             from ...detection.map_settings import MapSettings
             from ...detection.pipeline import detect_in_series
             from ...network import load_model
@@ -190,24 +192,24 @@ class DetectWidget(QWidget):
                 job=job,
             )
             point = card.operating_point
-            return _Detected(result, draw_scan_froc(result, contours, point), card)
+            return _Detection(result, draw_scan_froc(result, contours, point), card)
 
-        def on_detected(detected: _Detected) -> None:
-            self._show(detected, model, contours)
+        def on_detected(detection: _Detection) -> None:
+            self._show(detection, model, contours)
             if case is not None:
-                self._record(case, series, detected.result, detected.card, columns)
+                self._record(case, series, detection.result, detection.card, columns)
 
         session.jobs.computing.start(TASK, work, on_detected)
 
-    def _show(self, detected: _Detected, model: str, contours: Annotation | None) -> None:
-        session, result = self.session, detected.result
+    def _show(self, detection: _Detection, model: str, contours: Annotation | None) -> None:
+        session, result = self.session, detection.result
         series = session.series
         if series is None or series.series_uid != result.plain.series_uid:
             session.warn("Another scan was opened meanwhile; its detection was dropped.")
             return
         session.set_result(result, model)
         if session.study_froc is None:
-            session.show_froc(detected.froc)
+            session.show_froc(detection.froc)
         if not have_same_labels(session.contours(), contours):
             session.contours_changed.emit()  # the curve is of those at the click
         for warning in result.warnings:

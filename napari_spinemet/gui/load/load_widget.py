@@ -58,7 +58,7 @@ class LoadWidget(QWidget):
         self.session.series_changed.connect(self.refresh_cases)
         self.session.ranking_changed.connect(self.refresh_cases)
         self.session.message.connect(self.status.setText)
-        self.session.case_requested.connect(self._on_wanted)
+        self.session.case_requested.connect(self._on_case_requested)
         self._update_buttons()
 
     def _create_scan_box(self) -> QWidget:
@@ -129,8 +129,8 @@ class LoadWidget(QWidget):
         return box
 
     def _update_buttons(self) -> None:
-        chosen = self.table.selected_row
-        summary = self.summaries[chosen] if 0 <= chosen < len(self.summaries) else None
+        number = self.table.selected_row
+        summary = self.summaries[number] if 0 <= number < len(self.summaries) else None
         self.open_button.setEnabled(summary is not None)
         self.reason.setText(
             "" if summary is None or summary.detectable else f"Not usable: {summary.reason}."
@@ -145,11 +145,11 @@ class LoadWidget(QWidget):
 
     def look(self) -> None:
         """List the series at the path."""
-        place = self.path.text().strip()
-        if not place:
+        path = self.path.text().strip()
+        if not path:
             self.session.warn("Choose a folder, file or zip first.")
             return
-        self._run(lambda job: list_series(place), self._on_listed)
+        self._run(lambda job: list_series(path), self._on_listed)
 
     def _on_listed(self, summaries: list[SeriesSummary]) -> None:
         self.summaries = summaries
@@ -173,16 +173,16 @@ class LoadWidget(QWidget):
 
     def open(self) -> None:
         """Open the chosen series."""
-        chosen = self.table.selected_row
-        if not 0 <= chosen < len(self.summaries):
+        number = self.table.selected_row
+        if not 0 <= number < len(self.summaries):
             self.session.warn("Choose a series in the table first.")
             return
-        place, uid = Path(self.path.text().strip()), self.summaries[chosen].series_uid
-        self._open(lambda: (read_series(place, uid), None), place, None)
+        path, uid = Path(self.path.text().strip()), self.summaries[number].series_uid
+        self._open(lambda: (read_series(path, uid), None), path, None)
 
     def _open(
         self,
-        read: Callable[[], tuple[SagittalSeries, Annotation | None]],
+        read_scan: Callable[[], tuple[SagittalSeries, Annotation | None]],
         source: Path,
         case: Case | None,
     ) -> None:
@@ -204,18 +204,18 @@ class LoadWidget(QWidget):
             series, annotation = result
             session.open_series(series, source, case, annotation)
 
-        session.jobs.start_after_saving(TASK, lambda job: read(), show, save=save)
+        session.jobs.start_after_saving(TASK, lambda job: read_scan(), show, save=save)
 
     def _choose_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder of the scan", self.path.text())
-        if chosen:
-            self.path.setText(chosen)
+        folder = QFileDialog.getExistingDirectory(self, "Folder of the scan", self.path.text())
+        if folder:
+            self.path.setText(folder)
             self.look()
 
     def _choose_file(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "DICOM file or zip", self.path.text())
-        if chosen:
-            self.path.setText(chosen)
+        file, _ = QFileDialog.getOpenFileName(self, "DICOM file or zip", self.path.text())
+        if file:
+            self.path.setText(file)
             self.look()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -233,16 +233,16 @@ class LoadWidget(QWidget):
     # Study -------------------------------------------------------------------------------
 
     def _choose_study(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(
+        folder = QFileDialog.getExistingDirectory(
             self, "Folder of the study", str(self.session.preferences.get("places", "study"))
         )
-        if chosen:
-            self.open_study(Path(chosen))
+        if folder:
+            self.open_study(Path(folder))
 
     def open_study(self, path: Path) -> None:
         """Open the study in a folder."""
-        open_now = self.session.study
-        if open_now is not None and open_now.path.resolve() == path.resolve():
+        former_study = self.session.study
+        if former_study is not None and former_study.path.resolve() == path.resolve():
             self.refresh_cases()
             return
         try:
@@ -259,8 +259,8 @@ class LoadWidget(QWidget):
     def refresh_cases(self) -> None:
         """List the cases of the open study."""
         study = self.session.study
-        chosen = self.case_table.selected_row
-        former = self.cases[chosen] if 0 <= chosen < len(self.cases) else None
+        number = self.case_table.selected_row
+        former_case = self.cases[number] if 0 <= number < len(self.cases) else None
         states = study.states() if study is not None else []
         self.cases = [case for case, _ in states]
         self.study_label.setText(str(study.path) if study is not None else "no study open")
@@ -274,11 +274,11 @@ class LoadWidget(QWidget):
         self.case_table.setColumnHidden(2, not ranking)
         if self.cases:
             # The case on the screen, else the one that was chosen, else the first.
-            known = [c for c in (self.session.case, former) if c in self.cases]
-            self.case_table.select_row(self.cases.index(known[0]) if known else 0)
+            candidates = [c for c in (self.session.case, former_case) if c in self.cases]
+            self.case_table.select_row(self.cases.index(candidates[0]) if candidates else 0)
         self._update_buttons()
 
-    def _on_wanted(self, name: str) -> None:
+    def _on_case_requested(self, name: str) -> None:
         """Open a case that was chosen under another tab."""
         names = [case.name for case in self.cases]
         if name not in names:
@@ -289,17 +289,17 @@ class LoadWidget(QWidget):
 
     def open_case(self) -> None:
         """Open the chosen case with its contours."""
-        chosen = self.case_table.selected_row
-        if not 0 <= chosen < len(self.cases):
+        number = self.case_table.selected_row
+        if not 0 <= number < len(self.cases):
             self.session.warn("Choose a case in the table first.")
             return
-        case = self.cases[chosen]
+        case = self.cases[number]
 
-        def read() -> tuple[SagittalSeries, Annotation | None]:
+        def read_case() -> tuple[SagittalSeries, Annotation | None]:
             series = case.series()
             return series, case.annotation(series) if case.has_contours else None
 
-        self._open(read, case.path, case)
+        self._open(read_case, case.path, case)
 
     def _settle_contours(self) -> Work | None:
         """Ask what becomes of unsaved contours; gives what to save first, None to stay."""

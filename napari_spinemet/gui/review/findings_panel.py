@@ -175,8 +175,8 @@ class FindingsPanel(QWidget):
         order = self.table.row_order
         if not order:
             return
-        selected = self.table.selected_row
-        position = order.index(selected) + step if selected in order else (0 if step > 0 else -1)
+        number = self.table.selected_row
+        position = order.index(number) + step if number in order else (0 if step > 0 else -1)
         self.table.select_row(order[position % len(order)])
 
     def update_buttons(self) -> None:

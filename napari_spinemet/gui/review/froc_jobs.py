@@ -112,14 +112,14 @@ def draw_study_froc(
         If the model cannot be read, or the maps of the cross-validation are lost.
     """
     from ...network import load_model
-    from ...workflows.cross_validation.report_files import cross_validated_point
+    from ...study.run_files import cross_validated_point
     from ...workflows.map_source import MapSource
     from ...workflows.study_froc import cross_validation_curve, study_curve
 
     validated_point: OperatingPoint | None
     if cross_validation is not None:
         identity = cross_validation
-        validated_point = cross_validated_point(study, identity.source)
+        validated_point = cross_validated_point(study.path, identity.source)
         system = cross_validation_curve(study, identity, point, matching, job=job)
         author = str(identity)
     else:

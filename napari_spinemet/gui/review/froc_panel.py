@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from ...imaging import OperatingPoint
     from ..viewer.session import Session
 
-TP, VALIDATED = "tp", "validated"
+TP, BEST_VALIDATED = "tp", "validated"
 WISHES = (
     ("FP per scan at most", SUM, 1.0, 0.0, 99.0, 0.1),
     ("FP, mean of slices, at most", MEAN, 0.2, 0.0, 9.0, 0.05),
     ("TP rate at least", TP, 0.9, 0.0, 1.0, 0.05),
-    ("best on validation cases", VALIDATED, 0.0, 0.0, 0.0, 0.0),
+    ("best on validation cases", BEST_VALIDATED, 0.0, 0.0, 0.0, 0.0),
 )
 
 
@@ -49,7 +49,7 @@ class FrocPanel(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._curve: FrocCurve | None = None
-        self._validated: OperatingPoint | None = None
+        self._validated_point: OperatingPoint | None = None
         self._threshold = 0.5
         self.plot = FrocPlot()
         self.plot.threshold_chosen.connect(self.threshold_chosen)
@@ -87,35 +87,42 @@ class FrocPanel(QWidget):
         for label, key, *_ in WISHES:
             self.wish.addItem(label, key)
         self.wish.setToolTip("What the threshold should give on this curve.")
-        self.wanted = QDoubleSpinBox()
-        self.wanted.setDecimals(2)
-        self.wanted.setToolTip("How much of it.")
+        self.wish_value = QDoubleSpinBox()
+        self.wish_value.setDecimals(2)
+        self.wish_value.setToolTip("How much of it.")
         self.wish.currentIndexChanged.connect(self._on_wish)
         self._on_wish(0)
         self.suggest_button = button(
             "Set threshold", "Move the threshold to the best point with that.", self.suggest
         )
-        self.suggested = text()
-        self.suggested.hide()
+        self.suggestion = text()
+        self.suggestion.hide()
         return _page(
             self.plot,
             self.truth,
             row(self.plot.reading, self.compare),
-            row(self.wish, self.wanted, self.suggest_button),
-            self.suggested,
+            row(self.wish, self.wish_value, self.suggest_button),
+            self.suggestion,
         )
 
     def set_curve(
-        self, curve: FrocCurve | None, name: str, validated: OperatingPoint | None = None
+        self, curve: FrocCurve | None, name: str, validated_point: OperatingPoint | None = None
     ) -> None:
-        """Show a curve; None says that there is no truth to judge by.
+        """Show a curve.
 
-        ``validated`` is the operating point that was chosen on other cases than the curve's.
+        Parameters
+        ----------
+        curve : FrocCurve or None
+            None says that there is no truth to judge by.
+        name : str
+            Of whom, for the title.
+        validated_point : OperatingPoint or None
+            Chosen on other cases than the curve's.
         """
-        self._curve, self._validated = curve, validated
+        self._curve, self._validated_point = curve, validated_point
         self.plot.set_curve(curve, name)
-        self.suggested.hide()
-        for widget in (self.suggest_button, self.wish, self.wanted):
+        self.suggestion.hide()
+        for widget in (self.suggest_button, self.wish, self.wish_value):
             widget.setEnabled(curve is not None)
         for tab in (1, 2):
             self.tabs.setTabEnabled(tab, curve is not None and len(curve.cases) > 1)
@@ -139,16 +146,16 @@ class FrocPanel(QWidget):
 
     def suggest(self) -> None:
         """Move the threshold to what is wished for."""
-        curve, wish, wanted = self._curve, self.wish.currentData(), self.wanted.value()
+        curve, wish, value = self._curve, self.wish.currentData(), self.wish_value.value()
         if curve is None:
             return
-        if wish == VALIDATED:
+        if wish == BEST_VALIDATED:
             self._suggest_validated()
             return
-        point = curve.cheapest_at(wanted) if wish == TP else curve.best_within(wanted, reading=wish)
-        self.suggested.setVisible(point is None)
+        point = curve.cheapest_at(value) if wish == TP else curve.best_within(value, reading=wish)
+        self.suggestion.setVisible(point is None)
         if point is None:
-            self.suggested.setText(
+            self.suggestion.setText(
                 f"No threshold gives that: the TP rate is {curve.tp_rate.max(initial=0):.0%} at "
                 "most with this minimum area and weight."
                 if wish == TP
@@ -158,16 +165,16 @@ class FrocPanel(QWidget):
         self.threshold_chosen.emit(curve.threshold_of(point))
 
     def _suggest_validated(self) -> None:
-        point = self._validated
-        self.suggested.show()
+        point = self._validated_point
+        self.suggestion.show()
         if point is None:
-            self.suggested.setText(
+            self.suggestion.setText(
                 "Nothing was chosen on validation cases for this curve; evaluate the study with a "
                 "model or a cross-validation that was."
             )
             return
         self.point_chosen.emit(point)
-        self.suggested.setText(
+        self.suggestion.setText(
             f"Chosen on the validation cases: threshold {point.threshold:.3f}, from "
             f"{point.min_area_cm2:g} cm², "
             + point.aggregation.label
@@ -176,20 +183,22 @@ class FrocPanel(QWidget):
 
     def _on_wish(self, index: int) -> None:
         _, key, value, low, high, step = WISHES[index]
-        self.wanted.setVisible(key != VALIDATED)
-        self.wanted.setRange(low, high)
-        self.wanted.setSingleStep(step)
-        self.wanted.setValue(value)
+        self.wish_value.setVisible(key != BEST_VALIDATED)
+        self.wish_value.setRange(low, high)
+        self.wish_value.setSingleStep(step)
+        self.wish_value.setValue(value)
 
     def _fill_cases(self) -> None:
         curve = self._curve
         assert curve is not None
         thresholds = np.array([curve.thresholds.dtype.type(self._threshold)])
         rows = []
-        for case, called in zip(curve.cases, called_diseased(curve, self._threshold), strict=True):
+        for case, is_called in zip(
+            curve.cases, called_diseased(curve, self._threshold), strict=True
+        ):
             tp_rate, _, fp_sum = (float(v[0]) for v in case.at(thresholds))
-            answer = "diseased" if called else "normal"
-            wrong = "" if called == case.has_regions else ", wrong"
+            answer = "diseased" if is_called else "normal"
+            wrong = "" if is_called == case.has_regions else ", wrong"
             rows.append(
                 [
                     Cell(case.case_id),
@@ -215,7 +224,7 @@ class FrocPanel(QWidget):
             ("NPV", level.npv, "cases called normal that are"),
         ]
         table = "".join(
-            f"<tr><td><b>{name}</b></td><td style='padding-left:10px'>{_said(share)}</td>"
+            f"<tr><td><b>{name}</b></td><td style='padding-left:10px'>{_share_text(share)}</td>"
             f"<td style='padding-left:10px'>{meaning}</td></tr>"
             for name, share, meaning in lines
         )
@@ -234,7 +243,7 @@ class FrocPanel(QWidget):
             self.case_chosen.emit(curve.cases[number].case_id)
 
 
-def _said(share: Proportion) -> str:
+def _share_text(share: Proportion) -> str:
     if not share.of:
         return "no such case"
     low, high = share.interval()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 READINGS = (("per scan (sum over slices)", SUM, 5.0), ("mean over slices", MEAN, 0.5))
 AXES = {SUM: "FP per scan", MEAN: "FP, mean over slices"}
-NEAR_PIXELS = 40.0
+HINT_PIXELS = 40.0
 """How close to the curve a hint about it appears."""
-_DOTS = 1500
+_MAX_DOTS = 1500
 """Of the raw points: more would hide each other, and take time to paint."""
 _COLOURS = ("#e377c2", "#8fd175", "#c49cff", "#d8b26e")
 
@@ -45,7 +45,7 @@ class Reference:
 class _View(pg.ViewBox):
     """A click and a drag choose a point; the wheel zooms along false positives."""
 
-    picked = Signal(object)
+    point_picked = Signal(object)
 
     def __init__(self) -> None:
         super().__init__(enableMenu=False)
@@ -54,13 +54,13 @@ class _View(pg.ViewBox):
         """Choose."""
         if event.button() == Qt.MouseButton.LeftButton:
             event.accept()
-            self.picked.emit(event.scenePos())
+            self.point_picked.emit(event.scenePos())
 
     def mouseDragEvent(self, event: Any, axis: int | None = None) -> None:
         """Choose on the way."""
         if event.button() == Qt.MouseButton.LeftButton:
             event.accept()
-            self.picked.emit(event.scenePos())
+            self.point_picked.emit(event.scenePos())
 
 
 class FrocPlot(QWidget):
@@ -79,7 +79,7 @@ class FrocPlot(QWidget):
         self._curve: FrocCurve | None = None
         self._bands: Bands = {}
         self._references: tuple[Reference, ...] = ()
-        self._drawn: list[Any] = []
+        self._reference_items: list[Any] = []
         self._threshold = 0.5
         self.point: tuple[float, float, float] | None = None
         layout = QVBoxLayout(self)
@@ -87,7 +87,7 @@ class FrocPlot(QWidget):
         self.title = text()
         layout.addWidget(self.title)
         view = _View()
-        view.picked.connect(self._on_picked)
+        view.point_picked.connect(self._on_picked)
         self.plot = pg.PlotWidget(viewBox=view)
         fill_spare_height(self.plot, 170)
         self.plot.setToolTip("Click on the curve, or drag along it, to set the threshold.")
@@ -137,7 +137,15 @@ class FrocPlot(QWidget):
         self._draw()
 
     def set_curve(self, curve: FrocCurve | None, name: str) -> None:
-        """Show a curve; None says that there is no truth to judge by."""
+        """Show a curve.
+
+        Parameters
+        ----------
+        curve : FrocCurve or None
+            None says that there is no truth to judge by.
+        name : str
+            Of whom, for the title.
+        """
         self._curve, self._bands = curve, {}
         if curve is None:
             self.title.setText("No FROC yet: this scan has no contours and no study was evaluated.")
@@ -162,7 +170,7 @@ class FrocPlot(QWidget):
     def set_threshold(self, threshold: float) -> None:
         """Move the operating point."""
         self._threshold = threshold
-        self._place()
+        self._move_marker()
 
     def show_cases(self) -> None:
         """Move the ticks of the single cases, which may wait until the threshold rests."""
@@ -171,8 +179,8 @@ class FrocPlot(QWidget):
             for ticks in self._ticks:
                 ticks.setData([], [])
             return
-        here = np.array([curve.thresholds.dtype.type(self._threshold)])
-        rates = np.array([[float(v[0]) for v in case.at(here)] for case in curve.cases])
+        thresholds = np.array([curve.thresholds.dtype.type(self._threshold)])
+        rates = np.array([[float(v[0]) for v in case.at(thresholds)] for case in curve.cases])
         fp = rates[:, 2 if READINGS[x][1] == SUM else 1]
         tp = rates[~np.isnan(rates[:, 0]), 0]
         self._ticks[0].setData(fp, np.full(len(fp), 0.012))
@@ -185,11 +193,13 @@ class FrocPlot(QWidget):
     def _draw(self) -> None:
         reading, limit = self._reading()
         cases = self._curve.cases if self._curve is not None else ()
-        diseased = sum(case.has_regions for case in cases)
+        diseased_count = sum(case.has_regions for case in cases)
         several = len(cases) > 1
-        self.plot.setLabel("left", f"TP rate ({diseased} cases)" if several else "TP rate")
-        said = AXES[reading]
-        self.plot.setLabel("bottom", f"{said} (mean of {len(cases)} cases)" if several else said)
+        self.plot.setLabel("left", f"TP rate ({diseased_count} cases)" if several else "TP rate")
+        axis_label = AXES[reading]
+        self.plot.setLabel(
+            "bottom", f"{axis_label} (mean of {len(cases)} cases)" if several else axis_label
+        )
         if self._curve is None:
             self._line.setData([], [])
             self._dots.setData([], [])
@@ -197,28 +207,28 @@ class FrocPlot(QWidget):
             fp, tp = self._curve.envelope(reading)
             self._line.setData(np.r_[fp, max(limit, fp[-1])], np.r_[tp, tp[-1]])
             raw, rates = self._curve.false_positives(reading), self._curve.tp_rate
-            seen = np.flatnonzero(raw <= 2 * limit)
-            seen = seen[:: max(1, len(seen) // _DOTS)]
-            self._dots.setData(raw[seen], rates[seen])
+            indices = np.flatnonzero(raw <= 2 * limit)
+            indices = indices[:: max(1, len(indices) // _MAX_DOTS)]
+            self._dots.setData(raw[indices], rates[indices])
         self.plot.setXRange(0, limit, padding=0.02)
         self._draw_band()
         self._draw_references()
         self.show_cases()
         self._hide_hint()
-        self._place()
+        self._move_marker()
 
     def _draw_band(self) -> None:
-        known = self._bands.get(self._reading()[0])
-        self._band.setVisible(known is not None)
-        if known is not None:
-            fp, low, high = known
+        band = self._bands.get(self._reading()[0])
+        self._band.setVisible(band is not None)
+        if band is not None:
+            fp, low, high = band
             self._edges[0].setData(fp, low)
             self._edges[1].setData(fp, high)
 
     def _draw_references(self) -> None:
-        for item in self._drawn:
+        for item in self._reference_items:
             self.plot.removeItem(item)
-        self._drawn.clear()
+        self._reference_items.clear()
         reading, limit = self._reading()
         for number, reference in enumerate(self._references):
             if reading not in reference.points:
@@ -227,9 +237,9 @@ class FrocPlot(QWidget):
             colour = _COLOURS[number % len(_COLOURS)]
             pen = pg.mkPen(colour, width=1.5, style=Qt.PenStyle.DashLine)
             ends = np.r_[fp, max(limit, fp[-1])], np.r_[tp, tp[-1]]
-            self._drawn.append(self.plot.plot(*ends, pen=pen, name=reference.name))
+            self._reference_items.append(self.plot.plot(*ends, pen=pen, name=reference.name))
 
-    def _place(self) -> None:
+    def _move_marker(self) -> None:
         if self._curve is None:
             self.point = None
             self._marker.hide()
@@ -250,35 +260,35 @@ class FrocPlot(QWidget):
         if self._curve is None or not len(self._curve.thresholds):
             return None
         view = self.plot.getPlotItem().vb
-        where = view.mapSceneToView(scene_position)
+        position = view.mapSceneToView(scene_position)
         width, height = view.viewPixelSize()
         distance = np.hypot(
-            (self._curve.false_positives(self._reading()[0]) - where.x()) / max(width, 1e-12),
-            (self._curve.tp_rate - where.y()) / max(height, 1e-12),
+            (self._curve.false_positives(self._reading()[0]) - position.x()) / max(width, 1e-12),
+            (self._curve.tp_rate - position.y()) / max(height, 1e-12),
         )
         nearest = int(distance.argmin())
         return nearest, float(distance[nearest])
 
     def _on_picked(self, scene_position: Any) -> None:
-        found = self._nearest(scene_position)
-        if found is not None and self._curve is not None:
-            self.threshold_chosen.emit(float(self._curve.thresholds[found[0]]))
+        nearest = self._nearest(scene_position)
+        if nearest is not None and self._curve is not None:
+            self.threshold_chosen.emit(float(self._curve.thresholds[nearest[0]]))
 
     def _on_moved(self, scene_position: Any) -> None:
         inside = self.plot.getPlotItem().vb.sceneBoundingRect().contains(scene_position)
-        found = self._nearest(scene_position) if inside else None
-        if found is None or found[1] > NEAR_PIXELS or self._curve is None:
+        nearest = self._nearest(scene_position) if inside else None
+        if nearest is None or nearest[1] > HINT_PIXELS or self._curve is None:
             self._hide_hint()
             return
-        curve, k = self._curve, found[0]
+        curve, k = self._curve, nearest[0]
         x, y = float(curve.false_positives(self._reading()[0])[k]), float(curve.tp_rate[k])
         self.hint.setText(
             f"TP rate {y:.0%}\nFP {curve.fp_sum[k]:.2f} per scan, {curve.fp_mean[k]:.3f} mean\n"
             f"threshold {float(curve.thresholds[k]):.3f}"
         )
         # To the side on which there is room.
-        (left, right), (_, top) = self.plot.getPlotItem().vb.viewRange()
-        self.hint.setAnchor((float(x > (left + right) / 2), float(y < top / 2)))
+        (low_x, high_x), (_, high_y) = self.plot.getPlotItem().vb.viewRange()
+        self.hint.setAnchor((float(x > (low_x + high_x) / 2), float(y < high_y / 2)))
         for item in (self.hint, self._hint_ring):
             item.setPos(x, y)
             item.show()

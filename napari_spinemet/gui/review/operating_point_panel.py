@@ -26,14 +26,14 @@ class OperatingPointPanel(QGroupBox):
     -------
     threshold_changed(float)
         Emitted while the slider moves.
-    changed()
+    setting_changed()
         Emitted after any other of them, and after all of them were set.
     refined_changed(bool)
         Emitted when outlines shall be fitted to the picture, or no more.
     """
 
     threshold_changed = Signal(float)
-    changed = Signal()
+    setting_changed = Signal()
     refined_changed = Signal(bool)
 
     def __init__(self, preferences: Preferences) -> None:
@@ -52,27 +52,27 @@ class OperatingPointPanel(QGroupBox):
         fields.addRow("Threshold", self.threshold)
         self.min_area = _spin(0, 50, 0.5, " cm²", "Smaller detections are dropped.")
         self.weight = _spin(0, 1, 0.05, "", "Weight of the slice itself among its neighbours.")
-        self.aggregated = QCheckBox("neighbouring slices")
-        self.aggregated.setToolTip("Average the likelihood over the slices on either side.")
+        self.aggregate_box = QCheckBox("neighbouring slices")
+        self.aggregate_box.setToolTip("Average the likelihood over the slices on either side.")
         self.gate = QCheckBox("only within the spine")
         self.gate.setToolTip(
             "Drop detections away from the spine that the model recognised; they are shown dimmed."
         )
         fields.addRow("Minimum area", self.min_area)
-        fields.addRow("Aggregate", row(self.aggregated, self.weight))
+        fields.addRow("Aggregate", row(self.aggregate_box, self.weight))
         fields.addRow("Gate", self.gate)
-        self.refined = QCheckBox("fitted to the picture")
-        self.refined.setToolTip(
+        self.refine_box = QCheckBox("fitted to the picture")
+        self.refine_box.setToolTip(
             "Move each outline to the edge next to it, by 3 mm at most, where the picture is clear "
             "about it; areas and volumes follow. It is done once the threshold rests."
         )
-        self.refined.toggled.connect(self.refined_changed)
-        fields.addRow("Outlines", self.refined)
+        self.refine_box.toggled.connect(self.refined_changed)
+        fields.addRow("Outlines", self.refine_box)
         layout.addWidget(holder)
         for signal in (
             self.min_area.valueChanged,
             self.weight.valueChanged,
-            self.aggregated.toggled,
+            self.aggregate_box.toggled,
             self.gate.toggled,
         ):
             signal.connect(lambda _: self._on_changed())
@@ -92,7 +92,7 @@ class OperatingPointPanel(QGroupBox):
         return OperatingPoint(
             threshold=self.threshold.value(),
             min_area_cm2=self.min_area.value(),
-            weight=weight if self.aggregated.isChecked() else None,
+            weight=weight if self.aggregate_box.isChecked() else None,
             gate=self.gate.isChecked(),
         )
 
@@ -101,7 +101,7 @@ class OperatingPointPanel(QGroupBox):
         with signals_blocked(self):
             self.threshold.setValue(point.threshold)
             self.min_area.setValue(point.min_area_cm2)
-            self.aggregated.setChecked(point.weight is not None)
+            self.aggregate_box.setChecked(point.weight is not None)
             self.weight.setValue(0.4 if point.weight is None else point.weight)
             self.gate.setChecked(point.gate)
         self._on_changed()
@@ -114,16 +114,18 @@ class OperatingPointPanel(QGroupBox):
         """Take the paper's operating point."""
         self.set_point(PAPER_OPERATING_POINT)
 
-    def allow_gate(self, recognised: bool) -> None:
+    def allow_gate(self, is_spine_recognised: bool) -> None:
         """Offer the gate only where the model recognised enough of the spine."""
-        self.gate.setEnabled(recognised)
+        self.gate.setEnabled(is_spine_recognised)
         self.gate.setText(
-            "only within the spine" if recognised else "no: too little of the spine recognised"
+            "only within the spine"
+            if is_spine_recognised
+            else "no: too little of the spine recognised"
         )
 
     def _on_changed(self) -> None:
-        self.weight.setEnabled(self.aggregated.isChecked())
-        self.changed.emit()
+        self.weight.setEnabled(self.aggregate_box.isChecked())
+        self.setting_changed.emit()
 
 
 def last_used_point(preferences: Preferences) -> OperatingPoint:

@@ -28,11 +28,11 @@ class Outlines(QObject):
 
     Signals
     -------
-    fitted()
+    fit_arrived()
         Fitted outlines for the operating point have come.
     """
 
-    fitted = Signal()
+    fit_arrived = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -53,13 +53,13 @@ class Outlines(QObject):
             self._session.jobs.display.cancel(REFINE)
 
     @property
-    def refined(self) -> DetectionResult | None:
+    def refined_result(self) -> DetectionResult | None:
         """The result with fitted outlines, if it is known for this operating point."""
         if not self._is_refined or self._last_fit is None:
             return None
-        result, point, refined = self._last_fit
+        result, point, refined_result = self._last_fit
         is_current = result is self._session.result and point == self._point_of_result()
-        return refined if is_current else None
+        return refined_result if is_current else None
 
     def _point_of_result(self) -> OperatingPoint:
         result = self._session.result
@@ -70,9 +70,9 @@ class Outlines(QObject):
         """The result at this operating point, with the outlines that are shown."""
         result = self._session.result
         assert result is not None
-        return self.refined or result.at(self._point_of_result())
+        return self.refined_result or result.at(self._point_of_result())
 
-    def outside(self) -> int:
+    def count_outside(self) -> int:
         """How many regions the gate drops, which are shown dimmed."""
         result, point = self._session.result, self._point
         assert result is not None
@@ -87,18 +87,18 @@ class Outlines(QObject):
         assert result is not None
         spine = result.spine if point.gate else None
         labels = result.forest.labels(index, point.threshold, point.min_area_cm2, spine)
-        refined = self.refined
-        if refined is not None:
+        refined_result = self.refined_result
+        if refined_result is not None:
             labels[labels > 0] = 0
-            in_slice = (d for d in refined.detections if d.slice == index)
+            in_slice = (d for d in refined_result.detections if d.slice == index)
             for number, detection in enumerate(in_slice, 1):
                 labels[tuple(detection.pixels.T)] = number
         return labels
 
     def settle(self) -> None:
-        """Fit the outlines, where that is wanted and not done yet; :attr:`fitted` tells."""
+        """Fit the outlines, where that is wanted and not done yet; :attr:`fit_arrived` tells."""
         session, result = self._session, self._session.result
-        if not self._is_refined or result is None or session.series is None or self.refined:
+        if not self._is_refined or result is None or session.series is None or self.refined_result:
             return
         session.jobs.display.cancel(REFINE)  # for an operating point that has been left
         series, point = session.series, self._point_of_result()
@@ -106,9 +106,9 @@ class Outlines(QObject):
         def work(job: JobContext) -> DetectionResult:
             return result.at(point).refine(series, job=job)
 
-        def on_refined(refined: DetectionResult) -> None:
-            self._last_fit = (result, point, refined)
-            if self.refined is not None:
-                self.fitted.emit()
+        def on_refined(refined_result: DetectionResult) -> None:
+            self._last_fit = (result, point, refined_result)
+            if self.refined_result is not None:
+                self.fit_arrived.emit()
 
         session.jobs.display.start(REFINE, work, on_refined)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMPARE = "comparison"
 AGGREGATION = "other aggregation"
-PUBLISHED, FILE, MAPS = "paper", "file ", "maps "
+PAPER_KEY, FILE_PREFIX, MAPS_PREFIX = "paper", "file ", "maps "
 """Key of the paper's curve, and what those of curves from files and from other maps begin with."""
 
 
@@ -51,7 +51,7 @@ class ReferenceButton(QPushButton):
         others = [i for i in study.map_identities() if i.folder != froc.identity.folder]
         return [
             (AGGREGATION, "with aggregation" if is_plain else "without aggregation"),
-            *((f"{MAPS}{identity}", str(identity)) for identity in others),
+            *((f"{MAPS_PREFIX}{identity}", str(identity)) for identity in others),
         ]
 
     def toggle(self, key: str, name: str) -> None:
@@ -64,7 +64,7 @@ class ReferenceButton(QPushButton):
         """
         if key in self._references:
             del self._references[key]
-        elif key == PUBLISHED:
+        elif key == PAPER_KEY:
             self._references[key] = Reference("Wang et al. 2017", PAPER)
         else:
             self._references[key] = None
@@ -74,7 +74,7 @@ class ReferenceButton(QPushButton):
     def load(self, path: Path) -> None:
         """Show a published curve from a file."""
         try:
-            self._references[f"{FILE}{path}"] = Reference(path.stem, read_points(path))
+            self._references[f"{FILE_PREFIX}{path}"] = Reference(path.stem, read_points(path))
         except SpinemetError as error:
             self._session.warn(str(error))
         self._show()
@@ -84,11 +84,11 @@ class ReferenceButton(QPushButton):
         menu.clear()
         curves = [
             *self.offered_curves(),
-            (PUBLISHED, "Wang et al. 2017 (26 cases, mean over slices)"),
+            (PAPER_KEY, "Wang et al. 2017 (26 cases, mean over slices)"),
             *(
-                (key, Path(key.removeprefix(FILE)).name)
+                (key, Path(key.removeprefix(FILE_PREFIX)).name)
                 for key in self._references
-                if key.startswith(FILE)
+                if key.startswith(FILE_PREFIX)
             ),
         ]
         for key, name in curves:
@@ -113,7 +113,7 @@ class ReferenceButton(QPushButton):
         self.setEnabled(self._session.froc is not None)
         names = dict(self.offered_curves())
         for key in list(self._references):
-            if key != PUBLISHED and not key.startswith(FILE):
+            if key != PAPER_KEY and not key.startswith(FILE_PREFIX):
                 if key not in names:
                     del self._references[key]
                     continue
@@ -153,6 +153,6 @@ def _draw_reference(froc: DisplayedFroc, key: str, name: str, job: JobContext) -
         is_plain = point.aggregation == NoAggregation()
         point = replace(point, weight=DEFAULT_WEIGHT if is_plain else None)
     else:
-        identity, forests = MapIdentity.parse(key.removeprefix(MAPS)), None
+        identity, forests = MapIdentity.parse(key.removeprefix(MAPS_PREFIX)), None
     system = redraw_curve(froc.study, identity, point, froc.matching, forests=forests, job=job)
     return None if system is None else Reference(name, points_of(system.curve))

@@ -11,10 +11,10 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from ...detection.findings import level_of
 from ...evaluation.bands import Bands, froc_bands
 from ...imaging import Finding
+from ...imaging.annotation import LAYERS
 from ...jobs import JobContext
 from ..viewer.common_widgets import JobBar, disclaimer_label, group
 from ..viewer.displayed_froc import DisplayedFroc
-from ..viewer.layer_style import LABELLED
 from ..viewer.session import session_of
 from ..viewer.timing import Debouncer
 from .findings_panel import FindingsPanel
@@ -50,7 +50,7 @@ class ReviewWidget(QWidget):
             self.session,
             self.outlines.current,
             self.controls.point,
-            self.controls.refined.isChecked,
+            self.controls.refine_box.isChecked,
         )
         self.findings_panel.add(self.sign_off)
         self.froc_panel = FrocPanel(self.session)
@@ -85,9 +85,9 @@ class ReviewWidget(QWidget):
 
     def _connect_panels(self) -> None:
         self.controls.threshold_changed.connect(self._on_threshold)
-        self.controls.changed.connect(self._on_setting)
+        self.controls.setting_changed.connect(self._on_setting)
         self.controls.refined_changed.connect(self._on_refined)
-        self.outlines.fitted.connect(self._draw_all)
+        self.outlines.fit_arrived.connect(self._draw_all)
         self.froc_panel.threshold_chosen.connect(self.controls.threshold.setValue)
         self.froc_panel.point_chosen.connect(self.controls.set_point)
         self.froc_panel.case_chosen.connect(self.session.case_requested)
@@ -157,7 +157,8 @@ class ReviewWidget(QWidget):
             session.study_froc is not None
             and scan is not None
             and not any(
-                session.layers.shown(kind, scan.series, scan.annotation).any() for kind in LABELLED
+                session.layers.labels_on_screen(kind, scan.series, scan.annotation).any()
+                for kind in LAYERS
             )
         )
         self.froc_panel.truth.setVisible(has_no_truth)
@@ -207,15 +208,15 @@ class ReviewWidget(QWidget):
             )
             return
         layers.draw_detections(list(range(len(result.forest.trees))), self.outlines.labels)
-        outlined = self.outlines.current()
-        findings, outside = outlined.findings, self.outlines.outside()
+        result = self.outlines.current()
+        findings, outside_count = result.findings, self.outlines.count_outside()
         annotation, series = self.session.annotation, self.session.series
         if annotation is not None and series is not None:
             findings = [replace(f, level=level_of(f, series, annotation)) for f in findings]
         self.findings_panel.fill(
             findings,
-            f"{_count(len(findings), 'finding')}, {_count(len(outlined.detections), 'detection')} "
-            f"in slices{f'; {outside} outside the spine, dimmed' if outside else ''}.",
+            f"{_count(len(findings), 'finding')}, {_count(len(result.detections), 'detection')} "
+            f"in slices{f'; {outside_count} outside the spine, dimmed' if outside_count else ''}.",
         )
 
     @property
@@ -267,7 +268,7 @@ class ReviewWidget(QWidget):
         self._is_curve_stale = False
         redrawing = replace(redrawing, contours=session.contours())
         session.jobs.display.start(
-            RECOMPUTE, redrawing.run, lambda drawn: self._show_redrawn(redrawing, *drawn)
+            RECOMPUTE, redrawing.run, lambda pair: self._show_redrawn(redrawing, *pair)
         )
 
     def _show_redrawn(

@@ -12,7 +12,6 @@ from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from ... import __version__
 from ...errors import SpinemetError
 from ...evaluation.matching import PAPER_MATCHING
 from ...imaging import OperatingPoint
@@ -21,6 +20,7 @@ from ...jobs import JobContext
 from ...network.card import ModelCard, load_card
 from ...study.database import FINDINGS_SIGNED
 from ...study.map_identity import MapIdentity
+from ...version import __version__
 from ..viewer.common_widgets import JobBar, button, row, text
 from ..viewer.jobs import leave_a_core_to_the_interface
 
@@ -84,13 +84,13 @@ class SignOff(QWidget):
         session = self._session
         case, result = session.case, session.result
         record = case.record if case is not None else None
-        signed = record is not None and record.findings == FINDINGS_SIGNED
+        is_signed = record is not None and record.findings == FINDINGS_SIGNED
         self.sign_button.setEnabled(session.writable_case is not None and result is not None)
-        self.sign_button.setText("Signed" if signed else "Sign verdicts")
+        self.sign_button.setText("Signed" if is_signed else "Sign verdicts")
         self.case_action.setEnabled(result is not None)
         self.study_action.setEnabled(session.study is not None)
         self.report_button.setEnabled(result is not None or session.study is not None)
-        if signed and record is not None:
+        if is_signed and record is not None:
             at = record.findings_at[:16].replace("T", " ")
             self.state.setText(f"Signed by {record.findings_by} on {at} UTC.")
         elif result is not None and session.writable_case is None:
@@ -115,10 +115,10 @@ class SignOff(QWidget):
                 "detect with a model first."
             )
             return
-        outlined, plain = self._outlined_result(), result.plain
+        outlined_result, plain = self._outlined_result(), result.plain
         is_centre = plain.columns == central_columns(plain.values.shape[2])
         settings = {
-            **outlined.operating_point.to_dict(),
+            **outlined_result.operating_point.to_dict(),
             "columns": "centre" if is_centre else "all",
             "refined": self._is_refined(),
             "version": __version__,
@@ -130,7 +130,9 @@ class SignOff(QWidget):
             session.say(f"The verdicts on {case.name} are signed.")
 
         session.jobs.saving.start(
-            SIGN, lambda job: case.sign(series, model, settings, outlined.findings), on_signed
+            SIGN,
+            lambda job: case.sign(series, model, settings, outlined_result.findings),
+            on_signed,
         )
 
     def _card(self, identity: str) -> ModelCard | None:
@@ -157,7 +159,7 @@ class SignOff(QWidget):
         folder = self._folder(name, study if case is not None else None)
         if folder is None:
             return
-        outlined, is_refined, annotation = (
+        outlined_result, is_refined, annotation = (
             self._outlined_result(),
             self._is_refined(),
             session.contours(),
@@ -165,7 +167,7 @@ class SignOff(QWidget):
         card = self._card(result.plain.model)
         froc = session.study_froc
         curve = (froc.name, froc.curve) if froc is not None else None
-        verdicts = session.verdicts.verdicts_on(outlined.findings)
+        verdicts = session.verdicts.verdicts_on(outlined_result.findings)
 
         def work(job: JobContext) -> Path:
             from ...reports import CaseEvidence, case_evidence, write_case_report
@@ -173,9 +175,9 @@ class SignOff(QWidget):
             has_contours = annotation is not None and not annotation.empty
             contours = annotation if has_contours else None
             if case is not None and study is not None:
-                evidence = case_evidence(study, case, series, outlined, contours)
+                evidence = case_evidence(study, case, series, outlined_result, contours)
             else:
-                evidence = CaseEvidence(name, series, outlined, annotation=contours)
+                evidence = CaseEvidence(name, series, outlined_result, annotation=contours)
             evidence = replace(
                 evidence,
                 has_fitted_outlines=is_refined,

@@ -61,20 +61,22 @@ class StoredResults(QObject):
         point, contours = self._point(), session.contours()
 
         def work(job: JobContext) -> _StoredResult | None:
-            stored = _find_stored_map(study, case, curve_identity, point)
-            if stored is None or stored.plain.series_uid != series.series_uid:
+            stored_map = _find_stored_map(study, case, curve_identity, point)
+            if stored_map is None or stored_map.plain.series_uid != series.series_uid:
                 return None
-            result = evaluate(stored.plain, stored.point)
-            scan_froc = draw_scan_froc(result, contours, stored.point)
-            return _StoredResult(result, scan_froc, stored.model)
+            result = evaluate(stored_map.plain, stored_map.point)
+            scan_froc = draw_scan_froc(result, contours, stored_map.point)
+            return _StoredResult(result, scan_froc, stored_map.model)
 
-        def show(stored: _StoredResult | None) -> None:
+        def show(stored_result: _StoredResult | None) -> None:
             if session.series is not series:
                 return  # what was opened since is looked up next
-            if stored is not None and session.result is None:
-                session.set_result(stored.result, stored.model or session.result_model)
-                if session.froc is None and stored.froc is not None:
-                    session.show_froc(stored.froc)
+            if stored_result is not None and session.result is None:
+                session.set_result(
+                    stored_result.result, stored_result.model or session.result_model
+                )
+                if session.froc is None and stored_result.froc is not None:
+                    session.show_froc(stored_result.froc)
             self.looked_up.emit()
 
         session.jobs.storage.start(TASK, work, show)

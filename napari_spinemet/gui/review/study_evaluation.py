@@ -85,14 +85,14 @@ class StudyEvaluation(QWidget):
 
     def _list_sources(self) -> None:
         """The model, and the cross-validations whose maps the study holds."""
-        study, selected = self._session.study, self.source.currentData()
+        study, former_source = self._session.study, self.source.currentData()
         identities = study.map_identities() if study is not None else []
         self.source.clear()
         self.source.addItem("by the model", "")
         for identity in identities:
             if identity.is_cross_validation:
                 self.source.addItem(f"by {identity}", str(identity))
-        self.source.setCurrentIndex(max(0, self.source.findData(selected)))
+        self.source.setCurrentIndex(max(0, self.source.findData(former_source)))
 
     def evaluate(self) -> None:
         """Draw the curve of the study with the model that made the shown map."""
@@ -102,8 +102,8 @@ class StudyEvaluation(QWidget):
             session.warn("Open a study under Load first.")
             return
         model = session.result_model or session.selected_model
-        selected = self.source.currentData()
-        cross_validation = MapIdentity.parse(selected) if selected else None
+        source = self.source.currentData()
+        cross_validation = MapIdentity.parse(source) if source else None
         try:
             if cross_validation is None:
                 load_card(model)  # at once, and not after minutes

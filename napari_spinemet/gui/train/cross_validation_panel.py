@@ -29,15 +29,16 @@ class CrossValidationPanel(QWidget):
     session : Session
     settings : TrainingForm
         Each network is trained by these, for the epochs that stand there.
-    chosen : callable
+    selected_cases : callable
         Gives the names of the cases.
     """
 
     def __init__(
-        self, session: Session, settings: TrainingForm, chosen: Callable[[], list[str]]
+        self, session: Session, settings: TrainingForm, selected_cases: Callable[[], list[str]]
     ) -> None:
         super().__init__()
-        self._session, self._settings, self._chosen = session, settings, chosen
+        self._session, self._settings = session, settings
+        self._selected_cases = selected_cases
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         holder, fields = form()
@@ -98,7 +99,7 @@ class CrossValidationPanel(QWidget):
             "study": str(study.path),
             "config": config.to_dict(),
             "name": self._settings.values()["name"],
-            "only_cases": self._chosen(),
+            "only_cases": self._selected_cases(),
             "folds": self.folds.value(),
             "weight_decays": list(decays),
             "scheduler": scheduler or None,
@@ -113,11 +114,11 @@ class CrossValidationPanel(QWidget):
 
     def _on_done(self, report: dict[str, Any]) -> None:
         # All folds were run, so some case has a lesion and there is a curve.
-        known = report["froc"]["aggregated"]["tp_rate_at_1_fp_per_scan"]
+        tp_rate = report["froc"]["aggregated"]["tp_rate_at_1_fp_per_scan"]
         self.outcome.setText(
-            f"{len(report['folds'])} folds: TP rate {known:.2f} at 1 false positive per scan, over "
-            "all cases, each judged by a network that never saw it. Review draws its curve from "
-            "these maps."
+            f"{len(report['folds'])} folds: TP rate {tp_rate:.2f} at 1 false positive per scan, "
+            "over all cases, each judged by a network that never saw it. Review draws its curve "
+            "from these maps."
         )
         self._session.study_changed.emit()
 

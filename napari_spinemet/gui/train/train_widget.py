@@ -13,7 +13,7 @@ from ...errors import OutOfMemory, SpinemetError
 from ...jobs import Event, JobContext
 from ...jobs.process import run_in_process
 from ...network.card import ModelCard, model_names
-from ...study.training_state import has_training_state
+from ...study.run_files import has_training_state
 from ..viewer.common_widgets import JobBar, button, disclaimer_label, group, row, text
 from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.session import session_of
@@ -66,9 +66,9 @@ class TrainWidget(QWidget):
         trainer.job_started.connect(self._on_started)
         trainer.job_failed.connect(self._on_failed)
         trainer.job_cancelled.connect(self._on_cancelled)
-        self.form.changed.connect(self._update)
-        self.cases.changed.connect(self._update)
-        self._asked_for_devices = False
+        self.form.value_changed.connect(self._update)
+        self.cases.selection_changed.connect(self._update)
+        self._has_listed_devices = False
         self.refresh()
 
     def _create_cases_box(self) -> QWidget:
@@ -101,9 +101,9 @@ class TrainWidget(QWidget):
         self.processor_button = button(
             "Again on the processor", "Start again without the graphics card.", self._on_processor
         )
-        self.again = row(self.smaller_button, self.processor_button)
-        self.again.hide()
-        layout.addWidget(self.again)
+        self.retry_row = row(self.smaller_button, self.processor_button)
+        self.retry_row.hide()
+        layout.addWidget(self.retry_row)
         self.plots = TrainingPlots()
         layout.addWidget(self.plots)
         return box
@@ -111,13 +111,13 @@ class TrainWidget(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Ask once what the computer has: that takes torch a second."""
         super().showEvent(event)
-        if not self._asked_for_devices:
-            self._asked_for_devices = True
+        if not self._has_listed_devices:
+            self._has_listed_devices = True
 
             def work(job: JobContext) -> list[tuple[str, str]]:
-                from ...network.devices import offered_devices
+                from ...network.devices import list_devices
 
-                return offered_devices()
+                return list_devices()
 
             self.session.jobs.storage.start("devices", work, self.form.offer_devices)
 
@@ -126,8 +126,8 @@ class TrainWidget(QWidget):
         study = self.session.study
         self.form.offer_models(
             [
-                (f"{card.name} ({'shipped' if place in model_names() else 'study'})", place)
-                for place, card in self.models.models
+                (f"{card.name} ({'shipped' if model in model_names() else 'study'})", model)
+                for model, card in self.models.models
             ]
         )
         self.cases.show_cases(study.states() if study is not None else [], self.session.ranking)
@@ -186,7 +186,7 @@ class TrainWidget(QWidget):
                     answer = train_study_job(**arguments, job=job)
             return Path(answer["path"]), ModelCard.from_json(answer["card"])
 
-        self.again.hide()
+        self.retry_row.hide()
         self.session.jobs.training.start(TASK, work, self._on_trained)
 
     def _on_started(self, task: str) -> None:
@@ -200,21 +200,21 @@ class TrainWidget(QWidget):
             if self.plots.losses and self.status.text() == "Reading the cases.":
                 self.status.setText("The former model stays as it is until this one is finished.")
 
-    def _on_trained(self, made: tuple[Path, ModelCard]) -> None:
-        path, card = made
+    def _on_trained(self, trained_model: tuple[Path, ModelCard]) -> None:
+        path, card = trained_model
         self.plots.rest()
-        found = card.metrics["validation"]
-        said = f"The model '{card.name}' is in the study."
-        if found.get("tp_rate") is not None:
-            said += (
-                f" On the validation cases it finds {found['tp_rate']:.0%} at "
-                f"{found['fp_per_scan']:.1f} false positives per scan."
+        validation = card.metrics["validation"]
+        summary = f"The model '{card.name}' is in the study."
+        if validation.get("tp_rate") is not None:
+            summary += (
+                f" On the validation cases it finds {validation['tp_rate']:.0%} at "
+                f"{validation['fp_per_scan']:.1f} false positives per scan."
             )
-        self.status.setText(" ".join([said, *card.training["notes"]]))
+        self.status.setText(" ".join([summary, *card.training["notes"]]))
         session, study = self.session, self.session.study
         if study is not None and path.parent == study.models and not study.read_only_reason:
-            facts = (card.identity, card.name, card.to_json())
-            session.jobs.storage.start("model", lambda job: study.keep_model(*facts))
+            model = (card.identity, card.name, card.to_json())
+            session.jobs.storage.start("model", lambda job: study.keep_model(*model))
         session.study_changed.emit()
         session.say(f"Training is finished; '{card.name}' can be chosen under Detect.")
 
@@ -222,7 +222,7 @@ class TrainWidget(QWidget):
         if task == TASK:
             self.plots.rest()
             self.status.setText(f"{sentence} The former model is as it was.")
-            self.again.setVisible(isinstance(self.session.jobs.training.failure, OutOfMemory))
+            self.retry_row.setVisible(isinstance(self.session.jobs.training.failure, OutOfMemory))
             self.processor_button.setVisible(self.form.values()["device"] != "cpu")
             self.smaller_button.setEnabled(self.form.values()["batch_size"] > 8)
 

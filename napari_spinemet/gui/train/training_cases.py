@@ -24,13 +24,13 @@ class TrainingCases(QWidget):
 
     Signals
     -------
-    changed()
+    selection_changed()
         Other cases are chosen.
     rank_requested()
         The button was pressed that lets a model rank the cases without contours.
     """
 
-    changed = Signal()
+    selection_changed = Signal()
     rank_requested = Signal()
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class TrainingCases(QWidget):
         self.summary = text()
         layout.addWidget(self.summary)
         self._states: list[tuple[Case, CaseState]] = []
-        self._unticked: set[str] = set()
+        self._unticked_cases: set[str] = set()
         self._ranking: Mapping[str, CaseUncertainty] = {}
 
     def show_cases(
@@ -89,17 +89,17 @@ class TrainingCases(QWidget):
         )
         self.table.fill([self._cells(case, state) for case, state in self._states])
         self.table.setColumnHidden(_DOUBT, not ranking)
-        uncontoured = sum(not state.has_contours for _, state in self._states)
-        self.rank_button.setEnabled(uncontoured > 0)
+        uncontoured_count = sum(not state.has_contours for _, state in self._states)
+        self.rank_button.setEnabled(uncontoured_count > 0)
         self.approved_button.setEnabled(any(_is_approved(state) for _, state in self._states))
-        self.all_button.setEnabled(uncontoured < len(self._states))
+        self.all_button.setEnabled(uncontoured_count < len(self._states))
         self._summarise()
 
     def _cells(self, case: Case, state: CaseState) -> list[Cell]:
         is_dimmed = not state.has_contours
         tick = Cell("", tooltip="Contour it first.")
         if state.has_contours:
-            is_ticked = case.name not in self._unticked
+            is_ticked = case.name not in self._unticked_cases
             tick = Cell("", tooltip="Train on this case.", is_checked=is_ticked)
         cells = (Cell(case.name), Cell(str(state)), uncertainty_cell(self._ranking.get(case.name)))
         return [tick, *(replace(cell, is_dimmed=is_dimmed) for cell in cells)]
@@ -109,24 +109,24 @@ class TrainingCases(QWidget):
         return [
             case.name
             for case, state in self._states
-            if state.has_contours and case.name not in self._unticked
+            if state.has_contours and case.name not in self._unticked_cases
         ]
 
     def _on_ticked(self, row_number: int, column: int, is_ticked: bool) -> None:
         name = self._states[row_number][0].name
         if is_ticked:
-            self._unticked.discard(name)
+            self._unticked_cases.discard(name)
         else:
-            self._unticked.add(name)
+            self._unticked_cases.add(name)
         self._summarise()
 
     def _tick(self, is_chosen: Callable[[CaseState], bool]) -> None:
-        self._unticked = {case.name for case, state in self._states if not is_chosen(state)}
+        self._unticked_cases = {case.name for case, state in self._states if not is_chosen(state)}
         self.show_cases(self._states, self._ranking)
 
     def _summarise(self) -> None:
-        contoured = sum(state.has_contours for _, state in self._states)
-        summary = f"{len(self.ticked_cases())} of {contoured} contoured cases are chosen."
+        contoured_count = sum(state.has_contours for _, state in self._states)
+        summary = f"{len(self.ticked_cases())} of {contoured_count} contoured cases are chosen."
         most_doubtful = next(
             (
                 case.name
@@ -140,7 +140,7 @@ class TrainingCases(QWidget):
         if most_doubtful:
             summary += f" Contour {most_doubtful} next: the model is least sure of it."
         self.summary.setText(summary)
-        self.changed.emit()
+        self.selection_changed.emit()
 
 
 def _is_contoured(state: CaseState) -> bool:

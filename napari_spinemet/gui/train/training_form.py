@@ -116,10 +116,10 @@ class TrainingForm(QWidget):
 
     Signals
     -------
-    changed()
+    value_changed()
     """
 
-    changed = Signal()
+    value_changed = Signal()
 
     def __init__(self, preferences: Preferences) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class TrainingForm(QWidget):
         by_time = self.fields["stop"].value == MINUTES
         self.fields["minutes"].enabled = by_time
         self.fields["epochs"].enabled = not by_time
-        self.changed.emit()
+        self.value_changed.emit()
 
 
 def _rows(fields: Sequence[Any]) -> QWidget:

@@ -67,7 +67,7 @@ class TrainingPlots(QWidget):
         self.errors: list[tuple[int, float]] = []
         self.curve: Charted | None = None
         self.former: Charted | None = None
-        self._done = self._total = 0
+        self._batch = self._batch_count = 0
         self._recent: deque[tuple[float, int, float]] = deque(maxlen=_WINDOW)
         self.pace.setText("")
         self._draw()
@@ -83,7 +83,7 @@ class TrainingPlots(QWidget):
         """Follow an event of the training."""
         if isinstance(event, Progressed) and "loss" in event.values:
             self.losses.append(event.values["loss"])
-            self._done, self._total = event.done, event.total
+            self._batch, self._batch_count = event.done, event.total
             self._recent.append((time.monotonic(), event.done, event.values.get("samples", 0.0)))
         elif isinstance(event, Evaluated) and "validation_error" in event.values:
             self.errors.append((len(self.losses), event.values["validation_error"]))
@@ -106,14 +106,14 @@ class TrainingPlots(QWidget):
     def _pace(self) -> str:
         if len(self._recent) < 2:
             return ""
-        (began, first, _), (ended, last, samples) = self._recent[0], self._recent[-1]
-        if ended <= began or last <= first:
+        (start_time, first, _), (end_time, last, samples) = self._recent[0], self._recent[-1]
+        if end_time <= start_time or last <= first:
             return ""
-        step = (ended - began) / (last - first)
-        left = step * (self._total - self._done)
+        step = (end_time - start_time) / (last - first)
+        seconds_left = step * (self._batch_count - self._batch)
         return (
-            f"Batch {self._done} of {self._total}, loss {self.losses[-1]:.3f}, "
-            f"{samples / step:.0f} samples a second, about {duration(left)} left."
+            f"Batch {self._batch} of {self._batch_count}, loss {self.losses[-1]:.3f}, "
+            f"{samples / step:.0f} samples a second, about {duration(seconds_left)} left."
         )
 
 

@@ -56,13 +56,13 @@ class _SavedLabels:
 
     def take_changes(self, layer: str, labels: LabelArray) -> dict[int, LabelArray]:
         """Slices that differ from the saved ones, which they become."""
-        saved = self._labels.get(layer)
-        if saved is None or saved.shape != labels.shape:
-            saved = self._labels[layer] = np.full(labels.shape, _UNDRAWN)
+        former_labels = self._labels.get(layer)
+        if former_labels is None or former_labels.shape != labels.shape:
+            former_labels = self._labels[layer] = np.full(labels.shape, _UNDRAWN)
         images = {}
-        for index in np.flatnonzero((labels != saved).any(axis=(1, 2))):
+        for index in np.flatnonzero((labels != former_labels).any(axis=(1, 2))):
             images[int(index)] = labels[index].astype(np.uint16)
-            saved[index] = labels[index]
+            former_labels[index] = labels[index]
         return images
 
 
@@ -86,7 +86,7 @@ class Autosave(QObject):
 
     Signals
     -------
-    changed()
+    state_changed()
         Something is waiting, was saved, or could not be.
     contours_stored(SagittalSeries, Annotation)
         What the study holds of the series now.
@@ -94,7 +94,7 @@ class Autosave(QObject):
         With a stroke the case has come to another state.
     """
 
-    changed = Signal()
+    state_changed = Signal()
     contours_stored = Signal(object, object)
     case_state_changed = Signal()
 
@@ -143,7 +143,7 @@ class Autosave(QObject):
         self._saved_labels, self._saved_levels = _SavedLabels(), {}
         if case is not None and scan is not None:
             self._begin(case, scan)
-        self.changed.emit()
+        self.state_changed.emit()
 
     def _begin(self, case: Case, scan: OpenScan) -> None:
         self._needs_all = not _has_stored_contours(case)
@@ -152,7 +152,7 @@ class Autosave(QObject):
         self._saved_levels = self._layers.levels(scan.annotation)
         if self._needs_all:
             contours = self._layers.annotation(scan.series, scan.annotation)
-            if contours is not None and scan.is_changed_in(contours):
+            if scan.is_changed_in(contours):
                 # Drawn before the scan had a place in a study.
                 self._saved_labels.forget_all()
                 self._stroke_end.throttle()
@@ -184,7 +184,7 @@ class Autosave(QObject):
         self._saved_levels = levels
         self.failure = ""
         self._queue.append((self._saved_labels, changes))
-        self.changed.emit()
+        self.state_changed.emit()
         series = scan.series
 
         def work(job: JobContext) -> tuple[Annotation, bool]:
@@ -199,7 +199,7 @@ class Autosave(QObject):
         """All slices with contours, and those that have changed; of a removed layer too."""
         all_slices: Slices = {}
         for name in LAYERS:
-            labels = self._layers.shown(name, scan.series, scan.annotation)
+            labels = self._layers.labels_on_screen(name, scan.series, scan.annotation)
             all_slices[name] = dict(changes.get(name, {})) | {
                 int(index): labels[index].astype(np.uint16)
                 for index in np.flatnonzero(np.any(labels, axis=(1, 2)))
@@ -214,7 +214,7 @@ class Autosave(QObject):
             self._needs_all = False
         self.saved_at = datetime.now().strftime("%H:%M:%S")
         self.contours_stored.emit(series, annotation)
-        self.changed.emit()
+        self.state_changed.emit()
         if is_state_changed:  # the list of cases says what state each is in
             self.case_state_changed.emit()
 
@@ -228,7 +228,7 @@ class Autosave(QObject):
         self._needs_all = not _has_stored_contours(self._case)
         self._saved_levels = {}
         self.failure = sentence
-        self.changed.emit()
+        self.state_changed.emit()
 
 
 def _store(

@@ -49,27 +49,46 @@ class Drawing:
         return layer, series
 
     def copy_slice(self, layer: Labels | None, step: int) -> None:
-        """Copy the outlines of this slice to a neighbour, and show that."""
+        """Copy the outlines of this slice to a neighbour, and show that.
+
+        Parameters
+        ----------
+        layer : napari.layers.Labels or None
+            None, if it was removed, is refused.
+        step : int
+            1 for the next slice, -1 for the one before.
+        """
         layer, _ = self._open(layer)
         index = self._session.layers.current_slice
-        other = index + step
-        if not 0 <= other < layer.data.shape[0]:
+        neighbour = index + step
+        if not 0 <= neighbour < layer.data.shape[0]:
             raise SpinemetError("There is no slice on that side.")
-        drawn = layer.data[index]
-        if not drawn.any():
+        labels = layer.data[index]
+        if not labels.any():
             raise SpinemetError("This slice has nothing to copy.")
-        change(layer, {other: np.where(drawn > 0, drawn, layer.data[other])})
-        self._session.layers.go_to(other)
+        change(layer, {neighbour: np.where(labels > 0, labels, layer.data[neighbour])})
+        self._session.layers.go_to(neighbour)
 
     def grow(
-        self, layer: Labels | None, place: Sequence[int], tolerance: float, radius_mm: float
+        self, layer: Labels | None, voxel: Sequence[int], tolerance: float, radius_mm: float
     ) -> None:
         """Add what looks like a pixel and lies near it.
 
         A lesion stays within the vertebra that was clicked, where that is contoured.
+
+        Parameters
+        ----------
+        layer : napari.layers.Labels or None
+            None, if it was removed, is refused.
+        voxel : sequence of int
+            (slice, row, column) of the click.
+        tolerance : float
+            How much a pixel may differ from the clicked one, as a share of its brightness.
+        radius_mm : float
+            How far from the click it may lie.
         """
         layer, series = self._open(layer)
-        index, *seed = place
+        index, *seed = voxel
         within, layers = None, self._session.layers
         inside = all(0 <= v < n for v, n in zip(seed, series.shape[1:], strict=True))
         lesions = layers.lesions
@@ -77,7 +96,7 @@ class Drawing:
             bodies = np.asarray(layers.vertebrae.data[index])
             body = bodies[tuple(seed)]
             within = bodies == body if body else None
-        grown = grow_region(
+        region = grow_region(
             series.voxels[index],
             (seed[0], seed[1]),
             series.spacing_mm[1:],
@@ -85,24 +104,25 @@ class Drawing:
             radius_mm=radius_mm,
             within=within,
         )
-        drawn = layer.data[index]
-        change(layer, {index: np.where(grown & (drawn == 0), layer.selected_label, drawn)})
+        labels = layer.data[index]
+        change(layer, {index: np.where(region & (labels == 0), layer.selected_label, labels)})
 
     def fit(self, layer: Labels | None) -> None:
         """Move the outlines of this slice to the edge: the chosen one, else all."""
         layer, series = self._open(layer)
         index = self._session.layers.current_slice
-        drawn = layer.data[index]
-        held = np.unique(drawn[drawn > 0]).tolist()
-        chosen = [n for n in held if n == layer.selected_label] or held
-        if not chosen:
+        labels = layer.data[index]
+        numbers = np.unique(labels[labels > 0]).tolist()
+        if layer.selected_label in numbers:
+            numbers = [layer.selected_label]
+        if not numbers:
             raise SpinemetError("There is no outline in this slice to fit; draw one first.")
-        fitted = drawn.copy()
-        for number in chosen:
-            mask = fit_to_edge(series.voxels[index], drawn == number, series.spacing_mm[1:])
-            fitted[fitted == number] = 0
-            fitted[mask & (fitted == 0)] = number
-        if not change(layer, {index: fitted}):
+        new_labels = labels.copy()
+        for number in numbers:
+            mask = fit_to_edge(series.voxels[index], labels == number, series.spacing_mm[1:])
+            new_labels[new_labels == number] = 0
+            new_labels[mask & (new_labels == 0)] = number
+        if not change(layer, {index: new_labels}):
             raise SpinemetError("The outline is at the edge already, or no edge is near.")
 
     def add_finding(self, finding: Finding) -> tuple[int, bool]:
@@ -113,50 +133,60 @@ class Drawing:
         """
         layer, series = self._open(self._session.layers.lesions)
         labels = np.asarray(layer.data)
-        number, there = int(labels.max()) + 1, []
-        drawn: dict[int, npt.NDArray[Any]] = {}
+        number = int(labels.max()) + 1
+        former_labels: list[npt.NDArray[Any]] = []
+        new_slices: dict[int, npt.NDArray[Any]] = {}
         spacing = series.spacing_mm[1:]
         for detection in finding.detections:
             last = detection.pixels.max(axis=0) + 1
             mask = detection.mask((int(last[0]) + 1, int(last[1]) + 1))
             mask = mask_on_series(mask, series.shape[1:], spacing)
-            there.append(labels[detection.slice][mask])
-            drawn[detection.slice] = np.where(
-                mask, number, drawn.get(detection.slice, labels[detection.slice])
-            )
-        held = np.concatenate(there)
-        held = held[held > 0]
-        if len(held):
-            return int(np.bincount(held).argmax()), False
-        if not change(layer, drawn):
+            former_labels.append(labels[detection.slice][mask])
+            image = new_slices.get(detection.slice, labels[detection.slice])
+            new_slices[detection.slice] = np.where(mask, number, image)
+        numbers = np.concatenate(former_labels)
+        if numbers.any():
+            return int(np.bincount(numbers[numbers > 0]).argmax()), False
+        if not change(layer, new_slices):
             raise SpinemetError("The finding is smaller than a pixel of the scan.")
         return number, True
 
     def interpolate(self, layer: Labels | None) -> list[int]:
         """Fill empty slices between contoured ones; gives which."""
         layer, series = self._open(layer)
-        filled = interpolate_slices(np.asarray(layer.data), series.spacing_mm[1:])
-        if not change(layer, filled):
+        new_slices = interpolate_slices(np.asarray(layer.data), series.spacing_mm[1:])
+        if not change(layer, new_slices):
             raise SpinemetError("There is no empty slice between two contoured ones.")
-        return sorted(filled)
+        return sorted(new_slices)
 
     def name(self, label: int, level: str, *, rest: bool = True) -> None:
-        """Give a vertebra its level, and number the others from it."""
+        """Give a vertebra its level, and number the others from it.
+
+        Parameters
+        ----------
+        label : int
+            Its number in the layer.
+        level : str
+            Such as ``"L1"``.
+        rest : bool
+            Whether the others are numbered too.
+        """
         layer, _ = self._open(self._session.layers.vertebrae)
         labels = np.asarray(layer.data)
-        wanted = assign_levels(order_vertebrae(labels), label, level)
+        # Called in any case: it refuses a label that is no vertebra's.
+        new_levels = assign_levels(order_vertebrae(labels), label, level)
         if not rest:
-            wanted = {label: level}
-        numbered, levels = relabel_vertebrae(labels, self.levels(), wanted)
+            new_levels = {label: level}
+        new_labels, levels = relabel_vertebrae(labels, self.levels(), new_levels)
         layer.metadata[LEVELS_OF] = levels
-        change(layer, dict(enumerate(numbered)))
+        change(layer, dict(enumerate(new_labels)))
 
     def number_for(self, level: str) -> int:
         """The number that stands for a level, chosen now if there is none yet."""
         layer, _ = self._open(self._session.layers.vertebrae)
         levels = self.levels()
-        known = [number for number, name in levels.items() if name == level]
-        number = known[0] if known else max([int(layer.data.max()), *levels], default=0) + 1
+        numbers = [number for number, name in levels.items() if name == level]
+        number = numbers[0] if numbers else max([int(layer.data.max()), *levels], default=0) + 1
         levels[number] = level
         layer.metadata[LEVELS_OF] = levels
         return number
@@ -171,40 +201,60 @@ class Drawing:
         """Outlines for the bodies at some marks, numbered from head to feet; takes seconds.
 
         Of two marks the bodies between them are found too.
+
+        Parameters
+        ----------
+        series : SagittalSeries
+        marks : sequence of (slice, row, column)
+            One in each body, or in the first and the last of a row.
         """
         clicks = list(marks)
         if len(clicks) == 2:
             clicks = interpolate_bodies(series, *sorted(clicks, key=lambda c: c[1]))
         return propose_vertebrae(series, clicks)
 
-    def add_proposal(self, proposed: npt.NDArray[np.uint16], top_level: str) -> tuple[int, int]:
+    def add_proposal(self, proposal: npt.NDArray[np.uint16], top_level: str) -> tuple[int, int]:
         """Draw proposed bodies, the topmost with a level; gives how many, and how many not.
 
         A body that is contoured already stays as it was drawn.
+
+        Parameters
+        ----------
+        proposal : numpy.ndarray
+            Labels on the grid of the series, numbered from head to feet.
+        top_level : str
+            Level of the first.
         """
         layer, _ = self._open(self._session.layers.vertebrae)
         labels = np.asarray(layer.data)
-        names = assign_levels(order_vertebrae(proposed), 1, top_level)
-        drawn, skipped = labels.copy(), 0
-        for number, level in names.items():
-            body = proposed == number
+        levels = assign_levels(order_vertebrae(proposal), 1, top_level)
+        new_labels, occupied_count = labels.copy(), 0
+        for number, level in levels.items():
+            body = proposal == number
             if labels[body].any():
-                skipped += 1
+                occupied_count += 1
                 continue
-            drawn[body] = self.number_for(level)
-        change(layer, dict(enumerate(drawn)))
-        return len(names) - skipped, skipped
+            new_labels[body] = self.number_for(level)
+        change(layer, dict(enumerate(new_labels)))
+        return len(levels) - occupied_count, occupied_count
 
 
 def change(layer: Labels, slices: Slices) -> bool:
-    """Put other labels on some slices as one step; False if they were so already."""
-    at, values = [], []
+    """Put other labels on some slices as one step; False if they were so already.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+    slices : mapping of int to numpy.ndarray
+        The whole new image of each slice that may differ.
+    """
+    indices, values = [], []
     for index, image in slices.items():
         rows, columns = np.nonzero(image != layer.data[index])
-        at.append((np.full(len(rows), index), rows, columns))
+        indices.append((np.full(len(rows), index), rows, columns))
         values.append(image[rows, columns])
     if not sum(map(len, values)):
         return False
-    where = tuple(np.concatenate(axis) for axis in zip(*at, strict=True))
-    layer.data_setitem(where, np.concatenate(values))
+    voxels = tuple(np.concatenate(axis) for axis in zip(*indices, strict=True))
+    layer.data_setitem(voxels, np.concatenate(values))
     return True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableSequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject
@@ -26,8 +27,8 @@ class DrawingHistory(QObject):
     def __init__(self, layers: ViewerLayers) -> None:
         super().__init__(layers)
         self._layers = layers
-        self._done: deque[Labels] = deque(maxlen=_LIMIT)
-        self._undone: list[Labels] = []
+        self._steps: deque[Labels] = deque(maxlen=_LIMIT)
+        self._undone_steps: list[Labels] = []
         layers.contours_added.connect(self._watch)
 
     def _watch(self, layer: Labels) -> None:
@@ -37,30 +38,32 @@ class DrawingHistory(QObject):
         layer.bind_key("Control-Shift-Z", lambda _: self.redo(), overwrite=True)
 
     def _on_step(self, layer: Labels) -> None:
-        self._done.append(layer)
-        self._undone.clear()
+        self._steps.append(layer)
+        self._undone_steps.clear()
 
     def undo(self) -> bool:
         """Take the last step back; False if there is none."""
-        return self._move(self._done, self._undone, "undo")
+        return self._move(self._steps, self._undone_steps, "undo")
 
     def redo(self) -> bool:
         """Make the step again that was taken back last; False if there is none."""
-        return self._move(self._undone, self._done, "redo")
+        return self._move(self._undone_steps, self._steps, "redo")
 
-    def _move(self, source: Any, target: Any, what: str) -> bool:
-        shown = (self._layers.lesions, self._layers.vertebrae)
+    def _move(
+        self, source: MutableSequence[Labels], target: MutableSequence[Labels], method: str
+    ) -> bool:
+        layers_on_screen = (self._layers.lesions, self._layers.vertebrae)
         while source:
             layer = source.pop()
-            if not any(layer is x for x in shown):
+            if not any(layer is x for x in layers_on_screen):
                 continue  # its layer was deleted, or belongs to a scan that was left
-            before = layer.data.copy()
-            getattr(layer, what)()
-            changed = np.flatnonzero((layer.data != before).any(axis=(1, 2)))
-            if not len(changed):  # napari has dropped so old a step, or it changed nothing
+            former_labels = layer.data.copy()
+            getattr(layer, method)()
+            slices = np.flatnonzero((layer.data != former_labels).any(axis=(1, 2)))
+            if not len(slices):  # napari has dropped so old a step, or it changed nothing
                 continue
             target.append(layer)
-            if self._layers.current_slice not in changed:
-                self._layers.go_to(int(changed[0]))  # nobody shall undo what they do not see
+            if self._layers.current_slice not in slices:
+                self._layers.go_to(int(slices[0]))  # nobody shall undo what they do not see
             return True
         return False

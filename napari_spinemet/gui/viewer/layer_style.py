@@ -20,18 +20,25 @@ KIND = "spinemet_kind"
 LEVELS_OF = "levels"
 """Metadata of the layer of vertebrae: what its numbers stand for."""
 LESION, VERTEBRA, DETECTION, OTHER, MARK = "#ff4040", "#4a7dff", "#35c8ff", "#ffd23f", "#7dff8a"
-DIMMED = "#7f99a6"
+OUTSIDE_SPINE = "#7f99a6"
 """Of detections outside the spine, which the gate drops."""
-LABELLED = ("lesions", "vertebrae")
 
 
 def series_layer(
     series: SagittalSeries, source: Path | None = None, annotation: Annotation | None = None
 ) -> tuple[Any, dict[str, Any], str]:
-    """Layer data of a series: axis-aligned in mm, its true place kept in the metadata.
+    """Layer data of a series: axis-aligned in mm, its true position in the metadata.
 
-    ``source`` and ``annotation`` go along for widgets that take the layer over.
+    Parameters
+    ----------
+    series : SagittalSeries
+    source : Path, optional
+        Where it was read from; for widgets that take the layer over.
+    annotation : Annotation, optional
+        Its contours, for the same.
 
+    Notes
+    -----
     An oblique affine would make napari slice across the acquired planes and paint beside
     the cursor, so a layer carries the spacing only.
     """
@@ -68,4 +75,4 @@ def text_style(colour: str) -> dict[str, Any]:
 
 def one_colour(colour: str) -> DirectLabelColormap:
     """Every label in the same colour."""
-    return DirectLabelColormap(color_dict={None: colour, 0: "transparent", OUTSIDE: DIMMED})
+    return DirectLabelColormap(color_dict={None: colour, 0: "transparent", OUTSIDE: OUTSIDE_SPINE})

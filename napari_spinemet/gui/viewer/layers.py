@@ -1,4 +1,4 @@
-"""The only file that adds layers to the viewer; layers are held as objects, never by name."""
+"""The layers of this plugin in a viewer; they are held as objects, never by name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ from napari.layers import Image, Labels, Points
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from ...imaging import Annotation, SagittalSeries
+from ...imaging.annotation import LAYERS
+from .layer_adding import (
+    Voxel,
+    add_likelihood,
+    add_outlines,
+    add_texts,
+    move_texts,
+    write_orientation,
+)
 from .layer_style import (
-    AXES,
     DETECTION,
     KIND,
-    LABELLED,
     LESION,
     LEVELS_OF,
     MARK,
@@ -26,9 +33,7 @@ from .layer_style import (
     SERIES,
     VERTEBRA,
     is_series,
-    one_colour,
     series_layer,
-    text_style,
 )
 
 if TYPE_CHECKING:
@@ -65,8 +70,8 @@ class ViewerLayers(QObject):
         """Where vertebral bodies were clicked."""
         self.names: Points | None = None
         """Levels, written into the picture."""
-        self._deleted: dict[str, Labels] = {}
-        self._replacing = False
+        self._removed_layers: dict[str, Labels] = {}
+        self._is_replacing = False
         viewer.layers.events.removing.connect(self._on_removing)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -83,27 +88,27 @@ class ViewerLayers(QObject):
             # Layers must not go while the viewer is still adding them.
             QTimer.singleShot(0, partial(self.series_offered.emit, event.value))
 
-    def offered(self) -> Image | None:
+    def foreign_series(self) -> Image | None:
         """A series in the viewer that is not ours, if any."""
-        strange = [x for x in self._viewer.layers if is_series(x)]
-        return strange[-1] if strange else None
+        images = [layer for layer in self._viewer.layers if is_series(layer)]
+        return images[-1] if images else None
 
     def take_out(self, layer: Image) -> dict[str, npt.NDArray[Any]]:
         """Remove an offered series with its label layers; gives what these hold, by kind."""
         series = layer.metadata[SERIES]
-        mine = [x for x in self._viewer.layers if x.metadata.get(SERIES) is series]
-        self._remove(*mine)
-        return {x.metadata[KIND]: x.data for x in mine if KIND in x.metadata}
+        layers = [x for x in self._viewer.layers if x.metadata.get(SERIES) is series]
+        self._remove(*layers)
+        return {x.metadata[KIND]: x.data for x in layers if KIND in x.metadata}
 
-    def replace_contours(self, drawn: dict[str, npt.NDArray[Any]]) -> None:
-        """Show other contours than those that were opened."""
+    def replace_contours(self, labels: dict[str, npt.NDArray[Any]]) -> None:
+        """Show other contours, by kind, than those that were opened."""
         for kind, layer in (("lesions", self.lesions), ("vertebrae", self.vertebrae)):
-            if layer is not None and kind in drawn:
-                layer.data = drawn[kind]
+            if layer is not None and kind in labels:
+                layer.data = labels[kind]
 
     def _on_removing(self, event: Any) -> None:
-        leaving = self._viewer.layers[event.index]
-        if not self._replacing and any(leaving is x for x in (self.lesions, self.vertebrae)):
+        layer = self._viewer.layers[event.index]
+        if not self._is_replacing and any(layer is x for x in (self.lesions, self.vertebrae)):
             self.contours_leaving.emit()
 
     def _on_removed(self, event: Any) -> None:
@@ -111,22 +116,22 @@ class ViewerLayers(QObject):
         for name, layer in list(vars(self).items()):
             if layer is event.value:
                 setattr(self, name, None)
-                if name in LABELLED and not self._replacing:
-                    self._deleted[name] = layer
+                if name in LAYERS and not self._is_replacing:
+                    self._removed_layers[name] = layer
                     self.contours_changed.emit()
 
     @property
-    def deleted(self) -> list[str]:
+    def removed_kinds(self) -> list[str]:
         """Kinds of contours whose layer the user has removed."""
-        return [name for name in LABELLED if name in self._deleted]
+        return [name for name in LAYERS if name in self._removed_layers]
 
     def restore(self, annotation: Annotation | None) -> None:
         """Show layers of contours again that were removed, as they were when they went.
 
         ``annotation``, what the study holds, wins over what the removed layer held.
         """
-        for name in self.deleted:
-            former = self._deleted.pop(name)
+        for name in self.removed_kinds:
+            former = self._removed_layers.pop(name)
             data = getattr(annotation, name) if annotation is not None else former.data
             colour = LESION if name == "lesions" else VERTEBRA
             layer = self._add_labels(name, data, colour, tuple(former.scale))
@@ -140,16 +145,23 @@ class ViewerLayers(QObject):
                 self._viewer.layers.remove(layer)
 
     def show_series(self, series: SagittalSeries, annotation: Annotation | None) -> None:
-        """Show a series with its contours in place of the former one."""
-        self._replacing = True
+        """Show a series with its contours in place of the former one.
+
+        Parameters
+        ----------
+        series : SagittalSeries
+        annotation : Annotation or None
+            None for empty layers to draw on.
+        """
+        self._is_replacing = True
         try:
             self._remove(
                 *(self.detections, self.likelihood, self.plain, self.lesions, self.vertebrae),
                 *(self.image, self.marks, self.names, *self.others),
             )
         finally:
-            self._replacing = False
-        self._deleted.clear()
+            self._is_replacing = False
+        self._removed_layers.clear()
         data, settings, _ = series_layer(series)
         # A copy that napari makes of this layer is a picture, not a scan to be taken over.
         settings["metadata"].pop(SERIES)
@@ -176,16 +188,7 @@ class ViewerLayers(QObject):
         colour: str,
         spacing_mm: tuple[float, float, float],
     ) -> Labels:
-        layer = self._viewer.add_labels(
-            np.array(data),
-            name=name,
-            scale=spacing_mm,
-            units=("mm",) * 3,
-            axis_labels=AXES,
-            colormap=one_colour(colour),
-            opacity=0.9,
-        )
-        layer.contour = 1
+        layer = add_outlines(self._viewer, np.array(data), name, colour, spacing_mm)
         layer.events.paint.connect(lambda _: self.contours_changed.emit())
         layer.events.labels_update.connect(lambda _: self.contours_changed.emit())
         layer.events.data.connect(lambda _: self.contours_changed.emit())
@@ -194,9 +197,9 @@ class ViewerLayers(QObject):
         return layer
 
     def levels(self, former: Annotation | None) -> dict[int, str]:
-        """What the numbers of vertebrae stand for; those of ``former`` unless told otherwise."""
-        told = self.vertebrae.metadata.get(LEVELS_OF, {}) if self.vertebrae is not None else {}
-        return {**(former.levels if former is not None else {}), **told}
+        """What the numbers of vertebrae stand for; as in ``former`` unless changed since."""
+        changes = self.vertebrae.metadata.get(LEVELS_OF, {}) if self.vertebrae is not None else {}
+        return {**(former.levels if former is not None else {}), **changes}
 
     def show_other(self, other: Annotation | None) -> None:
         """Show the contours of another reader to compare with; None takes them away."""
@@ -204,78 +207,79 @@ class ViewerLayers(QObject):
         if other is None or self.image is None:
             return
         active = self._viewer.layers.selection.active
-        for name in LABELLED:
-            layer = self._viewer.add_labels(
+        for name in LAYERS:
+            layer = add_outlines(
+                self._viewer,
                 getattr(other, name),
-                name=f"{name} by {other.reader}",
-                colormap=one_colour(OTHER),
-                opacity=0.9,
-                **self._grid(),
+                f"{name} by {other.reader}",
+                OTHER,
+                self.image.scale,
             )
-            layer.contour = 1
             layer.editable = False
             self.others.append(layer)
         self._viewer.layers.selection.active = active  # tools stay on what was drawn on
 
-    def show_marks(self, places: list[tuple[int, float, float]]) -> None:
-        """Show where bodies were clicked, numbered from the head."""
-        if self.image is None or not places:
+    def show_marks(self, voxels: list[Voxel]) -> None:
+        """Show which (slice, row, column) were clicked, numbered from the head."""
+        if self.image is None or not voxels:
             self._remove(self.marks)
             return
-        order = sorted(places, key=lambda place: place[1])
+        order = sorted(voxels, key=lambda voxel: voxel[1])
         numbers = [str(k + 1) for k in range(len(order))]
-        self.marks = self._points(self.marks, "vertebra marks", order, numbers, MARK, 9, "black")
+        if self.marks is not None:
+            move_texts(self.marks, order, numbers)
+            return
+        self.marks = add_texts(
+            self._viewer,
+            order,
+            numbers,
+            "vertebra marks",
+            self.image.scale,
+            point_colour=MARK,
+            point_size=9,
+            text_colour="black",
+        )
 
-    def show_names(self, places: list[tuple[int, float, float]], names: list[str]) -> None:
-        """Write levels into the picture, one at each place."""
-        if self.image is None or not places:
+    def show_names(self, voxels: list[Voxel], names: list[str]) -> None:
+        """Write levels into the picture.
+
+        Parameters
+        ----------
+        voxels : list of (slice, row, column)
+        names : list of str
+            One for each.
+        """
+        if self.image is None or not voxels:
             self._remove(self.names)
             return
-        self.names = self._points(
-            self.names, "vertebra levels", places, names, "transparent", 1, VERTEBRA
+        if self.names is not None:
+            move_texts(self.names, voxels, names)
+            return
+        self.names = add_texts(
+            self._viewer,
+            voxels,
+            names,
+            "vertebra levels",
+            self.image.scale,
+            point_colour="transparent",
+            point_size=1,
+            text_colour=VERTEBRA,
         )
 
-    def _grid(self) -> dict[str, Any]:
-        assert self.image is not None
-        return {"scale": self.image.scale, "units": ("mm",) * 3, "axis_labels": AXES}
-
-    def _points(
-        self,
-        layer: Points | None,
-        name: str,
-        places: list[tuple[int, float, float]],
-        texts: list[str],
-        colour: str,
-        size: float,
-        ink: str,
-    ) -> Points:
-        """Points with a text each, on a layer that is there or new."""
-        features = {"text": texts}
-        if layer is not None:
-            layer.data = np.array(places, dtype=float)
-            layer.features = features
-            layer.refresh_text()
-            return layer
-        active = self._viewer.layers.selection.active
-        made = self._viewer.add_points(
-            np.array(places, dtype=float),
-            name=name,
-            features=features,
-            text=text_style(ink),
-            face_color=colour,
-            border_width=0,
-            size=size,
-            **self._grid(),
-        )
-        made.editable = False
-        self._viewer.layers.selection.active = active  # tools stay on what was drawn on
-        return made
-
-    def shown(
+    def labels_on_screen(
         self, name: str, series: SagittalSeries, former: Annotation | None
     ) -> npt.NDArray[np.uint16]:
-        """The labels of one kind as they are now, not a copy; as in ``former`` without a layer."""
-        layer = getattr(self, name) or self._deleted.get(name)
+        """The labels of one kind as they are now, not a copy.
+
+        Parameters
+        ----------
+        name : {"lesions", "vertebrae"}
+        series : SagittalSeries
+            The open one.
+        former : Annotation or None
+            As it was opened or saved; that is given where there is no layer.
+        """
+        layer = getattr(self, name) or self._removed_layers.get(name)
         labels: npt.NDArray[np.uint16]
         if layer is not None:
             labels = layer.data
@@ -285,9 +289,17 @@ class ViewerLayers(QObject):
             return labels
         return np.zeros(series.shape, dtype=np.uint16)
 
-    def annotation(self, series: SagittalSeries, former: Annotation | None) -> Annotation | None:
-        """The contours on the screen; a layer that was deleted counts as in ``former``."""
-        lesions, vertebrae = (self.shown(name, series, former) for name in LABELLED)
+    def annotation(self, series: SagittalSeries, former: Annotation | None) -> Annotation:
+        """The contours on the screen; a layer that was removed counts as in ``former``.
+
+        Parameters
+        ----------
+        series : SagittalSeries
+            The open one.
+        former : Annotation or None
+            As it was opened or saved.
+        """
+        lesions, vertebrae = (self.labels_on_screen(name, series, former) for name in LAYERS)
         levels = dict(former.levels) if former else {}
         for number in np.unique(vertebrae[vertebrae > 0]):
             levels.setdefault(int(number), f"Vertebra {number}")
@@ -305,36 +317,23 @@ class ViewerLayers(QObject):
     def show_likelihood(self, result: DetectionResult) -> None:
         """Show the likelihood, the plain one beside it hidden, and empty outlines."""
         self._remove(self.detections, self.likelihood, self.plain)
-        settings: dict[str, Any] = {
-            "scale": (result.plain.spacing_mm[0], 1.0, 1.0),
-            "units": ("mm",) * 3,
-            "axis_labels": AXES,
-            "colormap": "inferno",
-            "blending": "additive",
-            "contrast_limits": (0.0, 1.0),
-            "opacity": 0.45,
-        }
-        self.plain = self._viewer.add_image(
-            result.plain.values, name="likelihood, plain", visible=False, **settings
+        viewer, scale = self._viewer, (result.plain.spacing_mm[0], 1.0, 1.0)
+        self.plain = add_likelihood(
+            viewer, result.plain.values, "likelihood, plain", scale, is_visible=False
         )
-        self.likelihood = self._viewer.add_image(
-            result.likelihood.values, name="likelihood", **settings
+        self.likelihood = add_likelihood(
+            viewer, result.likelihood.values, "likelihood", scale, is_visible=True
         )
         if self.image is not None:  # right above the scan, so that contours stay in sight
-            above = self._viewer.layers.index(self.image) + 1
+            index_above = self._viewer.layers.index(self.image) + 1
             self._viewer.layers.move_multiple(
-                [self._viewer.layers.index(x) for x in (self.plain, self.likelihood)], above
+                [self._viewer.layers.index(x) for x in (self.plain, self.likelihood)],
+                index_above,
             )
-        self.detections = self._viewer.add_labels(
-            np.zeros(result.likelihood.values.shape, dtype=np.int32),
-            name="detections",
-            scale=settings["scale"],
-            units=settings["units"],
-            axis_labels=AXES,
-            colormap=one_colour(DETECTION),
-            opacity=1.0,
+        outlines = np.zeros(result.likelihood.values.shape, dtype=np.int32)
+        self.detections = add_outlines(
+            viewer, outlines, "detections", DETECTION, scale, opacity=1.0
         )
-        self.detections.contour = 1
         self.detections.editable = False
         self._viewer.layers.selection.active = self.image
 
@@ -346,7 +345,14 @@ class ViewerLayers(QObject):
     def draw_detections(
         self, slices: list[int], labels: Callable[[int], npt.NDArray[np.int32]]
     ) -> None:
-        """Redraw the outlines of some slices from ``labels(slice)``."""
+        """Redraw the outlines of some slices.
+
+        Parameters
+        ----------
+        slices : list of int
+        labels : callable
+            Gives the ``(row, column)`` labels of one of them.
+        """
         if self.detections is None:
             return
         for index in slices:
@@ -360,8 +366,8 @@ class ViewerLayers(QObject):
         if self.image is None:
             return 0
         # Steps count the finest of all layers in the viewer; only the place in mm is ours.
-        place = self._viewer.dims.point[0] / self.image.scale[0]
-        return int(np.clip(round(place), 0, self.image.data.shape[0] - 1))
+        index = self._viewer.dims.point[0] / self.image.scale[0]
+        return int(np.clip(round(index), 0, self.image.data.shape[0] - 1))
 
     def go_to(self, index: int) -> None:
         """Show a slice."""
@@ -369,21 +375,16 @@ class ViewerLayers(QObject):
             self._viewer.dims.set_point(0, index * self.image.scale[0])
 
     def centre_on(self, index: int, row_mm: float, column_mm: float) -> None:
-        """Show a slice with a point, in mm from the first pixel, in the middle."""
+        """Show a slice with a point in the middle.
+
+        Parameters
+        ----------
+        index : int
+        row_mm, column_mm : float
+            From the first pixel.
+        """
         self.go_to(index)
         self._viewer.scene.camera.center = (0.0, row_mm, column_mm)
 
     def _write_orientation(self, event: Any = None) -> None:
-        """Say in the picture where left and right, head and feet are."""
-        dims, overlay = self._viewer.dims, self._viewer.canvas.overlays.text
-        if self.image is None or dims.ndisplay != 2 or tuple(dims.order[-2:]) != (1, 2):
-            overlay.visible = False
-            return
-        count = self.image.data.shape[0]
-        overlay.visible = True
-        overlay.position = "top_left"
-        overlay.font_size = 9
-        overlay.text = (
-            f"slice {self.current_slice + 1} of {count}, from right (1) to left ({count})\n"
-            "front of the body on the left, head at the top"
-        )
+        write_orientation(self._viewer, self.image, self.current_slice)

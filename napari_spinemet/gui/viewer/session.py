@@ -98,9 +98,9 @@ class Session(QObject):
         self._selected_model: str = preferences.get("detection", "model")
         self._ranking: Mapping[str, CaseUncertainty] = {}
         self._connect()
-        offered = self.layers.offered()
-        if offered is not None:  # opened before the first of our widgets
-            self._on_offered(offered)
+        image = self.layers.foreign_series()
+        if image is not None:  # opened before the first of our widgets
+            self._on_offered(image)
 
     def _connect(self) -> None:
         self.jobs.job_failed.connect(self.warn)

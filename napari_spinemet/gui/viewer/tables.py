@@ -237,14 +237,14 @@ class Table(QTableView):
 
     def fill(self, rows: Sequence[Sequence[Cell | str]]) -> None:
         """Replace the content; the row of the same number stays selected, if there is one."""
-        selected = self.selected_row
+        former_selection = self.selected_row
         self._rows.set_rows(
             [[Cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
         )
-        if 0 <= selected < len(rows):
+        if 0 <= former_selection < len(rows):
             with signals_blocked(self):
-                self.select_row(selected)
-        elif selected >= 0:
+                self.select_row(former_selection)
+        elif former_selection >= 0:
             self.row_selected.emit()
 
     @property
