@@ -25,7 +25,7 @@ from napari_spinemet.network import load_card
 from napari_spinemet.study import Study
 from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.training import loop
-from napari_spinemet.workflows import study_training as train_study_module
+from napari_spinemet.workflows import worker_entry
 from napari_spinemet.workflows.study_training import StudyTraining
 from napari_spinemet.workflows.uncertainty import CaseUncertainty
 
@@ -114,7 +114,7 @@ def test_what_is_chosen_is_what_is_trained_on(
         asked.update(task=task, config=config)
         raise MemoryError
 
-    monkeypatch.setattr(train_study_module, "train_study", stand_in)
+    monkeypatch.setattr(worker_entry, "train_study", stand_in)
     train = workspace.train
     _untick(train, 1)
     assert "2 of 3" in train.cases.summary.text()
