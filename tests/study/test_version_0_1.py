@@ -165,7 +165,7 @@ def test_the_screen_is_as_it_was_left(folder: Path) -> None:
     """Case, slice, tab and operating point."""
     from napari_spinemet.gui.view_state import FILE, ViewState
 
-    state = ViewState.read(folder / FILE)
+    state = ViewState.read_from(folder / FILE)
     assert state is not None
     assert (state.case, state.slice, state.tab) == ("case-001", 1, "Review")
     assert state.point == OperatingPoint(0.3, 0.05, 0.5, False)
