@@ -47,8 +47,8 @@ def main() -> None:
     share = DENSE_FLOP_PER_CASE / dense / peak
     print(f"dense, one case: {dense:.2f} s, {share:.0%} of the peak")
     single = one_slice(series)
-    made = spinemet.likelihood_map(single, model, engine="patch", stride=PATCH_STRIDE)
-    rows, (first, last) = made.values.shape[1], made.columns
+    coarse = spinemet.likelihood_map(single, model, engine="patch", stride=PATCH_STRIDE)
+    rows, (first, last) = coarse.values.shape[1], coarse.columns
     # The last row and column are evaluated in any case.
     locations = len(np.unique(np.r_[0:rows:PATCH_STRIDE, rows - 1])) * len(
         np.unique(np.r_[first:last:PATCH_STRIDE, last - 1])
@@ -58,8 +58,8 @@ def main() -> None:
     )
     share = locations * FLOP_PER_LOCATION / patch / peak
     print(f"patch, {locations} locations: {patch:.2f} s, {share:.0%} of the peak")
-    every = rows * (last - first) * series.shape[0]
-    print(f"ratio, one case: {patch / locations * every / dense:.0f}")
+    all_locations = rows * (last - first) * series.shape[0]
+    print(f"ratio, one case: {patch / locations * all_locations / dense:.0f}")
 
 
 if __name__ == "__main__":

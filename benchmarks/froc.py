@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,19 @@ from napari_spinemet.detection import ComponentForest, aggregate
 from napari_spinemet.evaluation import FrocCurve, compare_froc, froc
 from napari_spinemet.evaluation.case_tables import CaseTable
 from napari_spinemet.evaluation.curve import curve_of
-from napari_spinemet.evaluation.froc import CohortForests, region_centres
-from napari_spinemet.imaging import FrocCase
+from napari_spinemet.evaluation.froc import CohortForests, TreeSettings, froc_curve, region_centres
+from napari_spinemet.evaluation.matching import Matching
+from napari_spinemet.imaging import FrocCase, OperatingPoint
+from napari_spinemet.imaging.aggregation import NeighbourAverage
 from napari_spinemet.workflows.study_froc import LOWEST
 
 WEIGHT, THRESHOLDS = 0.4, np.linspace(0.0025, 0.9975, 201, dtype=np.float32)
 MIN_PIXELS, MAX_DISTANCE_MM, EIGHT = 500, 20.0, np.ones((3, 3), int)
+POINT = OperatingPoint(1.0, MIN_PIXELS / 100, WEIGHT)
+TREES = TreeSettings(POINT.aggregation)
 
 
-def relabelled(case: FrocCase) -> npt.NDArray[np.float64]:
+def relabel(case: FrocCase) -> npt.NDArray[np.float64]:
     """TP rate and mean and summed false positives of a case ``(threshold, 3)``, counted anew."""
     ((plain, annotation),) = case.sequences
     values = aggregate(plain, WEIGHT).values
@@ -47,10 +52,10 @@ def relabelled(case: FrocCase) -> npt.NDArray[np.float64]:
             labels, _ = ndimage.label(image >= threshold, EIGHT)
             large = np.flatnonzero(np.bincount(labels.ravel())[1:] >= MIN_PIXELS) + 1
             centres = np.array(ndimage.center_of_mass(labels > 0, labels, large)).reshape(-1, 2)
-            near = np.linalg.norm(centres[:, None] - regions[None], axis=2) <= MAX_DISTANCE_MM
-            false_positives += int((~near.any(axis=1)).sum())
+            is_match = np.linalg.norm(centres[:, None] - regions[None], axis=2) <= MAX_DISTANCE_MM
+            false_positives += int((~is_match.any(axis=1)).sum())
             if len(regions):
-                rates.append(near.any(axis=0).mean())
+                rates.append(is_match.any(axis=0).mean())
         rows.append((np.mean(rates), false_positives / len(values), false_positives))
     return np.array(rows)
 
@@ -63,45 +68,47 @@ def at_thresholds(curve: FrocCurve) -> FrocCurve:
 
 def against_relabelling(cases: list[FrocCase]) -> None:
     """Time and compare the two ways."""
-    started = time.perf_counter()
-    counted = np.mean([relabelled(case) for case in cases], axis=0)
-    plain = time.perf_counter() - started
+    start_time = time.perf_counter()
+    expected = np.mean([relabel(case) for case in cases], axis=0)
+    plain = time.perf_counter() - start_time
     print(f"relabelling {len(cases)} cases at {len(THRESHOLDS)} thresholds: {plain:.1f} s")
-    curve = CohortForests(cases, WEIGHT).curve()
-    got = np.array([curve.at(t) for t in THRESHOLDS])
-    print(f"largest difference of a rate: {np.abs(got - counted).max():.1e}", end=" ")
+    curve = CohortForests(cases, TREES).curve(POINT)
+    rates = np.array([curve.at(t) for t in THRESHOLDS])
+    print(f"largest difference of a rate: {np.abs(rates - expected).max():.1e}", end=" ")
     print(f"(trees: {len(curve.thresholds)} points)")
-    build = median_seconds(lambda: CohortForests(cases, WEIGHT).curve(), 3)
-    forests = CohortForests(cases, WEIGHT)
-    stand = median_seconds(forests.curve, 5)
+    build = median_seconds(lambda: CohortForests(cases, TREES).curve(POINT), 3)
+    forests = CohortForests(cases, TREES)
+    with_trees = median_seconds(lambda: forests.curve(POINT), 5)
     print(f"with building the trees: {build:.2f} s, ratio {plain / build:.1f}")
-    print(f"once they stand: {stand:.2f} s, ratio {plain / stand:.1f}")
+    print(f"once they stand: {with_trees:.2f} s, ratio {plain / with_trees:.1f}")
 
 
-def settings(cases: list[FrocCase]) -> None:
+def time_settings(cases: list[FrocCase]) -> None:
     """What the window waits for when a setting changes, and a whole new curve beside it."""
-    standing = CohortForests(cases, WEIGHT, lowest=LOWEST)
-    anew = median_seconds(lambda: froc(cases, weight=WEIGHT), 3)
+    forests = CohortForests(cases, TreeSettings(POINT.aggregation, lowest=LOWEST))
+    whole = median_seconds(lambda: froc(cases, weight=WEIGHT), 3)
     for name, draw in (
-        ("minimum area", lambda: standing.curve(min_area_cm2=2.0)),
-        ("distance", lambda: standing.curve(max_distance_mm=10.0)),
-        ("weight", lambda: standing.at(0.5).curve()),
+        ("minimum area", lambda: forests.curve(replace(POINT, min_area_cm2=2.0))),
+        ("distance", lambda: forests.curve(POINT, Matching(10.0))),
+        ("weight", lambda: forests.with_aggregation(NeighbourAverage(0.5)).curve(POINT)),
     ):
-        each = median_seconds(draw, 5)
-        print(f"another {name}: {each:.2f} s, ratio of a whole new curve {anew / each:.1f}")
+        seconds = median_seconds(draw, 5)
+        print(f"another {name}: {seconds:.2f} s, ratio of a whole new curve {whole / seconds:.1f}")
 
 
-def growth(count: int) -> None:
+def time_growth(count: int) -> None:
     """The same for twice and four times the cases."""
     cases = synthetic_cohort(4 * count)
-    forests = CohortForests([])
+    forests = CohortForests([], TREES)
     first = None
     for times in (1, 2, 4):
-        missing = cases[len(forests.cases) : times * count]
-        forests.cases += CohortForests(missing, WEIGHT).cases
-        each = median_seconds(forests.curve, 3)
-        first = first or each
-        print(f"{len(forests.cases)} cases: {each:.2f} s, ratio {each / first:.2f}", flush=True)
+        new_cases = cases[len(forests.cases) : times * count]
+        forests.cases += CohortForests(new_cases, TREES).cases
+        seconds = median_seconds(lambda: forests.curve(POINT), 3)
+        first = first or seconds
+        print(
+            f"{len(forests.cases)} cases: {seconds:.2f} s, ratio {seconds / first:.2f}", flush=True
+        )
 
 
 def main() -> None:
@@ -109,20 +116,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", type=int, default=26)
     parser.add_argument("--resamples", type=int, default=20_000)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print(describe_machine())
-    cases = synthetic_cohort(given.cases)
+    cases = synthetic_cohort(arguments.cases)
     plain = cases[0].sequences[0][0]
-    each = median_seconds(lambda: ComponentForest(plain), 5)
+    forest = median_seconds(lambda: ComponentForest(plain), 5)
     slices = median_seconds(lambda: [ndimage.label(v >= 0.6, EIGHT) for v in plain.values], 5)
-    print(f"forests of one case: {each:.3f} s, ratio to one labelling of it {each / slices:.0f}")
-    against_relabelling(cases)
-    settings(cases)
-    growth(given.cases)
-    two = [at_thresholds(CohortForests(cases, weight).curve()) for weight in (WEIGHT, None)]
-    seconds = median_seconds(lambda: compare_froc(*two, n_resamples=given.resamples), 3)
     print(
-        f"{given.resamples} resamples and sign flips of two systems, {given.cases} cases, "
+        f"forests of one case: {forest:.3f} s, ratio to one labelling of it {forest / slices:.0f}"
+    )
+    against_relabelling(cases)
+    time_settings(cases)
+    time_growth(arguments.cases)
+    points = [replace(POINT, weight=weight) for weight in (WEIGHT, None)]
+    two = [at_thresholds(froc_curve(cases, point)) for point in points]
+    seconds = median_seconds(lambda: compare_froc(*two, n_resamples=arguments.resamples), 3)
+    print(
+        f"{arguments.resamples} resamples and sign flips of two systems, {arguments.cases} cases, "
         f"{len(two[0].thresholds)} and {len(two[1].thresholds)} thresholds: {seconds:.2f} s"
     )
 

@@ -29,15 +29,15 @@ POINT = OperatingPoint(0.6, 5.0, 0.4)
 
 def alike(one: LikelihoodMap, other: LikelihoodMap) -> tuple[bool, int]:
     """Whether both give the same detections, centres to 2 mm, and how many the first gives."""
-    found = [
+    centres = [
         sorted((d.slice, *d.centre_working) for d in evaluate(plain, POINT).detections)
         for plain in (one, other)
     ]
-    same = len(found[0]) == len(found[1]) and all(
+    same = len(centres[0]) == len(centres[1]) and all(
         a[0] == b[0] and np.hypot(a[1] - b[1], a[2] - b[2]) <= 2
-        for a, b in zip(*found, strict=True)
+        for a, b in zip(*centres, strict=True)
     )
-    return same, len(found[0])
+    return same, len(centres[0])
 
 
 def main() -> None:
@@ -46,35 +46,35 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=10)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="bfloat16", help="bfloat16 or float16")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print(describe_machine())
     model = spinemet.load_model()
     differences, same, total = [], 0, 0
-    seconds: dict[str, list[float]] = {"float32": [], given.precision: []}
-    for number in range(given.cases):
+    seconds: dict[str, list[float]] = {"float32": [], arguments.precision: []}
+    for number in range(arguments.cases):
         series = make_case((73, number), pixel_mm=0.94).series
         maps = []
         for precision, times in seconds.items():
-            started = time.perf_counter()
+            start_time = time.perf_counter()
             maps.append(
-                spinemet.likelihood_map(series, model, device=given.device, precision=precision)
+                spinemet.likelihood_map(series, model, device=arguments.device, precision=precision)
             )
-            times.append(time.perf_counter() - started)
+            times.append(time.perf_counter() - start_time)
         differences.append(float(np.abs(maps[0].values - maps[1].values).max()))
         equal, count = alike(*maps)
         same, total = same + equal, total + count
         print(f"case {number + 1}: {differences[-1]:.4f}, {equal}, {count}", flush=True)
-    exact, reduced = (float(np.median(times)) for times in seconds.values())
+    exact, half = (float(np.median(times)) for times in seconds.values())
     print(f"largest difference of a probability: {max(differences):.4f}")
-    print(f"cases with the same detections at 0.6: {same} of {given.cases}, {total} in float32")
+    print(f"cases with the same detections at 0.6: {same} of {arguments.cases}, {total} in float32")
     print(
-        f"float32 {exact:.2f} s, {given.precision} {reduced:.2f} s a case, "
-        f"ratio {exact / reduced:.2f}"
+        f"float32 {exact:.2f} s, {arguments.precision} {half:.2f} s a case, "
+        f"ratio {exact / half:.2f}"
     )
-    if given.device == "cpu":
-        peak = peak_flops(getattr(torch, given.precision))
-        share = DENSE_FLOP_PER_CASE / reduced / peak
-        print(f"{given.precision}: {share:.0%} of its own peak of {peak / 1e9:.0f} GFLOP/s")
+    if arguments.device == "cpu":
+        peak = peak_flops(getattr(torch, arguments.precision))
+        share = DENSE_FLOP_PER_CASE / half / peak
+        print(f"{arguments.precision}: {share:.0%} of its own peak of {peak / 1e9:.0f} GFLOP/s")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from machine import describe_machine, median_seconds
 from scipy import ndimage
 
 from napari_spinemet.detection.pipeline import evaluate
-from napari_spinemet.evaluation.froc import CohortForests
+from napari_spinemet.evaluation.froc import froc_curve
 from napari_spinemet.gui.application import open_workspace
 from napari_spinemet.gui.viewer.displayed_froc import DisplayedFroc
 from napari_spinemet.gui.workspace import Workspace
@@ -52,7 +52,7 @@ def prepare(viewer: napari.Viewer) -> Workspace:
     session = workspace.session
     session.open_series(series, annotation=annotation)
     session.set_result(evaluate(plain, point), "default")
-    curve = CohortForests(cases, point.weight).curve(min_area_cm2=point.min_area_cm2)
+    curve = froc_curve(cases, point)
     session.show_froc(DisplayedFroc(curve, "a cohort", point, MapIdentity("default")))
     workspace.show_tab("Review")
     return workspace
@@ -63,21 +63,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--ticks", type=int, default=10_000)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print(describe_machine())
     viewer = napari.Viewer()
     viewer.window._qt_window.resize(1440, 900)
     review = prepare(viewer).review
-    layer, spent = review.session.layers.detections, []
+    layer, refresh_seconds = review.session.layers.detections, []
     assert layer is not None
     refresh = layer.refresh
 
-    def timed(*args: object, **kwargs: object) -> None:
-        started = time.perf_counter()
+    def timed_refresh(*args: object, **kwargs: object) -> None:
+        start_time = time.perf_counter()
         refresh(*args, **kwargs)
-        spent.append(time.perf_counter() - started)
+        refresh_seconds.append(time.perf_counter() - start_time)
 
-    layer.refresh = timed
+    layer.refresh = timed_refresh
     slider, application = review.controls.threshold, QApplication.instance()
     assert application is not None
     for _ in range(20):
@@ -86,33 +86,34 @@ def main() -> None:
     def drag(steps: int) -> tuple[list[float], list[float], list[float]]:
         own, ticks, whole = [], [], []
         for value in 0.5 + 0.45 * np.sin(np.linspace(0, 2 * np.pi * steps / 200, steps)):
-            spent.clear()
-            started = time.perf_counter()
+            refresh_seconds.clear()
+            start_time = time.perf_counter()
             slider.setValue(float(value))
-            tick = time.perf_counter() - started
-            own.append(tick - sum(spent))
+            tick = time.perf_counter() - start_time
+            own.append(tick - sum(refresh_seconds))
             application.processEvents()
             ticks.append(tick)
-            whole.append(time.perf_counter() - started)
+            whole.append(time.perf_counter() - start_time)
         return own, ticks, whole
 
     drag(20)
-    own, ticks, whole = (np.percentile(values, 95) * 1e3 for values in drag(given.steps))
+    own, ticks, whole = (np.percentile(values, 95) * 1e3 for values in drag(arguments.steps))
     values = review.session.result.likelihood.values[review.session.layers.current_slice]
     plain = median_seconds(lambda: ndimage.label(values >= 0.6, np.ones((3, 3))), 50) * 1e3
-    print(f"tick, p95 over {given.steps} steps: own work {own:.2f} ms, with refresh {ticks:.2f} ms")
+    steps = f"tick, p95 over {arguments.steps} steps"
+    print(f"{steps}: own work {own:.2f} ms, with refresh {ticks:.2f} ms")
     print(f"with painting {whole:.1f} ms; relabelling one slice {plain:.2f} ms")
     print(f"ratio of own work to relabelling: {own / plain:.2f}")
-    before = resident_mb()
-    for k in range(given.ticks):
+    start_mb = resident_mb()
+    for k in range(arguments.ticks):
         slider.setValue(0.5 + 0.45 * np.sin(k / 30))
         if k % 50 == 0:
             application.processEvents()
-        if k == given.ticks // 10:
+        if k == arguments.ticks // 10:
             gc.collect()
-            before = resident_mb()
+            start_mb = resident_mb()
     gc.collect()
-    print(f"memory over {given.ticks} ticks: {before:.0f} MB, then {resident_mb():.0f} MB")
+    print(f"memory over {arguments.ticks} ticks: {start_mb:.0f} MB, then {resident_mb():.0f} MB")
     viewer.close()
 
 

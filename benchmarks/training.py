@@ -29,16 +29,17 @@ from napari_spinemet.phantom.case import make_case
 from napari_spinemet.training import TrainingConfig, train
 from napari_spinemet.training.batches import Batches, Cases, WindowBatches
 from napari_spinemet.training.blocks import BlockBatches
-from napari_spinemet.training.loop import make_optimiser, training_step
+from napari_spinemet.training.computation import Computation
 from napari_spinemet.training.sampling import LESION
+from napari_spinemet.training.steps import make_optimiser, training_step
 
 BLOCKS_METHOD, WINDOWS_METHOD = "blocks", "windows"
 
 
 def phantoms(first: int, count: int) -> Cases:
     """Cases of the evaluation cohort's kind."""
-    made = (make_case(first + k, pixel_mm=(0.88, 0.94, 1.13)[k % 3]) for k in range(count))
-    return [(case.series, case.annotation) for case in made]
+    phantom_cases = (make_case(first + k, pixel_mm=(0.88, 0.94, 1.13)[k % 3]) for k in range(count))
+    return [(case.series, case.annotation) for case in phantom_cases]
 
 
 def source(method: str, cases: Cases, config: TrainingConfig) -> Batches:
@@ -52,41 +53,41 @@ def source(method: str, cases: Cases, config: TrainingConfig) -> Batches:
 def step_seconds(batches: Batches, config: TrainingConfig, repeats: int) -> float:
     """Median time of a training step on batches that are there already."""
     torch.manual_seed(0)
-    device = torch.device("cpu")
+    computation = Computation(torch.device("cpu"))
     model = SiameseNet(form=config.form, outputs=config.outputs)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = make_optimiser(model, config)
     rng = np.random.default_rng(0)
-    drawn = [batches.draw(rng, True) for _ in range(repeats + 1)]
+    ready = [batches.draw(rng, True) for _ in range(repeats + 1)]
     model.train()
     times = []
-    for batch in drawn:
-        started = time.perf_counter()
-        training_step(model, batch, optimiser, device, False, config.clip_norm)
-        times.append(time.perf_counter() - started)
+    for batch in ready:
+        start_time = time.perf_counter()
+        training_step(model, batch, optimiser, computation, config.clip_norm)
+        times.append(time.perf_counter() - start_time)
     return statistics.median(times[1:])
 
 
 def window_error(model: SiameseNet, batches: list[object]) -> float:
     """Share of sampled windows on the wrong side of 0.5."""
-    wrong = []
+    errors = []
     with torch.inference_mode():
         for batch in batches:
             outcome = batch.evaluate(model, torch.device("cpu"))  # type: ignore[attr-defined]
             lesion = torch.softmax(outcome.scores, 1)[:, LESION] >= 0.5
-            wrong.append((lesion != (outcome.labels == LESION)).float().mean().item())
-    return float(np.mean(wrong))
+            errors.append((lesion != (outcome.labels == LESION)).float().mean().item())
+    return float(np.mean(errors))
 
 
 def throughput(repeats: int) -> None:
     """Samples a second of both, and their ratio; and what keeping memory is worth."""
     cases, config = phantoms(0, 3), TrainingConfig(precision="float32")
     blocks = source(BLOCKS_METHOD, cases, config)
-    given_back = step_seconds(blocks, config, repeats)
+    without_pool = step_seconds(blocks, config, repeats)
     keep_freed_memory()
-    kept = step_seconds(blocks, config, repeats)
-    print(f"memory kept: {kept:.3f} s a step of blocks, given back: {given_back:.3f} s")
-    print(f"ratio: {kept / given_back:.2f}", flush=True)
+    with_pool = step_seconds(blocks, config, repeats)
+    print(f"memory kept: {with_pool:.3f} s a step of blocks, given back: {without_pool:.3f} s")
+    print(f"ratio: {with_pool / without_pool:.2f}", flush=True)
     seconds = {
         method: step_seconds(source(method, cases, config), config, repeats)
         for method in (WINDOWS_METHOD, BLOCKS_METHOD)
@@ -100,9 +101,9 @@ def learn(methods: list[str], seeds: list[int], steps: int, cases: int) -> None:
     """Validation error of both after as many samples, on the same sampled windows."""
     training, validation = phantoms(1000, cases), phantoms(2000, max(2, cases // 2))
     config = TrainingConfig()
-    judge = source(WINDOWS_METHOD, validation, config)
+    windows_source = source(WINDOWS_METHOD, validation, config)
     rng = np.random.default_rng(1)
-    windows = [judge.draw(rng, False) for _ in range(16)]
+    windows = [windows_source.draw(rng, False) for _ in range(16)]
     for method in methods:
         for seed in seeds:
             settings = TrainingConfig(
@@ -126,13 +127,13 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=16)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=[BLOCKS_METHOD, WINDOWS_METHOD])
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print(describe_machine())
-    if given.learn:
+    if arguments.learn:
         keep_freed_memory()
-        learn(given.methods, given.seeds, given.steps, given.cases)
+        learn(arguments.methods, arguments.seeds, arguments.steps, arguments.cases)
     else:
-        throughput(given.repeats)
+        throughput(arguments.repeats)
 
 
 if __name__ == "__main__":
