@@ -24,8 +24,8 @@ from ..imaging.patches import build_pyramid
 from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext, Started
 from ..network import SiameseNet
 from ..network.dense import BranchGrid, branch_grids, dense_scores
-from ..network.device_pyramid import DevicePyramid, zscored
-from ..network.devices import choose_device, detection_dtype, translate_torch_error
+from ..network.device_pyramid import DevicePyramid, zscore_windows
+from ..network.devices import choose_detection_dtype, choose_device, translate_torch_error
 from ..network.fft_inference import FftNetwork
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
 
@@ -121,7 +121,7 @@ def map_series(
     device = choose_device(settings.device)
     slices, rows, width = working_shape(series.shape, series.affine)
     first, last = central_columns(width) if settings.columns == "centre" else (0, width)
-    dtype = detection_dtype(settings.precision, device)
+    dtype = choose_detection_dtype(settings.precision, device)
     scorer = _slice_scorer(model, settings, device, dtype)
     job.report(Started(TASK, slices))
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
@@ -186,7 +186,7 @@ def model_identity(model: SiameseNet) -> str:
 
 def _fold(model: SiameseNet, device: torch.device) -> SiameseNet:
     """The network with its normalisation folded into the weights, on the device."""
-    network: SiameseNet = model.folded().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network: SiameseNet = model.fold_batch_norms().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
@@ -215,7 +215,7 @@ def _patch_slice(
         job.raise_if_cancelled()
         batch = slice(start, start + size)
         windows = pyramid.windows(zeros[batch], row[batch], column[batch])
-        scores = model(zscored(windows) if model.form == "patch" else windows)
+        scores = model(zscore_windows(windows) if model.form == "patch" else windows)
         parts.append(torch.softmax(scores.float(), 1))
     return torch.cat(parts).cpu().numpy().T.reshape(-1, len(rows), len(columns))
 

@@ -27,7 +27,7 @@ class MapSettings:
     device : str
         ``"auto"``, ``"cpu"``, or a torch device.
     precision : {"float32", "float16", "bfloat16", "auto"}
-        What is multiplied; see :func:`~napari_spinemet.network.devices.detection_dtype`.
+        What is multiplied; see :func:`~napari_spinemet.network.devices.choose_detection_dtype`.
 
     Raises
     ------

@@ -34,7 +34,7 @@ class CancelToken:
             raise Cancelled("The run was cancelled; what was there before is as it was.")
 
 
-class _NeverCancelled(CancelToken):
+class _SharedToken(CancelToken):
     """The token of a computation that nobody can stop."""
 
     def cancel(self) -> None:
@@ -42,7 +42,7 @@ class _NeverCancelled(CancelToken):
         raise RuntimeError("This token is shared and cannot be raised; make one of your own.")
 
 
-NEVER_CANCELLED = _NeverCancelled()
+NEVER_CANCELLED = _SharedToken()
 """In place of None: code that polls a token need not ask whether there is one."""
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import SpinemetError
 from ..imaging import OperatingPoint, SagittalSeries
 
-SHIPPED = Path(__file__).parent.parent / "weights"
+SHIPPED_MODELS = Path(__file__).parent.parent / "weights"
 DEFAULT = "default"
 
 
@@ -80,13 +80,13 @@ def scans_trained_on(training: Mapping[str, Any] | None) -> frozenset[str]:
 
     As far as ``training`` of its card tells; the shipped models saw phantoms only.
     """
-    seen = (training or {}).get("seen", {})
-    return frozenset(seen.get("training", ()))
+    fingerprints = (training or {}).get("seen", {})
+    return frozenset(fingerprints.get("training", ()))
 
 
 def model_names() -> list[str]:
     """Names of the models that ship with the program."""
-    return sorted(p.stem for p in SHIPPED.glob("*.safetensors"))
+    return sorted(p.stem for p in SHIPPED_MODELS.glob("*.safetensors"))
 
 
 def weights_path(name_or_path: str | os.PathLike[str] = DEFAULT) -> Path:
@@ -97,9 +97,9 @@ def weights_path(name_or_path: str | os.PathLike[str] = DEFAULT) -> Path:
     SpinemetError
         If there is no such file.
     """
-    shipped = SHIPPED / f"{name_or_path}.safetensors"
+    shipped_path = SHIPPED_MODELS / f"{name_or_path}.safetensors"
     if str(name_or_path) in model_names():
-        return shipped
+        return shipped_path
     path = Path(name_or_path)
     if path.is_dir() and (path / "model.safetensors").exists():
         path = path / "model.safetensors"

@@ -64,8 +64,8 @@ class BranchGrid:
     window: tuple[int, int]
 
     @property
-    def kept(self) -> int:
-        """Poolings that keep their stride."""
+    def strided_poolings(self) -> int:
+        """Poolings that keep their stride: those whose other phases no window needs."""
         return self.step.bit_length() - 1
 
     @property
@@ -78,14 +78,21 @@ class BranchGrid:
 
     def crop(self, image: Tensor) -> Tensor:
         """The part of a padded image ``(..., row, column)`` that these windows cover."""
-        (top, left), (height, width) = self.first, self.extent
-        return image[..., top : top + height, left : left + width]
+        (row, column), (height, width) = self.first, self.extent
+        return image[..., row : row + height, column : column + width]
 
 
 def branch_grids(pyramid: Pyramid, poolings: int, rows: slice, columns: slice) -> list[BranchGrid]:
     """The windows that a block of working pixels needs at each resolution of a pyramid.
 
-    ``rows`` and ``columns`` may have a step: then only every so-many-th pixel is scored.
+    Parameters
+    ----------
+    pyramid : Pyramid
+        Says where the window of each working pixel lies; its images are not looked at.
+    poolings : int
+        Of the network, each with stride 2.
+    rows, columns : slice
+        The block, in working pixels; not empty. With a step only every so-many-th is scored.
     """
     grids = []
     for all_rows, all_columns in zip(pyramid.rows, pyramid.columns, strict=True):
@@ -128,13 +135,14 @@ def dense_scores(
     assert model.joint.bias is not None
     joint = model.joint.bias[None, :, None, None]
     weights = torch.unflatten(model.joint.weight, 1, (len(grids), -1)).unbind(1)
-    every = list(range(len(grids)))
+    branches = list(range(len(grids)))
     # In training they share batch statistics layer by layer; else one by one, for the memory.
-    for branches in [every] if model.training else [[k] for k in every]:
-        chosen = [grids[k] for k in branches]
-        features = _features(model, [images[k] for k in branches], chosen)
-        for k, grid, x in zip(branches, chosen, features, strict=True):
-            joint = joint + _response(x, weights[k], grid, len(model.blocks) - grid.kept)
+    for group in [branches] if model.training else [[k] for k in branches]:
+        group_grids = [grids[k] for k in group]
+        features = _features(model, [images[k] for k in group], group_grids)
+        for k, grid, x in zip(group, group_grids, features, strict=True):
+            splits = len(model.blocks) - grid.strided_poolings
+            joint = joint + _response(x, weights[k], grid, splits)
     return model.head(joint)
 
 
@@ -145,17 +153,17 @@ def _features(
     poolings = len(model.blocks)
     parts = []
     for image, grid in zip(images, grids, strict=True):
-        phases = 2 ** (poolings - grid.kept)
+        phases = 2 ** (poolings - grid.strided_poolings)
         # All fragments come out equally large if the grid is a whole number of phases;
         # pixels beyond the last window do not count.
-        covered = [math.ceil(n / phases) * phases for n in grid.size]
-        needed = [grid.step * (n - 1) + w for n, w in zip(covered, model.window, strict=True)]
-        missing = [n - have for n, have in zip(needed, image.shape[1:], strict=True)]
-        parts.append(F.pad(image[:, None], (0, missing[1], 0, missing[0])))
+        size = [math.ceil(n / phases) * phases for n in grid.size]
+        extent = [grid.step * (n - 1) + w for n, w in zip(size, model.window, strict=True)]
+        padding = [n - present for n, present in zip(extent, image.shape[1:], strict=True)]
+        parts.append(F.pad(image[:, None], (0, padding[1], 0, padding[0])))
     for k, block in enumerate(model.blocks):
-        parts = cast(Block, block).transaction(parts)
+        parts = cast(Block, block).forward_several(parts)
         for branch, grid in enumerate(grids):
-            if k < grid.kept:
+            if k < grid.strided_poolings:
                 parts[branch] = F.max_pool2d(parts[branch], 3, 2)
             else:
                 # Pooling once with stride 1 spares copying the map for each of its four phases.
@@ -166,7 +174,7 @@ def _features(
 
 def _response(x: Tensor, weight: Tensor, grid: BranchGrid, splits: int) -> Tensor:
     """A resolution's share in the joint layer at the block's pixels, without the bias."""
-    # With the maps last, what is copied lies together.
+    # With the maps last, the numbers of one pixel are copied in one piece below.
     x = F.conv2d(x, weight).permute(0, 2, 3, 1)
     for _ in range(splits):
         # Undo the last split first: the fragments' own pixels interleave two by two.
@@ -174,5 +182,6 @@ def _response(x: Tensor, weight: Tensor, grid: BranchGrid, splits: int) -> Tenso
     x = x.permute(0, 3, 1, 2)[:, :, : grid.size[0], : grid.size[1]]
     if len(grid.rows) != grid.size[0] or len(grid.columns) != grid.size[1]:
         rows, columns = (torch.from_numpy(v).to(x.device) for v in (grid.rows, grid.columns))
+        # At a coarse resolution several working pixels have the same window.
         x = x.index_select(2, rows).index_select(3, columns)
     return x

@@ -45,6 +45,12 @@ class DevicePyramid:
     def windows(self, slices: IndexArray, rows: IndexArray, columns: IndexArray) -> Tensor:
         """Cut the windows of many working-grid locations, as :meth:`.Pyramid.windows` does.
 
+        Parameters
+        ----------
+        slices, rows, columns : numpy.ndarray of int
+            One of each for each location; slices count from the pyramid's first, rows and columns
+            are those of the working grid.
+
         Returns
         -------
         torch.Tensor
@@ -55,12 +61,12 @@ class DevicePyramid:
         for image, first_rows, first_columns in zip(
             self.images, self.pyramid.rows, self.pyramid.columns, strict=True
         ):
-            at = [
+            indices = [
                 torch.as_tensor(index, device=image.device)
                 for index in (slices, first_rows[rows], first_columns[columns])
             ]
             # A view of every window there is: only the chosen ones are copied.
-            parts.append(image.unfold(1, height, 1).unfold(2, width, 1)[tuple(at)])
+            parts.append(image.unfold(1, height, 1).unfold(2, width, 1)[tuple(indices)])
         return torch.stack(parts, dim=1)
 
 
@@ -73,6 +79,22 @@ def choose_image_device(
     """Where the pyramids of a cohort lie while it is trained on: on the card, if they fit.
 
     They may take half of what is free there; the rest is for the network.
+
+    Parameters
+    ----------
+    cohort : sequence of SagittalSeries
+        All of it, since all stays there for the whole training.
+    model : SiameseNet
+        Gives the resolutions and the size of a window.
+    device : torch.device
+        That computes.
+    dtype : torch.dtype
+        In which images are kept, see :class:`DevicePyramid`.
+
+    Returns
+    -------
+    torch.device
+        That device, or the processor.
     """
     if device.type != "cuda":
         return torch.device("cpu")
@@ -83,7 +105,15 @@ def choose_image_device(
 def pyramid_bytes(
     cohort: Sequence[SagittalSeries], model: SiameseNet, dtype: torch.dtype = torch.float32
 ) -> int:
-    """What the pyramids of a cohort take, to a row of pixels of each image."""
+    """What the pyramids of a cohort take, to a row of pixels of each image.
+
+    Parameters
+    ----------
+    cohort : sequence of SagittalSeries
+    model : SiameseNet
+    dtype : torch.dtype
+        In which images are kept.
+    """
     total = 0.0
     for series in cohort:
         extent = [n * mm for n, mm in zip(series.shape[1:], series.spacing_mm[1:], strict=True)]
@@ -93,14 +123,16 @@ def pyramid_bytes(
     return math.ceil(total)
 
 
-def zscored(windows: Tensor) -> Tensor:
+def zscore_windows(windows: Tensor) -> Tensor:
     """Mean 0 and standard deviation 1 over the last two axes; a constant window gives zeros.
 
     The same as :func:`napari_spinemet.imaging.patches.zscore`, on the device of the windows.
     """
-    wide = windows.double()
-    centred = wide - wide.mean(dim=(-2, -1), keepdim=True)
-    deviation = centred.square().mean(dim=(-2, -1), keepdim=True).sqrt()
+    values = windows.double()
+    differences = values - values.mean(dim=(-2, -1), keepdim=True)
+    deviation = differences.square().mean(dim=(-2, -1), keepdim=True).sqrt()
     # A constant window leaves a rounding residue: compare with the size of its values.
-    flat = deviation <= 1e-7 * wide.abs().amax(dim=(-2, -1), keepdim=True)
-    return torch.where(flat, 0.0, centred / torch.where(flat, 1.0, deviation)).float()
+    is_constant = deviation <= 1e-7 * values.abs().amax(dim=(-2, -1), keepdim=True)
+    return torch.where(
+        is_constant, 0.0, differences / torch.where(is_constant, 1.0, deviation)
+    ).float()

@@ -9,22 +9,22 @@ import torch
 from ..errors import OutOfMemory, SpinemetError
 
 
-def offered_devices() -> list[tuple[str, str]]:
+def list_devices() -> list[tuple[str, str]]:
     """Names of the devices of this computer, each with what it offers, in words."""
-    offered = [("auto", "auto: the fastest")]
+    devices = [("auto", "auto: the fastest")]
     for number in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(number)
         free = torch.cuda.mem_get_info(number)[0] / 2**30
-        offered.append(
+        devices.append(
             (
                 f"cuda:{number}",
                 f"{facts.name}, {free:.0f} of {facts.total_memory / 2**30:.0f} GB free",
             )
         )
     if torch.backends.mps.is_available():
-        offered.append(("mps", "the graphics of this Mac"))
+        devices.append(("mps", "the graphics of this Mac"))
     cores = os.cpu_count() or 1
-    return [*offered, ("cpu", f"processor, {cores} core{'s' if cores > 1 else ''}")]
+    return [*devices, ("cpu", f"processor, {cores} core{'s' if cores > 1 else ''}")]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -47,8 +47,20 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def reduced_precision(precision: str, device: torch.device) -> bool:
-    """Whether training multiplies in bfloat16; ``auto`` asks if the device is fast at it."""
+def trains_in_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether training multiplies in bfloat16.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16"}
+        ``auto`` asks if the device is fast at it.
+    device : torch.device
+
+    Raises
+    ------
+    SpinemetError
+        If the precision is none of these.
+    """
     if precision not in ("auto", "float32", "bfloat16"):
         raise SpinemetError(f"The precision is auto, float32 or bfloat16, not '{precision}'.")
     if precision != "auto":
@@ -61,20 +73,29 @@ def reduced_precision(precision: str, device: torch.device) -> bool:
     )
 
 
-def detection_dtype(precision: str, device: torch.device) -> torch.dtype:
+def choose_detection_dtype(precision: str, device: torch.device) -> torch.dtype:
     """What detection multiplies in.
 
-    ``auto`` is float16 on a CUDA device and float32 elsewhere: with its eight bits bfloat16
-    moves likelihoods by up to 0.04, and processors are not faster at it than by spectra.
+    Parameters
+    ----------
+    precision : {"auto", "float32", "float16", "bfloat16"}
+        ``auto`` is float16 on a CUDA device and float32 elsewhere: with its eight bits bfloat16
+        moves likelihoods by up to 0.04, and processors are not faster at it than by spectra.
+    device : torch.device
+
+    Raises
+    ------
+    SpinemetError
+        If the precision is none of these.
     """
-    known = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+    dtypes = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
     if precision == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
-    if precision not in known:
+    if precision not in dtypes:
         raise SpinemetError(
             f"The precision is auto, float32, float16 or bfloat16, not '{precision}'."
         )
-    return known[precision]
+    return dtypes[precision]
 
 
 def translate_torch_error(error: BaseException) -> SpinemetError:

@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -47,17 +47,17 @@ class FftNetwork:
     """
 
     def __init__(self, model: SiameseNet) -> None:
-        folded = model.folded().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._blocks = [cast(Block, block) for block in folded.blocks]
-        self._maps = folded.widths[-1] // 2
-        _part_pairs(self._blocks[-1])
-        self._window = folded.window
-        self._kernels = folded.joint.weight.detach().split(self._maps, dim=1)
-        assert folded.joint.bias is not None
-        self._bias = folded.joint.bias.detach()
-        self._score = folded.score
+        network: Any = model.fold_batch_norms().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._blocks = [cast(Block, block) for block in network.blocks]
+        self._maps = network.widths[-1] // 2
+        _separate_pairs(self._blocks[-1])
+        self._window = network.window
+        self._kernels = network.joint.weight.detach().split(self._maps, dim=1)
+        assert network.joint.bias is not None
+        self._bias = network.joint.bias.detach()
+        self._score = network.score
         self._spectra: dict[tuple[int, tuple[int, int]], tuple[Tensor, Tensor]] = {}
-        self._rooms: dict[str, Tensor] = {}
+        self._buffers: dict[str, Tensor] = {}
 
     @torch.inference_mode()
     def scores(self, images: Sequence[Tensor], grids: Sequence[BranchGrid]) -> Tensor:
@@ -76,85 +76,99 @@ class FftNetwork:
         """
         rows, columns = len(grids[0].rows), len(grids[0].columns)
         plans = [self._plan(grid) for grid in grids]
-        joint = self._room("joint", *_covering([p.covered for p in plans]), len(self._bias))
+        joint = self._buffer(
+            "joint", *_common_size([plan.window_grid for plan in plans]), len(self._bias)
+        )
         joint[:] = self._bias
         for branch, (image, grid, plan) in enumerate(zip(images, grids, plans, strict=True)):
             if (rows, columns) == grid.size:
                 self._add_responses(joint, image, branch, plan)
             else:
-                own = self._room("own", *plan.covered, len(self._bias)).zero_()
-                self._add_responses(own, image, branch, plan)
-                _add_looked_up(joint, own, grid)
+                own_grid = self._buffer("own grid", *plan.window_grid, len(self._bias)).zero_()
+                self._add_responses(own_grid, image, branch, plan)
+                _add_at_windows(joint, own_grid, grid)
         scores: Tensor = self._score(F.relu_(joint).permute(2, 0, 1)[None])[0]
         return scores[:, :rows, :columns]
 
-    def _room(self, name: str, *shape: int) -> Tensor:
+    def _buffer(self, name: str, *shape: int) -> Tensor:
         """Memory that is used again: fresh pages cost as much as what is written to them."""
-        room = self._rooms.get(name)
+        buffer = self._buffers.get(name)
         size = math.prod(shape)
-        if room is None or room.numel() < size:
-            room = self._rooms[name] = torch.empty(size)
-        return room[:size].view(shape)
+        if buffer is None or buffer.numel() < size:
+            buffer = self._buffers[name] = torch.empty(size)
+        return buffer[:size].view(shape)
 
     def _plan(self, grid: BranchGrid) -> _Plan:
         kernel = cast(tuple[int, int], tuple(self._kernels[0].shape[2:]))
-        phases = 2 ** (len(self._blocks) - grid.kept)
+        phases = 2 ** (len(self._blocks) - grid.strided_poolings)
         size = [math.ceil(n / phases) for n in grid.size]
-        counts = [math.ceil(n / most) for n, most in zip(size, TILE, strict=True)]
-        outputs = [math.ceil(n / c) for n, c in zip(size, counts, strict=True)]
+        tiles = [math.ceil(n / limit) for n, limit in zip(size, TILE, strict=True)]
+        # Of equal size: a small one at the edge would cost as much as a full one.
+        outputs = [math.ceil(n / count) for n, count in zip(size, tiles, strict=True)]
         return _Plan(
-            grid.step, grid.kept, phases, (counts[0], counts[1]), (outputs[0], outputs[1]), kernel
+            grid.step,
+            grid.strided_poolings,
+            phases,
+            (tiles[0], tiles[1]),
+            (outputs[0], outputs[1]),
+            kernel,
         )
 
     def _add_responses(self, target: Tensor, image: Tensor, branch: int, plan: _Plan) -> None:
-        """Add the share of one resolution to ``(row, column, hidden)``."""
-        needed = [plan.step * (n - 1) + w for n, w in zip(plan.covered, self._window, strict=True)]
-        x = F.pad(image, (0, needed[1] - image.shape[1], 0, needed[0] - image.shape[0]))
-        (down, across), (rows, columns), phases = plan.counts, plan.outputs, plan.phases
-        spectra = self._transformed(x, plan)
+        """Add the share of one resolution to ``(row, column, unit)``."""
+        extent = [
+            plan.step * (n - 1) + w for n, w in zip(plan.window_grid, self._window, strict=True)
+        ]
+        x = F.pad(image, (0, extent[1] - image.shape[1], 0, extent[0] - image.shape[0]))
+        (tile_rows, tile_columns), (rows, columns), phases = plan.tiles, plan.outputs, plan.phases
+        spectra = self._transform_fragments(x, plan)
         real, imaginary = self._weights(branch, plan.transform)
-        many, length, hidden = spectra.shape[2], plan.transform[0], target.shape[2]
-        product = self._room("product", 2, length, many, hidden)
-        half = self._room("half", len(spectra), 2 * rows, many * hidden)
-        response = self._room("response", columns, many * hidden)
+        tile_count, length, units = spectra.shape[2], plan.transform[0], target.shape[2]
+        product = self._buffer("product", 2, length, tile_count, units)
+        half_inverse = self._buffer("half inverse", len(spectra), 2 * rows, tile_count * units)
+        response = self._buffer("response", columns, tile_count * units)
         for k, spectrum in enumerate(spectra):
             torch.bmm(spectrum, real[k], out=product[0])
             torch.bmm(spectrum, imaginary[k], out=product[1])
-            torch.mm(plan.rows_back, product.flatten(2).flatten(0, 1), out=half[k])
-        half = half.view(2 * len(spectra), rows, many * hidden)
-        target = target[: plan.covered[0], : plan.covered[1]]
-        target = torch.unflatten(target, 0, (down, rows, phases))
-        target = torch.unflatten(target, 3, (across, columns, phases))
+            torch.mm(plan.row_inverse, product.flatten(2).flatten(0, 1), out=half_inverse[k])
+        half_inverse = half_inverse.view(2 * len(spectra), rows, tile_count * units)
+        target = target[: plan.window_grid[0], : plan.window_grid[1]]
+        target = torch.unflatten(target, 0, (tile_rows, rows, phases))
+        target = torch.unflatten(target, 3, (tile_columns, columns, phases))
         for row in range(rows):
-            torch.mm(plan.columns_back, half[:, row], out=response)
-            # (column, phase, phase, down, across, hidden) to the order of the target.
-            parts = response.view(columns, phases, phases, down, across, hidden)
+            torch.mm(plan.column_inverse, half_inverse[:, row], out=response)
+            # (column, phase, phase, tile row, tile column, unit) to the order of the target.
+            parts = response.view(columns, phases, phases, tile_rows, tile_columns, units)
             target[:, row] += parts.permute(3, 1, 4, 0, 2, 5)
 
-    def _transformed(self, x: Tensor, plan: _Plan) -> Tensor:
+    def _transform_fragments(self, x: Tensor, plan: _Plan) -> Tensor:
         """Spectra ``(column frequency, row frequency, tile, re and im of each map)``."""
-        (down, across), (rows, columns), phases = plan.counts, plan.outputs, plan.phases
+        (tile_rows, tile_columns), (rows, columns), phases = plan.tiles, plan.outputs, plan.phases
         length, width = plan.transform
         maps = self._maps
-        tiles = self._room("tiles", width, length, phases, phases, down, across, maps)
-        for row, column, fragment in self._fragments(x[None, None], 0, plan.kept):
-            for i in range(down):
-                for j in range(across):
-                    top, left = i * rows, j * columns
-                    part = fragment[0, :, top : top + length, left : left + width]
+        tiles = self._buffer("tiles", width, length, phases, phases, tile_rows, tile_columns, maps)
+        for row, column, fragment in self._fragments(x[None, None], 0, plan.strided_poolings):
+            for i in range(tile_rows):
+                for j in range(tile_columns):
+                    row_0, column_0 = i * rows, j * columns
+                    part = fragment[0, :, row_0 : row_0 + length, column_0 : column_0 + width]
                     tiles[:, :, row, column, i, j] = part.permute(2, 1, 0)
-        frequencies, many = width // 2 + 1, phases**2 * down * across
-        once = self._room("once", 2 * frequencies, length * many * maps)
-        torch.mm(plan.columns_there, tiles.flatten(1), out=once)
-        spectra = self._room("spectra", frequencies, length, many, 2, maps)
-        twice = self._room("twice", 2 * length, many * maps)
-        for column, into in zip(once.view(frequencies, 2 * length, -1), spectra, strict=True):
-            torch.mm(plan.rows_there, column, out=twice)
+        frequencies, tile_count = width // 2 + 1, phases**2 * tile_rows * tile_columns
+        one_axis = self._buffer("one axis", 2 * frequencies, length * tile_count * maps)
+        torch.mm(plan.column_transform, tiles.flatten(1), out=one_axis)
+        spectra = self._buffer("spectra", frequencies, length, tile_count, 2, maps)
+        both_axes = self._buffer("both axes", 2 * length, tile_count * maps)
+        for column, spectrum in zip(
+            one_axis.view(frequencies, 2 * length, -1), spectra, strict=True
+        ):
+            torch.mm(plan.row_transform, column, out=both_axes)
             # From (re or im, frequency, tile, map).
-            into.copy_(twice.view(2, length, many, maps).permute(1, 2, 0, 3))
+            spectrum.copy_(both_axes.view(2, length, tile_count, maps).permute(1, 2, 0, 3))
         return spectra.flatten(3)
 
-    def _fragments(self, x: Tensor, k: int, kept: int) -> Iterator[tuple[int, int, Tensor]]:
+    def _fragments(
+        self, x: Tensor, k: int, strided_poolings: int
+    ) -> Iterator[tuple[int, int, Tensor]]:
         """Row phase, column phase and features ``(1, map, row, column)`` of each fragment."""
         if k == len(self._blocks):
             yield 0, 0, x
@@ -163,13 +177,15 @@ class FftNetwork:
         if k == len(self._blocks) - 1:
             # Before the other maximum: it halves what that has to do.
             x = torch.maximum(x[:, : self._maps], x[:, self._maps :])
-        if k < kept:
-            yield from self._fragments(F.max_pool2d(x, 3, 2), k + 1, kept)
+        if k < strided_poolings:
+            yield from self._fragments(F.max_pool2d(x, 3, 2), k + 1, strided_poolings)
             return
         x = maximum_3x3(x)
         for a in (0, 1):
             for b in (0, 1):
-                for row, column, fragment in self._fragments(x[:, :, a::2, b::2], k + 1, kept):
+                for row, column, fragment in self._fragments(
+                    x[:, :, a::2, b::2], k + 1, strided_poolings
+                ):
                     yield a + 2 * row, b + 2 * column, fragment
 
     def _weights(self, branch: int, transform: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -195,11 +211,11 @@ class _Plan:
     ----------
     step : int
         Pixels between neighbouring windows.
-    kept : int
+    strided_poolings : int
         Poolings that keep their stride.
     phases : int
         Fragments along each axis.
-    counts : tuple of int
+    tiles : tuple of int
         Tiles of each fragment along (rows, columns).
     outputs : tuple of int
         (rows, columns) of outputs of each tile.
@@ -208,17 +224,17 @@ class _Plan:
     """
 
     step: int
-    kept: int
+    strided_poolings: int
     phases: int
-    counts: tuple[int, int]
+    tiles: tuple[int, int]
     outputs: tuple[int, int]
     kernel: tuple[int, int]
 
     @property
-    def covered(self) -> tuple[int, int]:
+    def window_grid(self) -> tuple[int, int]:
         """(rows, columns) of windows that are computed."""
         rows, columns = (
-            c * n * self.phases for c, n in zip(self.counts, self.outputs, strict=True)
+            tiles * n * self.phases for tiles, n in zip(self.tiles, self.outputs, strict=True)
         )
         return rows, columns
 
@@ -229,36 +245,38 @@ class _Plan:
         return rows, columns
 
     @cached_property
-    def columns_there(self) -> Tensor:
+    def column_transform(self) -> Tensor:
         """Real transform of columns: to (frequency, re or im) from column."""
         n = self.transform[1]
         cos, sin = _waves(n // 2 + 1, n, n)
         return torch.stack([cos, -sin], 1).flatten(0, 1).float()
 
     @cached_property
-    def rows_there(self) -> Tensor:
+    def row_transform(self) -> Tensor:
         """Complex transform of rows: to (re or im, frequency) from (re or im, row)."""
         n = self.transform[0]
         cos, sin = _waves(n, n, n)
         return _complex_product(cos, -sin).float()
 
     @cached_property
-    def rows_back(self) -> Tensor:
+    def row_inverse(self) -> Tensor:
         """Its inverse, for the rows that are used: from (re or im, frequency)."""
         n = self.transform[0]
         cos, sin = _waves(self.outputs[0], n, n)
         return (_complex_product(cos, sin) / n).float()
 
     @cached_property
-    def columns_back(self) -> Tensor:
+    def column_inverse(self) -> Tensor:
         """To the columns that are used from (frequency, re or im)."""
         n = self.transform[1]
         cos, sin = _waves(self.outputs[1], n // 2 + 1, n)
-        twice = torch.full((n // 2 + 1,), 2 / n, dtype=torch.float64)
-        twice[0] /= 2
+        # A real signal has its frequencies in pairs, of which one is stored, but for the first and,
+        # of an even number, the last.
+        weights = torch.full((n // 2 + 1,), 2 / n, dtype=torch.float64)
+        weights[0] /= 2
         if n % 2 == 0:
-            twice[-1] /= 2
-        return torch.stack([cos * twice, -sin * twice], 2).flatten(1).float()
+            weights[-1] /= 2
+        return torch.stack([cos * weights, -sin * weights], 2).flatten(1).float()
 
 
 def _waves(first: int, second: int, period: int) -> tuple[Tensor, Tensor]:
@@ -274,7 +292,7 @@ def _complex_product(re: Tensor, im: Tensor) -> Tensor:
     return torch.cat([torch.cat([re, -im], 1), torch.cat([im, re], 1)])
 
 
-def _part_pairs(block: Block) -> None:
+def _separate_pairs(block: Block) -> None:
     """Reorder the last maps: those with even number first, then their partners."""
     last = cast(nn.Conv2d, block.layers[-2])
     maps = torch.arange(last.out_channels)
@@ -283,15 +301,15 @@ def _part_pairs(block: Block) -> None:
     last.weight.data, last.bias.data = last.weight.data[order], last.bias.data[order]
 
 
-def _covering(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def _common_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return max(rows for rows, _ in sizes), max(columns for _, columns in sizes)
 
 
-def _add_looked_up(target: Tensor, own: Tensor, grid: BranchGrid) -> None:
+def _add_at_windows(target: Tensor, own_grid: Tensor, grid: BranchGrid) -> None:
     """Add responses on a resolution's own grid to those of the working pixels."""
-    columns, source = torch.from_numpy(grid.columns), -1
-    for row, wanted in enumerate(grid.rows.tolist()):
-        if wanted != source:
-            looked_up = own[wanted].index_select(0, columns)
-            source = wanted
-        target[row, : len(columns)] += looked_up
+    columns, former_row = torch.from_numpy(grid.columns), -1
+    for row, window_row in enumerate(grid.rows.tolist()):
+        if window_row != former_row:  # at a coarse resolution several rows share their windows
+            responses = own_grid[window_row].index_select(0, columns)
+            former_row = window_row
+        target[row, : len(columns)] += responses

@@ -53,9 +53,9 @@ class Block(nn.Module):
         features: Tensor = self.layers(x)
         return features
 
-    def transaction(self, images: Sequence[Tensor]) -> list[Tensor]:
+    def forward_several(self, images: Sequence[Tensor]) -> list[Tensor]:
         """The same of images of several sizes, which share one batch's statistics."""
-        if len(images) == 1 or not self.training:
+        if len(images) == 1 or not self.training:  # there are no statistics to share
             return [self(x) for x in images]
         parts = list(images)
         layers = list(self.layers)
@@ -66,9 +66,9 @@ class Block(nn.Module):
             pixels = torch.cat([x.permute(0, 2, 3, 1).flatten(0, 2) for x in parts])
             pixels = rectify(norm(pixels[None, :, None].permute(0, 3, 1, 2)))
             pixels = pixels.permute(0, 2, 3, 1).flatten(0, 2)
-            each = torch.split(pixels, [math.prod(shape[:3]) for shape in shapes])
+            columns = torch.split(pixels, [math.prod(shape[:3]) for shape in shapes])
             parts = [
-                x.view(shape).permute(0, 3, 1, 2) for x, shape in zip(each, shapes, strict=True)
+                x.view(shape).permute(0, 3, 1, 2) for x, shape in zip(columns, shapes, strict=True)
             ]
         return parts
 
@@ -96,14 +96,31 @@ class SiameseNet(nn.Module):
         Maps of each block.
     hidden : int
         Units of the first fully connected layer.
+    dropout : float
+        Share of these units that is left out at random while it is trained.
     patch_shape : tuple of int
         (rows, columns) of a patch, both odd.
     normalisation : LocalZScore
         Local normalisation of the dense form; not used by the patch form.
 
+    Raises
+    ------
+    SpinemetError
+        If such a network makes no sense, or the patch is too small for its poolings.
+
     Notes
     -----
     The defaults have 733,410 trainable parameters.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import napari_spinemet as spinemet
+    >>> network = spinemet.SiameseNet(form="dense", outputs=3)
+    >>> network.patch_shape, network.margin, network.window
+    ((79, 55), 13, (105, 81))
+    >>> network(torch.zeros(1, 3, 105, 81)).shape
+    torch.Size([1, 3])
     """
 
     def __init__(
@@ -120,27 +137,14 @@ class SiameseNet(nn.Module):
         normalisation: LocalZScore | None = None,
     ) -> None:
         super().__init__()
-        if form not in FORMS:
-            raise SpinemetError(f"The form of a network is 'patch' or 'dense', not '{form}'.")
-        if outputs not in (2, 3):
-            raise SpinemetError(f"A network has 2 or 3 outputs, not {outputs}.")
-        if not resolutions or min(resolutions) <= 0:
-            raise SpinemetError("A network needs at least one resolution above 0 mm.")
-        if not blocks or len(blocks) != len(widths) or min(blocks) < 1:
-            raise SpinemetError("A network needs one width and at least one convolution a block.")
-        if min(widths) < 2 or widths[-1] % 2 or hidden < 1:
-            raise SpinemetError(
-                "A network needs at least two maps in each block, an even number in the last, "
-                "and a hidden unit."
-            )
-        if any(side % 2 == 0 for side in patch_shape):
-            raise SpinemetError(f"The sides of a patch must be odd, not {patch_shape}.")
+        _check_outside(resolutions, form, outputs)
+        _check_layers(blocks, widths, hidden)
         self.resolutions = tuple(float(r) for r in resolutions)
         self.form = form
         self.block_sizes = tuple(blocks)
         self.outputs = outputs
         self.widths = tuple(widths)
-        self.hidden = hidden
+        self.hidden_units = hidden
         self.dropout = dropout
         self.patch_shape = (int(patch_shape[0]), int(patch_shape[1]))
         self.normalisation = normalisation or LocalZScore()
@@ -151,18 +155,15 @@ class SiameseNet(nn.Module):
                 (1, *self.widths[:-1]), self.widths, self.block_sizes, strict=True
             )
         )
-        kernel = self.patch_shape
-        for _ in self.block_sizes:
-            kernel = ((kernel[0] - 3) // 2 + 1, (kernel[1] - 3) // 2 + 1)
-        if min(kernel) < 1:
-            raise SpinemetError(
-                f"A patch of {patch_shape} is too small for {len(blocks)} poolings."
-            )
-        self.kernel = kernel
+        self.kernel = _pooled_shape(self.patch_shape, len(self.block_sizes))
         maps = len(self.resolutions) * self.widths[-1] // 2
         # A fully connected layer over all positions is a convolution with one position.
-        self.joint = nn.Conv2d(maps, hidden, kernel)
+        self.joint = nn.Conv2d(maps, hidden, self.kernel)
         self.score = nn.Conv2d(hidden, outputs, 1)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Fresh weights; in the order of the modules, so that a seed gives the same ones."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
@@ -181,11 +182,6 @@ class SiameseNet(nn.Module):
         """(rows, columns) that one location depends on at each resolution."""
         return self.patch_shape[0] + 2 * self.margin, self.patch_shape[1] + 2 * self.margin
 
-    @property
-    def parameter_count(self) -> int:
-        """Number of trainable parameters."""
-        return sum(p.numel() for p in self.parameters() if p.requires_grad)
-
     def branch(self, x: Tensor) -> Tensor:
         """Features of one resolution: ``(batch, 1, *window)`` to ``(batch, 32, *kernel)``."""
         for block in self.blocks:
@@ -194,8 +190,8 @@ class SiameseNet(nn.Module):
 
     def head(self, joint: Tensor) -> Tensor:
         """Class scores from the joint layer's response: ``(batch, outputs, row, column)``."""
-        hidden = F.dropout(F.relu(joint), self.dropout, self.training)
-        scores: Tensor = self.score(hidden)
+        activations = F.dropout(F.relu(joint), self.dropout, self.training)
+        scores: Tensor = self.score(activations)
         return scores
 
     def forward(self, windows: Tensor) -> Tensor:
@@ -221,21 +217,20 @@ class SiameseNet(nn.Module):
         features = torch.unflatten(features, 0, (len(self.resolutions), -1)).transpose(0, 1)
         return self.head(self.joint(features.flatten(1, 2))).flatten(1)
 
-    def folded(self) -> SiameseNet:
+    def fold_batch_norms(self) -> SiameseNet:
         """A copy for evaluation with each batch normalisation folded into its convolution.
 
         The same function to float rounding; it can be neither trained nor saved.
         """
-        copied = copy.deepcopy(self).eval()
-        for block in copied.blocks:
+        network = copy.deepcopy(self).eval()
+        for block in network.blocks:
             layers = list(cast(Block, block).layers)
-            folded: list[nn.Module] = []
+            fused_layers: list[nn.Module] = []
             for k in range(0, len(layers), 3):
-                convolution = cast(nn.Conv2d, layers[k])
-                folded += [fuse_conv_bn_eval(convolution, cast(ShiftBatchNorm, layers[k + 1]))]
-                folded += [layers[k + 2]]
-            cast(Block, block).layers = nn.Sequential(*folded)
-        return copied
+                convolution, norm = cast(nn.Conv2d, layers[k]), cast(ShiftBatchNorm, layers[k + 1])
+                fused_layers += [fuse_conv_bn_eval(convolution, norm), layers[k + 2]]
+            cast(Block, block).layers = nn.Sequential(*fused_layers)
+        return network
 
     def configuration(self) -> dict[str, Any]:
         """What must be known to build this network again; plain values."""
@@ -245,7 +240,7 @@ class SiameseNet(nn.Module):
             "blocks": list(self.block_sizes),
             "outputs": self.outputs,
             "widths": list(self.widths),
-            "hidden": self.hidden,
+            "hidden": self.hidden_units,
             "dropout": self.dropout,
             "patch_shape": list(self.patch_shape),
             "normalisation": {
@@ -257,6 +252,11 @@ class SiameseNet(nn.Module):
     @classmethod
     def from_configuration(cls, configuration: Mapping[str, Any]) -> SiameseNet:
         """Build the network that :meth:`configuration` describes, with fresh weights.
+
+        Parameters
+        ----------
+        configuration : mapping
+            As it lies in a card; nothing about it is taken for granted.
 
         Raises
         ------
@@ -272,3 +272,36 @@ class SiameseNet(nn.Module):
             raise SpinemetError(
                 f"The card of the model does not describe a network of this program: {error}."
             ) from error
+
+
+def _check_outside(resolutions: Sequence[float], form: str, outputs: int) -> None:
+    """Refuse what a network cannot take in or give out."""
+    if form not in FORMS:
+        raise SpinemetError(f"The form of a network is 'patch' or 'dense', not '{form}'.")
+    if outputs not in (2, 3):
+        raise SpinemetError(f"A network has 2 or 3 outputs, not {outputs}.")
+    if not resolutions or min(resolutions) <= 0:
+        raise SpinemetError("A network needs at least one resolution above 0 mm.")
+
+
+def _check_layers(blocks: Sequence[int], widths: Sequence[int], hidden_units: int) -> None:
+    if not blocks or len(blocks) != len(widths) or min(blocks) < 1:
+        raise SpinemetError("A network needs one width and at least one convolution a block.")
+    # Of the last block's maps the larger of each two goes on.
+    if min(widths) < 2 or widths[-1] % 2 or hidden_units < 1:
+        raise SpinemetError(
+            "A network needs at least two maps in each block, an even number in the last, "
+            "and a hidden unit."
+        )
+
+
+def _pooled_shape(patch_shape: tuple[int, int], poolings: int) -> tuple[int, int]:
+    """(rows, columns) that are left of a patch; refuses one of which nothing is."""
+    if any(side % 2 == 0 for side in patch_shape):
+        raise SpinemetError(f"The sides of a patch must be odd, not {patch_shape}.")
+    rows, columns = patch_shape
+    for _ in range(poolings):
+        rows, columns = (rows - 3) // 2 + 1, (columns - 3) // 2 + 1
+    if min(rows, columns) < 1:
+        raise SpinemetError(f"A patch of {patch_shape} is too small for {poolings} poolings.")
+    return rows, columns

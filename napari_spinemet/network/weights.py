@@ -36,6 +36,24 @@ def save_model(
     -------
     ModelCard
         As written.
+
+    Raises
+    ------
+    SpinemetError
+        If the file cannot be written; the former one is then as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import napari_spinemet as spinemet
+    >>> network = spinemet.SiameseNet((1,), "dense", (1, 1, 1), widths=(4, 4, 8), hidden=8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     card = spinemet.save_model(network, Path(folder) / "small.safetensors")
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['small.json', 'small.safetensors']
+    >>> card.name, card.configuration["resolutions"]
+    ('small', [1.0])
     """
     target = Path(path)
     if target.suffix != ".safetensors":
@@ -76,6 +94,13 @@ def load_model(
     ------
     SpinemetError
         If the file is no model of this program, is damaged, or has the other form.
+
+    Examples
+    --------
+    >>> import napari_spinemet as spinemet
+    >>> network = spinemet.load_model("default", form="dense")
+    >>> network.resolutions, network.outputs, network.training
+    ((0.5, 1.0, 2.0), 3, False)
     """
     path = weights_path(name_or_path)
     data = path.read_bytes()

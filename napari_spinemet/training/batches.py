@@ -15,7 +15,7 @@ from ..imaging import Annotation, SagittalSeries
 from ..imaging.patches import build_pyramid
 from ..jobs import JobContext
 from ..network import SiameseNet
-from ..network.device_pyramid import DevicePyramid, zscored
+from ..network.device_pyramid import DevicePyramid, zscore_windows
 from .sampling import PAPER_RULE, SamplingRule, draw_samples
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]
@@ -184,7 +184,7 @@ class WindowBatches:
                 is_mirrored = torch.as_tensor(rng.random(len(windows)) < 0.5, device=windows.device)
                 windows[is_mirrored] = windows[is_mirrored].flip(axis)
         if self._per_patch:
-            windows = zscored(windows)
+            windows = zscore_windows(windows)
         return WindowBatch(windows, self._sampled_locations.labels[numbers])
 
     def look(self, model: SiameseNet, device: torch.device, job: JobContext) -> None:

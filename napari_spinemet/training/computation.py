@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..network.devices import choose_device, reduced_precision
+from ..network.devices import choose_device, trains_in_bfloat16
 from .config import TrainingConfig
 
 
@@ -28,7 +28,7 @@ class Computation:
     def of(cls, config: TrainingConfig) -> Computation:
         """As the settings say, where they leave it open as suits the device."""
         device = choose_device(config.device)
-        return cls(device, reduced_precision(config.precision, device))
+        return cls(device, trains_in_bfloat16(config.precision, device))
 
     def autocast(self) -> torch.autocast:
         """A context for the forward pass."""

@@ -15,7 +15,7 @@ from napari_spinemet.network.device_pyramid import (
     DevicePyramid,
     choose_image_device,
     pyramid_bytes,
-    zscored,
+    zscore_windows,
 )
 
 CPU = torch.device("cpu")
@@ -37,7 +37,7 @@ def test_zscores_are_those_of_the_core(value: float) -> None:
     rng = np.random.default_rng(1)
     windows = rng.normal(300, 50, (4, 3, 79, 55)).astype(np.float32)
     windows[1, 2] = value
-    got = zscored(torch.from_numpy(windows)).numpy()
+    got = zscore_windows(torch.from_numpy(windows)).numpy()
     np.testing.assert_allclose(got, zscore(windows), atol=1e-6)
     assert not got[1, 2].any()
 

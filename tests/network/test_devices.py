@@ -7,9 +7,9 @@ import torch
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.network.devices import (
+    choose_detection_dtype,
     choose_device,
-    detection_dtype,
-    reduced_precision,
+    trains_in_bfloat16,
     translate_torch_error,
 )
 
@@ -32,22 +32,22 @@ def test_a_device_that_is_not_there_is_one_sentence(name: str) -> None:
 def test_precision_is_what_was_asked_for() -> None:
     """float32 and bfloat16 are taken at their word on every device; auto decides."""
     for kind in ("cpu", "cuda", "mps"):
-        assert not reduced_precision("float32", torch.device(kind))
-        assert reduced_precision("bfloat16", torch.device(kind))
-    assert isinstance(reduced_precision("auto", torch.device("cpu")), bool)
-    assert not reduced_precision("auto", torch.device("mps"))
+        assert not trains_in_bfloat16("float32", torch.device(kind))
+        assert trains_in_bfloat16("bfloat16", torch.device(kind))
+    assert isinstance(trains_in_bfloat16("auto", torch.device("cpu")), bool)
+    assert not trains_in_bfloat16("auto", torch.device("mps"))
 
 
 def test_detection_halves_its_digits_only_where_that_is_fast() -> None:
     """By itself on a CUDA device only, and there with the eleven bits of float16."""
     for kind in ("cpu", "cuda", "mps"):
         for name in ("float32", "float16", "bfloat16"):
-            assert detection_dtype(name, torch.device(kind)) == getattr(torch, name)
-    assert detection_dtype("auto", torch.device("cuda")) == torch.float16
-    assert detection_dtype("auto", torch.device("cpu")) == torch.float32
-    assert detection_dtype("auto", torch.device("mps")) == torch.float32
+            assert choose_detection_dtype(name, torch.device(kind)) == getattr(torch, name)
+    assert choose_detection_dtype("auto", torch.device("cuda")) == torch.float16
+    assert choose_detection_dtype("auto", torch.device("cpu")) == torch.float32
+    assert choose_detection_dtype("auto", torch.device("mps")) == torch.float32
     with pytest.raises(SpinemetError, match="not 'double'"):
-        detection_dtype("double", torch.device("cpu"))
+        choose_detection_dtype("double", torch.device("cpu"))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ def test_both_forms_have_733410_parameters(form: str) -> None:
     convolutions = 9 * (1 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64)
     shifts = 16 + 2 * 32 + 2 * 64
     connected = (9 * 6 * 96 + 1) * 128 + (128 + 1) * 2
-    assert model.parameter_count == convolutions + shifts + connected == 733_410
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert count == convolutions + shifts + connected == 733_410
 
 
 def test_layer_sizes_are_those_of_the_table() -> None:
@@ -208,9 +209,9 @@ def test_folding_changes_nothing_but_the_time(form: str) -> None:
     model.eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     windows = torch.randn(4, 2, *model.window)
-    folded = model.folded()
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    network = model.fold_batch_norms()
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
     with torch.inference_mode():
-        torch.testing.assert_close(folded(windows), model(windows), atol=2e-5, rtol=1e-5)
+        torch.testing.assert_close(network(windows), model(windows), atol=2e-5, rtol=1e-5)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])

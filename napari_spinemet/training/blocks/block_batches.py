@@ -264,7 +264,7 @@ class BlockBatches:
         job : JobContext
             Polled at every slice.
         """
-        network = model.folded().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = model.fold_batch_norms().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         likelihoods = []
         for source in self._slices:
             job.raise_if_cancelled()
