@@ -26,7 +26,7 @@ from napari_spinemet.detection import detect
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.dicom import read_series
 from napari_spinemet.evaluation.curve import curve_of
-from napari_spinemet.evaluation.froc import CaseForests, region_centres
+from napari_spinemet.evaluation.froc import CaseForests, TreeSettings, region_centres
 from napari_spinemet.imaging import FrocCase, OperatingPoint
 from napari_spinemet.network import ModelCard, SiameseNet, load_card, load_model
 from napari_spinemet.phantom import make_cohort, make_implants
@@ -46,10 +46,8 @@ def judged(study: Study, model: SiameseNet, card: ModelCard) -> dict[str, Any]:
     rates, tables, false = [], [], []
     for case, _, annotation in study.contoured_cases():
         plain = model_map(study, case, model, card.identity)
-        forests = CaseForests(
-            FrocCase(case.name, ((plain, annotation),)), point.weight, lowest=LOWEST
-        )
-        table = forests.table(min_area_cm2=point.min_area_cm2, gate=point.gate)
+        trees = TreeSettings(point.aggregation, lowest=LOWEST)
+        table = CaseForests(FrocCase(case.name, ((plain, annotation),)), trees).table(point)
         tables.append(table)
         rates.append([float(v[0]) for v in table.at(at)])
         regions = region_centres(annotation, plain.series_spacing_mm)
