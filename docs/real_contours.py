@@ -52,8 +52,8 @@ def main() -> None:
     workspace.show_tab("Annotate")
     annotate.use("mark")
     annotate.vertebrae.level.setCurrentText(TOP)
-    for place in CLICKS:
-        annotate.click_at(*place)
+    for voxel in CLICKS:
+        annotate.click_at(*voxel)
     session.layers.go_to(CLICKS[0][0])
     annotate.vertebrae.propose()
     idle()

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 # As on a fresh machine: a study comes back as it was left, and so do preferences.
-for place in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-    os.environ[place] = tempfile.mkdtemp()
+for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+    os.environ[variable] = tempfile.mkdtemp()
 
 import napari
 from qtpy.QtWidgets import QApplication
