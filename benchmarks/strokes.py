@@ -30,15 +30,15 @@ from napari_spinemet.study import Study
 SHAPE = (13, 512, 512)
 
 
-def timed(run: Callable[[], object], times: list[float]) -> Callable[[], None]:
+def record_time(run: Callable[[], object], times: list[float]) -> Callable[[], None]:
     """The same, with its duration written down."""
 
-    def measured() -> None:
-        started = time.perf_counter()
+    def run_and_record() -> None:
+        start_time = time.perf_counter()
         run()
-        times.append(time.perf_counter() - started)
+        times.append(time.perf_counter() - start_time)
 
-    return measured
+    return run_and_record
 
 
 def main() -> None:
@@ -46,8 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--strokes", type=int, default=100)
     parser.add_argument("--kind", choices=("lesions", "vertebrae"), default="lesions")
-    given = parser.parse_args()
-    strokes = given.strokes
+    arguments = parser.parse_args()
+    strokes = arguments.strokes
     print(describe_machine())
     affine = np.eye(4)
     affine[:3, :3] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) * (3, 0.66, 0.66)
@@ -70,8 +70,8 @@ def main() -> None:
             (workspace.annotate._stroke_end, workspace.annotate.refresh, tell),
         ):
             timer.triggered.disconnect(run)
-            timer.triggered.connect(timed(run, times))
-        application, layer = QApplication.instance(), getattr(session.layers, given.kind)
+            timer.triggered.connect(record_time(run, times))
+        application, layer = QApplication.instance(), getattr(session.layers, arguments.kind)
         assert application is not None
         layer.brush_size = 12
         until_saved = []
@@ -80,16 +80,18 @@ def main() -> None:
             pause = time.monotonic() + 0.15
             while time.monotonic() < pause:
                 application.processEvents()
-            started = time.perf_counter()
+            start_time = time.perf_counter()
             layer.paint(np.array([k % SHAPE[0], 100 + 2 * k, 100 + k]), 1 + k % 3)
             while session.autosave.is_pending:
                 application.processEvents()
-            until_saved.append(time.perf_counter() - started)
-        found, told, saved = (np.percentile(v, 95) * 1e3 for v in (save, tell, until_saved))
-        print(f"own work after a stroke, p95: {found:.1f} ms to find it, {told:.1f} ms to tell")
+            until_saved.append(time.perf_counter() - start_time)
+        find_ms, tell_ms, save_ms = (np.percentile(v, 95) * 1e3 for v in (save, tell, until_saved))
+        print(
+            f"own work after a stroke, p95: {find_ms:.1f} ms to find it, {tell_ms:.1f} ms to tell"
+        )
         whole = median_seconds(lambda: np.save(folder / "whole.npy", layer.data), 10) * 1e3
-        print(f"from the end of a stroke to saved, p95: {saved:.0f} ms", end=" ")
-        print(f"(ratio to writing all labels without a sync: {saved / whole:.1f})")
+        print(f"from the end of a stroke to saved, p95: {save_ms:.0f} ms", end=" ")
+        print(f"(ratio to writing all labels without a sync: {save_ms / whole:.1f})")
         session.stop()
         viewer.close()
 

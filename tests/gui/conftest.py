@@ -69,9 +69,9 @@ def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def viewer(make_napari_viewer: Callable) -> object:
     """A real viewer in a real window."""
-    made = make_napari_viewer(show=True)
-    made.window._qt_window.resize(1440, 900)
-    return made
+    new_viewer = make_napari_viewer(show=True)
+    new_viewer.window._qt_window.resize(1440, 900)
+    return new_viewer
 
 
 @pytest.fixture
@@ -79,18 +79,18 @@ def workspace(viewer: object, qtbot: object) -> Iterator[object]:
     """The workspace docked in the viewer."""
     from napari_spinemet.gui.application import open_workspace
 
-    made = open_workspace(viewer)
-    yield made
-    made.session.stop()
-    qtbot.waitUntil(lambda: not made.session.jobs.is_busy, timeout=30_000)
+    docked_workspace = open_workspace(viewer)
+    yield docked_workspace
+    docked_workspace.session.stop()
+    qtbot.waitUntil(lambda: not docked_workspace.session.jobs.is_busy, timeout=30_000)
 
 
 @pytest.fixture
 def wait_idle(qtbot: object) -> Callable[[object], None]:
     """Wait until a workspace's job is over and its result shown."""
 
-    def wait(made: object, timeout: int = 240_000) -> None:
-        qtbot.waitUntil(lambda: not made.session.jobs.is_busy, timeout=timeout)
+    def wait(workspace: object, timeout: int = 240_000) -> None:
+        qtbot.waitUntil(lambda: not workspace.session.jobs.is_busy, timeout=timeout)
         qtbot.wait(50)
 
     return wait
@@ -107,7 +107,9 @@ def study_copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def detected(workspace: object, wait_idle: Callable, study_copy: Path, quick_model: Path) -> object:
+def detection_workspace(
+    workspace: object, wait_idle: Callable, study_copy: Path, quick_model: Path
+) -> object:
     """The workspace with the first case of a study open, detected on by a quick model."""
     workspace.load.open_study(study_copy)
     workspace.load.open_case()
@@ -128,6 +130,6 @@ def picture_folder() -> Path:
     return folder
 
 
-def grabbed(viewer: object, path: Path) -> np.ndarray:
+def take_picture(viewer: object, path: Path) -> np.ndarray:
     """Take a picture of the whole window, as a person sees it."""
     return viewer.window.screenshot(str(path), canvas_only=False, flash=False)

@@ -16,15 +16,15 @@ import numpy as np
 SPACING, DISC = 12, 4
 
 
-def place(number: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
+def stroke_centre(number: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Slice, row and column of a stroke: apart from those of any stroke near in number."""
     slices, rows, columns = shape
-    down, across = rows // SPACING - 1, columns // SPACING - 1
+    row_count, column_count = rows // SPACING - 1, columns // SPACING - 1
     turn = number // slices
     return (
         number % slices,
-        SPACING * (1 + turn % down),
-        SPACING * (1 + turn // down % across),
+        SPACING * (1 + turn % row_count),
+        SPACING * (1 + turn // row_count % column_count),
     )
 
 
@@ -60,7 +60,7 @@ def main() -> None:
     print("ready", flush=True)
     while True:
         layer.selected_label = 1 + number % 60_000
-        centre = place(number, shape)
+        centre = stroke_centre(number, shape)
         session.layers.go_to(centre[0])
         layer.paint(np.array(centre), layer.selected_label)
         wait(lambda: session.autosave._stroke_end.is_pending or session.autosave.is_pending)

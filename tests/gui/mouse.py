@@ -12,7 +12,7 @@ def canvas_of(session: object) -> object:
     return session.viewer.window._qt_viewer.canvas.native
 
 
-def place_of(session: object, row: float, column: float) -> QPoint:
+def canvas_point(session: object, row: float, column: float) -> QPoint:
     """Where a pixel of the slice on the screen is on the canvas."""
     camera, canvas = session.viewer.scene.camera, canvas_of(session)
     spacing = session.series.spacing_mm
@@ -24,41 +24,41 @@ def place_of(session: object, row: float, column: float) -> QPoint:
 
 def click(qtbot: object, session: object, row: float, column: float) -> None:
     """Click a pixel with the left button."""
-    click_place(qtbot, session, place_of(session, row, column))
+    click_point(qtbot, session, canvas_point(session, row, column))
 
 
-def click_place(qtbot: object, session: object, place: QPoint) -> None:
+def click_point(qtbot: object, session: object, point: QPoint) -> None:
     """Click a place on the canvas."""
     canvas = canvas_of(session)
-    qtbot.mouseMove(canvas, place)
-    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
+    qtbot.mouseMove(canvas, point)
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=point)
     QApplication.processEvents()
 
 
 def stroke(qtbot: object, session: object, path: list[tuple[float, float]]) -> None:
     """Draw along (row, column) pixels with the left button held."""
     canvas = canvas_of(session)
-    places = [place_of(session, *at) for at in path]
-    qtbot.mouseMove(canvas, places[0])
-    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=places[0])
-    for place in places[1:]:
+    points = [canvas_point(session, *at) for at in path]
+    qtbot.mouseMove(canvas, points[0])
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=points[0])
+    for point in points[1:]:
         # A move with a button held is an event of its own, which the test library does not make;
         # the canvas looks at one every ten milliseconds.
         qtbot.wait(20)
-        _move(canvas, place)
+        _move(canvas, point)
     qtbot.wait(20)
-    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=places[-1])
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=points[-1])
     QApplication.processEvents()
 
 
-def _move(canvas: object, place: QPoint) -> None:
+def _move(canvas: object, point: QPoint) -> None:
     from qtpy.QtCore import QEvent, QPointF
     from qtpy.QtGui import QMouseEvent
 
-    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    at = QPointF(place)
-    across = QPointF(canvas.mapToGlobal(place))
-    event = QMouseEvent(QEvent.Type.MouseMove, at, across, left, left, none)
+    button, no_key = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    local_point = QPointF(point)
+    global_point = QPointF(canvas.mapToGlobal(point))
+    event = QMouseEvent(QEvent.Type.MouseMove, local_point, global_point, button, button, no_key)
     QApplication.sendEvent(canvas, event)
 
 

@@ -79,10 +79,10 @@ def main() -> None:
     table = review.findings_panel.table
     while True:
         review.findings_panel.go(1)
-        said = table.texts()[table.currentIndex().row()][VERDICT]
+        former_verdict = table.texts()[table.currentIndex().row()][VERDICT]
         # The same again would take it back.
         review.findings_panel.judge(
-            rng.choice([v for v in ("accepted", "rejected", "unsure") if v != said])
+            rng.choice([v for v in ("accepted", "rejected", "unsure") if v != former_verdict])
         )
         rest()
         print(json.dumps(screen(workspace)), flush=True)

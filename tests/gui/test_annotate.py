@@ -19,12 +19,14 @@ from napari_spinemet.imaging import Annotation
 from napari_spinemet.study import Case, Study
 from napari_spinemet.study.import_contours import take_contours
 
-from .mouse import canvas_of, click, click_place, picture, stroke
-from .test_widgets import open_case, said
+from .mouse import canvas_of, click, click_point, picture, stroke
+from .test_widgets import messages, open_case
 
 
 @pytest.fixture
-def opened(workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object) -> object:
+def case_workspace(
+    workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
+) -> object:
     """The first case of the sample, open in the window, Annotate in front."""
     open_case(workspace, study_copy, wait_idle)
     workspace.show_tab("Annotate")
@@ -42,8 +44,8 @@ def press(qtbot: object, widget: object, key: str) -> None:
     window = widget.window()
     QApplication.setActiveWindow(window)
     modifiers = Qt.KeyboardModifier.NoModifier
-    *held, last = key.split("+")
-    for name in held:
+    *modifier_names, last = key.split("+")
+    for name in modifier_names:
         part = {"Ctrl": "ControlModifier", "Shift": "ShiftModifier"}[name]
         modifiers |= getattr(Qt.KeyboardModifier, part)
     names = {",": "Comma", ".": "Period"}
@@ -92,33 +94,33 @@ def test_a_click_on_what_is_seen_paints_what_lies_there_in_the_patient(
         session.viewer.scene.camera.center = (0, row * 0.9 + 0.3, column * 0.7 - 0.2)
         session.viewer.scene.camera.zoom = zoom
         qtbot.wait(80)
-        shown = picture(session)[..., :3].sum(axis=2).astype(float)
-        down, across = np.nonzero(shown > 0.9 * shown.max())
-        ratio = canvas_of(session).width() / shown.shape[1]
-        where = canvas_of(session).rect().topLeft()
-        where.setX(round(across.mean() * ratio))
-        where.setY(round(down.mean() * ratio))
-        click_place(qtbot, session, where)
-        (painted,) = np.argwhere(session.layers.lesions.data[index])
-        told = session.series.affine[:3, :3] @ (index, *painted) + session.series.affine[:3, 3]
-        apart = np.linalg.solve(truth.affine[:3, :3], told - truth.at(index, row, column))
-        assert np.abs(apart).max() < 0.5
+        brightness = picture(session)[..., :3].sum(axis=2).astype(float)
+        rows, columns = np.nonzero(brightness > 0.9 * brightness.max())
+        ratio = canvas_of(session).width() / brightness.shape[1]
+        point = canvas_of(session).rect().topLeft()
+        point.setX(round(columns.mean() * ratio))
+        point.setY(round(rows.mean() * ratio))
+        click_point(qtbot, session, point)
+        (pixel,) = np.argwhere(session.layers.lesions.data[index])
+        position_mm = session.series.affine[:3, :3] @ (index, *pixel) + session.series.affine[:3, 3]
+        offset = np.linalg.solve(truth.affine[:3, :3], position_mm - truth.at(index, row, column))
+        assert np.abs(offset).max() < 0.5
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
     import SimpleITK as sitk
 
     from napari_spinemet.exchange.nifti import NiftiFormat
 
     case = Study(tmp_path / "study").cases()[0]
-    stored = case.annotation(case.series())
-    lesions, *_ = NiftiFormat().write_files(stored, case.series(), tmp_path / "out", "a")
+    stored_annotation = case.annotation(case.series())
+    lesions, *_ = NiftiFormat().write_files(stored_annotation, case.series(), tmp_path / "out", "a")
     image = sitk.ReadImage(str(lesions))
     labels = sitk.GetArrayFromImage(image)
-    got = {
+    written_mm = {
         tuple(np.round(image.TransformIndexToPhysicalPoint([int(v) for v in at[::-1]]), 1))
         for at in np.argwhere(labels)
     }
-    wanted = {tuple(np.round(truth.at(k, *at), 1)) for k, at in bright.items()}
-    np.testing.assert_allclose(sorted(got), sorted(wanted), atol=0.11)
+    true_mm = {tuple(np.round(truth.at(k, *at), 1)) for k, at in bright.items()}
+    np.testing.assert_allclose(sorted(written_mm), sorted(true_mm), atol=0.11)
 
 
 # Undo ------------------------------------------------------------------------------------
@@ -141,16 +143,16 @@ STEPS = st.lists(
 )
 
 
-def take_step(annotate: object, step: tuple, proposed: np.ndarray) -> None:
+def take_step(annotate: object, step: tuple, proposal: np.ndarray) -> None:
     """One use of a tool."""
     what, index, row, column, lesion = step
     session = annotate.session
     (annotate.lesion_button if lesion else annotate.vertebra_button).setChecked(True)
     session.layers.go_to(index)
     layer = annotate.target
-    held = np.argwhere(layer.data[index])
-    if what in ("erase", "fill", "name") and len(held):
-        row, column = map(int, held[row * column % len(held)])
+    labelled_pixels = np.argwhere(layer.data[index])
+    if what in ("erase", "fill", "name") and len(labelled_pixels):
+        row, column = map(int, labelled_pixels[row * column % len(labelled_pixels)])
     if what in ("paint", "erase"):
         layer.brush_size = 15
         number = layer.selected_label if what == "paint" else 0
@@ -176,23 +178,23 @@ def take_step(annotate: object, step: tuple, proposed: np.ndarray) -> None:
         annotate.use("name")
         annotate.click_at(index, row, column)
     elif what == "propose":
-        annotate.drawing.add_proposal(proposed, "T11")
+        annotate.drawing.add_proposal(proposal, "T11")
     elif what == "number":
         annotate.vertebrae.level.setCurrentIndex(5 + index)
     elif what == "swap":
         annotate.new_label()
 
 
-def test_undo_gives_exactly_the_former_labels_after_any_tools(opened: object) -> None:
+def test_undo_gives_exactly_the_former_labels_after_any_tools(case_workspace: object) -> None:
     """Random sequences on both layers: each undo is one step back, each redo one forward.
 
     What the numbers of vertebrae stand for never changes, so names come back with them.
     """
-    annotate, session = opened.annotate, opened.session
-    came = labels_of(session)
-    proposed = np.zeros_like(came[0])
-    proposed[4:9, 40:60, 20:45] = 1
-    proposed[4:9, 70:90, 20:45] = 2
+    annotate, session = case_workspace.annotate, case_workspace.session
+    first_labels = labels_of(session)
+    proposal = np.zeros_like(first_labels[0])
+    proposal[4:9, 40:60, 20:45] = 1
+    proposal[4:9, 70:90, 20:45] = 2
     used: set[str] = set()
 
     @settings(
@@ -204,66 +206,68 @@ def test_undo_gives_exactly_the_former_labels_after_any_tools(opened: object) ->
         while session.history.undo():  # what the example before has made again
             pass
         states = [labels_of(session)]
-        for got, wanted in zip(states[0], came):
-            np.testing.assert_array_equal(got, wanted)
+        for labels, expected_labels in zip(states[0], first_labels):
+            np.testing.assert_array_equal(labels, expected_labels)
         names = []
         for step in steps:
-            take_step(annotate, step, proposed)
-            now = labels_of(session)
-            if any((a != b).any() for a, b in zip(now, states[-1])):
-                states.append(now)
+            take_step(annotate, step, proposal)
+            current_labels = labels_of(session)
+            if any((a != b).any() for a, b in zip(current_labels, states[-1])):
+                states.append(current_labels)
                 used.add(step[0])
             names.append(annotate.drawing.levels())
-        for former in reversed(states[:-1]):
+        for state in reversed(states[:-1]):
             assert session.history.undo()
-            for got, wanted in zip(labels_of(session), former):
-                np.testing.assert_array_equal(got, wanted)
+            for labels, expected_labels in zip(labels_of(session), state):
+                np.testing.assert_array_equal(labels, expected_labels)
         assert not session.history.undo()
-        for later in states[1:]:
+        for state in states[1:]:
             assert session.history.redo()
-            for got, wanted in zip(labels_of(session), later):
-                np.testing.assert_array_equal(got, wanted)
+            for labels, expected_labels in zip(labels_of(session), state):
+                np.testing.assert_array_equal(labels, expected_labels)
         if len(states) > 1:  # else the redo is that of the example before
             assert not session.history.redo()
-        for earlier, after in itertools.pairwise(names):
-            assert earlier.items() <= after.items()
+        for earlier_names, later_names in itertools.pairwise(names):
+            assert earlier_names.items() <= later_names.items()
 
     check()
     assert used >= set(TOOLS) - {"number", "swap", "interpolate"}
 
 
 def test_undo_takes_back_the_last_step_of_both_layers_and_shows_it(
-    opened: object, qtbot: object
+    case_workspace: object, qtbot: object
 ) -> None:
     """A lesion, then a vertebra, then Ctrl+Z twice: the vertebra first, each in its slice."""
-    session, annotate = opened.session, opened.annotate
-    before = labels_of(session)
+    session, annotate = case_workspace.session, case_workspace.annotate
+    former_labels = labels_of(session)
     for button, index in ((annotate.lesion_button, 2), (annotate.vertebra_button, 10)):
         button.click()
         session.layers.go_to(index)
         annotate.target.paint(np.array([index, 30, 30]), annotate.target.selected_label)
     session.layers.go_to(6)
     press(qtbot, canvas_of(session), "Ctrl+Z")
-    np.testing.assert_array_equal(session.layers.vertebrae.data, before[1])
+    np.testing.assert_array_equal(session.layers.vertebrae.data, former_labels[1])
     assert session.layers.current_slice == 10
-    assert (session.layers.lesions.data != before[0]).any()
+    assert (session.layers.lesions.data != former_labels[0]).any()
     press(qtbot, canvas_of(session), "Ctrl+Z")
-    np.testing.assert_array_equal(session.layers.lesions.data, before[0])
+    np.testing.assert_array_equal(session.layers.lesions.data, former_labels[0])
     assert session.layers.current_slice == 2
     press(qtbot, canvas_of(session), "Ctrl+Shift+Z")
-    assert (session.layers.lesions.data != before[0]).any()
+    assert (session.layers.lesions.data != former_labels[0]).any()
     press(qtbot, canvas_of(session), "Ctrl+Z")
-    count = len(said())
+    count = len(messages())
     press(qtbot, canvas_of(session), "Ctrl+Z")
-    assert said()[count:] == ["There is nothing to take back."]
+    assert messages()[count:] == ["There is nothing to take back."]
 
 
 # Keys ------------------------------------------------------------------------------------
 
 
-def test_every_key_does_what_the_help_says_and_none_twice(opened: object, qtbot: object) -> None:
+def test_every_key_does_what_the_help_says_and_none_twice(
+    case_workspace: object, qtbot: object
+) -> None:
     """Pressed on the picture and after a click on a button; only while Annotate is shown."""
-    annotate, session = opened.annotate, opened.session
+    annotate, session = case_workspace.annotate, case_workspace.session
     keys = [key.keys for key in annotate.keys]
     assert len(keys) == len(set(keys))
     canvas = canvas_of(session)
@@ -272,7 +276,7 @@ def test_every_key_does_what_the_help_says_and_none_twice(opened: object, qtbot:
         press(qtbot, canvas, key)
         assert session.layers.lesions.mode == mode
     annotate.vertebra_button.click()
-    press(qtbot, opened.window().focusWidget() or canvas, "G")
+    press(qtbot, case_workspace.window().focusWidget() or canvas, "G")
     assert annotate._tool == "grow"
     press(qtbot, canvas, "L")
     assert annotate.target is session.layers.lesions
@@ -285,44 +289,46 @@ def test_every_key_does_what_the_help_says_and_none_twice(opened: object, qtbot:
     press(qtbot, canvas, ",")
     assert session.layers.current_slice == index
     press(qtbot, canvas, "F1")
-    listed = [annotate.help.table.texts()[k][0] for k in range(annotate.help.table.row_count)]
-    assert listed == keys
+    listed_keys = [annotate.help.table.texts()[k][0] for k in range(annotate.help.table.row_count)]
+    assert listed_keys == keys
     annotate.help.close()
     press(qtbot, canvas, "A")
-    opened.show_tab("Load")
+    case_workspace.show_tab("Load")
     press(qtbot, canvas, "D")
     assert session.layers.vertebrae.mode == "pan_zoom"
 
 
-def test_a_field_that_is_typed_into_keeps_its_letters(opened: object, qtbot: object) -> None:
+def test_a_field_that_is_typed_into_keeps_its_letters(
+    case_workspace: object, qtbot: object
+) -> None:
     """A tool's key is no shortcut there."""
     from qtpy.QtWidgets import QLineEdit
 
-    field = QLineEdit(opened.annotate)
+    field = QLineEdit(case_workspace.annotate)
     field.show()
     field.setFocus()
-    mode = opened.session.layers.lesions.mode
+    mode = case_workspace.session.layers.lesions.mode
     press(qtbot, field, "D")
     assert field.text() == "d"
-    assert opened.session.layers.lesions.mode == mode
+    assert case_workspace.session.layers.lesions.mode == mode
 
 
 # Vertebrae -------------------------------------------------------------------------------
 
 
 def test_bodies_are_marked_by_clicks_outlined_and_named(
-    opened: object, wait_idle: Callable, qtbot: object
+    case_workspace: object, wait_idle: Callable, qtbot: object
 ) -> None:
     """A click sets a mark, another takes it away; what is contoured already stays as it is."""
-    annotate, session = opened.annotate, opened.session
+    annotate, session = case_workspace.annotate, case_workspace.session
     box, bodies = annotate.vertebrae, session.layers.vertebrae
     truth = bodies.data.copy()
     levels = dict(session.annotation.levels)
     number_of = {level: number for number, level in levels.items()}
     index = 6
     session.layers.go_to(index)
-    kept = truth == number_of["L2"]
-    bodies.data_setitem(np.nonzero((truth > 0) & ~kept), 0)
+    contoured_body = truth == number_of["L2"]
+    bodies.data_setitem(np.nonzero((truth > 0) & ~contoured_body), 0)
     box.mark_button.click()
     qtbot.wait(100)
     centres = {
@@ -338,44 +344,46 @@ def test_bodies_are_marked_by_clicks_outlined_and_named(
     assert session.layers.marks is not None
     assert session.viewer.layers.selection.active is bodies
     box.level.setCurrentText("L1")
-    before = bodies.data.copy()
+    former_bodies = bodies.data.copy()
     box.propose_button.click()
-    wait_idle(opened)
+    wait_idle(case_workspace)
     assert session.layers.marks is None
-    drawn = session.layers.vertebrae.data
-    np.testing.assert_array_equal(drawn == number_of["L2"], kept)
-    assert "1 that were contoured already stay" in said()[-1]
+    body_labels = session.layers.vertebrae.data
+    np.testing.assert_array_equal(body_labels == number_of["L2"], contoured_body)
+    assert "1 that were contoured already stay" in messages()[-1]
     for level in ("L1", "L3", "L4"):
-        mine, theirs = drawn == number_of[level], truth == number_of[level]
+        mine, theirs = body_labels == number_of[level], truth == number_of[level]
         assert 2 * (mine & theirs).sum() / (mine.sum() + theirs.sum()) > 0.6, level
-    after = drawn.copy()
+    proposed_bodies = body_labels.copy()
     # The reader counted wrongly: the top one is T12.
     box.level.setCurrentText("T12")
     box.name_button.click()
     click(qtbot, session, *centres["L1"])
-    renamed = annotate.drawing.levels()
-    told = {renamed[int(drawn[(index, *map(round, at))])] for at in centres.values()}
-    assert told == {"T12", "L1", "L2", "L3"}
+    new_levels = annotate.drawing.levels()
+    clicked_levels = {
+        new_levels[int(body_labels[(index, *map(round, at))])] for at in centres.values()
+    }
+    assert clicked_levels == {"T12", "L1", "L2", "L3"}
     qtbot.waitUntil(lambda: session.layers.names is not None)
     annotate.undo()
-    np.testing.assert_array_equal(drawn, after)
+    np.testing.assert_array_equal(body_labels, proposed_bodies)
     annotate.undo()
-    np.testing.assert_array_equal(drawn, before)
+    np.testing.assert_array_equal(body_labels, former_bodies)
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
     assert session.study.database.verify() == []
 
 
-def test_a_click_beside_every_body_names_nothing(opened: object) -> None:
+def test_a_click_beside_every_body_names_nothing(case_workspace: object) -> None:
     """And says so."""
-    annotate, session = opened.annotate, opened.session
-    before = labels_of(session)
+    annotate, session = case_workspace.annotate, case_workspace.session
+    former_labels = labels_of(session)
     annotate.use("name")
     annotate.click_at(6, 2, 2)
-    assert "click inside an outline" in said()[-1]
+    assert "click inside an outline" in messages()[-1]
     annotate.click_at(6, -5, 4000)
-    assert "click inside an outline" in said()[-1]
-    for got, wanted in zip(labels_of(session), before):
-        np.testing.assert_array_equal(got, wanted)
+    assert "click inside an outline" in messages()[-1]
+    for labels, expected_labels in zip(labels_of(session), former_labels):
+        np.testing.assert_array_equal(labels, expected_labels)
 
 
 # Layers ----------------------------------------------------------------------------------
@@ -383,46 +391,48 @@ def test_a_click_beside_every_body_names_nothing(opened: object) -> None:
 
 @pytest.mark.parametrize("kind", ["lesions", "vertebrae"])
 def test_a_deleted_layer_comes_back_with_every_stroke(
-    opened: object, viewer: object, qtbot: object, kind: str
+    case_workspace: object, viewer: object, qtbot: object, kind: str
 ) -> None:
     """Also the one that was drawn the moment before; until then the study keeps it."""
-    session, annotate = opened.session, opened.annotate
+    session, annotate = case_workspace.session, case_workspace.annotate
     layer = getattr(session.layers, kind)
     layer.data_setitem((np.array([3]), np.array([40]), np.array([50])), np.array([1]))
-    wanted = labels_of(session)
+    expected_labels = labels_of(session)
     viewer.layers.remove(layer)
     assert getattr(session.layers, kind) is None
     qtbot.waitUntil(lambda: annotate.state.restore_button.isVisible())
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
-    stored = session.case.annotation(session.series)
-    np.testing.assert_array_equal(getattr(stored, kind), wanted[kind == "vertebrae"])
+    stored_annotation = session.case.annotation(session.series)
+    np.testing.assert_array_equal(
+        getattr(stored_annotation, kind), expected_labels[kind == "vertebrae"]
+    )
     annotate.state.restore_button.click()
-    for got, data in zip(labels_of(session), wanted):
-        np.testing.assert_array_equal(got, data)
+    for labels, data in zip(labels_of(session), expected_labels):
+        np.testing.assert_array_equal(labels, data)
     assert not annotate.state.restore_button.isVisible()
     (annotate.lesion_button if kind == "lesions" else annotate.vertebra_button).click()
     annotate.use("paint")
-    restored = annotate.target
-    restored.paint(np.array([4, 60, 60]), 2)
+    restored_layer = annotate.target
+    restored_layer.paint(np.array([4, 60, 60]), 2)
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
-    stored = session.case.annotation(session.series)
-    np.testing.assert_array_equal(getattr(stored, kind), restored.data)
+    stored_annotation = session.case.annotation(session.series)
+    np.testing.assert_array_equal(getattr(stored_annotation, kind), restored_layer.data)
     annotate.undo()
-    np.testing.assert_array_equal(restored.data, wanted[kind == "vertebrae"])
+    np.testing.assert_array_equal(restored_layer.data, expected_labels[kind == "vertebrae"])
 
 
 def test_a_first_save_that_fails_takes_nothing_from_the_next(
-    opened: object, qtbot: object, monkeypatch: pytest.MonkeyPatch
+    case_workspace: object, qtbot: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The contours that the case came with are not stored yet: they go along with what succeeds."""
-    session, save = opened.session, Case.save_slices
+    session, save = case_workspace.session, Case.save_slices
     calls = []
 
-    def fail_once(*arguments: object, **more: object) -> None:
+    def fail_once(*arguments: object, **keywords: object) -> None:
         calls.append(arguments)
         if len(calls) == 1:
             raise SpinemetError("The disk is full.")
-        save(*arguments, **more)
+        save(*arguments, **keywords)
 
     monkeypatch.setattr(Case, "save_slices", fail_once)
     lesions = session.layers.lesions
@@ -430,17 +440,19 @@ def test_a_first_save_that_fails_takes_nothing_from_the_next(
         lesions.data_setitem((np.array([index]), np.array([40]), np.array([50])), np.array([1]))
         session.autosave.save()
     qtbot.waitUntil(lambda: len(calls) == 2 and not session.autosave._queue)
-    stored = session.case.annotation(session.series)
-    for got, data in zip((stored.lesions, stored.vertebrae), labels_of(session)):
+    stored_annotation = session.case.annotation(session.series)
+    for stored_labels, data in zip(
+        (stored_annotation.lesions, stored_annotation.vertebrae), labels_of(session)
+    ):
         assert data.any()
-        np.testing.assert_array_equal(got, data)
+        np.testing.assert_array_equal(stored_labels, data)
 
 
 def test_renaming_duplicating_and_reordering_break_nothing(
-    opened: object, viewer: object, qtbot: object
+    case_workspace: object, viewer: object, qtbot: object
 ) -> None:
     """Strokes go to the layer they went to; one on a copy says that it is not saved."""
-    session, annotate = opened.session, opened.annotate
+    session, annotate = case_workspace.session, case_workspace.annotate
     lesions = session.layers.lesions
     lesions.name, session.layers.vertebrae.name = "vertebrae", "lesions"
     viewer.layers.move(viewer.layers.index(lesions), 0)
@@ -452,9 +464,9 @@ def test_renaming_duplicating_and_reordering_break_nothing(
     annotate.use("paint")
     lesions.paint(np.array([4, 60, 60]), 7)
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
-    stored = session.case.annotation(session.series)
-    np.testing.assert_array_equal(stored.lesions, lesions.data)
-    assert stored.lesions[4, 60, 60] == 7
+    stored_annotation = session.case.annotation(session.series)
+    np.testing.assert_array_equal(stored_annotation.lesions, lesions.data)
+    assert stored_annotation.lesions[4, 60, 60] == 7
     assert copy.data[4, 60, 60] != 7
     viewer.layers.selection.active = copy
     copy.mode = "paint"
@@ -467,25 +479,25 @@ def test_renaming_duplicating_and_reordering_break_nothing(
 # Readers and state -----------------------------------------------------------------------
 
 
-def test_two_readers_are_compared(opened: object, viewer: object, qtbot: object) -> None:
+def test_two_readers_are_compared(case_workspace: object, viewer: object, qtbot: object) -> None:
     """Their outlines are shown beside each other, with Dice and the distance of the centres."""
-    session, state = opened.session, opened.annotate.state
+    session, state = case_workspace.session, case_workspace.annotate.state
     assert not state.compare_row.isVisible()
     mine = session.case.annotation(session.series)
-    moved = np.roll(mine.lesions, 4, axis=1)
+    shifted_lesions = np.roll(mine.lesions, 4, axis=1)
     take_contours(
         session.case,
-        [Annotation(moved, mine.vertebrae, mine.levels, reader="Dr Ö")],
+        [Annotation(shifted_lesions, mine.vertebrae, mine.levels, reader="Dr Ö")],
         session.series,
     )
     session.study_changed.emit()
     assert state.compare_row.isVisible()
     active = viewer.layers.selection.active
     state.reader.setCurrentText("Dr Ö")
-    both = (mine.lesions > 0) & (moved > 0)
-    dice = 2 * both.sum() / ((mine.lesions > 0).sum() + (moved > 0).sum())
-    apart = 4 * session.series.spacing_mm[1]
-    assert f"Lesions: Dice {dice:.2f}, centres {apart:.1f} mm apart" in state.agreement.text()
+    both = (mine.lesions > 0) & (shifted_lesions > 0)
+    dice = 2 * both.sum() / ((mine.lesions > 0).sum() + (shifted_lesions > 0).sum())
+    distance_mm = 4 * session.series.spacing_mm[1]
+    assert f"Lesions: Dice {dice:.2f}, centres {distance_mm:.1f} mm apart" in state.agreement.text()
     assert "Vertebrae: Dice 1.00" in state.agreement.text()
     assert [x.name for x in session.layers.others] == ["lesions by Dr Ö", "vertebrae by Dr Ö"]
     assert viewer.layers.selection.active is active
@@ -494,57 +506,59 @@ def test_two_readers_are_compared(opened: object, viewer: object, qtbot: object)
     assert not state.agreement.isVisible()
 
 
-def test_a_brush_stroke_by_mouse_is_one_step_and_is_saved(opened: object, qtbot: object) -> None:
+def test_a_brush_stroke_by_mouse_is_one_step_and_is_saved(
+    case_workspace: object, qtbot: object
+) -> None:
     """Press, three moves, release: one undo takes all of it back."""
-    session, annotate = opened.session, opened.annotate
+    session, annotate = case_workspace.session, case_workspace.annotate
     session.layers.go_to(9)
     press(qtbot, canvas_of(session), "D")
-    before = labels_of(session)
+    former_labels = labels_of(session)
     stroke(qtbot, session, [(60, 60), (70, 60), (80, 66), (90, 72)])
-    painted = session.layers.lesions.data != before[0]
-    assert painted.any(axis=(1, 2)).sum() == 1
-    assert painted[9].sum() > 200
+    stroke_mask = session.layers.lesions.data != former_labels[0]
+    assert stroke_mask.any(axis=(1, 2)).sum() == 1
+    assert stroke_mask[9].sum() > 200
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
-    stored = session.case.annotation(session.series)
-    np.testing.assert_array_equal(stored.lesions, session.layers.lesions.data)
+    stored_annotation = session.case.annotation(session.series)
+    np.testing.assert_array_equal(stored_annotation.lesions, session.layers.lesions.data)
     annotate.undo()
-    np.testing.assert_array_equal(session.layers.lesions.data, before[0])
+    np.testing.assert_array_equal(session.layers.lesions.data, former_labels[0])
 
 
 # Files -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chosen", ["seg", "nifti", "tiff"])
+@pytest.mark.parametrize("file_format", ["seg", "nifti", "tiff"])
 def test_contours_go_to_files_and_come_back(
-    opened: object, wait_idle: Callable, tmp_path: Path, chosen: str
+    case_workspace: object, wait_idle: Callable, tmp_path: Path, file_format: str
 ) -> None:
     """Onto empty layers as one step each; onto drawn ones never: they are kept as a reader's."""
-    annotate, session = opened.annotate, opened.session
-    wanted, levels = labels_of(session), dict(session.annotation.levels)
-    suffix = {"seg": ".dcm", "nifti": ".nii.gz", "tiff": ".tif"}[chosen]
-    annotate.files.export_to(tmp_path / "out" / f"mine{suffix}", chosen)
-    wait_idle(opened)
+    annotate, session = case_workspace.annotate, case_workspace.session
+    expected_labels, levels = labels_of(session), dict(session.annotation.levels)
+    suffix = {"seg": ".dcm", "nifti": ".nii.gz", "tiff": ".tif"}[file_format]
+    annotate.files.export_to(tmp_path / "out" / f"mine{suffix}", file_format)
+    wait_idle(case_workspace)
     files = sorted((tmp_path / "out").iterdir())
-    assert said()[-1].startswith("Written: ")
-    place = tmp_path / "out" if len(files) > 1 else files[0]
-    annotate.files.import_from(place)
-    wait_idle(opened)
-    assert "Kept beside those on the screen" in said()[-1]
+    assert messages()[-1].startswith("Written: ")
+    path = tmp_path / "out" if len(files) > 1 else files[0]
+    annotate.files.import_from(path)
+    wait_idle(case_workspace)
+    assert "Kept beside those on the screen" in messages()[-1]
     assert len(session.case.readers()) == 1
     for layer in (session.layers.lesions, session.layers.vertebrae):
         layer.data_setitem(np.nonzero(layer.data), 0)
-    annotate.files.import_from(place)
-    wait_idle(opened)
-    for got, data in zip(labels_of(session), wanted):
-        np.testing.assert_array_equal(got, data)
+    annotate.files.import_from(path)
+    wait_idle(case_workspace)
+    for labels, data in zip(labels_of(session), expected_labels):
+        np.testing.assert_array_equal(labels, data)
     assert annotate.drawing.levels().items() >= levels.items()
     annotate.undo()
     annotate.undo()
     assert not any(data.any() for data in labels_of(session))
-    count = len(said())
+    count = len(messages())
     annotate.files.import_from(tmp_path / "nowhere.dcm")
-    wait_idle(opened)
-    (sentence,) = said()[count:]
+    wait_idle(case_workspace)
+    (sentence,) = messages()[count:]
     assert "nowhere.dcm" in sentence
 
 

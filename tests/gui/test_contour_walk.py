@@ -14,7 +14,7 @@ from scipy import ndimage
 from napari_spinemet.phantom import make_cohort
 from napari_spinemet.study import Study
 
-from .conftest import grabbed
+from .conftest import take_picture
 from .mouse import canvas_of, click, stroke
 from .test_annotate import press
 
@@ -129,26 +129,26 @@ def test_a_case_is_contoured_from_opening_to_approval(
     hands.press("R")
     wait_idle(workspace)
     levels = annotate.drawing.levels()
-    drawn = session.layers.vertebrae.data
+    body_labels = session.layers.vertebrae.data
     number_of = {level: number for number, level in levels.items()}
     overlaps = {
-        level: dice(drawn[index] == number_of.get(level, -1), mask)
+        level: dice(body_labels[index] == number_of.get(level, -1), mask)
         for level, mask in inside.items()
     }
     print({level: round(value, 2) for level, value in overlaps.items()})
     assert np.mean(list(overlaps.values())) > 0.75
-    grabbed(viewer, picture_folder / "contour-walk-vertebrae.png")
+    take_picture(viewer, picture_folder / "contour-walk-vertebrae.png")
 
     # One of them is corrected with the brush.
     worst = min(overlaps, key=lambda v: overlaps[v])
     hands.press("D")
     session.layers.vertebrae.brush_size = 6
-    row, column = middle(inside[worst] & (drawn[index] == number_of[worst]))
-    before = drawn.copy()
+    row, column = middle(inside[worst] & (body_labels[index] == number_of[worst]))
+    former_bodies = body_labels.copy()
     edge = np.flatnonzero(inside[worst][row])[-2]
     hands.draw([(row, column), (row - 3, edge), (row, edge), (row + 3, edge)])
-    painted = drawn != before
-    assert set(np.unique(drawn[painted]).tolist()) <= {number_of[worst]}
+    stroke_mask = body_labels != former_bodies
+    assert set(np.unique(body_labels[stroke_mask]).tolist()) <= {number_of[worst]}
 
     # Two lesions, each by three clicks and what lies between.
     lesions = session.layers.lesions
@@ -168,18 +168,18 @@ def test_a_case_is_contoured_from_opening_to_approval(
         overlap = dice(mine, theirs)
         print(f"lesion {number}: Dice {overlap:.2f}")
         assert overlap > 0.7
-    grabbed(viewer, picture_folder / "contour-walk-lesions.png")
+    take_picture(viewer, picture_folder / "contour-walk-lesions.png")
 
     # Approved, and on the disk.
     hands.press("Ctrl+Return")
     wait_idle(workspace)
     assert str(case.state if case.database else session.case.state) == "approved"
     assert "Ready for training" in annotate.state.missing_label.text()
-    stored = session.case.annotation(session.series)
-    np.testing.assert_array_equal(stored.lesions, lesions.data)
-    np.testing.assert_array_equal(stored.vertebrae, drawn)
+    stored_annotation = session.case.annotation(session.series)
+    np.testing.assert_array_equal(stored_annotation.lesions, lesions.data)
+    np.testing.assert_array_equal(stored_annotation.vertebrae, body_labels)
     assert session.study.verify() == []
-    grabbed(viewer, picture_folder / "contour-walk-approved.png")
+    take_picture(viewer, picture_folder / "contour-walk-approved.png")
     print(f"{hands.clicks} clicks, {hands.keys} keys, {hands.strokes} stroke")
     assert hands.clicks <= 20
     assert hands.keys <= 40

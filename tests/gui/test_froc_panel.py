@@ -30,7 +30,7 @@ def cohort() -> FrocCurve:
 
 
 @pytest.fixture
-def shown(workspace: object, qtbot: object) -> Callable[[FrocCurve], object]:
+def show_curve(workspace: object, qtbot: object) -> Callable[[FrocCurve], object]:
     """Review with a curve in it."""
 
     def show(curve: FrocCurve) -> object:
@@ -44,14 +44,14 @@ def shown(workspace: object, qtbot: object) -> Callable[[FrocCurve], object]:
     return show
 
 
-def test_suggestions_are_the_best_points(shown: Callable) -> None:
+def test_suggestions_are_the_best_points(show_curve: Callable) -> None:
     """By false positives and by TP rate; what cannot be had is said."""
-    review = shown(cohort())
+    review = show_curve(cohort())
     box, slider = review.froc_panel, review.controls.threshold
 
-    def ask(wish: int, wanted: float) -> float:
+    def ask(wish: int, value: float) -> float:
         box.wish.setCurrentIndex(wish)
-        box.wish_value.setValue(wanted)
+        box.wish_value.setValue(value)
         box.suggest_button.click()
         return slider.value()
 
@@ -62,16 +62,16 @@ def test_suggestions_are_the_best_points(shown: Callable) -> None:
     assert ask(2, 0.9) == pytest.approx(0.45)
     assert not box.suggestion.isVisible()
     nothing = froc_from_detections([[(REGION, [(150, 150, 0.9)])]])
-    box = shown(nothing).froc_panel
+    box = show_curve(nothing).froc_panel
     assert ask(2, 0.5) == pytest.approx(0.45)
     assert "0% at most" in box.suggestion.text()
     ask(0, 0.0)
     assert "so few false positives" in box.suggestion.text()
 
 
-def test_cases_follow_the_threshold_and_open(shown: Callable, workspace: object) -> None:
+def test_cases_follow_the_threshold_and_open(show_curve: Callable, workspace: object) -> None:
     """Rates of each case, sorted by a click on the heading; the chosen one is asked for."""
-    review = shown(cohort())
+    review = show_curve(cohort())
     box = review.froc_panel
     box.tabs.setCurrentIndex(1)
 
@@ -91,12 +91,12 @@ def test_cases_follow_the_threshold_and_open(shown: Callable, workspace: object)
     ]
     box.cases.sortByColumn(1, Qt.SortOrder.AscendingOrder)
     assert [row[0] for row in rows()] == ["case-002", "case-001", "case-003"]
-    asked = []
-    workspace.session.case_requested.connect(asked.append)
+    requested_cases = []
+    workspace.session.case_requested.connect(requested_cases.append)
     assert not box.open_button.isEnabled()
     box.cases.selectRow(0)
     box.open_button.click()
-    assert asked == ["case-002"]
+    assert requested_cases == ["case-002"]
     review.controls.threshold.setValue(0.2)
     box.settle()
     assert box.cases.selected_row == 1  # still that case
@@ -112,18 +112,18 @@ def test_cases_follow_the_threshold_and_open(shown: Callable, workspace: object)
     assert "no such case" in box.answers.text()  # none is called normal
 
 
-def test_band_and_ticks(shown: Callable, qtbot: object) -> None:
+def test_band_and_ticks(show_curve: Callable, qtbot: object) -> None:
     """The band is that of the bootstrap, in both readings; ticks are the cases' own values."""
     curve = cohort()
-    review = shown(curve)
+    review = show_curve(curve)
     plot = review.froc_panel.plot
     for index, reading in enumerate((SUM, MEAN)):
         plot.reading.setCurrentIndex(index)
         fp, low, high = froc_bands(curve)[reading]
-        for edge, expected in zip(plot._edges, (low, high), strict=True):
+        for edge, expected_rates in zip(plot._edges, (low, high), strict=True):
             x, y = edge.getData()
             np.testing.assert_array_equal(x, fp)
-            np.testing.assert_array_equal(y, expected)
+            np.testing.assert_array_equal(y, expected_rates)
     assert not plot._band.path().isEmpty()
     plot.reading.setCurrentIndex(0)
     review.controls.threshold.setValue(0.35)
@@ -133,24 +133,24 @@ def test_band_and_ticks(shown: Callable, qtbot: object) -> None:
     assert "2 cases" in plot.plot.getPlotItem().getAxis("left").labelText
     assert "3 cases" in plot.plot.getPlotItem().getAxis("bottom").labelText
     one = froc_from_detections([[(REGION, [(50, 50, 0.5)])]])
-    shown(one)
+    show_curve(one)
     assert not plot._band.isVisible()
     assert not len(plot._ticks[0].getData()[0])
 
 
-def test_mouse_on_the_curve(shown: Callable, qtbot: object) -> None:
+def test_mouse_on_the_curve(show_curve: Callable, qtbot: object) -> None:
     """Pointing at it tells the figures, dragging along it moves the threshold."""
     curve = cohort()
-    review = shown(curve)
+    review = show_curve(curve)
     plot, view = review.froc_panel.plot, review.froc_panel.plot.plot.getPlotItem().vb
     canvas = plot.plot.viewport()
     qtbot.waitUntil(lambda: view.width() > 50, timeout=5_000)
     qtbot.wait(300)  # the docks find their widths
 
-    def place(fp: float, tp: float) -> QPoint:
+    def curve_point(fp: float, tp: float) -> QPoint:
         return plot.plot.mapFromScene(view.mapViewToScene(QPointF(fp, tp)))
 
-    first, last = place(0.0, 0.5), place(1.0, 1.0)
+    first, last = curve_point(0.0, 0.5), curve_point(1.0, 1.0)
     qtbot.mouseMove(canvas, first)
     plot._on_moved(plot.plot.mapToScene(first))
     assert plot.hint.isVisible()
@@ -159,8 +159,8 @@ def test_mouse_on_the_curve(shown: Callable, qtbot: object) -> None:
     plot._on_moved(QPointF(-50, -50))
     assert not plot.hint.isVisible()
     qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=first)
-    seen = []
-    review.controls.threshold.valueChanged.connect(seen.append)
+    thresholds = []
+    review.controls.threshold.valueChanged.connect(thresholds.append)
     for share in np.linspace(0.1, 1, 8):
         step = first + (last - first) * float(share)
         event = _move(step, canvas)
@@ -168,30 +168,30 @@ def test_mouse_on_the_curve(shown: Callable, qtbot: object) -> None:
         qtbot.wait(30)  # moves that follow each other faster are dropped
     qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=last)
     assert review.controls.threshold.value() == pytest.approx(0.3)
-    assert len(seen) > 1
+    assert len(thresholds) > 1
     assert plot.point == curve.at(0.3)
 
 
-def _move(where: QPoint, widget: object) -> object:
+def _move(point: QPoint, widget: object) -> object:
     from qtpy.QtCore import QEvent
     from qtpy.QtGui import QMouseEvent
 
-    left = Qt.MouseButton.LeftButton
+    button = Qt.MouseButton.LeftButton
     return QMouseEvent(
         QEvent.Type.MouseMove,
-        QPointF(where),
-        QPointF(widget.mapToGlobal(where)),
-        left,
-        left,
+        QPointF(point),
+        QPointF(widget.mapToGlobal(point)),
+        button,
+        button,
         Qt.KeyboardModifier.NoModifier,
     )
 
 
 def test_other_curves_beside_it(
-    shown: Callable, workspace: object, tmp_path: Path, qtbot: object
+    show_curve: Callable, workspace: object, tmp_path: Path, qtbot: object
 ) -> None:
     """The paper's and one from a file; a file that is none is refused in a sentence."""
-    review = shown(cohort())
+    review = show_curve(cohort())
     compare, plot = review.froc_panel.compare, review.froc_panel.plot
     compare.toggle("paper", "")
     assert [r.name for r in plot._references] == ["Wang et al. 2017"]
@@ -205,9 +205,9 @@ def test_other_curves_beside_it(
     plot.reading.setCurrentIndex(0)
     assert len(plot._reference_items) == 1
     path.write_text("nothing", encoding="utf-8")
-    said = []
-    workspace.session.message.connect(said.append)
+    messages = []
+    workspace.session.message.connect(messages.append)
     compare.load(path)
-    assert "others.csv holds no FROC curve" in said[-1]
+    assert "others.csv holds no FROC curve" in messages[-1]
     compare.toggle("paper", "")
     assert [r.name for r in plot._references] == ["others"]

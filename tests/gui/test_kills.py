@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_spinemet.study import Study
 
-from .drawing_session import place as place_of
+from .drawing_session import stroke_centre
 
 KILLS = int(os.environ.get("SPINEMET_KILLS", "3"))
 
@@ -37,32 +37,32 @@ def test_no_stroke_that_was_shown_as_saved_is_lost(study_copy: Path) -> None:
     After each the study opens for writing, verifies, and every stroke that was shown as
     saved in that session is where it was drawn.
     """
-    rng, number, shown = random.Random(1), 0, 0
+    rng, number, shown_count = random.Random(1), 0, 0
     for _ in range(KILLS):
         session = drawing(study_copy, number)
         assert session.stdout is not None
         # napari has something to say first.
-        told = [next(line for line in session.stdout if line.strip().isdigit())]
+        shown_numbers = [next(line for line in session.stdout if line.strip().isdigit())]
         time.sleep(rng.uniform(0, 0.7))
         session.send_signal(signal.SIGKILL)
-        told += session.stdout.read().split()
+        shown_numbers += session.stdout.read().split()
         session.wait()
         study = Study(study_copy, write=True)
         assert study.read_only_reason == ""
         assert study.database is not None
         assert study.database.verify() == []
-        held = study.database.contours.slices(study.cases()[0].name, "lesions")
-        rows, columns = held[0].shape
-        for stroke in map(int, told):
-            index, row, column = place_of(
+        stored_slices = study.database.contours.slices(study.cases()[0].name, "lesions")
+        rows, columns = stored_slices[0].shape
+        for stroke in map(int, shown_numbers):
+            index, row, column = stroke_centre(
                 stroke, (study.database.cases()[0].shape[0], rows, columns)
             )
-            assert held[index][row, column] == 1 + stroke % 60_000, stroke
-        shown += len(told)
-        number = int(told[-1]) + 2
+            assert stored_slices[index][row, column] == 1 + stroke % 60_000, stroke
+        shown_count += len(shown_numbers)
+        number = int(shown_numbers[-1]) + 2
         study.close()
-    print(f"{KILLS} kills, {shown} strokes shown as saved, none lost")
-    assert shown >= KILLS
+    print(f"{KILLS} kills, {shown_count} strokes shown as saved, none lost")
+    assert shown_count >= KILLS
 
 
 def test_a_kill_at_the_first_stroke_leaves_what_the_case_came_with(
@@ -72,31 +72,34 @@ def test_a_kill_at_the_first_stroke_leaves_what_the_case_came_with(
 
     Killed at any moment from before that stroke to after it; each time on a fresh study.
     """
-    rng, before, after = random.Random(2), 0, 0
-    came = Study(study_copy).cases()[0]
-    series = came.series()
-    wanted = came.annotation(series)
+    rng, untouched_count, changed_count = random.Random(2), 0, 0
+    first_case = Study(study_copy).cases()[0]
+    series = first_case.series()
+    first_annotation = first_case.annotation(series)
     for number in range(max(2, KILLS // 4)):
-        place = shutil.copytree(study_copy, tmp_path / f"fresh-{number}")
-        session = drawing(place, 0)
+        path = shutil.copytree(study_copy, tmp_path / f"fresh-{number}")
+        session = drawing(path, 0)
         assert session.stdout is not None
         next(line for line in session.stdout if line.strip() == "ready")
         time.sleep(rng.uniform(0, 0.12))
         session.send_signal(signal.SIGKILL)
-        told = [int(line) for line in session.stdout.read().split()]
+        shown_numbers = [int(line) for line in session.stdout.read().split()]
         session.wait()
-        study = Study(place, write=True)
+        study = Study(path, write=True)
         assert study.read_only_reason == ""
         assert study.verify() == []
         case = study.cases()[0]
-        held = case.annotation(series)
-        np.testing.assert_array_equal(held.vertebrae, wanted.vertebrae)
-        assert dict(held.levels) == dict(wanted.levels)
-        drawn = held.lesions != wanted.lesions
-        assert held.lesions[drawn].astype(bool).all()  # added to, nothing gone
-        for stroke in told:
-            assert held.lesions[place_of(stroke, series.shape)] == 1 + stroke
-        before, after = before + (not drawn.any()), after + bool(drawn.any())
+        annotation = case.annotation(series)
+        np.testing.assert_array_equal(annotation.vertebrae, first_annotation.vertebrae)
+        assert dict(annotation.levels) == dict(first_annotation.levels)
+        drawn_mask = annotation.lesions != first_annotation.lesions
+        assert annotation.lesions[drawn_mask].astype(bool).all()  # added to, nothing gone
+        for stroke in shown_numbers:
+            assert annotation.lesions[stroke_centre(stroke, series.shape)] == 1 + stroke
+        untouched_count, changed_count = (
+            untouched_count + (not drawn_mask.any()),
+            changed_count + bool(drawn_mask.any()),
+        )
         study.close()
-        shutil.rmtree(place)
-    print(f"{before} kills before the first stroke was stored, {after} after")
+        shutil.rmtree(path)
+    print(f"{untouched_count} kills before the first stroke was stored, {changed_count} after")

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QAbstractButton, QApplication, QFileDialog, QScrollAr
 
 from napari_spinemet.gui.review import sign_off as sign_row
 
-from .conftest import grabbed
+from .conftest import take_picture
 
 ROOT = os.environ.get("SPINEMET_REAL_DATA")
 pytestmark = [
@@ -50,9 +50,9 @@ class Mouse:
         self.clicks.append("threshold")
         slider.setValue(value)
 
-    def _click(self, widget: QWidget, place: QPoint, name: str) -> None:
+    def _click(self, widget: QWidget, position: QPoint, name: str) -> None:
         self.clicks.append(name)
-        self._qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, pos=place)
+        self._qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, pos=position)
 
 
 def test_a_new_scan_to_signed_verdicts(
@@ -68,9 +68,9 @@ def test_a_new_scan_to_signed_verdicts(
     study = tmp_path / "study"
     study.mkdir()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(study))
-    opened: list[str] = []
+    report_paths: list[str] = []
     monkeypatch.setattr(
-        sign_row.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile())
+        sign_row.QDesktopServices, "openUrl", lambda url: report_paths.append(url.toLocalFile())
     )
     load, detect, review, session = (
         workspace.load,
@@ -95,33 +95,33 @@ def test_a_new_scan_to_signed_verdicts(
     mouse.button(detect.detect_button)
     wait_idle(workspace)
     mouse.tab("Review")
-    found = len(review.findings)
-    assert found <= 1, "this person is healthy as far as is known"
-    if not found:
+    finding_count = len(review.findings)
+    assert finding_count <= 1, "this person is healthy as far as is known"
+    if not finding_count:
         peak = session.result.likelihood.values.max()
         mouse.slide(review.controls.threshold, float(peak) / 2)
         qtbot.waitUntil(lambda: not review._slider_pause.is_pending, timeout=5_000)
-    judged = len(review.findings)
-    for _ in range(judged):
+    verdict_count = len(review.findings)
+    for _ in range(verdict_count):
         mouse.button(review.findings_panel.next_button)
         mouse.button(review.findings_panel.verdict_buttons[1])
     wait_idle(workspace)
     mouse.button(review.sign_off.sign_button)
     wait_idle(workspace)
     assert str(session.case.state) == "signed"
-    grabbed(viewer, picture_folder / "real-signed.png")
+    take_picture(viewer, picture_folder / "real-signed.png")
     mouse.clicks += ["Report", "of this scan"]  # a menu holds its own loop
     review.sign_off.case_action.trigger()
     wait_idle(workspace)
-    assert Path(opened[0]).is_file()
-    text = Path(opened[0]).read_text(encoding="utf-8")
+    assert Path(report_paths[0]).is_file()
+    text = Path(report_paths[0]).read_text(encoding="utf-8")
     assert "signed by" in text
-    assert text.count("rejected") >= judged
+    assert text.count("rejected") >= verdict_count
     verdicts = [v.verdict for v in session.study.database.results.verdicts("case-001")]
-    assert verdicts == ["rejected"] * judged
+    assert verdicts == ["rejected"] * verdict_count
     assert session.study.verify() == []
     print(
-        f"{found} findings at the model's own threshold, {judged} judged, "
+        f"{finding_count} findings at the model's own threshold, {verdict_count} judged, "
         f"{len(mouse.clicks)} clicks: {', '.join(mouse.clicks)}"
     )
-    assert len(mouse.clicks) <= 10 + 2 * judged
+    assert len(mouse.clicks) <= 10 + 2 * verdict_count

@@ -20,7 +20,7 @@ from napari_spinemet.imaging.grids import working_affine
 from napari_spinemet.jobs import JobContext
 from napari_spinemet.study.map_identity import MapIdentity
 
-from .conftest import grabbed
+from .conftest import take_picture
 
 POINT = OperatingPoint(0.5, 0.5, None, gate=True)
 IN_SPINE, ORGAN = (1, slice(30, 50), slice(40, 60)), (1, slice(60, 80), slice(90, 110))
@@ -50,7 +50,7 @@ def review(workspace: object, make_series: Callable, wait_idle: Callable) -> obj
     return workspace.review
 
 
-def rested(review: object, qtbot: object) -> None:
+def wait_for_rest(review: object, qtbot: object) -> None:
     """Wait until the slider has rested and all that follows is on the screen."""
     qtbot.waitUntil(
         lambda: (
@@ -78,11 +78,11 @@ def test_what_the_gate_drops_is_dimmed(
         "1 finding, 2 detections in slices; 1 outside the spine, dimmed."
     )
     qtbot.wait(300)  # the docks find their widths
-    picture = grabbed(viewer, picture_folder / "review-dimmed.png")[..., :3].astype(int)
+    picture = take_picture(viewer, picture_folder / "review-dimmed.png")[..., :3].astype(int)
     dim = np.array([int(OUTSIDE_SPINE[k : k + 2], 16) for k in (1, 3, 5)])
     assert (abs(picture - dim).max(axis=-1) < 12).sum() > 20, "the dimmed outline is in sight"
     review.controls.gate.setChecked(False)
-    rested(review, qtbot)
+    wait_for_rest(review, qtbot)
     assert not (layer.data == OUTSIDE).any()
     assert len(review.findings) == 2
 
@@ -94,12 +94,12 @@ def test_fitted_outlines_replace_the_others_once_the_threshold_rests(
     layer = review.session.layers.detections
     assert review.findings[0].largest.area_cm2 == 24 * 24 / 100
     review.controls.refine_box.setChecked(True)
-    rested(review, qtbot)
+    wait_for_rest(review, qtbot)
     (finding,) = review.findings
     truth = np.zeros((96, 120), dtype=bool)
     truth[IN_SPINE[1:]] = True
-    shown = layer.data[1] > 0
-    assert 2 * (shown & truth).sum() / (shown.sum() + truth.sum()) > 0.95
+    outlined_mask = layer.data[1] > 0
+    assert 2 * (outlined_mask & truth).sum() / (outlined_mask.sum() + truth.sum()) > 0.95
     assert finding.largest.area_cm2 == pytest.approx(4.0, abs=0.4)
     assert finding.volume_cm3 == pytest.approx(2.4, abs=0.25)
     assert (layer.data[ORGAN] == OUTSIDE).all()
@@ -107,8 +107,8 @@ def test_fitted_outlines_replace_the_others_once_the_threshold_rests(
     np.testing.assert_array_equal(
         layer.data[1] > 0, review.session.result.forest.labels(1, 0.85, 0.5) == 1
     )
-    rested(review, qtbot)
-    assert ((layer.data[1] > 0) == shown).all()
+    wait_for_rest(review, qtbot)
+    assert ((layer.data[1] > 0) == outlined_mask).all()
     review.controls.refine_box.setChecked(False)
     assert (layer.data[1] > 0).sum() == 24 * 24
 
@@ -135,7 +135,7 @@ def test_fitting_for_a_threshold_that_was_left_is_given_up(
     review.controls.refine_box.setChecked(True)
     review.controls.threshold.setValue(0.6)
     review.controls.threshold.setValue(0.85)
-    rested(review, qtbot)
+    wait_for_rest(review, qtbot)
     assert ends == [0.5]
     assert review.outlines.refined_result.operating_point.threshold == 0.85
 
@@ -147,9 +147,9 @@ def test_a_finding_becomes_a_contour_once(review: object, workspace: object, qtb
     box.table.selectRow(0)
     box.edit_button.click()
     assert workspace.tabs.tabText(workspace.tabs.currentIndex()) == "Annotate"
-    expected = np.zeros(lesions.data.shape, dtype=bool)
-    expected[1:, 28:52, 38:62] = True
-    np.testing.assert_array_equal(lesions.data == 1, expected)
+    expected_mask = np.zeros(lesions.data.shape, dtype=bool)
+    expected_mask[1:, 28:52, 38:62] = True
+    np.testing.assert_array_equal(lesions.data == 1, expected_mask)
     assert lesions.selected_label == 1
     assert lesions.mode == "paint"
     assert session.viewer.layers.selection.active is lesions
@@ -157,13 +157,13 @@ def test_a_finding_becomes_a_contour_once(review: object, workspace: object, qtb
     assert not lesions.data.any()
 
     lesions.data[2, 35:40, 45:50] = 7
-    said: list[str] = []
-    session.message.connect(said.append)
+    messages: list[str] = []
+    session.message.connect(messages.append)
     workspace.show_tab("Review")
     box.edit()
     assert lesions.selected_label == 7
     assert int((lesions.data > 0).sum()) == 25
-    assert "stays as it was drawn" in said[-1]
+    assert "stays as it was drawn" in messages[-1]
 
 
 def test_contours_of_a_finding_lie_where_it_does(
@@ -206,10 +206,10 @@ def test_another_distance_redraws_the_curve(review: object, qtbot: object) -> No
     session.layers.lesions.data[1, 44:66, 39:61] = 1
     session.layers.lesions.data[2, 28:52, 38:62] = 1
     session.contours_changed.emit()
-    rested(review, qtbot)
+    wait_for_rest(review, qtbot)
     assert session.curve.at(0.5) == (1.0, pytest.approx(1 / 3), 1.0)
     review.evaluation.distance.setValue(10)
-    rested(review, qtbot)
+    wait_for_rest(review, qtbot)
     assert session.froc.matching.max_distance_mm == 10
     assert session.curve.at(0.5) == (0.5, pytest.approx(2 / 3), 2.0)
     assert review.froc_panel.plot.point == session.curve.at(0.5)
@@ -220,17 +220,17 @@ def test_the_validated_point_is_taken_whole(review: object, qtbot: object) -> No
     session, box = review.session, review.froc_panel
     session.layers.lesions.data[1, 30:50, 40:60] = 1
     session.contours_changed.emit()
-    rested(review, qtbot)
+    wait_for_rest(review, qtbot)
     box.wish.setCurrentIndex(3)
     assert box.wish_value.isHidden()
     box.suggest_button.click()
     assert "Nothing was chosen" in box.suggestion.text()
-    chosen = OperatingPoint(0.7, 1.5, 0.6, gate=False)
-    session.show_froc(replace(session.froc, validated_point=chosen))
+    validated_point = OperatingPoint(0.7, 1.5, 0.6, gate=False)
+    session.show_froc(replace(session.froc, validated_point=validated_point))
     box.suggest_button.click()
-    assert review.controls.point() == chosen
-    rested(review, qtbot)
-    assert session.result.operating_point == chosen
+    assert review.controls.point() == validated_point
+    wait_for_rest(review, qtbot)
+    assert session.result.operating_point == validated_point
 
 
 def test_every_tick_shows_one_threshold(review: object, qtbot: object) -> None:
@@ -238,7 +238,7 @@ def test_every_tick_shows_one_threshold(review: object, qtbot: object) -> None:
     session, layer = review.session, review.session.layers.detections
     session.layers.lesions.data[1, 30:50, 40:60] = 1
     session.contours_changed.emit()
-    rested(review, qtbot)
+    wait_for_rest(review, qtbot)
     values = session.result.likelihood.values[1]
     for threshold in np.random.default_rng(4).uniform(0.01, 1.0, 200).round(3):
         review.controls.threshold.setValue(float(threshold))

@@ -92,26 +92,28 @@ def test_training_is_cancelled_within_a_batch_and_goes_on(
     train.form.set(name="another")
     assert not train.resume_button.isEnabled()
     train.form.set(name="my-model")
-    done = []
+    batch_numbers = []
     workspace.session.jobs.training.event_reported.connect(
-        lambda task, event: done.append(event.done) if "loss" in getattr(event, "values", {}) else 0
+        lambda task, event: (
+            batch_numbers.append(event.done) if "loss" in getattr(event, "values", {}) else 0
+        )
     )
-    before = len(train.plots.losses)
+    former_count = len(train.plots.losses)
     train.resume_button.click()
-    qtbot.waitUntil(lambda: bool(done), timeout=240_000)
+    qtbot.waitUntil(lambda: bool(batch_numbers), timeout=240_000)
     train.progress.cancel.click()
     wait_idle(workspace)
-    assert done[0] == before + 1
+    assert batch_numbers[0] == former_count + 1
 
 
 def test_what_is_chosen_is_what_is_trained_on(
     workspace: Any, wait_idle: Callable, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ticks, time, lambda and the rest of the form reach the training as they stand."""
-    asked: dict[str, Any] = {}
+    request: dict[str, Any] = {}
 
     def stand_in(task: StudyTraining, config: Any, **_: Any) -> Any:
-        asked.update(task=task, config=config)
+        request.update(task=task, config=config)
         raise MemoryError
 
     monkeypatch.setattr(worker_entry, "train_study", stand_in)
@@ -131,19 +133,19 @@ def test_what_is_chosen_is_what_is_trained_on(
     )
     train.start_button.click()
     wait_idle(workspace)
-    task = asked["task"]
+    task = request["task"]
     assert task.only_cases == ("case-001", "normal-001")
     assert task.minutes == 7
     assert task.start == "default"
     assert task.weight_decays == (0.002, 0.02)
-    config = asked["config"]
+    config = request["config"]
     assert (config.resolutions, config.outputs, config.learning_rate) == ((1.0, 2.0), 2, 0.02)
     assert "memory of this computer" in train.status.text()
     # Too little memory: what would help is offered.
     assert train.retry_row.isVisibleTo(train)
     train.smaller_button.click()
     wait_idle(workspace)
-    assert asked["config"].batch_size == 64
+    assert request["config"].batch_size == 64
     train.form.set(resolutions="fine")
     train.start_button.click()
     assert not workspace.session.jobs.training.is_busy
@@ -238,52 +240,52 @@ def test_many_starts_and_cancels_leave_nothing_behind(
             len(QApplication.allWidgets()),
         )
 
-    found, sizes = [], []
+    counts, sizes = [], []
     for number in range(STARTS):
         train.start()
         if number % 4 == 0:  # some before the first batch, some amid the epoch
             qtbot.waitUntil(lambda: len(train.plots.losses) >= 1, timeout=240_000)
         train.progress.cancel.click()
         wait_idle(workspace)
-        found.append(count())
+        counts.append(count())
         sizes.append(process.memory_info().rss / 2**20)
-    assert found[-1] == found[STARTS // 3]
-    print(f"{STARTS} starts: {found[-1]}, {sizes[STARTS // 3]:.0f} -> {sizes[-1]:.0f} MB")
+    assert counts[-1] == counts[STARTS // 3]
+    print(f"{STARTS} starts: {counts[-1]}, {sizes[STARTS // 3]:.0f} -> {sizes[-1]:.0f} MB")
     assert sizes[-1] < sizes[STARTS // 3] + 60
 
 
-@pytest.mark.parametrize("agreed", [False, True])
+@pytest.mark.parametrize("is_agreed", [False, True])
 def test_closing_amid_a_job_asks_once(
-    workspace: Any, viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, agreed: bool
+    workspace: Any, viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, is_agreed: bool
 ) -> None:
     """No keeps the window and the job; yes stops the job and closes."""
-    asked: list[str] = []
+    questions: list[str] = []
     answers = QMessageBox.StandardButton
 
-    def question(_: Any, title: str, told: str, *rest: Any) -> Any:
-        asked.append(told)
-        return answers.Close if agreed else answers.Cancel
+    def question(_: Any, title: str, message: str, *rest: Any) -> Any:
+        questions.append(message)
+        return answers.Close if is_agreed else answers.Cancel
 
     monkeypatch.setattr(QMessageBox, "question", question)
-    trainer, stopped = workspace.session.jobs.training, threading.Event()
+    trainer, stop_event = workspace.session.jobs.training, threading.Event()
 
     def work(job: JobContext) -> None:
         while not job.cancel.is_cancelled:
             time.sleep(0.005)
-        stopped.set()
+        stop_event.set()
         job.raise_if_cancelled()
 
     trainer.start("training", work)
     window = viewer.window._qt_window
-    if agreed:  # as the window would ask; it is still needed by the fixture that closes it
+    if is_agreed:  # as the window would ask; it is still needed by the fixture that closes it
         assert not workspace.session.jobs.close_guard.eventFilter(window, QCloseEvent())
     else:
         window.close()
-    assert len(asked) == 1
-    assert "Training is still running" in asked[0]
-    assert "resumed" in asked[0]
-    if agreed:
-        assert stopped.wait(5)
+    assert len(questions) == 1
+    assert "Training is still running" in questions[0]
+    assert "resumed" in questions[0]
+    if is_agreed:
+        assert stop_event.wait(5)
         assert not trainer._thread.is_alive()
     else:
         assert window.isVisible()
@@ -315,9 +317,9 @@ def test_the_most_doubtful_scan_is_shown_in_train_and_load(
     assert train.cases.table.texts()[2][3] == "25.0 %"
     assert "Contour bare-2 next" in train.cases.summary.text()
     load = workspace.load.case_table
-    shown = {load.texts()[k][0]: load.texts()[k][2] for k in range(load.row_count)}
-    assert shown["bare-1"] == "10.0 %"
-    assert shown["case-001"] == ""
+    doubts = {load.texts()[k][0]: load.texts()[k][2] for k in range(load.row_count)}
+    assert doubts["bare-1"] == "10.0 %"
+    assert doubts["case-001"] == ""
     assert train.cases.ticked_cases() == ["case-001", "normal-001"]
 
 

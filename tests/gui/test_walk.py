@@ -14,7 +14,7 @@ from napari_spinemet.gui.review.findings_panel import HEADINGS, VERDICT
 from napari_spinemet.gui.viewer.displayed_froc import DisplayedFroc
 from napari_spinemet.study.map_identity import MapIdentity
 
-from .conftest import grabbed
+from .conftest import take_picture
 
 AREA = [name for name, _ in HEADINGS].index("cm²")
 
@@ -62,15 +62,17 @@ def test_load_detect_review(
         review.controls.threshold.setValue(threshold)
         qtbot.waitUntil(lambda: not review._slider_pause.is_pending, timeout=5_000)
         # What is drawn, what is counted and what is marked on the curve have one threshold.
-        here = session.layers.current_slice
-        expected = session.result.forest.labels(here, threshold, review.controls.min_area.value())
-        np.testing.assert_array_equal(layer.data[here], expected)
+        index = session.layers.current_slice
+        expected_labels = session.result.forest.labels(
+            index, threshold, review.controls.min_area.value()
+        )
+        np.testing.assert_array_equal(layer.data[index], expected_labels)
         assert review.froc_panel.plot.point == session.curve.at(threshold)
         outlines.append(int((layer.data > 0).sum()))
         points.append(review.froc_panel.plot.point)
         detections = session.result.forest.detections(threshold, review.controls.min_area.value())
         assert review.findings_panel.table.row_count == len(link_findings(detections, 3.0))
-        image = grabbed(viewer, picture_folder / f"review-{int(threshold * 100):02d}.png")
+        image = take_picture(viewer, picture_folder / f"review-{int(threshold * 100):02d}.png")
         assert image.std() > 10
     assert outlines[0] > outlines[1] > outlines[2]
     assert len(set(points)) > 1
@@ -93,10 +95,10 @@ def test_click_on_the_curve_sets_the_threshold(workspace: object, wait_idle: Cal
     assert plot.point == (1.0, 1.0, 1.0)
 
 
-def test_finding_is_flown_to_and_judged(detected: object, viewer: object) -> None:
+def test_finding_is_flown_to_and_judged(detection_workspace: object, viewer: object) -> None:
     """A click in the table shows the slice of the finding; a verdict stands in its row."""
-    review = detected.review
-    values = detected.session.result.likelihood.values
+    review = detection_workspace.review
+    values = detection_workspace.session.result.likelihood.values
     review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
     review._draw_all()
     assert review.findings
@@ -110,9 +112,9 @@ def test_finding_is_flown_to_and_judged(detected: object, viewer: object) -> Non
     assert review.findings_panel.table.texts()[-1][VERDICT] == ""
 
 
-def test_keys_lead_through_the_findings(detected: object, wait_idle: Callable) -> None:
+def test_keys_lead_through_the_findings(detection_workspace: object, wait_idle: Callable) -> None:
     """Next, verdict, undo: in the order that the table is sorted by, and recorded."""
-    review, session = detected.review, detected.session
+    review, session = detection_workspace.review, detection_workspace.session
     values = session.result.likelihood.values
     review.controls.min_area.setValue(0.1)
     review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.95)))
@@ -123,8 +125,8 @@ def test_keys_lead_through_the_findings(detected: object, wait_idle: Callable) -
     areas = [float(table.texts()[row][AREA]) for row in range(table.row_count)]
     assert areas == sorted(areas, reverse=True)
     assert len(set(areas)) > 1
-    detected.show_tab("Review")
-    key = {found.keys: found.do for found in box.keys}
+    detection_workspace.show_tab("Review")
+    key = {entry.keys: entry.do for entry in box.keys}
     key["N"]()
     assert table.currentIndex().row() == 0
     largest = max(box.findings, key=lambda f: round(f.largest.area_cm2, 1))
@@ -137,29 +139,31 @@ def test_keys_lead_through_the_findings(detected: object, wait_idle: Callable) -
     for letter, verdict in (("A", "accepted"), ("R", "rejected")):
         key[letter]()
         assert table.texts()[table.currentIndex().row()][VERDICT] == verdict
-    chosen = box.findings[table.selected_row]
+    finding = box.findings[table.selected_row]
     for former in ("accepted", ""):
         key["Ctrl+Z"]()
-        assert session.verdicts.book.of([chosen.centre_mm]) == [former]
+        assert session.verdicts.book.of([finding.centre_mm]) == [former]
     assert not box.undo_button.isEnabled()
-    said = []
-    session.message.connect(said.append)
+    messages = []
+    session.message.connect(messages.append)
     key["Ctrl+Z"]()
-    assert "no verdict" in said[-1]
-    wait_idle(detected)
+    assert "no verdict" in messages[-1]
+    wait_idle(detection_workspace)
     records = session.study.database.results.verdicts(session.case.name)
     assert [r.verdict for r in records] == ["accepted", "rejected", "accepted", ""]
     assert session.study.verify() == []
 
 
-def test_what_was_found_and_said_is_in_the_study(detected: object, wait_idle: Callable) -> None:
+def test_what_was_found_and_said_is_in_the_study(
+    detection_workspace: object, wait_idle: Callable
+) -> None:
     """The run with its detections, and each verdict; the case is reviewed with the last one."""
-    review, session = detected.review, detected.session
+    review, session = detection_workspace.review, detection_workspace.session
     results, case = session.study.database.results, session.case
     (run,) = results.runs(case.name)
     assert run.settings["threshold"] == session.result.operating_point.threshold
     assert len(results.detections(run.number)) == len(session.result.detections)
-    assert detected.load.case_table.texts()[0][1] == "contoured, detected"
+    assert detection_workspace.load.case_table.texts()[0][1] == "contoured, detected"
     values = session.result.likelihood.values
     review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.9)))
     review._draw_all()
@@ -167,13 +171,13 @@ def test_what_was_found_and_said_is_in_the_study(detected: object, wait_idle: Ca
     for number in range(len(review.findings)):
         review.findings_panel.table.selectRow(number)
         review.findings_panel.judge("rejected")
-    wait_idle(detected)
-    assert detected.load.case_table.texts()[0][1] == "contoured, reviewed"
+    wait_idle(detection_workspace)
+    assert detection_workspace.load.case_table.texts()[0][1] == "contoured, reviewed"
     assert len(results.verdicts(case.name)) == len(review.findings)
     book = case.verdicts()
     centres = [f.centre_mm for f in review.findings]
     assert set(book.of(centres)) == {"rejected"}
-    detected.load.open_case()  # read anew
-    wait_idle(detected)
+    detection_workspace.load.open_case()  # read anew
+    wait_idle(detection_workspace)
     assert set(session.verdicts.book.of(centres)) == {"rejected"}
     assert session.study.verify() == []

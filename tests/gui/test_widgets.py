@@ -18,7 +18,7 @@ from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
 
 
-def said() -> list[str]:
+def messages() -> list[str]:
     return [n.message for n in notification_manager.records]
 
 
@@ -60,20 +60,20 @@ def test_load_says_what_is_wrong(
     workspace: object, wait_idle: Callable, tmp_path: Path, kind: str
 ) -> None:
     """A bad place gives one sentence as a notification, and the widget is ready again."""
-    place = tmp_path / "place"
+    path = tmp_path / "place"
     if kind != "missing":
-        place.mkdir()
+        path.mkdir()
     if kind == "not DICOM":
-        (place / "notes.txt").write_text("no scan here")
-    before, count = files_of(tmp_path), len(said())
-    workspace.load.path.setText(str(place))
+        (path / "notes.txt").write_text("no scan here")
+    former_files, count = files_of(tmp_path), len(messages())
+    workspace.load.path.setText(str(path))
     workspace.load.look()
     wait_idle(workspace)
-    (sentence,) = said()[count:]
+    (sentence,) = messages()[count:]
     assert sentence == workspace.load.status.text()
     assert "Traceback" not in sentence
-    assert str(place) in sentence
-    assert files_of(tmp_path) == before
+    assert str(path) in sentence
+    assert files_of(tmp_path) == former_files
     assert not workspace.session.jobs.is_busy
 
 
@@ -82,7 +82,7 @@ def test_scan_is_imported_into_a_study(
 ) -> None:
     """An opened scan becomes a case of the study, and the scan's own files are untouched."""
     scan = sample_study() / "normal-001" / "scan"
-    before = files_of(scan)
+    former_files = files_of(scan)
     load = workspace.load
     load.path.setText(str(scan))
     load.look()
@@ -98,7 +98,7 @@ def test_scan_is_imported_into_a_study(
     (case,) = Study(study).cases()
     np.testing.assert_array_equal(case.series().voxels, workspace.session.series.voxels)
     assert str(case.state) == "new"
-    assert files_of(scan) == before
+    assert files_of(scan) == former_files
 
 
 def test_contours_are_drawn_saved_and_read_back(
@@ -125,10 +125,10 @@ def test_contours_are_drawn_saved_and_read_back(
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
     assert annotate.state.save_label.text().startswith("All strokes are saved")
     case = Study(study_copy).cases()[0]
-    stored = case.annotation(case.series())
-    np.testing.assert_array_equal(stored.lesions > 0, lesions.data > 0)
-    np.testing.assert_array_equal(stored.vertebrae, session.layers.vertebrae.data)
-    assert set(stored.levels.values()) == set(session.annotation.levels.values())
+    stored_annotation = case.annotation(case.series())
+    np.testing.assert_array_equal(stored_annotation.lesions > 0, lesions.data > 0)
+    np.testing.assert_array_equal(stored_annotation.vertebrae, session.layers.vertebrae.data)
+    assert set(stored_annotation.levels.values()) == set(session.annotation.levels.values())
 
 
 def test_another_case_is_opened_once_the_last_stroke_is_saved(
@@ -141,14 +141,14 @@ def test_another_case_is_opened_once_the_last_stroke_is_saved(
     open_case(workspace, study_copy, wait_idle)
     session, load = workspace.session, workspace.load
     first = session.case
-    drawn = session.layers.lesions.data.copy()
-    drawn[3, 40:60, 40:60] = 7
-    session.layers.lesions.data = drawn
+    new_labels = session.layers.lesions.data.copy()
+    new_labels[3, 40:60, 40:60] = 7
+    session.layers.lesions.data = new_labels
     load.case_table.selectRow(1)
     load.open_case()
     wait_idle(workspace)
     assert session.case.name == "normal-001"
-    np.testing.assert_array_equal(first.annotation(first.series()).lesions, drawn)
+    np.testing.assert_array_equal(first.annotation(first.series()).lesions, new_labels)
     assert not session.layers.lesions.data.any()
 
 
@@ -169,17 +169,17 @@ def test_contours_without_a_study_are_asked_about(
     session.open_series(scan)
     assert not session.autosave.is_active
     session.layers.lesions.data[3, 40:60, 40:60] = 7
-    asked = []
+    questions = []
 
     def question(*arguments: object) -> object:
-        asked.append(arguments[2])
+        questions.append(arguments[2])
         return getattr(QMessageBox.StandardButton, answer)
 
     monkeypatch.setattr(QMessageBox, "question", question)
     load.case_table.selectRow(1)
     load.open_case()
     wait_idle(workspace)
-    assert len(asked) == 1
+    assert len(questions) == 1
     assert (session.series is scan) == (answer == "Cancel")
     assert (7 in session.layers.lesions.data) == (answer == "Cancel")
 
@@ -195,8 +195,8 @@ def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     lesions = session.layers.lesions
     rng = np.random.default_rng(0)
     noise = rng.integers(1, 60000, lesions.data.shape[1:])
-    where = np.nonzero(noise)
-    lesions.data_setitem((np.full(len(where[0]), 3), *where), noise[where])
+    pixels = np.nonzero(noise)
+    lesions.data_setitem((np.full(len(pixels[0]), 3), *pixels), noise[pixels])
     qtbot.waitUntil(lambda: bool(session.autosave.failure))
     assert "is full" in annotate.state.save_label.text()
     assert session.is_unsaved
@@ -223,17 +223,17 @@ def test_slices_between_are_filled_saved_and_undone_in_one_step(
     for index in (8, 11):
         at = (np.full(len(rows), index), rows, columns)
         lesions.data_setitem(at, np.full(len(rows), number))
-    before = lesions.data.copy()
+    former_labels = lesions.data.copy()
     annotate.interpolate()
     for index in (9, 10):
-        np.testing.assert_array_equal(lesions.data[index] == number, before[8] == number)
+        np.testing.assert_array_equal(lesions.data[index] == number, former_labels[8] == number)
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
     case = Study(study_copy).cases()[0]
     np.testing.assert_array_equal(case.annotation(session.series).lesions, lesions.data)
     annotate.undo()
-    np.testing.assert_array_equal(lesions.data, before)
+    np.testing.assert_array_equal(lesions.data, former_labels)
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
-    np.testing.assert_array_equal(case.annotation(session.series).lesions, before)
+    np.testing.assert_array_equal(case.annotation(session.series).lesions, former_labels)
 
 
 def test_looking_at_a_case_saves_nothing_and_the_first_stroke_saves_all(
@@ -242,19 +242,19 @@ def test_looking_at_a_case_saves_nothing_and_the_first_stroke_saves_all(
     """Going through the slices leaves the study as it was."""
     open_case(workspace, study_copy, wait_idle)
     session = workspace.session
-    before = session.study.database.revision
+    former_revision = session.study.database.revision
     for index in range(13):
         session.layers.go_to(index)
         qtbot.wait(40)
     assert session.case.record is None
-    assert session.study.database.revision == before
+    assert session.study.database.revision == former_revision
     lesions = session.layers.lesions
     lesions.data_setitem((np.array([5]), np.array([9]), np.array([9])), np.array([1]))
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
-    stored = session.case.annotation(session.series)
-    np.testing.assert_array_equal(stored.lesions, lesions.data)
-    np.testing.assert_array_equal(stored.vertebrae, session.layers.vertebrae.data)
-    assert stored.vertebrae.any()
+    stored_annotation = session.case.annotation(session.series)
+    np.testing.assert_array_equal(stored_annotation.lesions, lesions.data)
+    np.testing.assert_array_equal(stored_annotation.vertebrae, session.layers.vertebrae.data)
+    assert stored_annotation.vertebrae.any()
 
 
 def test_contours_are_approved_until_the_next_stroke(
@@ -295,21 +295,21 @@ def test_a_click_grows_a_lesion_where_it_was_made(
     camera = session.viewer.scene.camera
     canvas = session.viewer.window._qt_viewer.canvas.native
     spacing = session.series.spacing_mm
-    place = QPoint(
+    point = QPoint(
         round(canvas.width() / 2 + (column * spacing[2] - camera.center[2]) * camera.zoom),
         round(canvas.height() / 2 + (row * spacing[1] - camera.center[1]) * camera.zoom),
     )
-    qtbot.mouseMove(canvas, place)
-    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
+    qtbot.mouseMove(canvas, point)
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=point)
     QApplication.processEvents()
-    grown = lesions.data > 0
-    assert grown[index, row, column]
-    assert grown.any(axis=(1, 2)).sum() == 1
+    grown_mask = lesions.data > 0
+    assert grown_mask[index, row, column]
+    assert grown_mask.any(axis=(1, 2)).sum() == 1
     body = bodies.data[index, row, column]
     assert body
-    assert (bodies.data[grown] == body).all()
-    overlap = 2 * (grown[index] & (truth[index] > 0)).sum()
-    assert overlap / (grown[index].sum() + (truth[index] > 0).sum()) > 0.6
+    assert (bodies.data[grown_mask] == body).all()
+    overlap = 2 * (grown_mask[index] & (truth[index] > 0)).sum()
+    assert overlap / (grown_mask[index].sum() + (truth[index] > 0).sum()) > 0.6
     annotate.undo()
     assert not lesions.data.any()
 
@@ -320,10 +320,10 @@ def test_undo_takes_a_copied_slice_back(
     """Copying to a neighbour is one step for undo."""
     open_case(workspace, study_copy, wait_idle)
     lesions = workspace.session.layers.lesions
-    before = lesions.data.copy()
+    former_labels = lesions.data.copy()
     workspace.annotate.copy_slice(1)
     workspace.annotate.undo()
-    np.testing.assert_array_equal(lesions.data, before)
+    np.testing.assert_array_equal(lesions.data, former_labels)
 
 
 def test_vertebra_level_chooses_its_label(
@@ -332,13 +332,13 @@ def test_vertebra_level_chooses_its_label(
     """A known level keeps its label, and a new one gets a free label that is saved by name."""
     open_case(workspace, study_copy, wait_idle)
     annotate, session = workspace.annotate, workspace.session
-    known = {name: number for number, name in session.annotation.levels.items()}
+    number_of = {name: number for number, name in session.annotation.levels.items()}
     annotate.vertebra_button.setChecked(True)
     annotate.vertebrae.level.setCurrentText("L2")
-    assert session.layers.vertebrae.selected_label == known["L2"]
+    assert session.layers.vertebrae.selected_label == number_of["L2"]
     annotate.vertebrae.level.setCurrentText("C7")
     fresh = session.layers.vertebrae.selected_label
-    assert fresh not in known.values()
+    assert fresh not in number_of.values()
     session.layers.vertebrae.data[6, 2:9, 2:9] = fresh
     assert session.contours().levels[fresh] == "C7"
 
@@ -366,7 +366,7 @@ def test_a_failing_job_says_so_and_is_over(
 ) -> None:
     """Any exception in a job ends it with one sentence; none is swallowed."""
     runner = workspace.session.jobs.computing
-    count = len(said())
+    count = len(messages())
 
     def work(job: JobContext) -> None:
         raise error
@@ -374,46 +374,46 @@ def test_a_failing_job_says_so_and_is_over(
     with qtbot.waitSignal(runner.job_failed, timeout=5_000):
         runner.start("test", work)
     assert not runner.is_busy
-    assert len(said()) == count + 1
-    assert "Traceback" not in said()[-1]
+    assert len(messages()) == count + 1
+    assert "Traceback" not in messages()[-1]
 
 
 def test_jobs_wait_their_turn_and_one_that_waits_can_be_cancelled(
     workspace: object, qtbot: object
 ) -> None:
     """One at a time, in the order they came; cancelling by name leaves the running one alone."""
-    runner, begun, over = workspace.session.jobs.computing, [], []
+    runner, started_names, cancelled_names = workspace.session.jobs.computing, [], []
 
     def work(name: str) -> Callable:
         def until_cancelled(job: JobContext) -> None:
-            begun.append(name)
+            started_names.append(name)
             while True:
                 job.raise_if_cancelled()
                 time.sleep(0.005)
 
         return until_cancelled
 
-    runner.job_cancelled.connect(over.append)
+    runner.job_cancelled.connect(cancelled_names.append)
     for name in ("first", "second", "third"):
         runner.start(name, work(name))
     assert all(runner.has(name) for name in ("first", "second", "third"))
     runner.cancel("second")
-    assert over == ["second"]
+    assert cancelled_names == ["second"]
     assert runner.task == "first"
     assert not runner.has("second")
     with qtbot.waitSignal(runner.job_cancelled, timeout=5_000):
         runner.cancel()
-    qtbot.waitUntil(lambda: begun == ["first", "third"], timeout=5_000)
+    qtbot.waitUntil(lambda: started_names == ["first", "third"], timeout=5_000)
     runner.cancel("third")
     qtbot.waitUntil(lambda: not runner.is_busy, timeout=5_000)
-    assert over == ["second", "first", "third"]
+    assert cancelled_names == ["second", "first", "third"]
 
 
 def test_detection_says_what_is_missing(workspace: object, tmp_path: Path) -> None:
     """Without a scan the button is off; a file that is no model is named."""
     assert not workspace.detect.detect_button.isEnabled()
     workspace.detect.detect()
-    assert "Open a series" in said()[-1]
+    assert "Open a series" in messages()[-1]
     fake = tmp_path / "fake.safetensors"
     fake.write_text("no model")
     workspace.detect._select(str(fake))
@@ -458,38 +458,42 @@ def test_every_control_has_a_help_text(workspace: object) -> None:
 def test_opening_and_saving_go_on_beside_training(workspace: object, qtbot: object) -> None:
     """The desk works while the runner is busy, and in the order of what it was given."""
     session = workspace.session
-    done: list[object] = []
+    results: list[object] = []
 
-    def long(job: JobContext) -> None:
+    def wait_for_cancel(job: JobContext) -> None:
         while not job.cancel.is_cancelled:
             time.sleep(0.01)
 
-    session.jobs.computing.start("train", long)
+    session.jobs.computing.start("train", wait_for_cancel)
     for name in ("first", "second"):
-        session.jobs.storage.start(name, lambda job, name=name: name, done.append)
-    qtbot.waitUntil(lambda: len(done) == 2, timeout=5_000)
-    assert done == ["first", "second"]
+        session.jobs.storage.start(name, lambda job, name=name: name, results.append)
+    qtbot.waitUntil(lambda: len(results) == 2, timeout=5_000)
+    assert results == ["first", "second"]
     assert session.jobs.computing.task == "train"
     session.jobs.computing.cancel()
 
 
 def test_what_waits_to_be_saved_is_saved_at_the_end(qtbot: object) -> None:
     """The program closes while a scan is being read and a save waits behind it."""
-    desk, reading, saved = JobRunner(), threading.Event(), []
+    desk, reading, saved_names = JobRunner(), threading.Event(), []
     desk.start("load", lambda job: reading.wait(5))
-    desk.start("save", lambda job: saved.append("contours"))
+    desk.start("save", lambda job: saved_names.append("contours"))
     threading.Timer(0.1, reading.set).start()
     desk.finish()
-    assert saved == ["contours"]
+    assert saved_names == ["contours"]
     qtbot.waitUntil(lambda: not desk.is_busy, timeout=5_000)
-    assert saved == ["contours"]
+    assert saved_names == ["contours"]
 
 
 def test_strokes_verdicts_and_signatures_wait_for_no_slow_read(
-    detected: object, wait_idle: Callable, qtbot: object
+    detection_workspace: object, wait_idle: Callable, qtbot: object
 ) -> None:
     """While a scan is being read and one imported, which takes as long as it takes."""
-    session, annotate, review = detected.session, detected.annotate, detected.review
+    session, annotate, review = (
+        detection_workspace.session,
+        detection_workspace.annotate,
+        detection_workspace.review,
+    )
     slow_disk = threading.Event()
     for task in ("load", "import"):
         session.jobs.storage.start(task, lambda job: slow_disk.wait(60))
@@ -515,7 +519,7 @@ def test_strokes_verdicts_and_signatures_wait_for_no_slow_read(
         assert session.jobs.storage.task == "load"
     finally:
         slow_disk.set()
-    wait_idle(detected)
+    wait_idle(detection_workspace)
 
 
 def test_strokes_drawn_while_a_case_is_read_stay(
@@ -523,18 +527,18 @@ def test_strokes_drawn_while_a_case_is_read_stay(
 ) -> None:
     """The other case is not opened over them, and a sentence says so."""
     open_case(workspace, study_copy, wait_idle)
-    session, read = workspace.session, threading.Event()
+    session, read_event = workspace.session, threading.Event()
     case = session.case
-    session.jobs.storage.start("load", lambda job: read.wait(10))
+    session.jobs.storage.start("load", lambda job: read_event.wait(10))
     workspace.load.case_table.selectRow(1)
     workspace.load.open_case()
     session.layers.lesions.data_setitem((np.array([3]), np.array([50]), np.array([60])), 7)
-    count = len(said())
-    read.set()
+    count = len(messages())
+    read_event.set()
     wait_idle(workspace)
     assert session.case == case
     assert (session.contours().lesions == 7).sum() == 1
-    assert "meanwhile" in said()[count:][-1]
+    assert "meanwhile" in messages()[count:][-1]
 
 
 def test_a_copy_of_the_image_layer_is_a_picture(
