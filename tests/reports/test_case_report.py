@@ -1,0 +1,96 @@
+"""The report of a scan: what was found, judged and used."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spinemet import __version__
+from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.imaging import Annotation, LikelihoodMap, SagittalSeries
+from napari_spinemet.imaging.grids import working_affine
+from napari_spinemet.network import load_model
+from napari_spinemet.reports import (
+    CaseEvidence,
+    write_case_report,
+)
+from napari_spinemet.study import Study
+from napari_spinemet.workflows.map_source import MapSource
+from napari_spinemet.workflows.study_froc import study_curve
+
+from .report_reading import csv_rows, read_alone
+from .reported_study import IDENTITY, POINT, REPORT_TIME, evidence_of
+
+
+def test_a_case_report_says_what_was_found_judged_and_used(study: Study, tmp_path: Path) -> None:
+    """Findings, verdicts with their history, signature, settings, model, hashes, trail."""
+    out = tmp_path / "out"
+    curve = study_curve(study, MapSource.of_model("default"), POINT).curve
+    evidence = evidence_of(study, curve=("sample", curve))
+    write_case_report(evidence, out, report_time=REPORT_TIME)
+    reader = read_alone(out)
+    findings = evidence.result.findings
+    assert len(findings) == 2
+    heading, *rows = reader.tables["findings"]
+    verdicts = [row[heading.index("Verdict")] for row in rows]
+    assert verdicts == ["accepted", "unsure"]
+    for row, finding in zip(rows, findings, strict=True):
+        assert float(row[heading.index("Volume (cm³)")]) == pytest.approx(
+            finding.volume_cm3, abs=0.005
+        )
+        assert float(row[heading.index("Peak")]) == pytest.approx(finding.peak, abs=5e-4)
+    assert [row[2] for row in reader.tables["verdicts"][1:]] == ["rejected", "accepted", "unsure"]
+    assert len(reader.tables["detections"]) - 1 == len(evidence.result.detections)
+    assert reader.fact("Verdicts").startswith("signed by ")
+    assert reader.fact("Findings") == "2 (1 accepted, 1 unsure)"
+    assert reader.fact("Threshold") == "0.500"
+    assert reader.fact("Program") == f"napari-spinemet {__version__}"
+    assert reader.fact("Made").startswith("2026-03-04 05:06 UTC")
+    assert reader.fact("Identity") == IDENTITY
+    weights = Path(load_model.__globals__["weights_path"]("default"))
+    assert reader.fact("SHA-256 of the weights") == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert reader.fact("SHA-256 of the scan's files") == study.cases()[0].record.content_hash
+    assert reader.fact("Series instance UID") == evidence.series.series_uid
+    assert reader.fact("Audit trail").endswith(list(study.database.audit())[-1].chain)
+    text = (out / "report.html").read_text(encoding="utf-8")
+    rate, _, total = curve.at(0.5)
+    assert f"true positive rate of {rate:.1%} at {total:.2f} false" in text
+    assert len(csv_rows(out, "froc")) - 1 == len(curve.thresholds)
+    assert "Every contoured lesion is touched" in text
+
+
+def test_what_a_scanner_wrote_is_text(tmp_path: Path, make_series: object) -> None:
+    """Markup in a description stays a description; a scan outside of a study has a report too."""
+    series: SagittalSeries = make_series(
+        description="<script>alert('x')</script> & \"STIR\"", warnings=("One <b>slice</b> is odd.",)
+    )
+    values = np.zeros(series.shape, np.float32)
+    likelihood = LikelihoodMap(
+        values, working_affine(series.affine), (0, values.shape[2]), series.spacing_mm, model="m@1"
+    )
+    evidence = CaseEvidence("a <i>scan</i>", series, evaluate(likelihood, POINT))
+    write_case_report(evidence, tmp_path, report_time=REPORT_TIME)
+    reader = read_alone(tmp_path)
+    assert "<script>alert('x')</script>" in reader.fact("Series")
+    assert not {"b", "i"} & set(reader.tags)
+    assert reader.fact("Verdicts") == "not signed"
+    assert reader.fact("SHA-256 of the scan's files") == "in no study"
+    assert "Nothing was found" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_contoured_lesion_that_nothing_touches_is_told(
+    tmp_path: Path, small_case: tuple[SagittalSeries, Annotation]
+) -> None:
+    """With its level, slices, area and volume, and a picture."""
+    series, annotation = small_case
+    values = np.zeros(series.shape, np.float32)
+    likelihood = LikelihoodMap(
+        values, working_affine(series.affine), (0, values.shape[2]), series.spacing_mm
+    )
+    evidence = CaseEvidence("x", series, evaluate(likelihood, POINT), annotation=annotation)
+    write_case_report(evidence, tmp_path, report_time=REPORT_TIME)
+    assert read_alone(tmp_path).tables["missed"][1] == ["1", "L2", "2", "0.64", "0.19"]
+    assert (tmp_path / "figures" / "missed-1.svg").is_file()
