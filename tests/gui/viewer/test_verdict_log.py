@@ -66,5 +66,5 @@ def test_a_verdict_that_is_not_stored_yet_is_not_read_anew(
     log.judge([finding(0)], 0, "accepted")
     log.open(scan)
     assert log.verdicts_on([finding(0)]) == ["accepted"]
-    qtbot.waitUntil(lambda: not saving.is_busy, timeout=5_000)
+    qtbot.waitUntil(lambda: not saving.is_busy, timeout=30_000)
     assert stored == ["accepted"]
