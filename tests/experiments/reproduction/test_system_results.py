@@ -1,0 +1,55 @@
+"""Results of a system are kept in one file, and files of before are still read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spinemet.experiments.reproduction.plan import BUDGETS, COHORT_SEED, REVISION, SYSTEMS
+from napari_spinemet.experiments.reproduction.system_results import load_results, save_results
+
+STORED = Path(__file__).parents[3] / "docs" / "experiments"
+
+
+@pytest.mark.parametrize("key", [system.key for system in SYSTEMS])
+def test_the_files_of_the_documents_are_read(key: str) -> None:
+    """Each row again as its table says."""
+    results = load_results(STORED / "judged" / f"{key}.npz")
+    assert results is not None
+    table = json.loads((STORED / "results" / "results.json").read_text(encoding="utf-8"))
+    lines = {(line["key"], line["settings"]): line for line in table["systems"]}
+    for row in results.rows:
+        line = lines[row.key, row.settings]
+        assert row.point.to_dict() == line["operating_point"]
+        assert row.curve.area() == line["area_to_0.5_fp_mean_over_slices"]
+        assert row.curve.at(row.point.threshold) == tuple(line["at_threshold"].values())
+    assert results.report["folds"] == table["folds"][key]
+
+
+def test_what_is_written_is_what_was_read(tmp_path: Path) -> None:
+    """Under the same names, with the same numbers; a damaged file is none."""
+    source, path = STORED / "judged" / "one.npz", tmp_path / "one.npz"
+    results = load_results(source)
+    assert results is not None
+    save_results(results, path)
+    with np.load(source) as former, np.load(path) as contents:
+        assert contents.files == former.files
+        for name in contents.files:
+            np.testing.assert_array_equal(contents[name], former[name])
+    path.write_bytes(path.read_bytes()[:-300])
+    assert load_results(path) is None
+    assert load_results(tmp_path / "none.npz") is None
+
+
+def test_the_plan_of_the_documents_is_that_of_the_reduced_budget() -> None:
+    """A reproduction goes on from there."""
+    plan = json.loads((STORED / "plan.json").read_text(encoding="utf-8"))
+    assert plan == {
+        "budget": BUDGETS["reduced"].name,
+        "seed": 0,
+        "cohort_seed": COHORT_SEED,
+        "revision": REVISION,
+    }
