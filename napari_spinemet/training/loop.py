@@ -96,7 +96,7 @@ def train(
     >>> voxels = np.random.default_rng(0).normal(size=(1, 24, 24)) + 3 * lesions
     >>> case = (spinemet.SagittalSeries(voxels, affine), spinemet.Annotation(lesions, lesions))
     >>> config = spinemet.TrainingConfig(
-    ...     resolutions=(1,), blocks=(1, 1), patch_shape=(7, 7), epochs=2, batches_per_epoch=1,
+    ...     resolutions=(1,), blocks=(1, 1, 1), patch_shape=(15, 15), epochs=2, batches_per_epoch=1,
     ...     batch_size=8, device="cpu",
     ... )
     >>> result = spinemet.train([case], config)
