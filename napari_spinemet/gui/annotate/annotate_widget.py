@@ -220,7 +220,7 @@ class AnnotateWidget(QWidget):
         session = self.session
         if mode in (MARK, NAME) and self.lesion_button.isChecked():
             self._tool = mode
-            self.vertebra_button.setChecked(True)  # comes back here
+            self.vertebra_button.setChecked(True)  # its signal takes the tool, on that layer
             return
         layer = self.target
         if layer is None:
@@ -231,6 +231,7 @@ class AnnotateWidget(QWidget):
             )
             return
         session.viewer.layers.selection.active = layer
+        # A layer keeps its mode: chosen again in napari's own list, it would paint.
         for other in (session.layers.lesions, session.layers.vertebrae):
             if other is not None and other is not layer:
                 other.mode = "pan_zoom"
@@ -265,11 +266,12 @@ class AnnotateWidget(QWidget):
 
     def _on_press(self, layer: Labels, event: Any) -> Iterator[None]:
         """A click with one of our own tools; a drag moves the picture as ever."""
-        if self._tool == "paint" and layer is self.target and event.button == 1:
-            self._go_on_with(layer, event.position)
-        target, ours = self.target, self._tool in (GROW, MARK, NAME)
-        if target is None or layer is not target or not ours or event.button != 1:
+        target, is_own_tool = self.target, self._tool in (GROW, MARK, NAME)
+        if self._tool == "paint" and layer is target and event.button == 1:
+            self._continue_outline(layer, event.position)
+        if target is None or layer is not target or not is_own_tool or event.button != 1:
             return
+        # napari runs on from each yield at the next move, and from the last at the release.
         is_drag, position = False, event.position
         yield
         while event.type == "mouse_move":
@@ -278,7 +280,7 @@ class AnnotateWidget(QWidget):
         if not is_drag:
             self.click_at(*(round(v) for v in layer.world_to_data(position)))
 
-    def _go_on_with(self, layer: Labels, position: Any) -> None:
+    def _continue_outline(self, layer: Labels, position: Any) -> None:
         """A stroke that begins inside an outline belongs to that one."""
         voxel = tuple(round(v) for v in layer.world_to_data(position))
         inside = all(0 <= v < n for v, n in zip(voxel, layer.data.shape, strict=True))
@@ -301,13 +303,13 @@ class AnnotateWidget(QWidget):
         voxel = (index, at_row, at_column)
         if self._tool == GROW:
             radius, tolerance = self.radius.value(), self.tolerance.value() / 100
-            self._do(lambda: self.drawing.grow(self.target, voxel, tolerance, radius))
+            self._run_step(lambda: self.drawing.grow(self.target, voxel, tolerance, radius))
         elif self._tool == MARK:
             self.vertebrae.mark(voxel)
         elif self._tool == NAME:
-            self._do(lambda: self.vertebrae.name_at(voxel))
+            self._run_step(lambda: self.vertebrae.name_at(voxel))
 
-    def _do(self, step: Callable[[], Any]) -> Any:
+    def _run_step(self, step: Callable[[], Any]) -> Any:
         """Run a step on the contours; where it cannot be made, say why."""
         try:
             return step()
@@ -331,15 +333,15 @@ class AnnotateWidget(QWidget):
 
     def copy_slice(self, step: int) -> None:
         """Copy the outlines of this slice to a neighbour."""
-        self._do(lambda: self.drawing.copy_slice(self.target, step))
+        self._run_step(lambda: self.drawing.copy_slice(self.target, step))
 
     def fit(self) -> None:
         """Move the lesion outlines of this slice to the edge."""
-        self._do(lambda: self.drawing.fit(self.session.layers.lesions))
+        self._run_step(lambda: self.drawing.fit(self.session.layers.lesions))
 
     def interpolate(self) -> None:
         """Fill empty slices between contoured ones."""
-        slices = self._do(lambda: self.drawing.interpolate(self.target))
+        slices = self._run_step(lambda: self.drawing.interpolate(self.target))
         if slices:
             numbers = ", ".join(str(index + 1) for index in slices)
             self.session.say(f"Filled slice {numbers}; look at each, and mend what does not fit.")

@@ -132,6 +132,8 @@ class ContourStatusPanel(QGroupBox):
     def _show_save_state(self) -> None:
         """Say what of the drawing is on the disk."""
         autosave = self._session.autosave
+        # A stroke takes the approval back once it is stored; until then the word goes, but there
+        # is nothing to approve anew.
         is_approved = self._is_approved and not autosave.is_pending
         self.approve_button.setText("Approved" if is_approved else "Approve contours")
         self.approve_button.setEnabled(
@@ -185,6 +187,7 @@ class ContourStatusPanel(QGroupBox):
         self._is_approved = case is not None and case.state.contours == CONTOURS_APPROVED
         self._show_save_state()
         readers = case.readers() if case is not None else []
+        # The list is filled anew only where it differs: that drops the choice of a reader.
         is_another_case, self._last_case = case != self._last_case, case
         if is_another_case or readers != [
             self.reader.itemText(k) for k in range(1, self.reader.count())

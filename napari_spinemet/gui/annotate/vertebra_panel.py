@@ -160,16 +160,16 @@ class VertebraPanel(QGroupBox):
         """Write the levels into the picture, where they changed."""
         levels = self._drawing.levels()
         # In front of the body, so that nothing inside is covered.
-        labels = [
+        level_texts = [
             (index, at_row, at_column - _TEXT_OFFSET * pixels**0.5, levels.get(label, f"({label})"))
             for label, index, at_row, at_column, pixels in bodies.centres
         ]
-        if labels != self._level_texts:
-            self._level_texts = labels
+        if level_texts != self._level_texts:
+            self._level_texts = level_texts
             self._pause.throttle()
 
     def _write_names(self) -> None:
         self._session.layers.show_names(
-            [tuple_[:3] for tuple_ in self._level_texts],
-            [tuple_[3] for tuple_ in self._level_texts],
+            [(index, at_row, at_column) for index, at_row, at_column, _ in self._level_texts],
+            [level for *_, level in self._level_texts],
         )

@@ -31,8 +31,8 @@ TASK = "detection"
 
 
 @dataclass(frozen=True, eq=False)
-class _Detection:
-    """What a detection gives; no curve where the scan has no lesion contours."""
+class _ModelAnswer:
+    """What a model gives for a scan; no curve where the scan has no lesion contours."""
 
     result: DetectionResult
     froc: DisplayedFroc | None
@@ -100,6 +100,7 @@ class DetectWidget(QWidget):
         former_choice = self.model.currentData() or self.session.preferences.get(
             "detection", "model"
         )
+        # An empty list would choose another model for a moment, and others would hear of it.
         with signals_blocked(self.model):
             self.model.clear()
             for name in model_names():
@@ -177,7 +178,7 @@ class DetectWidget(QWidget):
         contours, case = session.contours(), session.writable_case
 
         @leave_a_core_to_the_interface()
-        def work(job: JobContext) -> _Detection:
+        def work(job: JobContext) -> _ModelAnswer:
             from ...detection.map_settings import MapSettings
             from ...detection.pipeline import detect_in_series
             from ...network import load_model
@@ -192,24 +193,24 @@ class DetectWidget(QWidget):
                 job=job,
             )
             point = card.operating_point
-            return _Detection(result, draw_scan_froc(result, contours, point), card)
+            return _ModelAnswer(result, draw_scan_froc(result, contours, point), card)
 
-        def on_detected(detection: _Detection) -> None:
-            self._show(detection, model, contours)
+        def on_detected(answer: _ModelAnswer) -> None:
+            self._show(answer, model, contours)
             if case is not None:
-                self._record(case, series, detection.result, detection.card, columns)
+                self._record(case, series, answer.result, answer.card, columns)
 
         session.jobs.computing.start(TASK, work, on_detected)
 
-    def _show(self, detection: _Detection, model: str, contours: Annotation | None) -> None:
-        session, result = self.session, detection.result
+    def _show(self, answer: _ModelAnswer, model: str, contours: Annotation | None) -> None:
+        session, result = self.session, answer.result
         series = session.series
         if series is None or series.series_uid != result.plain.series_uid:
             session.warn("Another scan was opened meanwhile; its detection was dropped.")
             return
         session.set_result(result, model)
         if session.study_froc is None:
-            session.show_froc(detection.froc)
+            session.show_froc(answer.froc)
         if not have_same_labels(session.contours(), contours):
             session.contours_changed.emit()  # the curve is of those at the click
         for warning in result.warnings:

@@ -191,6 +191,7 @@ class FrocPanel(QWidget):
     def _fill_cases(self) -> None:
         curve = self._curve
         assert curve is not None
+        # In the curve's own precision, or a threshold that is one of its points would miss it.
         thresholds = np.array([curve.thresholds.dtype.type(self._threshold)])
         rows = []
         for case, is_called in zip(

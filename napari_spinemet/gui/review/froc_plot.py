@@ -179,11 +179,12 @@ class FrocPlot(QWidget):
             for ticks in self._ticks:
                 ticks.setData([], [])
             return
+        # In the curve's own precision, or a threshold that is one of its points would miss it.
         thresholds = np.array([curve.thresholds.dtype.type(self._threshold)])
         rates = np.array([[float(v[0]) for v in case.at(thresholds)] for case in curve.cases])
         fp = rates[:, 2 if READINGS[x][1] == SUM else 1]
         tp = rates[~np.isnan(rates[:, 0]), 0]
-        self._ticks[0].setData(fp, np.full(len(fp), 0.012))
+        self._ticks[0].setData(fp, np.full(len(fp), 0.012))  # on the axis, not cut off by it
         self._ticks[1].setData(np.zeros(len(tp)), tp)
 
     def _reading(self) -> tuple[str, float]:
@@ -207,6 +208,7 @@ class FrocPlot(QWidget):
             fp, tp = self._curve.envelope(reading)
             self._line.setData(np.r_[fp, max(limit, fp[-1])], np.r_[tp, tp[-1]])
             raw, rates = self._curve.false_positives(reading), self._curve.tp_rate
+            # As far as somebody may zoom out.
             indices = np.flatnonzero(raw <= 2 * limit)
             indices = indices[:: max(1, len(indices) // _MAX_DOTS)]
             self._dots.setData(raw[indices], rates[indices])

@@ -9,6 +9,7 @@ from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
 from ...imaging import PAPER_OPERATING_POINT, OperatingPoint
+from ...imaging.aggregation import DEFAULT_WEIGHT
 from ...network.card import load_card
 from ..viewer.common_widgets import button, form, row
 from ..viewer.preferences import Preferences
@@ -38,7 +39,7 @@ class OperatingPointPanel(QGroupBox):
 
     def __init__(self, preferences: Preferences) -> None:
         super().__init__("Operating point")
-        self.own = last_used_point(preferences)
+        self.model_point = last_used_point(preferences)
         """What the button of the model gives."""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
@@ -78,17 +79,19 @@ class OperatingPointPanel(QGroupBox):
             signal.connect(lambda _: self._on_changed())
         layout.addWidget(
             row(
-                button("Model's own", "The operating point of the model's card.", self.use_own),
+                button(
+                    "Model's own", "The operating point of the model's card.", self.use_model_point
+                ),
                 button("Paper", "0.6, 5 cm², weight 0.4, no gate.", self.use_paper),
             )
         )
-        self.set_point(self.own)
+        self.set_point(self.model_point)
 
     def point(self) -> OperatingPoint:
         """What the controls say."""
-        weight, own = self.weight.value(), self.own.weight
-        if own is not None and abs(weight - own) < 1e-3:
-            weight = own  # one third has more digits than the box
+        weight, model_weight = self.weight.value(), self.model_point.weight
+        if model_weight is not None and abs(weight - model_weight) < 1e-3:
+            weight = model_weight  # one third has more digits than the box
         return OperatingPoint(
             threshold=self.threshold.value(),
             min_area_cm2=self.min_area.value(),
@@ -98,17 +101,18 @@ class OperatingPointPanel(QGroupBox):
 
     def set_point(self, point: OperatingPoint) -> None:
         """Set all controls, and tell of it once."""
+        # The panel's signals only: its controls still follow each other.
         with signals_blocked(self):
             self.threshold.setValue(point.threshold)
             self.min_area.setValue(point.min_area_cm2)
             self.aggregate_box.setChecked(point.weight is not None)
-            self.weight.setValue(0.4 if point.weight is None else point.weight)
+            self.weight.setValue(DEFAULT_WEIGHT if point.weight is None else point.weight)
             self.gate.setChecked(point.gate)
         self._on_changed()
 
-    def use_own(self) -> None:
+    def use_model_point(self) -> None:
         """Take the operating point of the model that made the map."""
-        self.set_point(self.own)
+        self.set_point(self.model_point)
 
     def use_paper(self) -> None:
         """Take the paper's operating point."""

@@ -89,7 +89,7 @@ class Outlines(QObject):
         labels = result.forest.labels(index, point.threshold, point.min_area_cm2, spine)
         refined_result = self.refined_result
         if refined_result is not None:
-            labels[labels > 0] = 0
+            labels[labels > 0] = 0  # those outside the spine are below zero, and stay
             in_slice = (d for d in refined_result.detections if d.slice == index)
             for number, detection in enumerate(in_slice, 1):
                 labels[tuple(detection.pixels.T)] = number

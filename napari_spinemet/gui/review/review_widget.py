@@ -111,7 +111,7 @@ class ReviewWidget(QWidget):
         self._is_curve_stale = False
         self.controls.allow_gate(result is None or result.spine is not None)
         if result is not None:
-            self.controls.own = result.operating_point
+            self.controls.model_point = result.operating_point
             self.controls.set_point(result.operating_point)
         self._refresh()
 
@@ -256,6 +256,7 @@ class ReviewWidget(QWidget):
         if session.jobs.display.is_busy:
             self._typing_pause.throttle()
             return
+        # Contours are copied, which takes a while: only once it is sure that there is work.
         redrawing = Redrawing(
             session.result,
             session.froc,

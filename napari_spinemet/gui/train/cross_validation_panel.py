@@ -103,6 +103,7 @@ class CrossValidationPanel(QWidget):
             "folds": self.folds.value(),
             "weight_decays": list(decays),
             "scheduler": scheduler or None,
+            # With one thread a fold has the same numbers whichever computer trains it.
             "threads": 1 if scheduler else None,
         }
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ...workflows.uncertainty import CaseUncertainty
 
 TASK, RANK = "training", "ranking"
+_SMALLEST_BATCH = 8
+"""Fewer samples a batch are not offered where memory is short."""
 TRAIN_FUNCTION = "napari_spinemet.workflows.worker_entry:train_study_job"
 
 
@@ -224,7 +226,7 @@ class TrainWidget(QWidget):
             self.status.setText(f"{sentence} The former model is as it was.")
             self.retry_row.setVisible(isinstance(self.session.jobs.training.failure, OutOfMemory))
             self.processor_button.setVisible(self.form.values()["device"] != "cpu")
-            self.smaller_button.setEnabled(self.form.values()["batch_size"] > 8)
+            self.smaller_button.setEnabled(self.form.values()["batch_size"] > _SMALLEST_BATCH)
 
     def _on_cancelled(self, task: str) -> None:
         if task == TASK:
@@ -234,7 +236,7 @@ class TrainWidget(QWidget):
             )
 
     def _smaller(self) -> None:
-        self.form.set(batch_size=max(8, self.form.values()["batch_size"] // 2))
+        self.form.set(batch_size=max(_SMALLEST_BATCH, self.form.values()["batch_size"] // 2))
         self.start()
 
     def _on_processor(self) -> None:

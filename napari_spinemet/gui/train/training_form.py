@@ -185,6 +185,7 @@ class TrainingForm(QWidget):
         from ...training import TrainingConfig
 
         v = self.values()
+        # The penalty is lambda times the squared weights, whose slope is twice as steep.
         decays = [2 * value for value in parse_numbers(v["penalty"], "Lambda")]
         rate = (
             None

@@ -100,6 +100,7 @@ class TrainingPlots(QWidget):
         self._error_line.setData([x for x, _ in self.errors], [y for _, y in self.errors])
         for line, curve in ((self._former_line, self.former), (self._froc_line, self.curve)):
             x, y = (curve.x, curve.y) if curve is not None else ((), ())
+            # From the corner, and on level past the right edge, as a FROC curve is read.
             line.setData([0.0, *x, 1e3] if x else [], [0.0, *y, y[-1]] if y else [])
         self.pace.setText(self._pace())
 
