@@ -131,7 +131,8 @@ class ContourFiles(QWidget):
         Parameters
         ----------
         path : Path
-            Without its suffix, which is the format's own; some formats take several files.
+            Any suffix gives way to the format's own; some formats write several files, whose
+            names begin alike. Its folder is made if need be.
         file_format : {"seg", "nifti", "tiff"}
         """
         session = self._session
