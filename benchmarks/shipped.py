@@ -22,16 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from napari_spinemet.detection import detect
-from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.detection.pipeline import detect_in_series, evaluate
 from napari_spinemet.dicom import read_series
 from napari_spinemet.evaluation.curve import curve_of
-from napari_spinemet.evaluation.froc import CaseForests, TreeSettings, region_centres
+from napari_spinemet.evaluation.froc import CaseForests, region_centres
 from napari_spinemet.imaging import FrocCase, OperatingPoint
-from napari_spinemet.network import ModelCard, SiameseNet, load_card, load_model
+from napari_spinemet.network import ModelCard
 from napari_spinemet.phantom import make_cohort, make_implants
 from napari_spinemet.study import Study
-from napari_spinemet.workflows.study_froc import LOWEST, baseline_curves, model_map
+from napari_spinemet.workflows.map_source import MapSource
+from napari_spinemet.workflows.study_froc import baseline_curves, tree_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTOURS = ROOT / "tests" / "real" / "lspine_vertebrae.zip"
@@ -39,23 +39,23 @@ SEED, CASES, IMPLANTS = 7141, 30, 20
 DISTANCE_MM = 20.0
 
 
-def judged(study: Study, model: SiameseNet, card: ModelCard) -> dict[str, Any]:
+def evaluate_model(study: Study, source: MapSource) -> dict[str, Any]:
     """Rates at the card's own point, the best TP rates beside it, and false findings."""
-    point = card.operating_point
+    point = source.card.operating_point
     at = np.array([np.float32(point.threshold)])
-    rates, tables, false = [], [], []
+    rates, tables, false_findings = [], [], []
     for case, _, annotation in study.contoured_cases():
-        plain = model_map(study, case, model, card.identity)
-        trees = TreeSettings(point.aggregation, lowest=LOWEST)
-        table = CaseForests(FrocCase(case.name, ((plain, annotation),)), trees).table(point)
+        plain = source.made_map_of(study, case)
+        froc_case = FrocCase(case.name, ((plain, annotation),))
+        table = CaseForests(froc_case, tree_settings(point)).table(point)
         tables.append(table)
         rates.append([float(v[0]) for v in table.at(at)])
         regions = region_centres(annotation, plain.series_spacing_mm)
         findings = evaluate(plain, point).findings
-        false.append(sum(not _hits(f.detections, regions) for f in findings))
+        false_findings.append(sum(not _hits(f.detections, regions) for f in findings))
     tp, mean, total = np.array(rates).T
-    drawn = np.random.default_rng(0).integers(len(tp), size=(20_000, len(tp)))
-    low, high = np.percentile(tp[drawn].mean(axis=1), (2.5, 97.5))
+    resamples = np.random.default_rng(0).integers(len(tp), size=(20_000, len(tp)))
+    low, high = np.percentile(tp[resamples].mean(axis=1), (2.5, 97.5))
     curve = curve_of(tables)
     return {
         "cases": len(tp),
@@ -63,7 +63,7 @@ def judged(study: Study, model: SiameseNet, card: ModelCard) -> dict[str, Any]:
         "tp_rate_95": [float(low), float(high)],
         "fp_per_scan": float(total.mean()),
         "fp_per_case_mean_over_slices": float(mean.mean()),
-        "false_findings_per_scan": float(np.mean(false)),
+        "false_findings_per_scan": float(np.mean(false_findings)),
         "tp_rate_at_1_fp_per_scan": curve.tp_rate_at(1.0),
         "tp_rate_at_2_fp_per_scan": curve.tp_rate_at(2.0),
     }
@@ -72,9 +72,9 @@ def judged(study: Study, model: SiameseNet, card: ModelCard) -> dict[str, Any]:
 def _hits(detections: Sequence[Any], regions: Sequence[np.ndarray]) -> bool:
     """Whether a finding lies at an annotated region in any of its slices."""
     for detection in detections:
-        here = regions[detection.slice]
-        if len(here) and (
-            np.hypot(*(here - np.array(detection.centre_working)).T).min() <= DISTANCE_MM
+        centres = regions[detection.slice]
+        if len(centres) and (
+            np.hypot(*(centres - np.array(detection.centre_working)).T).min() <= DISTANCE_MM
         ):
             return True
     return False
@@ -85,8 +85,8 @@ def baselines(study: Study, point: OperatingPoint, fp_per_scan: float) -> dict[s
     best: dict[str, float] = {}
     for area in (3.0, 5.0):
         for system in baseline_curves(study, replace(point, min_area_cm2=area)):
-            reached = system.curve.tp_rate_at(fp_per_scan)
-            best[system.name] = max(best.get(system.name, 0.0), reached)
+            rate = system.curve.tp_rate_at(fp_per_scan)
+            best[system.name] = max(best.get(system.name, 0.0), rate)
     return best
 
 
@@ -97,28 +97,29 @@ def phantoms_of(work: Path, seed: int) -> Path:
 
 def measure(model: str, work: Path, seed: int = SEED) -> tuple[ModelCard, dict[str, Any]]:
     """All figures of one model."""
-    network, card = load_model(model), load_card(model)
+    source = MapSource.of_model(model)
     phantoms = phantoms_of(work, seed)
     make_cohort(phantoms, CASES, seed=seed)
-    told: dict[str, Any] = {"unseen_phantoms": judged(Study(phantoms), network, card)}
-    told["unseen_phantoms"]["measured_on"] = f"{CASES} phantoms of seed {seed}"
+    figures: dict[str, Any] = {"unseen_phantoms": evaluate_model(Study(phantoms), source)}
+    figures["unseen_phantoms"]["measured_on"] = f"{CASES} phantoms of seed {seed}"
     real = os.environ.get("SPINEMET_REAL_DATA")
     if real:
         scan = Path(real) / "lspine_stir_cc0" / "DCMDT"
         make_implants(work / "implants", scan, CONTOURS, IMPLANTS)
-        told["implants"] = judged(Study(work / "implants"), network, card)
+        figures["implants"] = evaluate_model(Study(work / "implants"), source)
         # Copies of one scan: drawing them again says nothing about other patients.
-        del told["implants"]["tp_rate_95"]
-        told["implants"]["measured_on"] = (
+        del figures["implants"]["tp_rate_95"]
+        figures["implants"]["measured_on"] = (
             f"{IMPLANTS} lesions of contrast 0.35 to 1.0, one each in copies of a real STIR series"
         )
-        result = detect(read_series(scan), network, card.operating_point)
-        told["real_scan"] = {
+        point = source.card.operating_point
+        result = detect_in_series(read_series(scan), source.network, point)
+        figures["real_scan"] = {
             "findings": len(result.findings),
             "detections": len(result.detections),
             "measured_on": "that series as it is, healthy as far as known",
         }
-    return card, told
+    return source.card, figures
 
 
 def main() -> None:
@@ -133,12 +134,12 @@ def main() -> None:
     print(f"| {columns} | false findings per scan | TP rate at 1, 2 FP per scan |")
     print("|---" * 7 + "|")
     for name in options.models:
-        card, told = measure(name, options.work, options.seed)
+        card, figures = measure(name, options.work, options.seed)
         p = card.operating_point
         words = f"{Path(name).stem}, {p.threshold:.2f}, {p.min_area_cm2:g} cm², {p.weight:.2g}"
         for key in ("unseen_phantoms", "implants"):
-            if key in told:
-                t = told[key]
+            if key in figures:
+                t = figures[key]
                 rate = f"{t['tp_rate']:.3f}"
                 if "tp_rate_95" in t:
                     rate += " ({:.3f} to {:.3f})".format(*t["tp_rate_95"])
@@ -149,22 +150,22 @@ def main() -> None:
                     f"{t['tp_rate_at_2_fp_per_scan']:.3f} |",
                     flush=True,
                 )
-        if "real_scan" in told:
-            print(
-                f"| {words} | the real scan | findings: {told['real_scan']['findings']} | | | | |"
-            )
+        if "real_scan" in figures:
+            count = figures["real_scan"]["findings"]
+            print(f"| {words} | the real scan | findings: {count} | | | | |")
         study = Study(phantoms_of(options.work, options.seed))
-        beside = baselines(study, p, told["unseen_phantoms"]["fp_per_scan"])
-        for system, rate in beside.items():
-            print(f"| {system}, at as many | the phantoms | {rate:.3f} | | | | |", flush=True)
+        baseline_rates = baselines(study, p, figures["unseen_phantoms"]["fp_per_scan"])
+        for system, tp_rate in baseline_rates.items():
+            print(f"| {system}, at as many | the phantoms | {tp_rate:.3f} | | | | |", flush=True)
     if options.write:
         (name,) = options.models
-        place = ROOT / "napari_spinemet" / "weights" / "default.json" if name == "default" else None
-        place = place or Path(name).with_suffix(".json")
-        held = json.loads(place.read_text(encoding="utf-8"))
-        told["unseen_phantoms"]["baselines_at_as_many_fp_per_scan"] = beside
-        held["metrics"] = {**held["metrics"], **told}
-        place.write_text(json.dumps(held, indent=2) + "\n", encoding="utf-8")
+        path = Path(name).with_suffix(".json")
+        if name == "default":
+            path = ROOT / "napari_spinemet" / "weights" / "default.json"
+        values = json.loads(path.read_text(encoding="utf-8"))
+        figures["unseen_phantoms"]["baselines_at_as_many_fp_per_scan"] = baseline_rates
+        values["metrics"] = {**values["metrics"], **figures}
+        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

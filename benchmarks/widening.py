@@ -16,14 +16,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from shipped import judged, measure
+from shipped import evaluate_model, measure
 
 from napari_spinemet.jobs.allocator import keep_freed_memory
-from napari_spinemet.network import load_card, load_model
 from napari_spinemet.phantom import make_cohort
 from napari_spinemet.study import Study
 from napari_spinemet.training import TrainingConfig
-from napari_spinemet.workflows.study_training import train_study
+from napari_spinemet.workflows.map_source import MapSource
+from napari_spinemet.workflows.study_training import StudyTraining, train_study
 
 CASES, VALIDATION = 60, 12
 SEED, VALIDATION_SEED, TEST_SEED = 7201, 7202, 7203
@@ -46,8 +46,8 @@ NETWORKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 def train_network(name: str, work: Path, epochs: int, batches: int) -> Path:
     """The model of that name and length, trained unless it is there."""
     varieties, changes = NETWORKS[name]
-    out = work / f"{name}-{epochs}x{batches}.safetensors"
-    if not out.is_file():
+    path = work / f"{name}-{epochs}x{batches}.safetensors"
+    if not path.is_file():
         share = CASES // len(varieties)
         studies = [work / f"cohort-{variety}-{share}" for variety in varieties]
         for number, (study, variety) in enumerate(zip(studies, varieties, strict=True)):
@@ -56,15 +56,22 @@ def train_network(name: str, work: Path, epochs: int, batches: int) -> Path:
         validation = work / "validation"
         make_cohort(validation, VALIDATION, seed=VALIDATION_SEED)
         config = TrainingConfig(epochs=epochs, batches_per_epoch=batches, looks=2, **changes)
-        train_study(studies[0], config, also=studies[1:], name=name, out=out, validation=validation)
-    return out
+        task = StudyTraining(
+            studies[0],
+            name,
+            further_studies=tuple(studies[1:]),
+            validation_study=validation,
+            model_path=path,
+        )
+        train_study(task, config)
+    return path
 
 
 def judge_on_far_wider(model: str, work: Path) -> dict[str, Any]:
     """Figures of a model on phantoms as the widest variety draws them."""
     wide = work / f"phantoms-wide-{WIDE_SEED}"
     make_cohort(wide, WIDE_CASES, seed=WIDE_SEED, variety="training")
-    return judged(Study(wide), load_model(model), load_card(model))
+    return evaluate_model(Study(wide), MapSource.of_model(model))
 
 
 def main() -> None:
