@@ -33,8 +33,8 @@ def change(scan: Path, edit: Callable[[pydicom.Dataset, int], object]) -> None:
 
 def test_series_json_has_the_contract_keys(run: Run) -> None:
     """One object on stdout and nothing else, with every key that other tools read."""
-    status, out, _ = run("series", sample_study() / "case-001" / "scan", "--json")
-    (series,) = json.loads(out)["series"]
+    status, stdout, _ = run("series", sample_study() / "case-001" / "scan", "--json")
+    (series,) = json.loads(stdout)["series"]
     assert status == 0
     assert set(series) == {
         "series_uid",
@@ -54,18 +54,18 @@ def test_series_json_has_the_contract_keys(run: Run) -> None:
 def test_brackets_in_a_description_are_text(run: Run, scan: Path) -> None:
     """What a scanner wrote is printed as it is, never taken for markup."""
     change(scan, lambda d, _: setattr(d, "SeriesDescription", "sag [stir] [/fs]"))
-    status, out, _ = run("series", scan)
+    status, stdout, _ = run("series", scan)
     assert status == 0
-    assert "sag [stir] [/fs]" in out
+    assert "sag [stir] [/fs]" in stdout
 
 
 def test_detect_json_reports_in_patient_coordinates(
     run: Run, scan: Path, quick_model: Path
 ) -> None:
     """Each detection's mm are those of its index under the affine of the scan."""
-    status, out, _ = run("detect", scan, "--model", quick_model, "--json")
+    status, stdout, _ = run("detect", scan, "--model", quick_model, "--json")
     assert status == 0
-    report = json.loads(out)
+    report = json.loads(stdout)
     series = read_series(scan)
     assert report["series_uid"] == series.series_uid
     assert report["threshold"] == 0.4
@@ -73,8 +73,8 @@ def test_detect_json_reports_in_patient_coordinates(
     assert report["detections"]
     for detection in report["detections"]:
         assert set(detection) == {"slice", "area_cm2", "centre_index", "centre_mm", "peak", "mean"}
-        expected = series.affine @ [*detection["centre_index"], 1]
-        np.testing.assert_allclose(detection["centre_mm"], expected[:3], atol=1e-6)
+        centre_mm = series.affine @ [*detection["centre_index"], 1]
+        np.testing.assert_allclose(detection["centre_mm"], centre_mm[:3], atol=1e-6)
         assert detection["area_cm2"] >= 0.5
         assert detection["peak"] >= 0.4
     assert len(report["findings"]) <= len(report["detections"])
@@ -86,9 +86,9 @@ def test_refined_outlines_are_those_of_the_library(run: Run, scan: Path, quick_m
     plain, with_edges = (json.loads(run(*common, *options)[1]) for options in ((), ("--refine",)))
     series = read_series(scan)
     model, card = load_model(str(quick_model)), load_card(str(quick_model))
-    expected = detect(series, model, card.operating_point).refine(series)
+    library_result = detect(series, model, card.operating_point).refine(series)
     assert [d["area_cm2"] for d in with_edges["detections"]] == pytest.approx(
-        [d.area_cm2 for d in expected.detections]
+        [d.area_cm2 for d in library_result.detections]
     )
     assert [d["slice"] for d in with_edges["detections"]] == [
         d["slice"] for d in plain["detections"]
@@ -100,17 +100,17 @@ def test_refined_outlines_are_those_of_the_library(run: Run, scan: Path, quick_m
 
 def test_options_override_the_card(run: Run, scan: Path, quick_model: Path) -> None:
     """The paper's preset and single settings take the place of the card's."""
-    _, out, _ = run("detect", scan, "--model", quick_model, "--preset", "paper", "--json")
-    assert json.loads(out)["operating_point"] == {
+    _, stdout, _ = run("detect", scan, "--model", quick_model, "--preset", "paper", "--json")
+    assert json.loads(stdout)["operating_point"] == {
         "threshold": 0.6,
         "min_area_cm2": 5.0,
         "weight": 0.4,
         "gate": False,
     }
-    _, out, _ = run(
+    _, stdout, _ = run(
         "detect", scan, "--model", quick_model, "--threshold", 0.5, "--min-area", 2, "--json"
     )
-    point = json.loads(out)["operating_point"]
+    point = json.loads(stdout)["operating_point"]
     assert (point["threshold"], point["min_area_cm2"], point["weight"]) == (0.5, 2.0, 0.5)
 
 
@@ -118,11 +118,11 @@ def test_detect_writes_pictures_and_report(
     run: Run, scan: Path, quick_model: Path, tmp_path: Path
 ) -> None:
     """With --out there is a picture and a report that says what it is not for."""
-    out = tmp_path / "out"
-    status, _, _ = run("detect", scan, "--model", quick_model, "--out", out)
+    out_folder = tmp_path / "out"
+    status, _, _ = run("detect", scan, "--model", quick_model, "--out", out_folder)
     assert status == 0
-    assert (out / "detections.png").read_bytes()[:4] == b"\x89PNG"
-    assert "Research use only" in json.loads((out / "report.json").read_text())["notice"]
+    assert (out_folder / "detections.png").read_bytes()[:4] == b"\x89PNG"
+    assert "Research use only" in json.loads((out_folder / "report.json").read_text())["notice"]
 
 
 def test_a_zip_gives_what_its_folder_gives(
@@ -135,8 +135,8 @@ def test_a_zip_gives_what_its_folder_gives(
             target.write(path, f"CD/{path.name}")
     reports = []
     for path in (scan, archive):
-        _, out, _ = run("detect", path, "--model", quick_model, "--json")
-        report = json.loads(out)
+        _, stdout, _ = run("detect", path, "--model", quick_model, "--json")
+        report = json.loads(stdout)
         report.pop("seconds")
         reports.append(report)
     assert reports[0] == reports[1]
@@ -225,8 +225,8 @@ def test_bad_input_is_one_sentence(
     """What the user can mend ends with status 2 and one sentence; nothing is written."""
     arguments = make(tmp_path)
     former_files = files_of(tmp_path)
-    out = ["--out", tmp_path / "out"] if arguments[0] == "detect" else []
-    status, stdout, stderr = run(*arguments, *out)
+    options = ["--out", tmp_path / "out"] if arguments[0] == "detect" else []
+    status, stdout, stderr = run(*arguments, *options)
     assert status == 2
     assert stdout == ""
     assert words in stderr

@@ -21,16 +21,16 @@ def test_study_list_and_verify(run: Run, tmp_path: Path) -> None:
     """States with who and when; tampering is found, named, and ends with status 2."""
     folder = tmp_path / "study"
     shutil.copytree(sample_study(), folder, ignore=shutil.ignore_patterns("likelihood"))
-    status, out, _ = run("study", "verify", folder, "--json")
-    assert (status, json.loads(out)["wrong"]) == (0, [])
+    status, stdout, _ = run("study", "verify", folder, "--json")
+    assert (status, json.loads(stdout)["wrong"]) == (0, [])
     study = Study(folder, write=True)
     case = study.cases()[0]
     series = case.series()
     case.save_annotation(case.annotation(series), series)
     study.close()
-    status, out, _ = run("study", "list", folder, "--json")
+    status, stdout, _ = run("study", "list", folder, "--json")
     assert status == 0
-    first, second = json.loads(out)["cases"]
+    first, second = json.loads(stdout)["cases"]
     assert (first["case"], first["state"], second["case"]) == (
         "case-001",
         "contoured",
@@ -39,16 +39,16 @@ def test_study_list_and_verify(run: Run, tmp_path: Path) -> None:
     assert first["by"]
     assert first["at"]
     assert second["at"] == ""
-    status, out, _ = run("study", "list", folder)
+    status, stdout, _ = run("study", "list", folder)
     assert status == 0
-    assert "normal-001" in out
-    status, out, err = run("study", "verify", folder)
+    assert "normal-001" in stdout
+    status, stdout, err = run("study", "verify", folder)
     assert status == 0
     assert "doubtful: none" in err
     with sqlite3.connect(folder / "study.sqlite") as connection:
         connection.execute("UPDATE contours SET labels = x'00'")
     connection.close()
-    status, out, err = run("study", "verify", folder)
+    status, stdout, err = run("study", "verify", folder)
     assert status == 2
     assert "Changed past the audit trail" in err
     assert run("study", "verify", tmp_path / "nowhere")[0] == 2
@@ -60,16 +60,16 @@ def test_contours_leave_a_study_and_enter_another_unchanged(
 ) -> None:
     """With the scan copied or referred to; lesions, vertebrae and levels are the same."""
     source, target, files = sample_study(), tmp_path / "Studie Ä", tmp_path / "files"
-    status, out, err = run("study", "export", source, files, "--format", file_format, "--json")
+    status, stdout, err = run("study", "export", source, files, "--format", file_format, "--json")
     assert status == 0, err
-    names = json.loads(out)["files"]
+    names = json.loads(stdout)["files"]
     assert all(Path(name).is_file() for name in names)
     label_files = [name for name in names if "case-001" in name and "levels" not in name]
     contours = [part for name in label_files for part in ("--contours", name)]
     scan = source / "case-001" / "scan"
-    status, out, err = run("study", "import", target, scan, "--refer", *contours, "--json")
+    status, stdout, err = run("study", "import", target, scan, "--refer", *contours, "--json")
     assert status == 0, err
-    assert json.loads(out)["case"] == "case-001"
+    assert json.loads(stdout)["case"] == "case-001"
     case, source_case = Study(target).cases()[0], Study(source).cases()[0]
     assert case.scan == scan.resolve()
     series = case.series()
@@ -78,15 +78,15 @@ def test_contours_leave_a_study_and_enter_another_unchanged(
     np.testing.assert_array_equal(copy.vertebrae, original.vertebrae)
     assert copy.levels == original.levels
     # The files name their reader, so they are kept beside those of the study.
-    status, out, err = run("study", "import", target, "--case", "case-001", *contours)
+    status, stdout, err = run("study", "import", target, "--case", "case-001", *contours)
     assert status == 0, err
     assert Study(target).cases()[0].readers() == [original.reader]
     status, _, err = run(
         "study", "import", target, "--case", "case-001", *contours, "--reader", "Dr Ö"
     )
     assert status == 0, err
-    status, out, _ = run("study", "list", target, "--json")
-    (row,) = json.loads(out)["cases"]
+    status, stdout, _ = run("study", "list", target, "--json")
+    (row,) = json.loads(stdout)["cases"]
     assert (row["state"], row["readers"]) == ("contoured", sorted(["Dr Ö", original.reader]))
     status, _, err = run(
         "study", "export", target, files / "b", "--reader", "Dr Ö", "--format", file_format
@@ -115,8 +115,8 @@ def test_study_commands_say_what_is_wrong(
     ignore = shutil.ignore_patterns("likelihood", "*.sqlite*", "*.lock")
     shutil.copytree(sample_study(), study, ignore=ignore)
     paths = {"STUDY": study, "OUT": tmp_path / "out"}
-    status, out, err = run("study", *(paths.get(word, word) for word in arguments))
-    assert (status, out) == (2, "")
+    status, stdout, err = run("study", *(paths.get(word, word) for word in arguments))
+    assert (status, stdout) == (2, "")
     assert words in err
     assert len(err.strip().splitlines()) <= 3
     assert not (tmp_path / "out").exists()

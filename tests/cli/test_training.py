@@ -21,25 +21,25 @@ def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> N
     cohort = tmp_path / "cohort"
     assert run("phantom", cohort, "--cases", 3, "--seed", 41)[0] == 0
     assert json.loads((cohort / "cohort.json").read_text())["phantom"]["seed"] == 41
-    status, out, _ = run("train", cohort, "--epochs", 1, "--batches", 2, "--name", "t", "--json")
+    status, stdout, _ = run("train", cohort, "--epochs", 1, "--batches", 2, "--name", "t", "--json")
     assert status == 0
-    card = json.loads(out)
+    card = json.loads(stdout)
     assert card["training"]["cases"] == 2
     assert card["training"]["command"].startswith("spinemet train")
     assert card["training"]["data"][0]["phantom"]["cases"] == 3
     model = cohort / "models" / "t.safetensors"
     # A network after two batches finds nothing; the curve and its two readings are there.
-    status, out, _ = run("froc", cohort, "--model", model, "--json")
+    status, stdout, _ = run("froc", cohort, "--model", model, "--json")
     assert status == 0
-    report = json.loads(out)
+    report = json.loads(stdout)
     assert report["cases"] == 3
     assert "tp_rate_at_0.20_fp_per_scan" in report["systems"]["network"]
     assert "tp_rate_at_0.20_fp_mean_over_slices" in report["systems"]["network"]
-    status, out, stderr = run("froc", cohort, "--model", model)
+    status, stdout, stderr = run("froc", cohort, "--model", model)
     assert (status, stderr.strip()) == (0, "")
-    assert "network" in out
+    assert "network" in stdout
     at = report["at_operating_point"]
-    assert f"(threshold {at['threshold']:.2f}, {at['min_area_cm2']:g} cm²" in out
+    assert f"(threshold {at['threshold']:.2f}, {at['min_area_cm2']:g} cm²" in stdout
     points = report["systems"]["network"]["points"]
     assert points["threshold"] == sorted(points["threshold"], reverse=True)
 
@@ -50,9 +50,9 @@ def test_crossval_of_a_small_study(run: Run, tmp_path: Path) -> None:
     study = tmp_path / "study"
     assert run("phantom", study, "--cases", "3", "--seed", "5")[0] == 0
     options = ("--folds", 3, "--epochs", 1, "--batches", 1, "--scheduler", "none", "--json")
-    status, out, err = run("crossval", study, *options)
+    status, stdout, err = run("crossval", study, *options)
     assert status == 0, err
-    report = json.loads(out)
+    report = json.loads(stdout)
     tests = [fold["test"] for fold in report["folds"]]
     assert sorted(name for names in tests for name in names) == ["case-001", "case-002", "case-003"]
     for fold in report["folds"]:
@@ -67,14 +67,14 @@ def test_crossval_of_a_small_study(run: Run, tmp_path: Path) -> None:
     values = report["operating_point"]
     point = None if values is None else OperatingPoint(**values)
     assert cross_validated_point(open_study.path, "run") == point
-    again = run("crossval", study, *options)
-    assert json.loads(again[1])["froc"] == report["froc"]
+    second_run = run("crossval", study, *options)
+    assert json.loads(second_run[1])["froc"] == report["froc"]
     # One fold again by itself; its report does not take the place of the whole one's.
     whole = (study / "crossval" / "run" / "report.json").read_bytes()
     for name in ("run", "alone"):
-        status, out, err = run("crossval", study, *options, "--fold", 2, "--name", name)
+        status, stdout, err = run("crossval", study, *options, "--fold", 2, "--name", name)
         assert status == 0, err
-        assert json.loads(out)["folds"] == [report["folds"][1]]
+        assert json.loads(stdout)["folds"] == [report["folds"][1]]
         assert (study / "crossval" / name / "report-fold-2.json").is_file()
     assert (study / "crossval" / "run" / "report.json").read_bytes() == whole
     assert not (study / "crossval" / "alone" / "report.json").exists()

@@ -27,11 +27,11 @@ from .reported_study import IDENTITY, POINT, REPORT_TIME, evidence_of
 
 def test_a_case_report_says_what_was_found_judged_and_used(study: Study, tmp_path: Path) -> None:
     """Findings, verdicts with their history, signature, settings, model, hashes, trail."""
-    out = tmp_path / "out"
+    folder = tmp_path / "out"
     curve = study_curve(study, MapSource.of_model("default"), POINT).curve
     evidence = evidence_of(study, curve=("sample", curve))
-    write_case_report(evidence, out, report_time=REPORT_TIME)
-    reader = read_alone(out)
+    write_case_report(evidence, folder, report_time=REPORT_TIME)
+    reader = read_alone(folder)
     findings = evidence.result.findings
     assert len(findings) == 2
     heading, *rows = reader.tables["findings"]
@@ -55,10 +55,10 @@ def test_a_case_report_says_what_was_found_judged_and_used(study: Study, tmp_pat
     assert reader.fact("SHA-256 of the scan's files") == study.cases()[0].record.content_hash
     assert reader.fact("Series instance UID") == evidence.series.series_uid
     assert reader.fact("Audit trail").endswith(list(study.database.audit())[-1].chain)
-    text = (out / "report.html").read_text(encoding="utf-8")
+    text = (folder / "report.html").read_text(encoding="utf-8")
     rate, _, total = curve.at(0.5)
     assert f"true positive rate of {rate:.1%} at {total:.2f} false" in text
-    assert len(csv_rows(out, "froc")) - 1 == len(curve.thresholds)
+    assert len(csv_rows(folder, "froc")) - 1 == len(curve.thresholds)
     assert "Every contoured lesion is touched" in text
 
 

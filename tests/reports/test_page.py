@@ -34,9 +34,9 @@ def test_the_same_evidence_gives_the_same_files(study: Study, tmp_path: Path) ->
     assert len(files) > 5
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
-    altered = evidence.series.voxels.copy()
-    altered[0, 0, 0] += 1
-    other = replace(evidence, series=replace(evidence.series, voxels=altered))
+    voxels = evidence.series.voxels.copy()
+    voxels[0, 0, 0] += 1
+    other = replace(evidence, series=replace(evidence.series, voxels=voxels))
     write_case_report(other, tmp_path / "three", report_time=REPORT_TIME)
     hashes = [
         ReportReader(tmp_path / name / "report.html").fact("SHA-256 of the voxels")
@@ -49,16 +49,18 @@ def test_a_report_in_place_of_a_former_one_leaves_nothing_of_it(
     study: Study, tmp_path: Path
 ) -> None:
     """Neither its figures nor its tables; what is not a report's stays."""
-    evidence, out = evidence_of(study), tmp_path / "out"
-    write_case_report(evidence, out, report_time=REPORT_TIME)
-    (out / "figures" / "mine.txt").write_text("kept")
-    assert (out / "figures" / "finding-2.png").is_file()
+    evidence, folder = evidence_of(study), tmp_path / "out"
+    write_case_report(evidence, folder, report_time=REPORT_TIME)
+    (folder / "figures" / "mine.txt").write_text("kept")
+    assert (folder / "figures" / "finding-2.png").is_file()
     result = evaluate(evidence.result.plain, replace(POINT, threshold=0.8))
-    write_case_report(replace(evidence, result=result, verdicts=[""]), out, report_time=REPORT_TIME)
-    assert not (out / "figures" / "finding-2.png").exists()
-    assert (out / "figures" / "mine.txt").read_text() == "kept"
-    (out / "figures" / "mine.txt").unlink()
-    read_alone(out)
+    write_case_report(
+        replace(evidence, result=result, verdicts=[""]), folder, report_time=REPORT_TIME
+    )
+    assert not (folder / "figures" / "finding-2.png").exists()
+    assert (folder / "figures" / "mine.txt").read_text() == "kept"
+    (folder / "figures" / "mine.txt").unlink()
+    read_alone(folder)
 
 
 def test_a_report_that_is_cancelled_or_cannot_be_written_leaves_no_page(

@@ -62,10 +62,10 @@ def mapped_study(
         study.save_likelihood_map(Case(study.path / name), MAPS, map_of_values(series, values))
 
     def contoured_cases(
-        self: Study, only: Sequence[str] | None = None
+        self: Study, names: Sequence[str] | None = None
     ) -> Iterator[tuple[Case, SagittalSeries, Annotation]]:
         for case in self.cases():
-            if only is None or case.name in only:
+            if names is None or case.name in names:
                 yield case, *cases[case.name]
 
     monkeypatch.setattr(Study, "contoured_cases", contoured_cases)

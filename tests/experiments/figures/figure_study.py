@@ -49,11 +49,11 @@ def map_of_values(series: SagittalSeries, values: np.ndarray) -> LikelihoodMap:
     return LikelihoodMap(values.astype(np.float32), affine, columns, series.spacing_mm, model=MODEL)
 
 
-def figure_index(out: Path) -> dict[str, dict[str, object]]:
-    index = json.loads((out / "figures.json").read_text())
+def figure_index(folder: Path) -> dict[str, dict[str, object]]:
+    index = json.loads((folder / "figures.json").read_text())
     assert index["notice"] == DISCLAIMER
     return index["figures"]
 
 
-def contents(out: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in out.iterdir()} if out.is_dir() else {}
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir()} if folder.is_dir() else {}

@@ -56,11 +56,11 @@ def test_slices_show_what_aggregation_saves_then_most_lesion_found() -> None:
 
 def test_the_false_positive_farthest_from_the_contours_comes_first() -> None:
     """In the middle of its slices where there are enough; another than figure 6 if there is."""
-    near = SliceFacts(0.0, false_positives=1, far_mm=3.0)
-    far = SliceFacts(0.0, false_positives=2, far_mm=40.0)
+    close_one = SliceFacts(0.0, false_positives=1, far_mm=3.0)
+    far_one = SliceFacts(0.0, false_positives=2, far_mm=40.0)
     nothing = SliceFacts(0.0)
-    one = case_of("one", nothing, nothing, near, nothing)
-    other = case_of("other", far, nothing, nothing, nothing)
+    one = case_of("one", nothing, nothing, close_one, nothing)
+    other = case_of("other", far_one, nothing, nothing, nothing)
     assert choose_false_positive([one, other]) == (SliceRange("other", (0, 1, 2)), 40.0)
     slices = SliceRange("other", (0, 1, 2))
     assert choose_false_positive([one, other], slices) == (SliceRange("one", (1, 2, 3)), 3.0)

@@ -30,13 +30,13 @@ from .figure_study import (
 def test_all_figures_of_a_study(mapped_study: MappedStudy, tmp_path: Path) -> None:
     """Each is there as PNG and SVG with its caption and facts, chosen as it should be."""
     study, cases = mapped_study
-    out = tmp_path / "out"
-    figure_export = export_figures(study, out, source_of(), POINT)
+    folder = tmp_path / "out"
+    figure_export = export_figures(study, folder, source_of(), POINT)
     assert not figure_export.left_out
-    figures = figure_index(out)
+    figures = figure_index(folder)
     assert list(figures) == [f"figure-{n}" for n in FIGURES]
     files = {name for facts in figures.values() for name in facts["files"]} | {"figures.json"}
-    assert set(contents(out)) == files == {path.name for path in figure_export.files}
+    assert set(contents(folder)) == files == {path.name for path in figure_export.files}
     for name, facts in figures.items():
         assert {f"{name}.png", f"{name}.svg"} <= set(facts["files"])
         assert facts["study"] == str(study.path)
@@ -77,16 +77,16 @@ def test_all_figures_of_a_study(mapped_study: MappedStudy, tmp_path: Path) -> No
 def test_only_and_case_narrow_the_choice(mapped_study: MappedStudy, tmp_path: Path) -> None:
     """A figure that was not asked for keeps its place; the curve is of all cases."""
     study, _ = mapped_study
-    out = tmp_path / "out"
-    export_figures(study, out, source_of(), POINT, numbers=[4])
-    former = contents(out)
-    export_figures(study, out, source_of(), POINT, numbers=[5, 6], case="case-002")
-    figures = figure_index(out)
+    folder = tmp_path / "out"
+    export_figures(study, folder, source_of(), POINT, numbers=[4])
+    former = contents(folder)
+    export_figures(study, folder, source_of(), POINT, numbers=[5, 6], case="case-002")
+    figures = figure_index(folder)
     assert list(figures) == ["figure-4", "figure-5", "figure-6"]
     assert figures["figure-4"]["case"] == "case-001"
     assert figures["figure-6"]["case"] == "case-002"
     assert len(figures["figure-5"]["cases"]) == 3
-    files = contents(out)
+    files = contents(folder)
     assert all(files[name] == former[name] for name in ("figure-4.png", "figure-4.svg"))
 
 
@@ -96,19 +96,19 @@ def test_without_a_false_positive_figure_8_says_why_it_is_not_there(
 ) -> None:
     """One of a former run would be of another operating point, so it goes; other files stay."""
     study, _ = mapped_study
-    out = tmp_path / "out"
-    export_figures(study, out, source_of(), POINT, numbers=[8])
-    assert "figure-8.png" in contents(out)
-    (out / "figure-8-notes.txt").write_text("mine")
+    folder = tmp_path / "out"
+    export_figures(study, folder, source_of(), POINT, numbers=[8])
+    assert "figure-8.png" in contents(folder)
+    (folder / "figure-8-notes.txt").write_text("mine")
     figure_export = export_figures(
-        study, out, source_of(), replace(POINT, threshold=0.85), numbers=[8]
+        study, folder, source_of(), replace(POINT, threshold=0.85), numbers=[8]
     )
     assert figure_export.left_out == {
         "figure-8": "Figure 8 was not made: at the threshold 0.85 there is no false positive to "
         "show."
     }
-    assert set(contents(out)) == {"figures.json", "figure-8-notes.txt"}
-    assert figure_index(out) == {}
+    assert set(contents(folder)) == {"figures.json", "figure-8-notes.txt"}
+    assert figure_index(folder) == {}
 
 
 def test_the_same_study_gives_the_same_files(mapped_study: MappedStudy, tmp_path: Path) -> None:
@@ -125,14 +125,14 @@ def test_an_interrupted_write_leaves_whole_files(
 ) -> None:
     """Each is the former or the new one, and nothing lies beside them."""
     study, _ = mapped_study
-    out = tmp_path / "out"
+    folder = tmp_path / "out"
     other = replace(POINT, threshold=0.65)
-    export_figures(study, out, source_of(), other, numbers=[5, 6])
-    new = contents(out)
-    for path in out.iterdir():
+    export_figures(study, folder, source_of(), other, numbers=[5, 6])
+    new = contents(folder)
+    for path in folder.iterdir():
         path.unlink()
-    export_figures(study, out, source_of(), POINT, numbers=[5, 6])
-    former = contents(out)
+    export_figures(study, folder, source_of(), POINT, numbers=[5, 6])
+    former = contents(folder)
     count, sync = iter(range(100)), storage.os.fsync
 
     def kill(handle: int) -> None:
@@ -143,8 +143,8 @@ def test_an_interrupted_write_leaves_whole_files(
     with monkeypatch.context() as patches:
         patches.setattr(storage.os, "fsync", kill)
         with pytest.raises(KeyboardInterrupt):
-            export_figures(study, out, source_of(), other, numbers=[5, 6])
-    files = contents(out)
+            export_figures(study, folder, source_of(), other, numbers=[5, 6])
+    files = contents(folder)
     assert set(files) == set(former)
     assert all(data in (former[name], new[name]) for name, data in files.items())
     assert files["figure-5.png"] == new["figure-5.png"] != former["figure-5.png"]
@@ -171,13 +171,13 @@ def test_a_stop_writes_nothing(mapped_study: MappedStudy, tmp_path: Path) -> Non
 def test_what_cannot_be_shown_is_one_sentence(mapped_study: MappedStudy, tmp_path: Path) -> None:
     """What is wrong, where, and how to mend it; nothing is written."""
     study, cases = mapped_study
-    out = tmp_path / "out"
+    folder = tmp_path / "out"
 
     def refuse(match: str, **options: object) -> None:
-        with pytest.raises(SpinemetError, match=match) as raised:
-            export_figures(study, out, source_of(), POINT, **options)
-        assert str(raised.value).count(". ") == 0
-        assert contents(out) == {}
+        with pytest.raises(SpinemetError, match=match) as error_info:
+            export_figures(study, folder, source_of(), POINT, **options)
+        assert str(error_info.value).count(". ") == 0
+        assert contents(folder) == {}
 
     refuse("no figure 2 to make; choose among 3 to 8", numbers=[2, 5])
     refuse("has no case nonsense", case="nonsense")
@@ -192,5 +192,5 @@ def test_what_cannot_be_shown_is_one_sentence(mapped_study: MappedStudy, tmp_pat
         cases[name] = series, without_lesions
     refuse(r"None of the 3 contoured cases of .* has a lesion.* contour one, or", numbers=[3])
     refuse("which figure 3 and 4 and 5 and 6 and 7 must show")
-    export_figures(study, out, source_of(), POINT, numbers=[8])
-    assert figure_index(out)["figure-8"]["regions_shown"] == 0
+    export_figures(study, folder, source_of(), POINT, numbers=[8])
+    assert figure_index(folder)["figure-8"]["regions_shown"] == 0

@@ -48,8 +48,8 @@ def test_what_was_judged_is_enough_to_go_on_elsewhere(
     assert reproduce(other_folder, task_of(), workers=ONE_THREAD).evaluated_systems == (SINGLE,)
     assert not list(other_folder.rglob("*.safetensors"))
     for name in ("results.json", "curves.json", "systems.csv", "questions.csv", "tables.md"):
-        expected = (finished_reproduction / "results" / name).read_bytes()
-        assert (other_folder / "results" / name).read_bytes() == expected
+        content = (finished_reproduction / "results" / name).read_bytes()
+        assert (other_folder / "results" / name).read_bytes() == content
     folder = tmp_path / "here"
     shutil.copytree(finished_reproduction, folder)
     path = folder / "judged" / f"{SINGLE}.npz"
@@ -61,8 +61,8 @@ def test_what_was_judged_is_enough_to_go_on_elsewhere(
     ):
         spoil()
         reproduce(folder, task_of(), workers=ONE_THREAD)
-        expected = (finished_reproduction / "results" / "tables.md").read_bytes()
-        assert (folder / "results" / "tables.md").read_bytes() == expected
+        content = (finished_reproduction / "results" / "tables.md").read_bytes()
+        assert (folder / "results" / "tables.md").read_bytes() == content
     assert reproduce(folder, task_of(), workers=ONE_THREAD).evaluated_systems == (SINGLE,)
 
 

@@ -11,15 +11,15 @@ import pytest
 from napari_spinemet.experiments.reproduction.plan import BUDGETS, COHORT_SEED, REVISION, SYSTEMS
 from napari_spinemet.experiments.reproduction.system_results import load_results, save_results
 
-STORED = Path(__file__).parents[3] / "docs" / "experiments"
+DOCUMENTS = Path(__file__).parents[3] / "docs" / "experiments"
 
 
 @pytest.mark.parametrize("key", [system.key for system in SYSTEMS])
 def test_the_files_of_the_documents_are_read(key: str) -> None:
     """Each row again as its table says."""
-    results = load_results(STORED / "judged" / f"{key}.npz")
+    results = load_results(DOCUMENTS / "judged" / f"{key}.npz")
     assert results is not None
-    table = json.loads((STORED / "results" / "results.json").read_text(encoding="utf-8"))
+    table = json.loads((DOCUMENTS / "results" / "results.json").read_text(encoding="utf-8"))
     lines = {(line["key"], line["settings"]): line for line in table["systems"]}
     for row in results.rows:
         line = lines[row.key, row.settings]
@@ -31,7 +31,7 @@ def test_the_files_of_the_documents_are_read(key: str) -> None:
 
 def test_what_is_written_is_what_was_read(tmp_path: Path) -> None:
     """Under the same names, with the same numbers; a damaged file is none."""
-    source, path = STORED / "judged" / "one.npz", tmp_path / "one.npz"
+    source, path = DOCUMENTS / "judged" / "one.npz", tmp_path / "one.npz"
     results = load_results(source)
     assert results is not None
     save_results(results, path)
@@ -46,7 +46,7 @@ def test_what_is_written_is_what_was_read(tmp_path: Path) -> None:
 
 def test_the_plan_of_the_documents_is_that_of_the_reduced_budget() -> None:
     """A reproduction goes on from there."""
-    plan = json.loads((STORED / "plan.json").read_text(encoding="utf-8"))
+    plan = json.loads((DOCUMENTS / "plan.json").read_text(encoding="utf-8"))
     assert plan == {
         "budget": BUDGETS["reduced"].name,
         "seed": 0,
