@@ -15,14 +15,6 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ...imaging import Annotation, SagittalSeries
 from ...imaging.annotation import LAYERS
-from .layer_adding import (
-    Voxel,
-    add_likelihood,
-    add_outlines,
-    add_texts,
-    move_texts,
-    write_orientation,
-)
 from .layer_style import (
     DETECTION,
     KIND,
@@ -32,8 +24,14 @@ from .layer_style import (
     OTHER,
     SERIES,
     VERTEBRA,
+    Voxel,
+    add_likelihood,
+    add_outlines,
+    add_texts,
     is_series,
+    move_texts,
     series_layer,
+    write_orientation,
 )
 
 if TYPE_CHECKING:
