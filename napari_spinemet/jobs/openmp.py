@@ -2,9 +2,8 @@
 
 OpenMP's threads wait by spinning, each on a core of its own. Where other programs want the cores
 too, they spin away the very time that the thread they wait for needs: beside eight busy
-processes on two cores a slice took ten times as long with two threads as with one. Told to
-spin for a moment only and then to sleep, two threads are as fast as one there, and on a quiet
-computer as fast as ever.
+processes on two cores a slice took three times as long with two threads as with one, and more.
+Told to spin for a moment only and then to sleep, two threads take there what one takes.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
 """Turns of the loop in which a thread waits before it sleeps, some 10 us in all.
 
 GNU's library (Linux) spins 300,000 turns by itself, and 100 where it knows that its own threads
-are more than the cores. At 3,000 the trouble is back; without any, a quiet computer is slower.
+are more than the cores. At 3,000 the trouble is back; without any, a quiet computer is slower by
+a tenth.
 """
 _WAIT_VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 _COUNT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
