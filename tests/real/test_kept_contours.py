@@ -17,11 +17,11 @@ import pytest
 
 from napari_spinemet.contouring.vertebra_proposal import propose_vertebrae
 from napari_spinemet.detection import likelihood_map
-from napari_spinemet.detection.gate import spine_curve
+from napari_spinemet.detection.gate import predict_spine
 from napari_spinemet.dicom import read_series
 from napari_spinemet.exchange import read_annotation
 from napari_spinemet.imaging.geometry import index_to_mm
-from napari_spinemet.imaging.vertebra_levels import from_head_to_feet
+from napari_spinemet.imaging.vertebra_levels import order_vertebrae
 from napari_spinemet.network import load_model
 
 KEPT = Path(__file__).with_name("lspine_vertebrae.zip")
@@ -43,7 +43,7 @@ def test_kept_contours_lie_on_the_scan_as_vertebrae_do(series: object) -> None:
     """Seven levels from head to feet, none in another, each as large as a body is."""
     held = read_annotation(KEPT, series)
     assert not held.lesions.any()
-    order = from_head_to_feet(held.vertebrae)
+    order = order_vertebrae(held.vertebrae)
     assert [held.levels[label] for label in order] == LEVELS
     voxel_cm3 = np.prod(series.spacing_mm) / 1000
     for label in order:
@@ -83,7 +83,7 @@ def test_other_clicks_propose_nearly_the_same(series: object) -> None:
     held = read_annotation(KEPT, series)
     rng = np.random.default_rng(0)
     clicks = []
-    for label in from_head_to_feet(held.vertebrae):
+    for label in order_vertebrae(held.vertebrae):
         _, row, column = np.argwhere(held.vertebrae == label).mean(axis=0)
         angle, away = rng.uniform(0, 2 * np.pi), rng.uniform(2, 4)
         _, row_mm, column_mm = series.spacing_mm
@@ -102,11 +102,11 @@ def test_the_gate_holds_every_body_of_the_real_spine(series: object) -> None:
     """The curve runs through the contoured bodies, so that no lesion in one would be dropped."""
     held = read_annotation(KEPT, series)
     model = load_model()
-    curve = spine_curve(likelihood_map(series, model, stride=4))
+    curve = predict_spine(likelihood_map(series, model, stride=4))
     assert curve is not None
     _, row_mm, column_mm = series.spacing_mm
     beside = {}
-    for label in from_head_to_feet(held.vertebrae):
+    for label in order_vertebrae(held.vertebrae):
         _, row, column = np.argwhere(held.vertebrae == label).mean(axis=0)
         beside[held.levels[label]] = column * column_mm - float(curve.column(row * row_mm))
         assert curve.holds(row * row_mm, column * column_mm), held.levels[label]

@@ -39,6 +39,13 @@ class JobRunner(QObject):
     ``job_failed`` and ``job_cancelled``, and then ``idle``. A job that comes while another runs
     waits for it.
 
+    Parameters
+    ----------
+    parent : QObject, optional
+    frees_memory : bool
+        Give memory back after each job. That holds the window up for some hundredth of a
+        second, which jobs that are small and many, as saving a stroke, need not.
+
     Attributes
     ----------
     failure : SpinemetError or None
@@ -59,8 +66,9 @@ class JobRunner(QObject):
     idle = Signal()
     _thread_ended = Signal(str, object, object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, frees_memory: bool = True) -> None:
         super().__init__(parent)
+        self._frees_memory = frees_memory
         self._queue: deque[_Job] = deque()
         self._thread: threading.Thread | None = None
         self._token = CancelToken()
@@ -143,7 +151,8 @@ class JobRunner(QObject):
             result = work(JobContext(report, token))
         except BaseException as error:  # noqa: BLE001 - a thread must not end in silence
             failure = _without_frames(to_user_error(error))
-        _free_memory()
+        if self._frees_memory:
+            _free_memory()
         with suppress(RuntimeError):  # the window is gone, and nobody waits for the result
             self._thread_ended.emit(task, result, failure)
 
