@@ -82,7 +82,7 @@ def detection_picture(
         fontsize=9,
     )
     figure.supxlabel(DISCLAIMER, fontsize=8)
-    return save(figure, path)
+    return save_figure(figure, path)
 
 
 def finding_figure(
@@ -234,7 +234,7 @@ def froc_picture(curves: Sequence[tuple[str, FrocCurve]], path: Path) -> Path:
     path : Path
         A PNG, written whole or not at all; its folder is there.
     """
-    return save(froc_figure(curves), path)
+    return save_figure(froc_figure(curves), path)
 
 
 def froc_figure(
@@ -301,7 +301,7 @@ def render_figure(figure: Figure) -> dict[str, bytes]:
     return result
 
 
-def save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all.
 
     Parameters

@@ -29,7 +29,7 @@ class VerdictBook:
     def __init__(self, records: Iterable[VerdictRecord] = ()) -> None:
         self._verdicts: dict[Position, str] = {}
         for record in records:
-            self.give(_position(record.centre_mm), record.verdict)
+            self.record(_position(record.centre_mm), record.verdict)
 
     def of(self, centres_mm: Sequence[Sequence[float]]) -> list[str]:
         """The verdict on each of the findings on the screen; empty where there is none."""
@@ -48,7 +48,7 @@ class VerdictBook:
         """
         return self._positions(centres_mm)[number] or _position(centres_mm[number])
 
-    def give(self, position: Position, verdict: str) -> None:
+    def record(self, position: Position, verdict: str) -> None:
         """Judge what is at a position, instead of a former verdict on it.
 
         Parameters

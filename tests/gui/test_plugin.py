@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import napari_spinemet
-from napari_spinemet.gui.reader import get_reader
+from napari_spinemet.gui.napari_reader import get_reader
 from napari_spinemet.gui.viewer.session import session_of
 from napari_spinemet.phantom.sample import sample_study
 

@@ -9,13 +9,13 @@ from napari_spinemet.study.verdicts import VerdictBook
 def test_a_verdict_follows_its_finding_a_little_way() -> None:
     """Centres that have moved by at most 10 mm are the same findings."""
     book = VerdictBook()
-    book.give((0, 0, 0), "accepted")
-    book.give((0, 0, 30), "rejected")
+    book.record((0, 0, 0), "accepted")
+    book.record((0, 0, 30), "rejected")
     assert book.of([(3, 4, 0), (0, 0, 24), (0, 0, 15)]) == ["accepted", "rejected", ""]
     moved_centres = [(0, 0, 8)]
-    book.give(book.position_of(moved_centres, 0), "unsure")
+    book.record(book.position_of(moved_centres, 0), "unsure")
     assert book.of([(0, 0, 0)]) == ["unsure"]
-    book.give(book.position_of(moved_centres, 0), "")
+    book.record(book.position_of(moved_centres, 0), "")
     assert book.of([(0, 0, 0), (0, 0, 30)]) == ["", "rejected"]
     assert book.of([]) == []
 
@@ -23,13 +23,13 @@ def test_a_verdict_follows_its_finding_a_little_way() -> None:
 def test_two_findings_close_to_each_other_have_a_verdict_each() -> None:
     """Each verdict belongs to one finding, the nearest as far as all of them allow."""
     book, centres = VerdictBook(), [(0, 0, 0), (0, 0, 6), (0, 0, 12)]
-    book.give(book.position_of(centres, 1), "accepted")
+    book.record(book.position_of(centres, 1), "accepted")
     assert book.of(centres) == ["", "accepted", ""]
-    book.give(book.position_of(centres, 0), "rejected")
-    book.give(book.position_of(centres, 2), "unsure")
+    book.record(book.position_of(centres, 0), "rejected")
+    book.record(book.position_of(centres, 2), "unsure")
     assert book.of(centres) == ["rejected", "accepted", "unsure"]
     assert book.of([(0, 0, 2), (0, 0, 8), (0, 0, 14)]) == ["rejected", "accepted", "unsure"]
-    book.give(book.position_of(centres, 1), "")
+    book.record(book.position_of(centres, 1), "")
     assert book.of(centres) == ["rejected", "", "unsure"]
 
 

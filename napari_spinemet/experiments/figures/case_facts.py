@@ -89,7 +89,7 @@ class CaseFacts:
 
     name: str
     slices: tuple[SliceFacts, ...]
-    lesions: tuple[LesionLocation, ...]
+    lesion_locations: tuple[LesionLocation, ...]
     has_map: bool = False
 
 

@@ -30,7 +30,7 @@ def choose_lesions(cases: Sequence[CaseFacts]) -> tuple[LesionLocation, ...]:
 
     A lesion counts by the area of its largest slice. Specks are passed over.
     """
-    lesions = [lesion for case in cases for lesion in case.lesions]
+    lesions = [lesion for case in cases for lesion in case.lesion_locations]
     large = max(lesions, key=lambda lesion: lesion.area_cm2)
     others = [lesion for lesion in lesions if lesion is not large]
     clear = [lesion for lesion in others if lesion.area_cm2 >= SPECK_CM2]

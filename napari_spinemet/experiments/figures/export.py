@@ -152,7 +152,7 @@ def _refuse_without_lesions(request: _FigureRequest, study: Study) -> None:
     numbers = [
         number
         for number in request.numbers_among(_WITH_LESIONS)
-        if not any(case.lesions for case in request.cases_of(number))
+        if not any(case.lesion_locations for case in request.cases_of(number))
     ]
     if not numbers:
         return
@@ -170,7 +170,7 @@ def _refuse_without_lesions(request: _FigureRequest, study: Study) -> None:
 
 def _refuse_without_maps(request: _FigureRequest, study: Study, source: MapSource) -> None:
     def can_show(case: CaseFacts, number: int) -> bool:
-        return case.has_map and (bool(case.lesions) or number not in _WITH_LESIONS)
+        return case.has_map and (bool(case.lesion_locations) or number not in _WITH_LESIONS)
 
     numbers = [
         number
@@ -193,7 +193,7 @@ def _draw(
     figures: list[PaperFigure] = []
     left_out: dict[str, str] = {}
     cases_with_maps = [c for c in request.cases if c.has_map]
-    has_lesions = any(c.lesions for c in cases_with_maps)
+    has_lesions = any(c.lesion_locations for c in cases_with_maps)
     slice_range = choose_slices(cases_with_maps) if has_lesions else None
     false_positive = choose_false_positive(cases_with_maps, slice_range)
     if PATCHES in numbers:

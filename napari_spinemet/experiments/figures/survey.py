@@ -140,7 +140,7 @@ def _curves(
     single: SingleResolution | None,
 ) -> dict[str, FrocCurve]:
     """Of the names that figure 5 shows; none without a lesion."""
-    if not tables or not any(case.lesions for case in cases if case.has_map):
+    if not tables or not any(case.lesion_locations for case in cases if case.has_map):
         return {}
     names = [WITH_AGGREGATION, WITHOUT_AGGREGATION]
     if single is not None:

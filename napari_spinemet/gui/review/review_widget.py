@@ -22,7 +22,7 @@ from .froc_jobs import Redrawing
 from .froc_panel import FrocPanel
 from .operating_point_panel import OperatingPointPanel
 from .outlines import REFINE, Outlines
-from .sign_off import SignOff
+from .sign_off import SignOffPanel
 from .stored_results import StoredResults
 from .study_evaluation import TASK, StudyEvaluation
 
@@ -46,7 +46,7 @@ class ReviewWidget(QWidget):
         self.outlines = Outlines(self.session)
         self.stored_results = StoredResults(self.session, self.controls.point)
         self.findings_panel = FindingsPanel(self.session)
-        self.sign_off = SignOff(
+        self.sign_off = SignOffPanel(
             self.session,
             self.outlines.current,
             self.controls.point,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SIGN, REPORT = "sign", "report"
 
 
-class SignOff(QWidget):
+class SignOffPanel(QWidget):
     """Sign what is on the screen, and report it.
 
     Parameters

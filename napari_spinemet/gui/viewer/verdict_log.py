@@ -110,7 +110,7 @@ class VerdictLog(QObject):
     def _give(
         self, position: Position, verdict: str, findings: Sequence[Finding], model: str
     ) -> None:
-        self.book.give(position, verdict)
+        self.book.record(position, verdict)
         all_judged = all(self.verdicts_on(findings))
         case = self._scan.writable_case if self._scan is not None else None
         if case is None or self._scan is None:
