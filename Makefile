@@ -20,7 +20,7 @@ test:
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest $(BOTH_CORES) --no-xvfb --ignore tests/gui
 	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(BIN)/python -m pytest $(BOTH_CORES) tests/gui
-	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(BIN)/python -m pytest $(BOTH_CORES) tests/gui
+	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(BIN)/python -m pytest $(BOTH_CORES) -m "not one_binding" tests/gui
 
 # About forty minutes on two cores; what training learns is benchmarks/training.py --learn.
 bench: $(PROGRAM)

@@ -12,11 +12,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from napari_spinemet.study import Study
 
 from .drawing_session import stroke_centre
 
+pytestmark = pytest.mark.one_binding
 KILLS = int(os.environ.get("SPINEMET_KILLS", "3"))
 
 

@@ -18,6 +18,7 @@ ROOT = os.environ.get("SPINEMET_REAL_DATA")
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
+    pytest.mark.one_binding,
     pytest.mark.skipif(not ROOT, reason="SPINEMET_REAL_DATA does not name the real scans"),
 ]
 

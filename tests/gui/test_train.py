@@ -162,6 +162,7 @@ def test_what_is_chosen_is_what_is_trained_on(
         (float("nan"), "lower the learning rate"),
     ],
 )
+@pytest.mark.one_binding
 def test_a_failure_amid_an_epoch_loses_nothing(
     workspace: Any,
     qtbot: Any,
@@ -200,6 +201,7 @@ def test_a_failure_amid_an_epoch_loses_nothing(
     assert networks[0]() is None
 
 
+@pytest.mark.one_binding
 def test_a_trainer_that_is_killed_is_told_and_resumed(
     workspace: Any, qtbot: Any, wait_idle: Callable, study: Path
 ) -> None:
@@ -225,6 +227,7 @@ def _children() -> list[Any]:
     ]
 
 
+@pytest.mark.one_binding
 def test_many_starts_and_cancels_leave_nothing_behind(
     workspace: Any, qtbot: Any, wait_idle: Callable, study: Path
 ) -> None:
@@ -294,6 +297,7 @@ def test_closing_amid_a_job_asks_once(
     qtbot.waitUntil(lambda: not trainer.is_busy, timeout=5_000)
 
 
+@pytest.mark.one_binding
 def test_the_most_doubtful_scan_is_shown_in_train_and_load(
     workspace: Any, wait_idle: Callable, study_copy: Path, quick_model: Path
 ) -> None:

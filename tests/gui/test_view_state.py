@@ -37,6 +37,7 @@ def reviewing(study: Path, model: Path, seed: int) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.one_binding
 def test_a_killed_review_comes_back_with_its_verdicts(
     study_copy: Path,
     quick_model: Path,
