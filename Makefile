@@ -18,7 +18,8 @@ demo:
 test:
 	.ci/system-libraries --display
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest $(BOTH_CORES) --no-xvfb --ignore tests/gui
+	$(BIN)/python -m pytest $(BOTH_CORES) --no-xvfb --doctest-modules \
+		--ignore tests/gui --ignore napari_spinemet/gui napari_spinemet tests
 	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(BIN)/python -m pytest $(BOTH_CORES) tests/gui
 	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(BIN)/python -m pytest $(BOTH_CORES) -m "not one_binding" tests/gui
 
