@@ -4,8 +4,9 @@ BIN := .venv/bin
 PROGRAM := .venv/.program
 TOOLS := .venv/.tools
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# Each worker has a virtual screen of its own (pytest-xvfb).
-BOTH_CORES := -n 2 --dist loadfile
+# Each worker has a virtual screen of its own (pytest-xvfb). Files go to them in the order that
+# tests/conftest.py gives, the longest first.
+BOTH_CORES := -n 2 --dist loadfile --no-loadscope-reorder
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24 -nolisten tcp"
 
 .PHONY: demo test bench lint clean
