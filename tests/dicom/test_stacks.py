@@ -57,6 +57,18 @@ def test_spacing_is_that_of_the_series_as_it_is_read() -> None:
     assert stack_of(axial).spacing_mm == pytest.approx((3, 0.9, 0.7))
 
 
+def test_the_largest_stack_of_a_series_comes_first() -> None:
+    """However its images lie in the folder: a series is named after what most of it shows."""
+    images = make_series(make_truth())
+    for k, image in enumerate(images[:3]):
+        image.ImageOrientationPatient, image.ImagePositionPatient = AXIAL, [0, 0, 3 * k]
+    stacks = split_into_stacks([(Source(Path(str(k))), image) for k, image in enumerate(images)])
+    assert [(len(stack.images), stack.plane) for stack in stacks] == [
+        (6, "sagittal"),
+        (3, "axial"),
+    ]
+
+
 def test_a_localiser_may_be_passed_over_and_a_lost_slice_may_not() -> None:
     """What is left out of a volume must not have belonged to it, nor to another patient."""
     images = make_series(make_truth())
