@@ -38,3 +38,16 @@ def test_rows_give_the_same_book_when_they_are_read_again() -> None:
     rows = [("accepted", 0), ("rejected", 40), ("unsure", 0), ("", 40), ("rejected", 80)]
     book = VerdictBook(VerdictRecord(verdict, (0, -0.0, z)) for verdict, z in rows)
     assert book.of([(0, 0, z) for z in (0, 40, 80)]) == ["unsure", "", "rejected"]
+
+
+def test_a_finding_far_away_changes_no_match() -> None:
+    """A finding 2 mm from one position and 9 mm from another is the first, whatever else is there.
+
+    With plain distances the far finding would be given the nearer of the two positions, 19 mm
+    off, since that makes the sum smaller.
+    """
+    book = VerdictBook()
+    book.record((0, 0, 0), "accepted")
+    book.record((0, 0, 11), "rejected")
+    assert book.of([(0, 0, 9), (0, 0, 30)]) == ["rejected", ""]
+    assert book.of([(0, 0, 9)]) == ["rejected"]
