@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -16,6 +17,10 @@ from dicom_builder import Truth, make_truth
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, OperatingPoint, SagittalSeries
+
+# Claims, not times: an example that takes long on a busy computer is no failure.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 Refused = Callable[..., object]
 

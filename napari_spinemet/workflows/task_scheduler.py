@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -244,6 +245,8 @@ def _open_client(address: Any, scheduler: str, job: JobContext) -> Any:
     clients: list[Any] = []
 
     def connect() -> None:
+        if scheduler != LOCAL:
+            _try_port(scheduler)
         clients.append(Client(address, timeout=_CONNECT_S, set_as_default=False))
         if job.cancel.is_cancelled:  # nobody waits for it any more
             _close(clients[0])
@@ -256,6 +259,14 @@ def _open_client(address: Any, scheduler: str, job: JobContext) -> Any:
             "'dask scheduler', or leave the address out."
         ) from error
     return clients[0]
+
+
+def _try_port(scheduler: str) -> None:
+    """Raise at once where nobody listens: dask would go on asking for as long as it may wait."""
+    from distributed.comm.addressing import get_address_host_port
+
+    host, port = get_address_host_port(scheduler)
+    socket.create_connection((host, port), _CONNECT_S).close()
 
 
 @contextmanager
