@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -121,7 +122,8 @@ def test_without_tasks_no_scheduler_is_asked() -> None:
 
 
 def test_waiting_for_a_scheduler_can_be_cancelled() -> None:
-    """Nobody listens at that address, and the token is heard all the same."""
+    """Whoever listens at that address never answers, and the token is heard all the same."""
     token = PolledToken(lambda: token.cancel())
-    with pytest.raises(Cancelled):
-        run_tasks(add, [(1,)], scheduler="tcp://127.0.0.1:9", job=JobContext(cancel=token))
+    with socket.create_server(("127.0.0.1", 0)) as silent_server, pytest.raises(Cancelled):
+        address = f"tcp://127.0.0.1:{silent_server.getsockname()[1]}"
+        run_tasks(add, [(1,)], scheduler=address, job=JobContext(cancel=token))
