@@ -52,7 +52,13 @@ def main() -> None:
 
     def rest(seconds: float = 0.7) -> None:
         until = time.monotonic() + seconds
-        while time.monotonic() < until or session.jobs.is_busy or review._typing_pause.is_pending:
+        # A screen is written down once it rests, which is late on a busy computer.
+        while (
+            time.monotonic() < until
+            or session.jobs.is_busy
+            or review._typing_pause.is_pending
+            or workspace.view_states._pause.is_pending
+        ):
             application.processEvents()
             time.sleep(0.002)
 

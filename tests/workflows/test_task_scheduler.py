@@ -124,6 +124,7 @@ def test_without_tasks_no_scheduler_is_asked() -> None:
 def test_waiting_for_a_scheduler_can_be_cancelled() -> None:
     """Whoever listens at that address never answers, and the token is heard all the same."""
     token = PolledToken(lambda: token.cancel())
-    with socket.create_server(("127.0.0.1", 0)) as silent_server, pytest.raises(Cancelled):
+    with socket.create_server(("127.0.0.1", 0)) as silent_server:
         address = f"tcp://127.0.0.1:{silent_server.getsockname()[1]}"
-        run_tasks(add, [(1,)], scheduler=address, job=JobContext(cancel=token))
+        with pytest.raises(Cancelled):
+            run_tasks(add, [(1,)], scheduler=address, job=JobContext(cancel=token))
