@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from napari_spinemet.imaging import OperatingPoint
+from napari_spinemet.imaging import Annotation, OperatingPoint, SagittalSeries
+from napari_spinemet.phantom.writing import write_case
 from napari_spinemet.study import Study
 from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.study.run_files import cross_validated_point
@@ -44,11 +46,27 @@ def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> N
     assert points["threshold"] == sorted(points["threshold"], reverse=True)
 
 
+def write_small_study(study: Path) -> None:
+    """Three cases of three small slices, each with a lesion at a place of its own."""
+    affine = np.array([[3, 0, 0, 0], [0, 0, 0.9, 0], [0, -0.9, 0, 0], [0, 0, 0, 1.0]])
+    for number in range(1, 4):
+        lesions = np.zeros((3, 60, 64), dtype=np.uint16)
+        lesions[1, 12 + 4 * number : 20 + 4 * number, 28:36] = 1
+        vertebrae = np.zeros_like(lesions)
+        vertebrae[:, 8:52, 24:40] = 1
+        noise = np.random.default_rng(number).normal(100, 10, lesions.shape)
+        pixels = (noise + 60 * (lesions > 0)).astype(np.int16)
+        series = SagittalSeries(pixels.astype(np.float32), affine)
+        name = f"case-{number:03d}"
+        annotation = Annotation(lesions, vertebrae, {1: "L2"})
+        write_case(study / name, series, pixels, annotation, {}, identity=name, name=name)
+
+
 @pytest.mark.slow
 def test_crossval_of_a_small_study(run: Run, tmp_path: Path) -> None:
     """Its maps are in the study, its report tells the folds, and another run of it is at once."""
     study = tmp_path / "study"
-    assert run("phantom", study, "--cases", "3", "--seed", "5")[0] == 0
+    write_small_study(study)
     options = ("--folds", 3, "--epochs", 1, "--batches", 1, "--scheduler", "none", "--json")
     status, stdout, err = run("crossval", study, *options)
     assert status == 0, err
