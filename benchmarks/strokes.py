@@ -35,7 +35,7 @@ from napari_spinemet.study import Study
 
 SHAPE = (13, 512, 512)
 IMPORTED_SHAPE = (26, 512, 512)
-IMPORTED_SCANS = 24
+IMPORTED_SCANS = 60
 AFFINE = np.eye(4)
 AFFINE[:3, :3] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) * (3, 0.66, 0.66)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,6 +53,16 @@ class InMemoryPreferences:
         for key, value in values.items():
             assert (group, key) in self.values
             self.values[(group, key)] = value
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _freeze_modules() -> None:
+    """Keep what the modules hold out of garbage collection: napari collects at each turn."""
+    import napari_spinemet.gui.workspace
+
+    assert napari_spinemet.gui.workspace  # torch, vispy and napari's windows are loaded by it
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -43,8 +43,9 @@ class JobRunner(QObject):
     ----------
     parent : QObject, optional
     frees_memory : bool
-        Give memory back after each job. That holds the window up for some hundredth of a
-        second, which jobs that are small and many, as saving a stroke, need not.
+        Collect garbage and give memory back after each job. All threads, and the window, stand
+        still for about a quarter of a second then: only for jobs that leave much behind, such as
+        a network and its batches in a cycle of references.
 
     Attributes
     ----------
@@ -66,7 +67,7 @@ class JobRunner(QObject):
     idle = Signal()
     _thread_ended = Signal(str, object, object)
 
-    def __init__(self, parent: QObject | None = None, *, frees_memory: bool = True) -> None:
+    def __init__(self, parent: QObject | None = None, *, frees_memory: bool = False) -> None:
         super().__init__(parent)
         self._frees_memory = frees_memory
         self._queue: deque[_Job] = deque()
