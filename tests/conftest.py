@@ -6,7 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -17,6 +17,8 @@ from dicom_builder import Truth, make_truth
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, OperatingPoint, SagittalSeries
+from napari_spinemet.phantom import case as phantom_case
+from napari_spinemet.phantom import lesions as phantom_lesions
 
 # Claims, not times: an example that takes long on a busy computer is no failure.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -76,6 +78,27 @@ def make_series() -> Callable[..., SagittalSeries]:
         return SagittalSeries(np.array(voxels, dtype=np.float32), _lfp_affine(spacing_mm), **facts)
 
     return build
+
+
+@contextmanager
+def _thin_phantoms() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phantom_case, "SLICES", 6)
+        patch.setattr(phantom_lesions, "MAX_SLICES", 4)
+        yield
+
+
+@pytest.fixture
+def thin_phantoms() -> Iterator[None]:
+    """Phantoms of 6 slices in place of 13: for what happens to them, not for what they are."""
+    with _thin_phantoms():
+        yield
+
+
+@pytest.fixture(scope="session")
+def use_thin_phantoms() -> Callable[[], AbstractContextManager[None]]:
+    """The same, for fixtures of a wider scope."""
+    return _thin_phantoms
 
 
 @pytest.fixture

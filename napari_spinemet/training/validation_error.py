@@ -16,6 +16,9 @@ from .computation import Computation
 from .config import TrainingConfig
 from .sampling import LESION
 
+LEAST_RANGE = 1e-3
+"""Of the outputs over the validation samples; below it a network says the same everywhere."""
+
 
 class ValidationSamples:
     """Error on samples of the validation cases, drawn once and alike in every run.
@@ -37,7 +40,6 @@ class ValidationSamples:
         else:
             source, count = WindowBatches(cases, model, rng, 128, config.sampling), 16
         self._batches = [source.draw(rng, flips=False) for _ in range(count)]
-        self._range = math.inf
 
     def measure(
         self, model: SiameseNet, computation: Computation, job: JobContext = UNATTENDED
@@ -53,27 +55,41 @@ class ValidationSamples:
             Polled at every batch.
         """
         model.eval()
-        errors, losses, lowest, highest = [], [], 1.0, 0.0
+        errors, losses = [], []
         for batch in self._batches:
             job.raise_if_cancelled()
             with torch.inference_mode(), computation.autocast():
                 outcome = batch.evaluate(model, computation.device)
-            lesion = torch.softmax(outcome.scores.float(), 1)[:, LESION]
+            lesion = _lesion_probability(outcome)
             is_wrong = (lesion >= 0.5) != (outcome.labels == LESION)
             errors.append(float((is_wrong * outcome.weights).sum()))
             losses.append(float(weighted_loss(outcome, model.outputs)))
-            lowest = min(lowest, float(lesion.min()))
-            highest = max(highest, float(lesion.max()))
-        self._range = highest - lowest
         return {
             "validation_error": float(np.mean(errors)),
             "validation_loss": float(np.mean(losses)),
         }
 
     def has_collapsed(self, model: SiameseNet) -> bool:
-        """Whether the outputs no longer vary over the validation samples."""
-        self.measure(model, Computation(torch.device("cpu")))
-        return self._range < 1e-3
+        """Whether the outputs no longer vary over the validation samples.
+
+        Parameters
+        ----------
+        model : SiameseNet
+            On the processor; in evaluation mode afterwards.
+        """
+        model.eval()
+        lowest, highest = math.inf, -math.inf
+        for batch in self._batches:
+            with torch.inference_mode():
+                lesion = _lesion_probability(batch.evaluate(model, torch.device("cpu")))
+            lowest, highest = min(lowest, float(lesion.min())), max(highest, float(lesion.max()))
+            if highest - lowest >= LEAST_RANGE:
+                return False  # in most runs after the first batch: the others need no look
+        return True
+
+
+def _lesion_probability(outcome: BatchOutcome) -> torch.Tensor:
+    return torch.softmax(outcome.scores.float(), 1)[:, LESION]
 
 
 def weighted_loss(outcome: BatchOutcome, outputs: int) -> torch.Tensor:

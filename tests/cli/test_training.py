@@ -18,6 +18,7 @@ from napari_spinemet.study.run_files import cross_validated_point
 Run = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.usefixtures("thin_phantoms")
 def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> None:
     """A tiny cohort is made, trained on and judged, each by its command."""
     cohort = tmp_path / "cohort"

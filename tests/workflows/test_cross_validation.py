@@ -124,7 +124,7 @@ def tiny(number: int) -> tuple[SagittalSeries, Annotation]:
 CHEAP = TrainingConfig(
     resolutions=(1.0,),
     blocks=(1, 1, 1),
-    epochs=2,
+    epochs=1,
     batches_per_epoch=2,
     batch_size=8,
     samples_per_block=4,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from napari_spinemet.errors import Cancelled
-from napari_spinemet.experiments.reproduction import reproduce
+from napari_spinemet.experiments.reproduction import reproduce, results
 from napari_spinemet.experiments.reproduction.plan import BUDGETS, SINGLE
 from napari_spinemet.jobs import CancelToken, Event, JobContext, Progressed
 
@@ -15,17 +17,27 @@ from .tiny_budget import ONE_THREAD, TINY, task_of
 
 
 @pytest.fixture
-def tiny_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four cases and two folds of two batches."""
+def tiny_budget(thin_phantoms: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four thin cases and two folds of two batches."""
     monkeypatch.setitem(BUDGETS, "tiny", TINY)
+    monkeypatch.setattr(results, "N_RESAMPLES", 1_000)
 
 
 @pytest.fixture(scope="session")
-def finished_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_reproduction(
+    tmp_path_factory: pytest.TempPathFactory,
+    use_thin_phantoms: Callable[[], AbstractContextManager[None]],
+) -> Path:
     """One resolution, in three pieces: cut short while cases are made, and while maps are."""
     folder = tmp_path_factory.mktemp("reproduce")
-    patches = pytest.MonkeyPatch()
-    patches.setitem(BUDGETS, "tiny", TINY)
+    with use_thin_phantoms(), pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BUDGETS, "tiny", TINY)
+        patch.setattr(results, "N_RESAMPLES", 1_000)
+        _reproduce_in_pieces(folder)
+    return folder
+
+
+def _reproduce_in_pieces(folder: Path) -> None:
     first = reproduce(folder, task_of(minutes=0.01), workers=ONE_THREAD)
     assert first.results is None
     assert first.missing_systems == (SINGLE,)
@@ -45,5 +57,3 @@ def finished_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert last.results == folder / "results"
     # What was there was not made again.
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.safetensors")} == networks
-    patches.undo()
-    return folder
