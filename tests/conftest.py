@@ -13,6 +13,7 @@ import hypothesis
 import numpy as np
 import numpy.typing as npt
 import pytest
+from cropped_sample import write_cropped_sample
 from dicom_builder import Truth, make_truth
 
 from napari_spinemet.errors import SpinemetError
@@ -78,6 +79,14 @@ def make_series() -> Callable[..., SagittalSeries]:
         return SagittalSeries(np.array(voxels, dtype=np.float32), _lfp_affine(spacing_mm), **facts)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def cropped_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample study on a smaller grid; only to be read, or copied."""
+    folder = tmp_path_factory.mktemp("sample") / "study"
+    write_cropped_sample(folder)
+    return folder
 
 
 @contextmanager

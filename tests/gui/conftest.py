@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +13,6 @@ import pytest
 
 # A thread that sets a property of napari's is an error here, though napari would let it pass.
 os.environ.setdefault("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
-
-
-from napari_spinemet.phantom.sample import sample_study
 
 
 class InMemoryPreferences:
@@ -108,13 +106,9 @@ def wait_idle(qtbot: object) -> Callable[[object], None]:
 
 
 @pytest.fixture
-def study_copy(tmp_path: Path) -> Path:
-    """The sample study where it may be written to."""
-    import shutil
-
-    target = tmp_path / "study"
-    shutil.copytree(sample_study(), target, ignore=shutil.ignore_patterns("likelihood", "models"))
-    return target
+def study_copy(tmp_path: Path, cropped_sample: Path) -> Path:
+    """A small study of a diseased and a normal case, where it may be written to."""
+    return Path(shutil.copytree(cropped_sample, tmp_path / "study"))
 
 
 @pytest.fixture

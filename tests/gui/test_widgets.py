@@ -114,12 +114,12 @@ def test_contours_are_drawn_saved_and_read_back(
     annotate.new_label()
     number = lesions.selected_label
     assert number == lesions.data.max() + 1
-    session.layers.go_to(9)
-    rows, columns = np.mgrid[200:210, 150:162].reshape(2, -1)
-    lesions.data_setitem((np.full(len(rows), 9), rows, columns), np.full(len(rows), number))
+    session.layers.go_to(4)
+    rows, columns = np.mgrid[120:130, 100:112].reshape(2, -1)
+    lesions.data_setitem((np.full(len(rows), 4), rows, columns), np.full(len(rows), number))
     annotate.copy_slice(1)
-    assert session.layers.current_slice == 10
-    np.testing.assert_array_equal(lesions.data[10] == number, lesions.data[9] == number)
+    assert session.layers.current_slice == 5
+    np.testing.assert_array_equal(lesions.data[5] == number, lesions.data[4] == number)
     qtbot.wait(120)
     assert "cm²" in annotate.state.area_label.text()
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
@@ -219,14 +219,14 @@ def test_slices_between_are_filled_saved_and_undone_in_one_step(
     annotate.lesion_button.setChecked(True)
     annotate.new_label()
     number = lesions.selected_label
-    rows, columns = np.mgrid[200:212, 150:162].reshape(2, -1)
-    for index in (8, 11):
+    rows, columns = np.mgrid[120:132, 100:112].reshape(2, -1)
+    for index in (3, 6):
         at = (np.full(len(rows), index), rows, columns)
         lesions.data_setitem(at, np.full(len(rows), number))
     former_labels = lesions.data.copy()
     annotate.interpolate()
-    for index in (9, 10):
-        np.testing.assert_array_equal(lesions.data[index] == number, former_labels[8] == number)
+    for index in (4, 5):
+        np.testing.assert_array_equal(lesions.data[index] == number, former_labels[3] == number)
     qtbot.waitUntil(lambda: not session.autosave.is_pending)
     case = Study(study_copy).cases()[0]
     np.testing.assert_array_equal(case.annotation(session.series).lesions, lesions.data)
