@@ -20,6 +20,7 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, OperatingPoint, SagittalSeries
 from napari_spinemet.phantom import case as phantom_case
 from napari_spinemet.phantom import lesions as phantom_lesions
+from napari_spinemet.training import validation_error
 
 # Claims, not times: an example that takes long on a busy computer is no failure.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -108,6 +109,13 @@ def thin_phantoms() -> Iterator[None]:
 def use_thin_phantoms() -> Callable[[], AbstractContextManager[None]]:
     """The same, for fixtures of a wider scope."""
     return _thin_phantoms
+
+
+@pytest.fixture
+def few_validation_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For runs whose error is compared with another run's, in this process alone."""
+    for name in ("BLOCK_BATCHES", "WINDOW_BATCHES"):
+        monkeypatch.setattr(validation_error, name, 2)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ BOX = (slice(4, 11), slice(60, 250), slice(80, 240))
 
 def write_cropped_sample(folder: Path) -> None:
     """Write both cases of the sample study, with contours, on the smaller grid."""
+    folder.mkdir(parents=True)
+    shutil.copy(sample_study() / "cohort.json", folder)
     for case in Study(sample_study()).cases():
         series = case.series()
         annotation = case.annotation(series)

@@ -16,6 +16,8 @@ from .computation import Computation
 from .config import TrainingConfig
 from .sampling import LESION
 
+BLOCK_BATCHES, WINDOW_BATCHES = 25, 16
+"""Drawn for validation: batches of 16 blocks each, or of 128 windows each."""
 LEAST_RANGE = 1e-3
 """Of the outputs over the validation samples; below it a network says the same everywhere."""
 
@@ -36,9 +38,9 @@ class ValidationSamples:
         rng = np.random.default_rng(20170)
         source: Batches
         if config.method == "blocks":
-            source, count = BlockBatches(cases, model, 16, config.sampling), 25
+            source, count = BlockBatches(cases, model, 16, config.sampling), BLOCK_BATCHES
         else:
-            source, count = WindowBatches(cases, model, rng, 128, config.sampling), 16
+            source, count = WindowBatches(cases, model, rng, 128, config.sampling), WINDOW_BATCHES
         self._batches = [source.draw(rng, flips=False) for _ in range(count)]
 
     def measure(

@@ -15,18 +15,15 @@ from napari_spinemet.detection import detect
 from napari_spinemet.evaluation.published_curves import read_points
 from napari_spinemet.imaging import OperatingPoint
 from napari_spinemet.network import load_card, load_model
-from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Path:
-    """A copy of the sample study, whose maps are still to be made."""
-    ignore = shutil.ignore_patterns("likelihood", "models")
-    shutil.copytree(sample_study(), tmp_path / "study", ignore=ignore)
-    return tmp_path / "study"
+def study(tmp_path: Path, cropped_sample: Path) -> Path:
+    """A small study whose maps are still to be made."""
+    return Path(shutil.copytree(cropped_sample, tmp_path / "study"))
 
 
 def test_figures_show_what_froc_prints(

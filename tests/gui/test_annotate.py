@@ -185,6 +185,7 @@ def take_step(annotate: object, step: tuple, proposal: np.ndarray) -> None:
         annotate.new_label()
 
 
+@pytest.mark.one_binding
 def test_undo_gives_exactly_the_former_labels_after_any_tools(case_workspace: object) -> None:
     """Random sequences on both layers: each undo is one step back, each redo one forward.
 
@@ -373,6 +374,7 @@ def test_bodies_are_marked_by_clicks_outlined_and_named(
     assert session.study.database.verify() == []
 
 
+@pytest.mark.one_binding
 def test_a_click_beside_every_body_names_nothing(case_workspace: object) -> None:
     """And says so."""
     annotate, session = case_workspace.annotate, case_workspace.session
@@ -389,7 +391,9 @@ def test_a_click_beside_every_body_names_nothing(case_workspace: object) -> None
 # Layers ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["lesions", "vertebrae"])
+@pytest.mark.parametrize(
+    "kind", ["lesions", pytest.param("vertebrae", marks=pytest.mark.one_binding)]
+)
 def test_a_deleted_layer_comes_back_with_every_stroke(
     case_workspace: object, viewer: object, qtbot: object, kind: str
 ) -> None:
@@ -421,6 +425,7 @@ def test_a_deleted_layer_comes_back_with_every_stroke(
     np.testing.assert_array_equal(restored_layer.data, expected_labels[kind == "vertebrae"])
 
 
+@pytest.mark.one_binding
 def test_a_first_save_that_fails_takes_nothing_from_the_next(
     case_workspace: object, qtbot: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -528,7 +533,10 @@ def test_a_brush_stroke_by_mouse_is_one_step_and_is_saved(
 # Files -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("file_format", ["seg", "nifti", "tiff"])
+@pytest.mark.parametrize(
+    "file_format",
+    ["nifti", *(pytest.param(name, marks=pytest.mark.one_binding) for name in ("seg", "tiff"))],
+)
 def test_contours_go_to_files_and_come_back(
     case_workspace: object, wait_idle: Callable, tmp_path: Path, file_format: str
 ) -> None:
@@ -562,6 +570,7 @@ def test_contours_go_to_files_and_come_back(
     assert "nowhere.dcm" in sentence
 
 
+@pytest.mark.one_binding
 def test_a_scan_is_added_by_its_place(
     workspace: object, wait_idle: Callable, tmp_path: Path, qtbot: object
 ) -> None:

@@ -18,8 +18,8 @@ from napari_spinemet.study import Study
 
 from .drawing_session import stroke_centre
 
-pytestmark = pytest.mark.one_binding
-KILLS = int(os.environ.get("SPINEMET_KILLS", "3"))
+pytestmark = [pytest.mark.slow, pytest.mark.one_binding]
+KILLS = int(os.environ.get("SPINEMET_KILLS", "2"))
 
 
 def drawing(study: Path, number: int) -> subprocess.Popen[str]:
@@ -34,7 +34,7 @@ def drawing(study: Path, number: int) -> subprocess.Popen[str]:
 
 
 def test_no_stroke_that_was_shown_as_saved_is_lost(study_copy: Path) -> None:
-    """By three kills, or as many as SPINEMET_KILLS says.
+    """By two kills, or as many as SPINEMET_KILLS says.
 
     After each the study opens for writing, verifies, and every stroke that was shown as
     saved in that session is where it was drawn.

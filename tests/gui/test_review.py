@@ -64,6 +64,7 @@ def wait_for_rest(review: object, qtbot: object) -> None:
     )
 
 
+@pytest.mark.one_binding
 def test_what_the_gate_drops_is_dimmed(
     review: object, viewer: object, qtbot: object, picture_folder: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_what_the_gate_drops_is_dimmed(
     assert len(review.findings) == 2
 
 
+@pytest.mark.one_binding
 def test_fitted_outlines_replace_the_others_once_the_threshold_rests(
     review: object, qtbot: object
 ) -> None:
@@ -113,6 +115,7 @@ def test_fitted_outlines_replace_the_others_once_the_threshold_rests(
     assert (layer.data[1] > 0).sum() == 24 * 24
 
 
+@pytest.mark.one_binding
 def test_fitting_for_a_threshold_that_was_left_is_given_up(
     review: object, qtbot: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +169,7 @@ def test_a_finding_becomes_a_contour_once(review: object, workspace: object, qtb
     assert "stays as it was drawn" in messages[-1]
 
 
+@pytest.mark.one_binding
 def test_contours_of_a_finding_lie_where_it_does(
     workspace: object, make_series: Callable, wait_idle: Callable
 ) -> None:
@@ -198,6 +202,7 @@ def test_a_missed_lesion_is_drawn_as_a_new_one(review: object, workspace: object
     assert lesions.selected_label == 4
 
 
+@pytest.mark.one_binding
 def test_another_distance_redraws_the_curve(review: object, qtbot: object) -> None:
     """Both the scan's curve and the operating point on it follow."""
     session = review.session
@@ -215,6 +220,7 @@ def test_another_distance_redraws_the_curve(review: object, qtbot: object) -> No
     assert review.froc_panel.plot.point == session.curve.at(0.5)
 
 
+@pytest.mark.one_binding
 def test_the_validated_point_is_taken_whole(review: object, qtbot: object) -> None:
     """Threshold, minimum area, weight and gate; where there is none, that is said."""
     session, box = review.session, review.froc_panel
@@ -250,6 +256,7 @@ def test_every_tick_shows_one_threshold(review: object, qtbot: object) -> None:
         assert review.outlines.current().operating_point.threshold == float(threshold)
 
 
+@pytest.mark.one_binding
 def test_a_scan_without_contours_has_no_truth(review: object, qtbot: object) -> None:
     """Said beside the curve of a study, on which the threshold's point stands; not once drawn."""
     from napari_spinemet.evaluation import froc_from_detections

@@ -50,6 +50,7 @@ def _untick(train: Any, row: int) -> None:
     assert rows.setData(rows.index(row, 0), Qt.CheckState.Unchecked, role)
 
 
+@pytest.mark.slow
 def test_training_runs_in_the_background_and_keeps_a_model(
     workspace: Any, wait_idle: Callable, study: Path
 ) -> None:
@@ -76,6 +77,7 @@ def test_training_runs_in_the_background_and_keeps_a_model(
     assert Study(study).default_model == card.identity
 
 
+@pytest.mark.one_binding
 def test_training_is_cancelled_within_a_batch_and_goes_on(
     workspace: Any, qtbot: Any, wait_idle: Callable, study: Path
 ) -> None:
@@ -227,6 +229,7 @@ def _children() -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.one_binding
 def test_many_starts_and_cancels_leave_nothing_behind(
     workspace: Any, qtbot: Any, wait_idle: Callable, study: Path
@@ -327,6 +330,7 @@ def test_the_most_doubtful_scan_is_shown_in_train_and_load(
     assert train.cases.ticked_cases() == ["case-001", "normal-001"]
 
 
+@pytest.mark.one_binding
 def test_cross_validation_waits_its_turn_and_says_what_is_missing(
     workspace: Any, qtbot: Any, wait_idle: Callable, study_copy: Path
 ) -> None:

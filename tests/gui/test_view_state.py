@@ -103,6 +103,7 @@ def test_a_killed_review_comes_back_with_its_verdicts(
     print(f"{KILLS} kills, {lines} screens at rest, each last one came back")
 
 
+@pytest.mark.one_binding
 def test_a_case_shows_what_was_found_in_it_before(
     workspace: object, wait_idle: Callable, study_copy: Path, quick_model: Path
 ) -> None:

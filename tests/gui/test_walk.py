@@ -19,6 +19,7 @@ from .conftest import take_picture
 AREA = [name for name, _ in HEADINGS].index("cm²")
 
 
+@pytest.mark.slow
 def test_load_detect_review(
     workspace: object,
     viewer: object,
@@ -154,6 +155,7 @@ def test_keys_lead_through_the_findings(detection_workspace: object, wait_idle: 
     assert session.study.verify() == []
 
 
+@pytest.mark.one_binding
 def test_what_was_found_and_said_is_in_the_study(
     detection_workspace: object, wait_idle: Callable
 ) -> None:

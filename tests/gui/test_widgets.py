@@ -56,6 +56,7 @@ def test_load_lists_and_opens_a_scan(workspace: object, wait_idle: Callable) -> 
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "not DICOM"])
+@pytest.mark.one_binding
 def test_load_says_what_is_wrong(
     workspace: object, wait_idle: Callable, tmp_path: Path, kind: str
 ) -> None:
@@ -101,6 +102,7 @@ def test_scan_is_imported_into_a_study(
     assert files_of(scan) == former_files
 
 
+@pytest.mark.one_binding
 def test_contours_are_drawn_saved_and_read_back(
     workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
 ) -> None:
@@ -131,6 +133,7 @@ def test_contours_are_drawn_saved_and_read_back(
     assert set(stored_annotation.levels.values()) == set(session.annotation.levels.values())
 
 
+@pytest.mark.one_binding
 def test_another_case_is_opened_once_the_last_stroke_is_saved(
     workspace: object, wait_idle: Callable, study_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +187,7 @@ def test_contours_without_a_study_are_asked_about(
     assert (7 in session.layers.lesions.data) == (answer == "Cancel")
 
 
+@pytest.mark.one_binding
 def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
 ) -> None:
@@ -209,6 +213,7 @@ def test_a_stroke_that_cannot_be_saved_says_so_and_is_saved_later(
     assert session.study.database.verify() == []
 
 
+@pytest.mark.one_binding
 def test_slices_between_are_filled_saved_and_undone_in_one_step(
     workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
 ) -> None:
@@ -236,6 +241,7 @@ def test_slices_between_are_filled_saved_and_undone_in_one_step(
     np.testing.assert_array_equal(case.annotation(session.series).lesions, former_labels)
 
 
+@pytest.mark.one_binding
 def test_looking_at_a_case_saves_nothing_and_the_first_stroke_saves_all(
     workspace: object, wait_idle: Callable, study_copy: Path, qtbot: object
 ) -> None:
@@ -314,6 +320,7 @@ def test_a_click_grows_a_lesion_where_it_was_made(
     assert not lesions.data.any()
 
 
+@pytest.mark.one_binding
 def test_undo_takes_a_copied_slice_back(
     workspace: object, wait_idle: Callable, study_copy: Path
 ) -> None:
@@ -361,6 +368,7 @@ def test_renamed_and_deleted_layers_break_nothing(
 @pytest.mark.parametrize(
     "error", [RuntimeError("CUDA out of memory"), ValueError("odd"), MemoryError()]
 )
+@pytest.mark.one_binding
 def test_a_failing_job_says_so_and_is_over(
     workspace: object, qtbot: object, error: Exception
 ) -> None:
@@ -378,6 +386,7 @@ def test_a_failing_job_says_so_and_is_over(
     assert "Traceback" not in messages()[-1]
 
 
+@pytest.mark.one_binding
 def test_jobs_wait_their_turn_and_one_that_waits_can_be_cancelled(
     workspace: object, qtbot: object
 ) -> None:
@@ -420,6 +429,7 @@ def test_detection_says_what_is_missing(workspace: object, tmp_path: Path) -> No
     assert "card" in workspace.detect.card.text()
 
 
+@pytest.mark.one_binding
 def test_a_model_that_is_none_is_refused(
     workspace: object, wait_idle: Callable, study_copy: Path, tmp_path: Path
 ) -> None:
@@ -455,6 +465,7 @@ def test_every_control_has_a_help_text(workspace: object) -> None:
                     assert control.toolTip(), f"{type(widget).__name__}: {control}"
 
 
+@pytest.mark.one_binding
 def test_opening_and_saving_go_on_beside_training(workspace: object, qtbot: object) -> None:
     """The desk works while the runner is busy, and in the order of what it was given."""
     session = workspace.session
@@ -473,6 +484,7 @@ def test_opening_and_saving_go_on_beside_training(workspace: object, qtbot: obje
     session.jobs.computing.cancel()
 
 
+@pytest.mark.one_binding
 def test_what_waits_to_be_saved_is_saved_at_the_end(qtbot: object) -> None:
     """The program closes while a scan is being read and a save waits behind it."""
     desk, reading, saved_names = JobRunner(), threading.Event(), []
@@ -485,6 +497,7 @@ def test_what_waits_to_be_saved_is_saved_at_the_end(qtbot: object) -> None:
     assert saved_names == ["contours"]
 
 
+@pytest.mark.one_binding
 def test_strokes_verdicts_and_signatures_wait_for_no_slow_read(
     detection_workspace: object, wait_idle: Callable, qtbot: object
 ) -> None:
@@ -522,6 +535,7 @@ def test_strokes_verdicts_and_signatures_wait_for_no_slow_read(
     wait_idle(detection_workspace)
 
 
+@pytest.mark.one_binding
 def test_strokes_drawn_while_a_case_is_read_stay(
     workspace: object, wait_idle: Callable, study_copy: Path
 ) -> None:
@@ -541,6 +555,7 @@ def test_strokes_drawn_while_a_case_is_read_stay(
     assert "meanwhile" in messages()[count:][-1]
 
 
+@pytest.mark.one_binding
 def test_a_copy_of_the_image_layer_is_a_picture(
     workspace: object, viewer: object, wait_idle: Callable, study_copy: Path, qtbot: object
 ) -> None:

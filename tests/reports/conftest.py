@@ -11,17 +11,16 @@ from scipy import ndimage
 
 from napari_spinemet.imaging import LikelihoodMap
 from napari_spinemet.imaging.grids import resample_labels, working_affine
-from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.study import Study
 
 from .reported_study import IDENTITY, MAPS
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Study:
-    """The sample study with maps: the lesion at 0.9, and a false region at 0.6 in each case."""
+def study(tmp_path: Path, cropped_sample: Path) -> Study:
+    """A small study with maps: the lesion at 0.9, and a false region at 0.6 in each case."""
     folder = tmp_path / "study"
-    shutil.copytree(sample_study(), folder, ignore=shutil.ignore_patterns("likelihood", "models"))
+    shutil.copytree(cropped_sample, folder)
     open_study = Study(folder, write=True)
     for case, series, annotation in open_study.contoured_cases():
         lesions = resample_labels(annotation.lesions, series.spacing_mm[1:]) > 0

@@ -15,7 +15,7 @@ import torch
 
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.jobs import Progressed
-from napari_spinemet.training import TrainingConfig, train, training_run
+from napari_spinemet.training import TrainingConfig, train, training_run, validation_error
 
 
 def main() -> None:
@@ -25,10 +25,11 @@ def main() -> None:
     series = SagittalSeries(arrays["voxels"], arrays["affine"], series_uid="1.2")
     case = (series, Annotation(arrays["lesions"], arrays["vertebrae"]))
     training_run.KEEP_EVERY_S = 0.0
+    validation_error.BLOCK_BATCHES = validation_error.WINDOW_BATCHES = 2
     config = TrainingConfig(
         resolutions=(1.0,),
         blocks=(1, 1, 1),
-        epochs=3,
+        epochs=2,
         batches_per_epoch=8,
         method=sys.argv[3],
         batch_size=8,

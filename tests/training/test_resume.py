@@ -24,7 +24,10 @@ from napari_spinemet.training import TrainingResult, train, training_run
 
 from .quick_runs import Case, quick_config, weight_bytes
 
-KILLS = int(os.environ.get("SPINEMET_TRAINING_KILLS", "6"))
+KILLS = int(os.environ.get("SPINEMET_TRAINING_KILLS", "4"))
+
+
+pytestmark = pytest.mark.usefixtures("few_validation_samples")
 
 
 def _is_step(event: Event) -> bool:
@@ -138,8 +141,8 @@ def test_kills_at_random_moments_change_nothing(
 ) -> None:
     """Killed (SIGKILL) again and again while it trains; the end is that of the whole run.
 
-    Six kills, or half of SPINEMET_TRAINING_KILLS for each method; a run that came to its end
-    begins anew.
+    Four kills, or as many as SPINEMET_TRAINING_KILLS says, half of them for each method; a run
+    that came to its end begins anew.
     """
     series, annotation = small_case
     case_file = tmp_path / "case.npz"
@@ -165,13 +168,13 @@ def test_kills_at_random_moments_change_nothing(
     assert expected, err
     expected = expected.split()[-1]
     rng, kills, ends, state = random.Random(3), 0, 0, tmp_path / "state"
-    while kills < max(3, KILLS // 2) or not ends:
+    while kills < max(2, KILLS // 2) or not ends:
         run = start_run(state)
         assert run.stdout is not None
         assert run.stderr is not None
         # A run that was killed between its last state and its last word has only that to say.
         first = run.stdout.readline()
-        if kills < max(3, KILLS // 2):
+        if kills < max(2, KILLS // 2):
             time.sleep(rng.uniform(0, 0.25))
             run.send_signal(signal.SIGKILL)
             kills += 1

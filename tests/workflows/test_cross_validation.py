@@ -54,14 +54,14 @@ def test_more_folds_than_cases_is_refused() -> None:
         split_folds(3, 10)
 
 
+@pytest.mark.usefixtures("few_validation_samples")
 def test_out_of_fold_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each case's map is made by the network of the fold that left it out."""
-    cases = [make_case((12, k)) for k in range(4)]
-    pairs = [(c.series, c.annotation) for c in cases]
+    pairs = [tiny(k) for k in range(4)]
     trained: list[set[int]] = []
     fold_of: dict[int, int] = {}
     mapped: list[tuple[int, int]] = []
-    index_of = {id(c.series): k for k, c in enumerate(cases)}
+    index_of = {id(series): k for k, (series, _) in enumerate(pairs)}
     real_train, real_map = tasks.train_network, tasks.map_series
 
     def train(training, config, *, validation, job):
@@ -142,6 +142,7 @@ def told(result: CrossValidationResult) -> list[bytes]:
     return [*weights, *maps, repr([r.history for r in result.results]).encode()]
 
 
+@pytest.mark.usefixtures("few_validation_samples")
 def test_an_interrupted_run_goes_on_and_another_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +182,7 @@ def test_an_interrupted_run_goes_on_and_another_is_refused(
         cross_validate(cases, replace(CHEAP, seed=4), **options)
 
 
+@pytest.mark.usefixtures("few_validation_samples")
 def test_a_fold_that_is_run_alone_gives_the_same_numbers(tmp_path: Path) -> None:
     """Its network, lambda, operating point and maps, bit for bit; no other fold is trained."""
     cases = [tiny(k) for k in range(6)]
@@ -198,6 +200,7 @@ def test_a_fold_that_is_run_alone_gives_the_same_numbers(tmp_path: Path) -> None
         cross_validate(cases, CHEAP, **options, only_folds=[4])
 
 
+@pytest.mark.usefixtures("few_validation_samples")
 def test_a_kept_network_of_another_form_is_named_and_the_run_can_go_on(tmp_path: Path) -> None:
     """One sentence each for another form and for a damaged file; deleted, it is trained anew."""
     cases = [tiny(k) for k in range(6)]
@@ -216,6 +219,7 @@ def test_a_kept_network_of_another_form_is_named_and_the_run_can_go_on(tmp_path:
     assert told(cross_validate(cases, CHEAP, **options))[:3] == told(whole)[:3]
 
 
+@pytest.mark.usefixtures("few_validation_samples")
 def test_each_fold_chooses_its_operating_point_on_its_validation_cases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,17 +297,17 @@ def test_an_address_without_a_scheduler_is_told() -> None:
 
 
 @pytest.mark.slow
-def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
+def test_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
     tmp_path: Path,
 ) -> None:
-    """Killed once three folds are done: its fold is run again, and all numbers are the same.
+    """Killed once two folds are done: its fold is run again, and all numbers are the same.
 
     Workers keep the memory that they free, those that take the place of another too: given back
     at each step, it made a step take nearly twice its time.
     """
-    cases = [tiny(k) for k in range(12)]
+    cases = [tiny(k) for k in range(8)]
     torch.set_num_threads(1)
-    whole = cross_validate(cases, CHEAP, folds=10, threads=1, choose=False)
+    whole = cross_validate(cases, CHEAP, folds=6, threads=1, choose=False)
     before = {p.pid for p in psutil.Process().children(recursive=True)}
     environment = dict(os.environ)
     killed: list[int] = []
@@ -315,7 +319,7 @@ def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
                 with suppress(psutil.Error):
                     if process.pid not in before and "spawn_main" in " ".join(process.cmdline()):
                         workers[process.pid] = process.environ()
-        if isinstance(event, Progressed) and (event.task, event.done) == ("crossval", 3):
+        if isinstance(event, Progressed) and (event.task, event.done) == ("crossval", 2):
             for process in psutil.Process().children(recursive=True):
                 command = " ".join(process.cmdline())
                 if process.pid not in before and "spawn_main" in command and not killed:
@@ -325,7 +329,7 @@ def test_ten_folds_on_two_workers_one_of_which_is_killed_equal_those_on_one(
     shared = cross_validate(
         cases,
         CHEAP,
-        folds=10,
+        folds=6,
         choose=False,
         threads=1,
         folder=tmp_path,
