@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_spinemet.phantom.sample import sample_study
-
 
 @pytest.fixture
-def scan(tmp_path: Path) -> Path:
-    """A copy of the sample's diseased scan that may be damaged."""
-    shutil.copytree(sample_study() / "case-001" / "scan", tmp_path / "scan")
-    return tmp_path / "scan"
+def scan(tmp_path: Path, cropped_sample: Path) -> Path:
+    """A copy of the small sample's diseased scan that may be damaged."""
+    return Path(shutil.copytree(cropped_sample / "case-001" / "scan", tmp_path / "scan"))

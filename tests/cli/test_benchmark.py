@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 Run = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.usefixtures("thin_phantoms")
 def test_benchmark_times_a_model_of_ones_own(run: Run, quick_model: Path) -> None:
     """One object, with the device and a rate for each way; a wrong device is one sentence."""
     status, stdout, _ = run(

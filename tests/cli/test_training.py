@@ -24,7 +24,10 @@ def test_phantom_train_froc_from_the_command_line(run: Run, tmp_path: Path) -> N
     cohort = tmp_path / "cohort"
     assert run("phantom", cohort, "--cases", 3, "--seed", 41)[0] == 0
     assert json.loads((cohort / "cohort.json").read_text())["phantom"]["seed"] == 41
-    status, stdout, _ = run("train", cohort, "--epochs", 1, "--batches", 2, "--name", "t", "--json")
+    status, stdout, _ = run(
+        *("train", cohort, "--epochs", 1, "--batches", 2, "--resolutions", "1"),
+        *("--name", "t", "--json"),
+    )
     assert status == 0
     card = json.loads(stdout)
     assert card["training"]["cases"] == 2

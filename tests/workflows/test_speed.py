@@ -21,6 +21,7 @@ def _model(form: str = "dense") -> SiameseNet:
     return SiameseNet((1.0,), form, (1, 1, 1), widths=(2, 4, 4), hidden=4).eval()
 
 
+@pytest.mark.usefixtures("thin_phantoms")
 def test_a_processor_is_timed_in_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     """Amounts are what was really run, counted by the engine and by the loop."""
     windows, batches = [], []
