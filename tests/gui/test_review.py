@@ -264,7 +264,7 @@ def test_a_scan_without_contours_has_no_truth(review: object, qtbot: object) -> 
 
     session, truth = review.session, review.froc_panel.truth
     assert truth.isHidden()
-    assert "no contours and no study" in review.froc_panel.plot.title.text()
+    assert "No FROC yet: detect on a scan with contours" in review.froc_panel.plot.title.text()
     curve = froc_from_detections([[([(0, 0)], [(0, 0, 0.9), (99, 0, 0.4)])]])
     of_study = DisplayedFroc(
         curve, "a study", review.controls.point(), MapIdentity("m"), study=object()

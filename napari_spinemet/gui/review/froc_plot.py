@@ -148,7 +148,7 @@ class FrocPlot(QWidget):
         """
         self._curve, self._bands = curve, {}
         if curve is None:
-            self.title.setText("No FROC yet: this scan has no contours and no study was evaluated.")
+            self.title.setText("No FROC yet: detect on a scan with contours, or evaluate a study.")
         else:
             lesions = sum(c.has_regions for c in curve.cases)
             self.title.setText(
