@@ -49,7 +49,12 @@ def detect_in_folder(
     SpinemetError
         After all is done and told, if a scan failed.
     """
-    from ..workflows.batch_detection import STATUS_DONE, STATUS_FAILED, detect_many
+    from ..workflows.batch_detection import (
+        STATUS_DONE,
+        STATUS_DOUBTFUL,
+        STATUS_FAILED,
+        detect_many,
+    )
 
     if out_folder is None:
         raise SpinemetError("Many scans need a folder for what is found; give it with --out.")
@@ -67,7 +72,7 @@ def detect_in_folder(
     failures = [row for row in rows if row.status == STATUS_FAILED]
     if failures:
         first = failures[0]
-        done_count = sum(row.status == STATUS_DONE for row in rows)
+        done_count = sum(row.status in (STATUS_DONE, STATUS_DOUBTFUL) for row in rows)
         raise SpinemetError(
             f"{len(failures)} of {len(rows)} series failed ({first.scan}: {first.reason}); "
             f"{done_count} are done and kept, so mend these and run the same command again."

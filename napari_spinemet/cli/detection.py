@@ -101,7 +101,7 @@ def detect(
         detect_in_folder(path, out_folder, source, point, settings, placement, as_json=as_json)
         return
     for warning in scan.warnings:
-        console.print(f"Note: {warning}")
+        console.print(f"Note: {warning.text}")
     with progress("detect") as job:
         result = detect_in_series(scan, network, point, settings, identity=card.identity, job=job)
         if refine:
@@ -133,10 +133,13 @@ def _tell(
             out_folder / "report.json",
             json.dumps({**report, "notice": DISCLAIMER}, indent=1) + "\n",
         )
-    for warning in result.warnings:
-        console.print(f"Note: {warning}")
+    for warning in result.warnings[len(scan.warnings) :]:  # the others were told before
+        console.print(f"Note: {warning.text}")
     if as_json:
         print_json(report)
         return
     print_findings(scan.description, result)
+    for warning in result.warnings:
+        if warning.is_grave:
+            console.print(f"Doubtful: {warning.text}", style="bold red")
     console.print(DISCLAIMER)

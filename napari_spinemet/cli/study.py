@@ -110,8 +110,10 @@ def import_case(
         take_contours(target, annotations, series, reader=reader, replace=replace)
     finally:
         open_study.close()
-    for warning in (*series.warnings, *(w for a in annotations for w in a.warnings)):
-        console.print(f"Note: {warning}")
+    sentences = [warning.text for warning in series.warnings]
+    sentences += [sentence for annotation in annotations for sentence in annotation.warnings]
+    for sentence in sentences:
+        console.print(f"Note: {sentence}")
     if as_json:
         print_json({"study": str(study), "case": target.name, "contours": len(annotations)})
     else:

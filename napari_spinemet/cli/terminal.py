@@ -105,7 +105,8 @@ def print_findings(name: str, result: DetectionResult) -> None:
         Of the series, for the heading.
     result : DetectionResult
     """
-    table = Table(title=f"{name}: {len(result.findings)} findings")
+    doubt = ", doubtful" if result.is_doubtful else ""
+    table = Table(title=f"{name}: {len(result.findings)} findings{doubt}")
     for heading in ("slices", "volume cm³", "largest area cm²", "peak", "centre mm (LPS)"):
         table.add_column(heading)
     for finding in result.findings:
@@ -168,15 +169,17 @@ def print_scans(folder: str, rows: Sequence[Mapping[str, Any]]) -> None:
         Attributes of a :class:`.ScanRow` each.
     """
     table = Table(title=f"{folder}: {len(rows)} series")
-    for heading in ("scan", "series", "status", "findings", "largest cm²", "peak", "s"):
+    for heading in ("scan", "series", "status", "findings", "largest cm²", "peak", "warnings", "s"):
         table.add_column(heading)
     for row in rows:
         figures = (
             [f"{row['findings']}", f"{row['largest_cm2']:.1f}", f"{row['peak']:.2f}"]
-            if row["status"] == "done"
+            if row["status"] in ("done", "doubtful")
             else [row["reason"], "", ""]
         )
-        table.add_row(row["scan"], row["series"], row["status"], *figures, f"{row['seconds']:.1f}")
+        codes = ", ".join(warning["code"] for warning in row["warnings"])
+        seconds = f"{row['seconds']:.1f}"
+        table.add_row(row["scan"], row["series"], row["status"], *figures, codes, seconds)
     _results().print(table)
 
 

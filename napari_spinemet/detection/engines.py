@@ -153,6 +153,7 @@ def map_series(
         stride=settings.stride,
         model=model_identity(model),
         series_uid=series.series_uid,
+        warnings=series.warnings,
     )
 
 

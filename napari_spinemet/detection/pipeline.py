@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..imaging import Detection, Finding, LikelihoodMap, OperatingPoint, SagittalSeries
+from ..imaging import (
+    Detection,
+    Finding,
+    LikelihoodMap,
+    OperatingPoint,
+    SagittalSeries,
+    ScanWarning,
+)
 from ..imaging.likelihood import apply_aggregation
+from ..imaging.scan_warnings import has_grave
 from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from ..network import SiameseNet
 from .components import ComponentForest
@@ -35,7 +43,8 @@ class DetectionResult:
     detections : list of Detection
     findings : list of Finding
     seconds : float
-    warnings : tuple of str
+    warnings : tuple of ScanWarning
+        Those of the scan, and then those of the detection.
     """
 
     plain: LikelihoodMap
@@ -46,7 +55,12 @@ class DetectionResult:
     detections: list[Detection]
     findings: list[Finding]
     seconds: float
-    warnings: tuple[str, ...]
+    warnings: tuple[ScanWarning, ...]
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether one of the warnings is grave: the result may be wrong by it."""
+        return has_grave(self.warnings)
 
     def at(self, point: OperatingPoint) -> DetectionResult:
         """The same likelihood at another operating point; the network does not run again."""
@@ -78,7 +92,8 @@ class DetectionResult:
             "seconds": self.seconds,
             "detections": [d.to_dict() for d in self.detections],
             "findings": [f.to_dict() for f in self.findings],
-            "warnings": list(self.warnings),
+            "warnings": [warning.to_dict() for warning in self.warnings],
+            "doubtful": self.is_doubtful,
         }
 
 
@@ -189,19 +204,21 @@ def evaluate(
         detections=detections,
         findings=link_findings(detections, plain.spacing_mm[0]),
         seconds=0.0,
-        warnings=tuple(_warnings(plain, spine, point)),
+        warnings=(*plain.warnings, *_warnings(plain, spine, point)),
     )
 
 
-def _warnings(plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint) -> Iterator[str]:
-    """What a reader of the result must know, a sentence each."""
+def _warnings(
+    plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint
+) -> Iterator[ScanWarning]:
+    """What a reader of the result must know."""
     if spine is not None and spine.near_border(plain.columns):
-        yield (
-            "The spine comes close to the border of the evaluated columns; evaluate the "
-            "whole width to be sure that nothing is missed."
+        yield ScanWarning(
+            "spine-near-border", "The spine comes close to the border of the evaluated columns."
         )
     if spine is None and point.gate:
-        yield (
+        yield ScanWarning(
+            "no-spine",
             "Too little of the spine was recognised to tell what lies outside it, so no "
-            "detection was dropped for its place."
+            "detection was dropped for its place.",
         )

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
 from ..errors import SpinemetError
-from ..imaging import SeriesSummary
+from ..imaging import ScanWarning, SeriesSummary
 from .contents import DicomContents, read_headers
 from .frames import frame_headers, is_multi_frame
 from .headers import contrast_of, strings_of, value_of
@@ -183,7 +183,10 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
         for other in stacks:
             if other is not stack:
                 stack.warnings.append(
-                    f"{len(other.images)} images that do not fit the stack were passed over."
+                    ScanWarning(
+                        "images-passed-over",
+                        f"{len(other.images)} images that do not fit the stack were passed over.",
+                    )
                 )
     else:
         stack, plane = stacks[0], _plane_of(stacks, sound)
@@ -191,7 +194,10 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
     if damage:
         files = "file was" if len(damage) == 1 else "files were"
         stack.warnings.append(
-            f"{len(damage)} damaged {files} passed over, so slices at an end may be missing."
+            ScanWarning(
+                "files-damaged",
+                f"{len(damage)} damaged {files} passed over, so slices at an end may be missing.",
+            )
         )
     contrast = contrast_of(stack.header)
     reason = fault or _unsuitable(stack.header, contrast)

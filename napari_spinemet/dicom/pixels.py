@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset
 
 from ..errors import SpinemetError
+from ..imaging import ScanWarning
 from .headers import normal_of, numbers_of, value_of
 from .pixel_checks import (
     check_duplicates,
@@ -52,7 +53,7 @@ def repair_decimal_commas(dataset: Dataset) -> bool:
     return has_commas
 
 
-def repair_images(datasets: Sequence[FileDataset], notes: list[str]) -> list[FileDataset]:
+def repair_images(datasets: Sequence[FileDataset], notes: list[ScanWarning]) -> list[FileDataset]:
     """Copies of the images of one stack with what is badly written put right.
 
     Decimal commas become points, direction cosines with noise their mean, and images without
@@ -62,13 +63,15 @@ def repair_images(datasets: Sequence[FileDataset], notes: list[str]) -> list[Fil
     ----------
     datasets : sequence of pydicom.dataset.FileDataset
         Single-frame images without a fault; left as they are.
-    notes : list of str
-        Receives a sentence for each repair.
+    notes : list of ScanWarning
+        Receives one for each repair.
     """
     datasets = [copy.copy(dataset) for dataset in datasets]
     commas = sum([repair_decimal_commas(dataset) for dataset in datasets])
     if commas:
-        notes.append(f"In {commas} files decimal commas were read as points.")
+        notes.append(
+            ScanWarning("decimal-commas", f"In {commas} files decimal commas were read as points.")
+        )
     stack = Stack([(Source(Path()), dataset) for dataset in datasets])
     orientation = stack.orientation
     if orientation is None:
@@ -81,21 +84,26 @@ def repair_images(datasets: Sequence[FileDataset], notes: list[str]) -> list[Fil
             # Ten digits, since a decimal string holds no more than sixteen characters.
             dataset.ImageOrientationPatient = [float(f"{v:.10g}") for v in orientation]
     if not any(value_of(dataset, "FrameOfReferenceUID") for dataset in datasets):
-        notes.append("The series names no frame of reference; its own identifier stands for it.")
+        notes.append(
+            ScanWarning(
+                "no-frame-of-reference",
+                "The series names no frame of reference; its own identifier stands for it.",
+            )
+        )
         for dataset in datasets:
             dataset.FrameOfReferenceUID = dataset.SeriesInstanceUID
     return datasets
 
 
-def read_single_frames(stack: Stack, notes: list[str]) -> hd.Volume:
+def read_single_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
     """Read the pixels of a checked stack of single-frame images.
 
     Parameters
     ----------
     stack : Stack
         Without a fault.
-    notes : list of str
-        Receives a sentence for each repair.
+    notes : list of ScanWarning
+        Receives one for each repair.
     """
     check_size(stack)
     raw_datasets: list[FileDataset] = []
@@ -115,15 +123,15 @@ def read_single_frames(stack: Stack, notes: list[str]) -> hd.Volume:
     )
 
 
-def read_multi_frames(stack: Stack, notes: list[str]) -> hd.Volume:
+def read_multi_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
     """Read the pixels of a checked stack of frames, from one multi-frame file or several.
 
     Parameters
     ----------
     stack : Stack
         Without a fault.
-    notes : list of str
-        Receives a sentence for each repair.
+    notes : list of ScanWarning
+        Receives one for each repair.
     """
     check_size(stack)
     frames = _frame_pixels(stack)
@@ -166,8 +174,11 @@ def _frame_pixels(stack: Stack) -> dict[tuple[Source, int], npt.NDArray[np.float
     return frames
 
 
-def _note_difference(difference: float, notes: list[str]) -> None:
+def _note_difference(difference: float, notes: list[ScanWarning]) -> None:
     if difference > _NOISE:
         notes.append(
-            f"The slice orientations differ by up to {difference:.1e}; their mean was used."
+            ScanWarning(
+                "orientation-noise",
+                f"The slice orientations differ by up to {difference:.1e}; their mean was used.",
+            )
         )

@@ -12,7 +12,7 @@ import numpy as np
 from pydicom.dataset import FileDataset
 
 from ..errors import SpinemetError
-from ..imaging import SagittalSeries, SeriesSummary
+from ..imaging import SagittalSeries, ScanWarning, SeriesSummary
 from ..imaging.geometry import reorient
 from .candidates import Candidate, choose_candidate, find_candidates
 from .frames import is_multi_frame
@@ -143,7 +143,11 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
         )
     notes = list(stack.warnings)
     if not summary.detectable:
-        notes.append(f"This series is not meant for detection: {summary.reason}.")
+        notes.append(
+            ScanWarning(
+                "not-for-detection", f"This series is not meant for detection: {summary.reason}."
+            )
+        )
     try:
         volume = _read_volume(stack, notes)
         array, affine = reorient(np.asarray(volume.array), np.asarray(volume.affine, dtype=float))
@@ -168,7 +172,7 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
     )
 
 
-def _read_volume(stack: Stack, notes: list[str]) -> hd.Volume:
+def _read_volume(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
     kinds = {is_multi_frame(header) for _, header in stack.images}
     if kinds == {True, False}:
         raise SpinemetError("it mixes multi-frame and single-frame files")

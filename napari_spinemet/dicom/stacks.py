@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from ..imaging import ScanWarning
 from ..imaging.geometry import reorient
 from .headers import normal_of, numbers_of, plane_of
 from .sources import Source
@@ -29,7 +30,7 @@ class Stack:
     images : list
         (source, header) of each image; a multi-frame object repeats its source, and the
         header is then that of one frame.
-    warnings : list of str
+    warnings : list of ScanWarning
         What was put right or passed over.
     duplicates : list
         (source, SOPInstanceUID) of the files that repeat an image.
@@ -38,7 +39,7 @@ class Stack:
     """
 
     images: list[tuple[Source, Dataset]]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[ScanWarning] = field(default_factory=list)
     duplicates: list[tuple[Source, str]] = field(default_factory=list)
     clash: str = ""
 

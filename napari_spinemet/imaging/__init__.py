@@ -5,6 +5,7 @@ from .annotation import Annotation
 from .findings import Detection, Finding, FrocCase
 from .likelihood import LikelihoodMap, aggregate
 from .operating_point import PAPER_OPERATING_POINT, OperatingPoint
+from .scan_warnings import ScanWarning
 from .series import SagittalSeries, SeriesSummary
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "LikelihoodMap",
     "OperatingPoint",
     "SagittalSeries",
+    "ScanWarning",
     "SeriesSummary",
     "aggregate",
 ]

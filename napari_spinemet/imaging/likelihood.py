@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..errors import SpinemetError
 from .aggregation import DEFAULT_WEIGHT, Aggregation, NeighbourAverage, refuse_aggregated
 from .geometry import check_affine, spacing_of
+from .scan_warnings import ScanWarning
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -38,6 +39,8 @@ class LikelihoodMap:
         Identity of the model (name and hash of its weights).
     series_uid : str
         The series that was evaluated.
+    warnings : tuple of ScanWarning
+        Of that series: whoever judges the map must know them.
     """
 
     values: FloatArray
@@ -49,6 +52,7 @@ class LikelihoodMap:
     weight: float | None = None
     model: str = ""
     series_uid: str = ""
+    warnings: tuple[ScanWarning, ...] = ()
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float32)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..errors import SpinemetError
 from .geometry import check_affine, orientation_codes, spacing_of
+from .scan_warnings import ScanWarning, as_warnings
 
 FloatArray = npt.NDArray[np.float32]
 AffineArray = npt.NDArray[np.float64]
@@ -70,8 +71,8 @@ class SagittalSeries:
         As in :class:`SeriesSummary`.
     facts : mapping
         Acquisition facts by DICOM keyword, for display and for the record.
-    warnings : tuple of str
-        What the reader had to repair, one sentence each.
+    warnings : tuple of ScanWarning
+        What was repaired, is missing or is doubtful; each is a sentence with a code and a remedy.
     source : Path or None
         The folder, file or zip that it was read from, set by ``read_series``: contours in DICOM
         are written on the images that are there. None for a series that was made in memory.
@@ -101,7 +102,7 @@ class SagittalSeries:
     description: str = ""
     contrast: str = "other"
     facts: Mapping[str, Any] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[ScanWarning, ...] = ()
     source: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -124,6 +125,7 @@ class SagittalSeries:
         affine.flags.writeable = False
         object.__setattr__(self, "voxels", voxels)
         object.__setattr__(self, "affine", affine)
+        object.__setattr__(self, "warnings", as_warnings(self.warnings))
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

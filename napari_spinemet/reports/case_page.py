@@ -10,6 +10,7 @@ import numpy as np
 from ..evaluation.pictures import case_figure, finding_figure, froc_figure
 from ..imaging import Annotation, Finding
 from ..imaging.grids import mask_on_series
+from ..imaging.scan_warnings import has_grave
 from .evidence import CaseEvidence
 from .facts import (
     contour_hash,
@@ -71,8 +72,10 @@ def _summary(evidence: CaseEvidence) -> Section:
             ]
         )
     ]
-    blocks += [Paragraph(warning, warning=True) for warning in result.warnings]
-    return Section("Result", blocks)
+    warnings = evidence.warnings
+    doubts = [Paragraph(f"Doubtful: {w.text}", warning=True) for w in warnings if w.is_grave]
+    notes = [Paragraph(w.text, warning=True) for w in warnings if not w.is_grave]
+    return Section("Result", [*doubts, *blocks, *notes])
 
 
 def _readers(evidence: CaseEvidence) -> str:
@@ -88,7 +91,10 @@ def _findings(evidence: CaseEvidence) -> Section:
         return Section(
             "Findings",
             [
-                Paragraph("Nothing was found at this operating point."),
+                Paragraph(
+                    "Nothing was found at this operating point."
+                    + (" The scan is doubtful; see Result." if has_grave(evidence.warnings) else "")
+                ),
                 Picture("middle-slice", figure, caption),
             ],
         )
@@ -273,6 +279,4 @@ def _inputs(evidence: CaseEvidence) -> Section:
         rows.append(("State in the study", evidence.state))
     if evidence.trail:
         rows.append(("Audit trail", evidence.trail))
-    blocks: list[Block] = [Facts(rows)]
-    blocks += [Paragraph(warning, warning=True) for warning in series.warnings]
-    return Section("Inputs", blocks)
+    return Section("Inputs", [Facts(rows)])

@@ -104,7 +104,9 @@ def report_case(
             f"{study.path} holds no map of {case.name} by {source.identity}; take a model instead."
         )
     point = request.change_point(default_point or source.point or source.card.operating_point)
-    result = evaluate(replace(plain, model=_model_name(source)), point)
+    # Maps may come from a version that did not keep the warnings of the scan with them.
+    plain = replace(plain, model=_model_name(source), warnings=series.warnings)
+    result = evaluate(plain, point)
     if refine:
         result = result.refine(series, job=job)
     evidence = case_evidence(study, case, series, result, annotation)

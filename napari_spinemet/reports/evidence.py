@@ -9,7 +9,7 @@ from ..detection import DetectionResult
 from ..detection.findings import level_of
 from ..evaluation import FrocCurve
 from ..evaluation.matching import PAPER_MATCHING, Matching
-from ..imaging import Annotation, Finding, OperatingPoint, SagittalSeries
+from ..imaging import Annotation, Finding, OperatingPoint, SagittalSeries, ScanWarning
 from ..network.card import ModelCard
 from ..study import Case, Study
 from ..study.database import FINDINGS_SIGNED
@@ -61,6 +61,11 @@ class CaseEvidence:
     scan_hash: str = ""
     trail: str = ""
     curve: tuple[str, FrocCurve] | None = None
+
+    @property
+    def warnings(self) -> list[ScanWarning]:
+        """Of the scan and of the result, each once: a map from elsewhere may hold none."""
+        return list(dict.fromkeys((*self.series.warnings, *self.result.warnings)))
 
     @property
     def findings(self) -> list[Finding]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..atomic_files import replace_atomically
-from ..imaging import LikelihoodMap
+from ..imaging import LikelihoodMap, ScanWarning
 
 
 def save_likelihood_map(likelihood: LikelihoodMap, path: Path) -> None:
@@ -42,6 +45,7 @@ def save_likelihood_map(likelihood: LikelihoodMap, path: Path) -> None:
             stride=np.array(likelihood.stride),
             model=np.array(likelihood.model),
             series_uid=np.array(likelihood.series_uid),
+            warnings=np.array(json.dumps([w.to_dict() for w in likelihood.warnings])),
         )
 
 
@@ -61,6 +65,14 @@ def load_likelihood_map(path: Path) -> LikelihoodMap | None:
                 stride=int(arrays["stride"]),
                 model=str(arrays["model"]),
                 series_uid=str(arrays["series_uid"]),
+                warnings=_warnings_of(arrays),
             )
     except Exception:  # noqa: BLE001 zipfile, zlib and numpy raise a dozen kinds for damaged files
         return None
+
+
+def _warnings_of(arrays: Mapping[str, Any]) -> tuple[ScanWarning, ...]:
+    """Of the scan; maps of the version 0.1 hold none."""
+    if "warnings" not in arrays:
+        return ()
+    return tuple(map(ScanWarning.from_dict, json.loads(str(arrays["warnings"]))))

@@ -219,7 +219,7 @@ class Study:
             if not copy:
                 self._refer(case, Path(source), series)
                 return case
-            copy_scan(Path(source), series.series_uid, case.path)
+            copy_scan(Path(source), series, case.path)
             if case.database is not None and case.database.writable:
                 case.ensure_record(series)
             return case

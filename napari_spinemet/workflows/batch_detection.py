@@ -25,11 +25,15 @@ from ..jobs import UNATTENDED, JobContext
 from ..network import SiameseNet
 from ..network.threads import torch_threads
 from ..study import Study
+from ..study.case.scan_copy import read_warnings
 from .map_source import MapSource
 from .task_scheduler import run_tasks
 from .worker_settings import THIS_PROCESS, WorkerSettings
 
-STATUS_DONE, STATUS_SKIPPED, STATUS_FAILED = "done", "not usable", "failed"
+STATUS_DONE, STATUS_DOUBTFUL = "done", "doubtful"
+STATUS_SKIPPED, STATUS_FAILED = "not usable", "failed"
+_FORMAT = 2
+"""Of the reports that are kept (1: until they held the warnings of reading)."""
 TASK = "detect"
 
 
@@ -41,13 +45,16 @@ class ScanRow:
     ----------
     scan, series, series_uid : str
         Name of the scan in the folder, and of the series in it.
-    status : {"done", "not usable", "failed"}
+    status : {"done", "doubtful", "not usable", "failed"}
+        Doubtful is what is done, but has a grave warning.
     findings : int
     largest_cm2, peak : float
         Of the largest and of the most likely detection; 0 without one.
     seconds : float
     reason : str
         Why it is not done, in a sentence.
+    warnings : sequence of dict
+        ``code``, ``sentence`` and ``remedy`` each.
     """
 
     scan: str
@@ -59,6 +66,7 @@ class ScanRow:
     peak: float = 0.0
     seconds: float = 0.0
     reason: str = ""
+    warnings: Sequence[dict[str, str]] = ()
 
 
 def scans_in(folder: Path) -> list[tuple[str, Path]]:
@@ -127,7 +135,7 @@ def detect_many(
     """
     root = Path(out_folder)
     identity = source.card.identity
-    facts = [identity, asdict(point), settings.to_dict()]
+    facts = [_FORMAT, identity, asdict(point), settings.to_dict()]
     rows, tasks = _plan(scans_in(Path(folder)), root, json.dumps(facts, sort_keys=True), job)
 
     def keep(number: int, result: tuple[dict[str, Any] | None, bytes, str]) -> None:
@@ -205,6 +213,9 @@ def _detect_one(
     try:
         with torch_threads(threads), tempfile.TemporaryDirectory() as folder:
             series = read_series(scan, uid)
+            # A copy in a study looks whole, whatever was lost on the way there.
+            warnings = dict.fromkeys((*read_warnings(Path(scan).parent), *series.warnings))
+            series = replace(series, warnings=tuple(warnings))
             result = detect_in_series(
                 series, networks[0], point, settings, identity=identity, job=job.without_events()
             )
@@ -227,7 +238,8 @@ def _filled_row(row: ScanRow, report: dict[str, Any] | None, reason: str) -> Sca
     return replace(
         row,
         reason=reason,
-        status=STATUS_DONE,
+        status=STATUS_DOUBTFUL if report["doubtful"] else STATUS_DONE,
+        warnings=report["warnings"],
         findings=len(report["findings"]),
         largest_cm2=round(max((d["area_cm2"] for d in detections), default=0.0), 2),
         peak=round(max((d["peak"] for d in detections), default=0.0), 3),
@@ -248,5 +260,7 @@ def _as_csv(rows: Sequence[ScanRow]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(ScanRow.__dataclass_fields__))
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    for row in rows:
+        sentences = (f"{w['code']}: {w['sentence']} {w['remedy']}" for w in row.warnings)
+        writer.writerow({**asdict(row), "warnings": " | ".join(sentences)})
     return text.getvalue()

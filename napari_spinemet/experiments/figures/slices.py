@@ -125,7 +125,7 @@ def _map_facts(
             "mean_over_slices": false_positives / len(matches),
             "per_scan": false_positives,
         },
-        "warnings": list(result.warnings),
+        "warnings": [warning.to_dict() for warning in result.warnings],
         "chosen": rule,
     }
 

@@ -14,7 +14,16 @@ from ...jobs import JobContext
 from ...network.card import ModelCard, load_card, model_names
 from ...study.map_identity import MapIdentity
 from ...version import __version__
-from ..viewer.common_widgets import JobBar, button, disclaimer_label, form, group, row, text
+from ..viewer.common_widgets import (
+    JobBar,
+    WarningsLabel,
+    button,
+    disclaimer_label,
+    form,
+    group,
+    row,
+    text,
+)
 from ..viewer.displayed_froc import DisplayedFroc, draw_scan_froc
 from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.open_scan import have_same_labels
@@ -49,6 +58,8 @@ class DetectWidget(QWidget):
         box, inner = group("Series")
         self.series = text()
         inner.addWidget(self.series)
+        self.warnings = WarningsLabel()
+        inner.addWidget(self.warnings)
         layout.addWidget(box)
         layout.addWidget(self._create_model_box())
         self.detect_button = button(
@@ -214,7 +225,8 @@ class DetectWidget(QWidget):
         if not have_same_labels(session.contours(), contours):
             session.contours_changed.emit()  # the curve is of those at the click
         for warning in result.warnings:
-            session.warn(warning)
+            if warning not in series.warnings:  # which were told as it was opened
+                session.warn(warning.text)
 
     def _record(
         self,
@@ -230,6 +242,7 @@ class DetectWidget(QWidget):
             **result.operating_point.to_dict(),
             "columns": columns,
             "version": __version__,
+            "warnings": [warning.to_dict() for warning in result.warnings],
         }
         model = (card.identity, card.name, card.to_json())
         study = session.study
@@ -246,12 +259,17 @@ class DetectWidget(QWidget):
             )
 
     def _on_result(self) -> None:
-        result = self.session.result
-        self.status.setText(
-            ""
-            if result is None
-            else f"{len(result.findings)} findings in {result.seconds:.1f} s. Go on with Review."
-        )
+        session, result = self.session, self.session.result
+        if result is not None:
+            self.warnings.show_warnings(result.warnings)
+            doubt = ", doubtful," if result.is_doubtful else ""
+            self.status.setText(
+                f"{len(result.findings)} findings{doubt} in {result.seconds:.1f} s. "
+                "Go on with Review."
+            )
+            return
+        self.warnings.show_warnings(() if session.series is None else session.series.warnings)
+        self.status.setText("")
 
     def _on_cancelled(self, task: str) -> None:
         if task == TASK:

@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QHeaderView, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
-from ...imaging import Finding
-from ..viewer.common_widgets import button, group, row, text
+from ...imaging import Finding, ScanWarning
+from ..viewer.common_widgets import WarningsLabel, button, group, row, text
 from ..viewer.drawing import Drawing
 from ..viewer.shortcuts import Key, KeyHelp, bind
 from ..viewer.tables import Cell, Table
@@ -51,6 +51,8 @@ class FindingsPanel(QWidget):
         self.count = text()
         self._inner = inner
         inner.addWidget(self.count)
+        self.warnings = WarningsLabel()
+        inner.addWidget(self.warnings)
         self.table = Table(
             tuple(name for name, _ in HEADINGS),
             "Findings across slices; a click shows one, a click on a heading sorts.",
@@ -112,7 +114,9 @@ class FindingsPanel(QWidget):
         """Put something below the verdicts."""
         self._inner.addWidget(widget)
 
-    def fill(self, findings: Sequence[Finding], summary: str) -> None:
+    def fill(
+        self, findings: Sequence[Finding], summary: str, warnings: Sequence[ScanWarning] = ()
+    ) -> None:
         """Show findings; the one that was selected stays so where it has gone to.
 
         Parameters
@@ -120,7 +124,10 @@ class FindingsPanel(QWidget):
         findings : sequence of Finding
         summary : str
             What stands over the table.
+        warnings : sequence of ScanWarning
+            Of the result; they stand below it.
         """
+        self.warnings.show_warnings(warnings)
         self.findings = list(findings)
         self.count.setText(summary)
         self._fill()

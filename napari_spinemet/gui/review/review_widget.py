@@ -217,6 +217,7 @@ class ReviewWidget(QWidget):
             findings,
             f"{_count(len(findings), 'finding')}, {_count(len(result.detections), 'detection')} "
             f"in slices{f'; {outside_count} outside the spine, dimmed' if outside_count else ''}.",
+            result.warnings,
         )
 
     @property

@@ -122,6 +122,7 @@ class SignOffPanel(QWidget):
             "columns": "centre" if is_centre else "all",
             "refined": self._is_refined(),
             "version": __version__,
+            "warnings": [warning.to_dict() for warning in outlined_result.warnings],
         }
         model = (card.identity, card.name, card.to_json())
 

@@ -64,7 +64,9 @@ class StoredResults(QObject):
             stored_map = _find_stored_map(study, case, curve_identity, point)
             if stored_map is None or stored_map.plain.series_uid != series.series_uid:
                 return None
-            result = evaluate(stored_map.plain, stored_map.point)
+            # The warnings of the scan as it was read just now; former versions kept none.
+            plain = replace(stored_map.plain, warnings=series.warnings)
+            result = evaluate(plain, stored_map.point)
             scan_froc = draw_scan_froc(result, contours, stored_map.point)
             return _StoredResult(result, scan_froc, stored_map.model)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...disclaimer import DISCLAIMER
+from ...imaging import ScanWarning
 from ...jobs import Event, Progressed
 from .jobs import JobRunner
 from .timing import Debouncer
@@ -76,6 +77,38 @@ def fill_spare_height(widget: QWidget, min_height: int) -> None:
     """
     widget.setMinimumHeight(min_height)
     widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+
+
+class WarningsLabel(QLabel):
+    """What one must know about the scan or the result, for as long as it is shown.
+
+    Grave warnings in full; of the others how many there are. All are in the tooltip.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.show_warnings(())
+
+    def show_warnings(self, warnings: Sequence[ScanWarning]) -> None:
+        """Show these in place of the former ones.
+
+        Parameters
+        ----------
+        warnings : sequence of ScanWarning
+            Of the open scan, or of its result; hidden without any.
+        """
+        grave_warnings = [warning for warning in warnings if warning.is_grave]
+        lines = [f"Doubtful: {warning.text}" for warning in grave_warnings]
+        count = len(warnings) - len(grave_warnings)
+        if count:
+            notes = "1 note" if count == 1 else f"{count} notes"
+            lines.append(f"{notes} on this scan (rest the mouse here).")
+        self.setText("\n".join(lines))
+        self.setToolTip("\n".join(warning.text for warning in warnings))
+        self.setStyleSheet("color: #ff8a80; font-weight: bold;" if grave_warnings else "")
+        self.setVisible(bool(lines))
 
 
 def text(value: str = "", is_quiet: bool = False) -> QLabel:

@@ -261,7 +261,7 @@ class Session(QObject):
         self.verdicts.open(scan)
         self.layers.show_series(series, annotation)
         for warning in series.warnings:
-            self.warn(warning)
+            self.warn(warning.text)
         self.autosave.follow(scan)
         self.series_changed.emit()
         self.contours_changed.emit()
@@ -362,8 +362,10 @@ class Session(QObject):
         former, self._result = self._result, result
         if former is None or result.likelihood is not former.likelihood:
             self.layers.update_likelihood(result.likelihood.values)
+        former_warnings = () if former is None else former.warnings
         for warning in result.warnings:
-            self.warn(warning)
+            if warning not in former_warnings:
+                self.warn(warning.text)
 
     def show_froc(self, froc: DisplayedFroc | None) -> None:
         """Show a FROC curve in review: of a study, of the open scan, or none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...dicom import list_series, read_series
@@ -17,6 +17,7 @@ from ..database import (
     StudyDatabase,
     hash_of_files,
 )
+from .scan_copy import read_warnings
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ class CaseScan:
                 )
             return read_series(scan_path, record.series_uid)
         summaries = list_series(scan_path)
-        return read_series(scan_path, summaries[0].series_uid if len(summaries) == 1 else None)
+        series = read_series(scan_path, summaries[0].series_uid if len(summaries) == 1 else None)
+        warnings = (*read_warnings(self.path), *series.warnings)
+        return replace(series, warnings=tuple(dict.fromkeys(warnings)))
 
     def scan_fault(self) -> str:
         """What is wrong with the files of the scan, in a sentence; empty if nothing is."""

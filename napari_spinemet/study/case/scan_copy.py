@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
+from ...atomic_files import write_text
 from ...dicom.reading import plain_files, source_images
 from ...errors import SpinemetError
+from ...imaging import SagittalSeries, ScanWarning
+
+WARNINGS_FILE = "scan-warnings.json"
 
 
-def copy_scan(source: Path, series_uid: str, case_folder: Path) -> None:
+def copy_scan(source: Path, series: SagittalSeries, case_folder: Path) -> None:
     """Copy the images of a series into the folder of a new case, which appears when it is whole.
 
     Parameters
     ----------
     source : Path
         Folder, file or zip that holds the series; it is only read.
-    series_uid : str
-        Of the series among those that it holds.
+    series : SagittalSeries
+        As read from there. What it warns of is kept with the copy, which looks whole by itself.
     case_folder : Path
         To be made: in a folder that exists and takes files.
 
@@ -30,7 +35,10 @@ def copy_scan(source: Path, series_uid: str, case_folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         (partial / "scan").mkdir(parents=True)
-        _copy_images(source, series_uid, partial / "scan")
+        _copy_images(source, series.series_uid, partial / "scan")
+        if series.warnings:
+            records = [warning.to_dict() for warning in series.warnings]
+            write_text(partial / WARNINGS_FILE, json.dumps(records, indent=1) + "\n")
         partial.rename(case_folder)
     except OSError as error:
         raise SpinemetError(
@@ -39,6 +47,26 @@ def copy_scan(source: Path, series_uid: str, case_folder: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def read_warnings(case_folder: Path) -> tuple[ScanWarning, ...]:
+    """What was warned of as the scan of a case was copied.
+
+    Parameters
+    ----------
+    case_folder : Path
+        That :func:`copy_scan` made; one without such a file has no warnings.
+    """
+    try:
+        records = json.loads((case_folder / WARNINGS_FILE).read_text(encoding="utf-8"))
+        return tuple(map(ScanWarning.from_dict, records))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpinemetError(
+            f"The warnings of the scan in {case_folder / WARNINGS_FILE} cannot be read; copy the "
+            "scan into the study again."
+        ) from error
 
 
 def _copy_images(source: Path, series_uid: str, folder: Path) -> None:
