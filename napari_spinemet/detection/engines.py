@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from ..imaging import LikelihoodMap, SagittalSeries
+from ..imaging import LikelihoodMap, SagittalSeries, ScanWarning
 from ..imaging.grids import central_columns, working_affine, working_shape
 from ..imaging.patches import build_pyramid
 from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext, Started
@@ -153,8 +153,24 @@ def map_series(
         stride=settings.stride,
         model=model_identity(model),
         series_uid=series.series_uid,
-        warnings=series.warnings,
+        warnings=(*series.warnings, *_outlier_warnings(series)),
     )
+
+
+def _outlier_warnings(series: SagittalSeries) -> list[ScanWarning]:
+    """Whether pixels were not taken for what they say."""
+    low, high = series.value_range
+    share = float(np.mean((series.voxels < low) | (series.voxels > high)))
+    if not share:
+        return []
+    amount = f"{share:.1%}" if share >= 0.001 else f"{round(share * series.voxels.size)}"
+    return [
+        ScanWarning(
+            "values-out-of-range",
+            f"{amount} of the pixels lie far beyond all others, as burnt-in text and undeclared "
+            "borders do; they were taken for the nearest of the other values.",
+        )
+    ]
 
 
 def _is_reduced(dtype: torch.dtype) -> bool:

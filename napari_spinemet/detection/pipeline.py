@@ -216,7 +216,7 @@ def _warnings(
         yield ScanWarning(
             "spine-near-border", "The spine comes close to the border of the evaluated columns."
         )
-    if spine is None and point.gate:
+    if spine is None and (point.gate or plain.vertebra is not None):
         yield ScanWarning(
             "no-spine",
             "Too little of the spine was recognised to tell what lies outside it, so no "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import highdicom as hd
 import numpy as np
@@ -14,6 +15,7 @@ from pydicom.dataset import Dataset, FileDataset
 from ..errors import SpinemetError
 from ..imaging import ScanWarning
 from .headers import normal_of, numbers_of, value_of
+from .padding import declares_padding, fill_padding, find_padding
 from .pixel_checks import (
     check_duplicates,
     check_length,
@@ -118,9 +120,25 @@ def read_single_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
         if len({str(value_of(dataset, keyword, "")) for dataset in datasets}) > 1:
             raise SpinemetError(f"its images differ in {keyword}, so their values do not compare")
     # Twice our own tolerance: the library measures each slice against the mean distance.
-    return hd.get_volume_from_series(
+    volume = hd.get_volume_from_series(
         datasets, dtype=np.float32, rtol=2 * SPACING_TOLERANCE, apply_real_world_transform=False
     )
+    _fill_padding_of_files(volume, datasets)
+    return volume
+
+
+def _fill_padding_of_files(volume: hd.Volume, datasets: Sequence[FileDataset]) -> None:
+    """Fill the padding of each image, in the slice that the library put it into."""
+    if not any(map(declares_padding, datasets)):
+        return
+    positions = [np.array(dataset.ImagePositionPatient, dtype=float) for dataset in datasets]
+    indices = np.rint(volume.map_reference_to_indices(np.array(positions))).astype(int)
+    padding = np.zeros(volume.array.shape, dtype=bool)
+    for (index, *_), dataset in zip(indices, datasets, strict=True):
+        mask = find_padding(dataset, dataset.pixel_array) if declares_padding(dataset) else None
+        if mask is not None:
+            padding[index] = mask
+    fill_padding(volume.array, padding)
 
 
 def read_multi_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
@@ -134,7 +152,7 @@ def read_multi_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
         Receives one for each repair.
     """
     check_size(stack)
-    frames = _frame_pixels(stack)
+    frames = _read_frames(stack)
     orientation = stack.orientation
     if orientation is None:
         raise SpinemetError("its images have no common direction")
@@ -147,8 +165,14 @@ def read_multi_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
     )
     images = [stack.images[index] for _, index in distances]
     first = images[0][1]
+    ordered_frames = [frames[source, int(header.InstanceNumber)] for source, header in images]
+    pixels = np.stack([frame.pixels for frame in ordered_frames])
+    masks = [frame.padding for frame in ordered_frames]
+    if any(mask is not None for mask in masks):
+        empty = np.zeros(pixels.shape[1:], dtype=bool)
+        fill_padding(pixels, np.stack([empty if mask is None else mask for mask in masks]))
     return hd.Volume.from_attributes(
-        array=np.stack([frames[source, int(header.InstanceNumber)] for source, header in images]),
+        array=pixels,
         image_position=list(first.ImagePositionPatient),
         image_orientation=list(orientation),
         pixel_spacing=list(first.PixelSpacing),
@@ -158,19 +182,31 @@ def read_multi_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
     )
 
 
-def _frame_pixels(stack: Stack) -> dict[tuple[Source, int], npt.NDArray[np.float32]]:
-    """The pixels of each frame by its file and number, every file read once."""
+class _Frame(NamedTuple):
+    """The pixels of a frame, and which of them are padding."""
+
+    pixels: npt.NDArray[np.float32]
+    padding: npt.NDArray[np.bool_] | None
+
+
+def _read_frames(stack: Stack) -> dict[tuple[Source, int], _Frame]:
+    """Each frame by its file and number, every file read once."""
     numbers: dict[Source, list[int]] = {}
     for source, header in stack.images:
         numbers.setdefault(source, []).append(int(header.InstanceNumber))
     check_multi_frame_duplicates(stack, list(numbers))
-    frames: dict[tuple[Source, int], npt.NDArray[np.float32]] = {}
+    frames: dict[tuple[Source, int], _Frame] = {}
     for source, frame_numbers in numbers.items():
         dataset = source.parse()
         check_rescale(frame_transforms(dataset))
         image = hd.image.Image.from_dataset(dataset, copy=False)
         pixels = image.get_frames(frame_numbers, dtype=np.float32, apply_real_world_transform=False)
-        frames.update(zip(((source, number) for number in frame_numbers), pixels, strict=True))
+        masks: Sequence[npt.NDArray[np.bool_] | None] = [None] * len(frame_numbers)
+        if declares_padding(dataset):
+            stored_frames = image.get_stored_frames(frame_numbers)
+            masks = [find_padding(dataset, stored) for stored in stored_frames]
+        for number, frame, mask in zip(frame_numbers, pixels, masks, strict=True):
+            frames[source, number] = _Frame(frame, mask)
     return frames
 
 

@@ -192,6 +192,10 @@ def build_pyramid(
     half = (window[0] // 2, window[1] // 2)
     images, rows, columns = [], [], []
     voxels = series.voxels if slices is None else series.voxels[list(slices)]
+    # Else burnt-in text or an undeclared border would be all that a spread tells of. A scan
+    # without either keeps every value.
+    low, high = series.value_range
+    voxels = np.clip(voxels, low, high)
     working = working_shape(series.shape, series.affine)[1:]
     for resolution in resolutions:
         image = resample_image(voxels, (row_mm, column_mm), resolution)

@@ -36,7 +36,6 @@ WARNING_KINDS: Mapping[str, WarningKind] = {
     "no-frame-of-reference": WarningKind(
         False, "Do not compare places in this scan with those in another series."
     ),
-    "padding": WarningKind(False, "Nothing needs to be done."),
     "values-out-of-range": WarningKind(
         False, "Export the scan again without text and borders in the picture."
     ),
@@ -68,9 +67,9 @@ class ScanWarning(str):
 
     Examples
     --------
-    >>> warning = ScanWarning("padding", "The borders are padding.")
-    >>> warning.to_dict()["code"], str(warning), warning.is_grave
-    ('padding', 'The borders are padding.', False)
+    >>> warning = ScanWarning("decimal-commas", "In 3 files decimal commas were read as points.")
+    >>> warning.to_dict()["code"], warning.is_grave
+    ('decimal-commas', False)
     """
 
     __slots__ = ("code", "remedy")

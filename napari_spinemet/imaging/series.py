@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from ..errors import SpinemetError
 from .geometry import check_affine, orientation_codes, spacing_of
 from .scan_warnings import ScanWarning, as_warnings
+from .value_range import value_range
 
 FloatArray = npt.NDArray[np.float32]
 AffineArray = npt.NDArray[np.float64]
@@ -126,6 +128,11 @@ class SagittalSeries:
         object.__setattr__(self, "voxels", voxels)
         object.__setattr__(self, "affine", affine)
         object.__setattr__(self, "warnings", as_warnings(self.warnings))
+
+    @cached_property
+    def value_range(self) -> tuple[float, float]:
+        """Least and largest value, but for what means something else, see :func:`value_range`."""
+        return value_range(self.voxels)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
