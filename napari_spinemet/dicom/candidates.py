@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset, FileDataset
@@ -11,6 +12,7 @@ from pydicom.uid import UID
 
 from ..errors import SpinemetError
 from ..imaging import ScanWarning, SeriesSummary
+from .completeness import find_missing
 from .contents import DicomContents, read_headers
 from .frames import frame_headers, is_multi_frame
 from .headers import contrast_of, strings_of, value_of
@@ -82,6 +84,7 @@ def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
         raise SpinemetError(
             f"There are DICOM files but no images among them in {path}; choose a scan."
         )
+    _suspect_strangers(contents, by_series)
     if len(by_series) > 1:
         # They may have belonged to any of the others.
         nameless = {source.name for source, _ in by_series.get("", [])}
@@ -135,6 +138,22 @@ def choose_candidate(
     raise SpinemetError(
         f"No series in {path} can be detected on ({reasons}); choose a sagittal STIR series."
     )
+
+
+def _suspect_strangers(contents: DicomContents, by_series: Mapping[str, Images]) -> None:
+    """What lies beside slices and is called as they are was one, whatever it holds now."""
+    places = {_place(source) for images in by_series.values() for source, _ in images}
+    contents.skip_reasons.extend(
+        f"{stranger.name} is damaged (it is called as the slices are)"
+        for stranger in contents.strangers
+        if _place(stranger) in places
+    )
+
+
+def _place(source: Source) -> tuple[str, str]:
+    """Folder of a file, and its name with all numbers made equal."""
+    file = source.path / source.member if source.member else source.path
+    return str(file.parent), re.sub("[0-9]+", "0", file.name)
 
 
 def _enumerate(candidates: Iterable[Candidate]) -> str:
@@ -191,6 +210,8 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
     else:
         stack, plane = stacks[0], _plane_of(stacks, sound)
         fault = _geometry_fault(stacks, plane)
+    if not fault:
+        stack.warnings.extend(find_missing(stack, [image for _, image in images]))
     if damage:
         files = "file was" if len(damage) == 1 else "files were"
         stack.warnings.append(

@@ -11,7 +11,7 @@ from pydicom.dataset import FileDataset
 from ..errors import SpinemetError
 from .headers import value_of
 from .source_listing import is_zip, list_sources
-from .sources import NotDicomError, Source
+from .sources import NOT_DICOM, NotDicomError, Source
 
 _DIRECTORY_SOP_CLASS = "1.2.840.10008.1.3.10"
 
@@ -25,16 +25,19 @@ class DicomContents:
     headers : list
         (source, header without pixels) of each DICOM object that is not a directory.
     skip_reasons : list of str
-        One reason for each file that was passed over.
+        One reason for each file or folder that was passed over.
+    strangers : list of Source
+        The files among them that are no DICOM objects, or no longer look like one.
     """
 
     headers: list[tuple[Source, FileDataset]] = field(default_factory=list)
     skip_reasons: list[str] = field(default_factory=list)
+    strangers: list[Source] = field(default_factory=list)
 
     @property
     def damage(self) -> list[str]:
         """The reasons of those files that are DICOM, or were."""
-        return [reason for reason in self.skip_reasons if "is not a DICOM file" not in reason]
+        return [reason for reason in self.skip_reasons if NOT_DICOM not in reason]
 
 
 def read_headers(path: str | os.PathLike[str]) -> DicomContents:
@@ -54,11 +57,13 @@ def read_headers(path: str | os.PathLike[str]) -> DicomContents:
     if is_one_file and root.name.upper() == "DICOMDIR":
         root, is_one_file = root.parent, False
     contents = DicomContents()
-    for source in list_sources(root):
+    for source in list_sources(root, contents.skip_reasons.append):
         try:
             header = source.parse(headers_only=True)
         except NotDicomError as error:
             contents.skip_reasons.append(str(error))
+            if NOT_DICOM in str(error):
+                contents.strangers.append(source)
             continue
         if value_of(header.file_meta, "MediaStorageSOPClassUID") == _DIRECTORY_SOP_CLASS:
             continue
@@ -87,7 +92,7 @@ def _why_empty(contents: DicomContents, path: Path, is_one_file: bool) -> str:
     """The sentence about a path without any DICOM object."""
     reasons = contents.skip_reasons
     if is_one_file:
-        reason = reasons[0] if reasons else f"{path.name} is not a DICOM file"
+        reason = reasons[0] if reasons else f"{path.name} {NOT_DICOM}"
         return f"{reason}; choose a DICOM file, folder or zip."
     if contents.damage:
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import SpinemetError
@@ -15,8 +15,15 @@ MAX_MEMBER_BYTES = 2 * 1024**3
 MAX_ARCHIVE_BYTES = 16 * 1024**3
 
 
-def list_sources(path: Path) -> Iterator[Source]:
+def list_sources(path: Path, skip: Callable[[str], object] = lambda _: None) -> Iterator[Source]:
     """Walk through the files of a folder, the members of a zip, or the one file that it is.
+
+    Parameters
+    ----------
+    path : Path
+        Of a folder or a file.
+    skip : callable
+        Gets a reason for each folder below it that cannot be opened.
 
     Raises
     ------
@@ -25,7 +32,7 @@ def list_sources(path: Path) -> Iterator[Source]:
         unpack beyond reason.
     """
     if path.is_dir():
-        yield from _files(path)
+        yield from _files(path, skip)
     elif is_zip(path):
         try:
             yield from _members(path)
@@ -44,10 +51,15 @@ def is_zip(path: Path) -> bool:
         return False
 
 
-def _files(folder: Path) -> Iterator[Source]:
+def _files(folder: Path, skip: Callable[[str], object]) -> Iterator[Source]:
     count = 0
+
+    def on_error(error: OSError) -> None:
+        name = Path(error.filename or folder).name
+        skip(f"the folder {name} cannot be opened ({error.strerror})")
+
     # Links to folders are not followed: they may run in a circle or leave the folder.
-    for parent, subfolders, names in os.walk(folder):
+    for parent, subfolders, names in os.walk(folder, onerror=on_error):
         subfolders.sort()  # in place, which is what the walk goes by
         for name in sorted(names):
             if name.startswith("."):  # another program's own, or a file still being written

@@ -32,6 +32,9 @@ _FIRST_TAGS = (
 """What a data set without preamble may begin with: low elements of groups 2 and 8."""
 
 
+NOT_DICOM = "is not a DICOM file"
+
+
 class NotDicomError(Exception):
     """A file is not DICOM, or is damaged; it is skipped and named."""
 
@@ -93,7 +96,7 @@ class Source:
             head = stream.read(_HEAD_BYTES)
             has_preamble = begins_as_dicom(head)
             if not has_preamble and not _begins_as_dataset(head):
-                raise NotDicomError(f"{self.name} is not a DICOM file")
+                raise NotDicomError(f"{self.name} {NOT_DICOM}")
             if has_preamble or head[0:2] == b"\x02\x00":
                 _refuse_inflated(self.name, stream, start=132 if has_preamble else 0)
             stream.seek(0)
@@ -102,7 +105,7 @@ class Source:
                     stream, stop_before_pixels=headers_only, force=not has_preamble
                 )
             except InvalidDicomError as error:
-                raise NotDicomError(f"{self.name} is not a DICOM file") from error
+                raise NotDicomError(f"{self.name} {NOT_DICOM}") from error
             if not has_preamble and "TransferSyntaxUID" not in dataset.file_meta:
                 # As ACR-NEMA, DICOM's forerunner, wrote all its files.
                 dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian

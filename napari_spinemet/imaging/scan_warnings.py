@@ -27,6 +27,7 @@ WARNING_KINDS: Mapping[str, WarningKind] = {
     "other": WarningKind(False, "Judge by the picture whether it matters."),
     # Reading
     "files-damaged": WarningKind(True, COPY_AGAIN),
+    "slices-missing": WarningKind(True, COPY_AGAIN),
     "images-passed-over": WarningKind(
         False, "Look at the picture; the images that were left out are not part of it."
     ),

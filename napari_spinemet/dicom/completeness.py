@@ -1,0 +1,110 @@
+"""What the headers tell of slices that are not there: a copy that lost some looks whole.
+
+A slice that is missing in the middle leaves a gap, and the series is refused. One that is missing
+at an end leaves nothing but a number: that of an image, of images, or of a distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from ..imaging import ScanWarning
+from .headers import numbers_of
+from .stacks import Stack
+
+MOST_STEPS = 4
+_CLOSE = 0.02
+
+
+def find_missing(stack: Stack, images: Sequence[Dataset]) -> Iterator[ScanWarning]:
+    """Warn of slices that the headers of a series speak of and that were not found.
+
+    Parameters
+    ----------
+    stack : Stack
+        The one that is read.
+    images : sequence of pydicom.dataset.Dataset
+        Headers of all images of the series, those of other stacks too.
+    """
+    for sentence in (
+        _missing_numbers(stack, images),
+        _missing_of_acquisition(images),
+        _too_wide_steps(stack),
+    ):
+        if sentence:
+            yield ScanWarning("slices-missing", sentence)
+
+
+def _missing_numbers(stack: Stack, images: Sequence[Dataset]) -> str:
+    """By InstanceNumber, where each image has one of its own."""
+    values = [numbers_of(image, "InstanceNumber", 1) for image in images]
+    numbers = sorted({int(value[0]) for value in values if value is not None})
+    if len(numbers) != len(images) or len(numbers) < 2:
+        return ""
+    first, last = numbers[0], numbers[-1]
+    # Numbers may begin anywhere where several series are counted on; but then far from 1.
+    start = 1 if 1 <= first <= len(numbers) else first
+    missing = sorted(set(range(start, last + 1)) - set(numbers))
+    if not missing:
+        return ""
+    # Where every n-th number is there, the others may count echoes that lie elsewhere.
+    strides = set(np.diff(numbers))
+    if (
+        len(strides) == 1
+        and max(strides) > 1
+        and (max(strides) >= MOST_STEPS or _is_spaced_as_written(stack))
+    ):
+        return ""
+    names = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+    is_one = len(missing) == 1
+    return (
+        f"By their numbers {len(missing)} image{' is' if is_one else 's are'} missing ({names}): "
+        f"{len(numbers)} are there, numbered up to {last}."
+    )
+
+
+def _missing_of_acquisition(images: Sequence[Dataset]) -> str:
+    """By ImagesInAcquisition, unless it counts several series alike."""
+    values = [numbers_of(image, "ImagesInAcquisition", 1) for image in images]
+    counts = {int(value[0]) for value in values if value is not None}
+    if len(counts) != 1:
+        return ""
+    (count,) = counts
+    if count <= len(images) or count % len(images) == 0:
+        return ""
+    return f"The scanner made {count} images (ImagesInAcquisition), and {len(images)} are there."
+
+
+def _too_wide_steps(stack: Stack) -> str:
+    """By SpacingBetweenSlices, if the slices lie a whole number of such steps apart."""
+    spacing, step = stack.spacing_mm, _written_step(stack)
+    if spacing is None or step is None:
+        return ""
+    ratio = spacing[0] / step
+    count = round(ratio)
+    if not 2 <= count <= MOST_STEPS or abs(ratio - count) > _CLOSE * count:
+        return ""
+    return (
+        f"The slices lie {spacing[0]:.2f} mm apart where the scanner says {step:.2f} mm: of every "
+        f"{count} slices one is there."
+    )
+
+
+def _is_spaced_as_written(stack: Stack) -> bool:
+    spacing, step = stack.spacing_mm, _written_step(stack)
+    return spacing is not None and step is not None and abs(spacing[0] / step - 1) <= _CLOSE
+
+
+def _written_step(stack: Stack) -> float | None:
+    """SpacingBetweenSlices; some write the gap, which is less than a slice is thick."""
+    steps, thickness = (
+        numbers_of(stack.header, keyword, 1)
+        for keyword in ("SpacingBetweenSlices", "SliceThickness")
+    )
+    if steps is None or thickness is None or steps[0] == 0:
+        return None
+    step = abs(float(steps[0]))
+    return step if step >= thickness[0] * (1 - _CLOSE) else None
