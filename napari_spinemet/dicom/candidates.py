@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset, FileDataset
@@ -15,7 +15,7 @@ from ..imaging import ScanWarning, SeriesSummary
 from .completeness import find_missing
 from .contents import DicomContents, read_headers
 from .frames import frame_headers, is_multi_frame
-from .headers import contrast_of, strings_of, value_of
+from .headers import contrast_of, strings_of, text_of, value_of
 from .library_messages import first_clause
 from .pixels import repair_decimal_commas
 from .sources import Source
@@ -210,8 +210,17 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
     else:
         stack, plane = stacks[0], _plane_of(stacks, sound)
         fault = _geometry_fault(stacks, plane)
+    if stack.duplicates:
+        count = len(stack.duplicates)
+        files = (
+            f"The duplicate file {stack.duplicates[0][0].name} was"
+            if count == 1
+            else f"{count} duplicate files were"
+        )
+        stack.warnings.append(ScanWarning("files-doubled", f"{files} passed over."))
     if not fault:
         stack.warnings.extend(find_missing(stack, [image for _, image in images]))
+        stack.warnings.extend(_find_other_names(stack))
     if damage:
         files = "file was" if len(damage) == 1 else "files were"
         stack.warnings.append(
@@ -224,7 +233,7 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
     reason = fault or _unsuitable(stack.header, contrast)
     summary = SeriesSummary(
         series_uid=uid,
-        description=" ".join(str(value_of(stack.header, "SeriesDescription", "")).split()),
+        description=text_of(stack.header, "SeriesDescription"),
         plane=plane,
         contrast=contrast,
         slices=sum(len(s.images) for s in stacks),
@@ -233,6 +242,22 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
         reason=reason,
     )
     return Candidate(summary, stack, fault)
+
+
+def _find_other_names(stack: Stack) -> Iterator[ScanWarning]:
+    """Two names under one PatientID: one of the images may be another person's.
+
+    The names themselves are not told: warnings go into reports without names.
+    """
+    names = {
+        re.sub(r"[\^\s,]+", " ", text_of(header, "PatientName")).strip().casefold()
+        for _, header in stack.images
+    } - {""}
+    if len(names) > 1:
+        yield ScanWarning(
+            "patient-names",
+            f"Its images name {len(names)} different patients, though with one PatientID.",
+        )
 
 
 def _only_volume(stacks: Sequence[Stack], sound: Sequence[Stack]) -> Stack | None:

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from .plain_text import plain_text
+
 FloatArray = npt.NDArray[np.float64]
 
 MAX_OBLIQUE_DEGREES = 35.0
@@ -77,6 +79,19 @@ def strings_of(dataset: Dataset, keyword: str) -> list[str]:
     return [str(v) for v in value] if is_multiple else [str(value)]
 
 
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """An attribute as it may be shown; empty where it is missing or damaged.
+
+    Parameters
+    ----------
+    dataset : pydicom.dataset.Dataset
+        Of any file; it may be damaged.
+    keyword : str
+        DICOM keyword of the attribute.
+    """
+    return plain_text(str(value_of(dataset, keyword, "")))
+
+
 def normal_of(orientation: FloatArray) -> FloatArray:
     """Normal of the slice plane from ImageOrientationPatient."""
     normal: FloatArray = np.cross(orientation[:3], orientation[3:])
@@ -131,7 +146,9 @@ def facts_of(dataset: Dataset) -> dict[str, Any]:
         "SliceThickness", "StudyDate", "BodyPartExamined",
     )  # fmt: skip
     values = {keyword: value_of(dataset, keyword) for keyword in keywords}
-    return {keyword: str(value) for keyword, value in values.items() if value is not None}
+    return {
+        keyword: plain_text(str(value)) for keyword, value in values.items() if value is not None
+    }
 
 
 def _number_of(dataset: Dataset, keyword: str) -> float | None:

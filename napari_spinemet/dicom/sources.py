@@ -16,6 +16,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import SpinemetError
 from .library_messages import first_clause, silence_libraries
+from .plain_text import plain_text
 
 MAX_INFLATED_BYTES = 1024**3
 MAX_RATIO = 200
@@ -57,7 +58,7 @@ class Source:
     @property
     def name(self) -> str:
         """Name for messages."""
-        return self.member or self.path.name
+        return plain_text(self.member or self.path.name)
 
     def content(self) -> bytes:
         """The file as it is stored."""

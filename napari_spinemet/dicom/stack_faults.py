@@ -17,6 +17,9 @@ SPACING_TOLERANCE = 0.02
 """Share of the slice distance by which a slice may be off; below a tenth of a mm in practice."""
 SHEAR_TOLERANCE = 1e-3
 """In-plane drift for each mm along the normal."""
+MIN_PIXEL_MM, MAX_PIXEL_MM = 0.1, 5.0
+MAX_FIELD_MM = 1500.0
+"""Beyond these a header is wrong, and what would be computed has no bounds."""
 _SAME_POSITION_MM = 1e-3
 _DRIFT_FLOOR_MM = 2e-2
 """Drift that decimals of positions may make, however thin the stack is."""
@@ -67,6 +70,14 @@ def _attribute_fault(stack: Stack) -> str:
     rows, columns = (numbers_of(stack.header, keyword, 1) for keyword in ("Rows", "Columns"))
     if rows is None or columns is None or min(rows[0], columns[0]) < 1:
         return "it has no valid Rows and Columns, so its images have no shape"
+    if pixel.min() < MIN_PIXEL_MM or pixel.max() > MAX_PIXEL_MM:
+        return (
+            f"its pixels are {pixel[0]:g} x {pixel[1]:g} mm by PixelSpacing, which no spine scan "
+            f"has ({MIN_PIXEL_MM:g} to {MAX_PIXEL_MM:g} mm)"
+        )
+    field_mm = max(rows[0] * pixel[0], columns[0] * pixel[1])
+    if field_mm > MAX_FIELD_MM:
+        return f"its field is {field_mm / 1000:.1f} m long, and no person is"
     if any(value_of(header, "SamplesPerPixel", 1) != 1 for _, header in stack.images):
         return "its images are in colour, and so no measurement of a scanner"
     return ""

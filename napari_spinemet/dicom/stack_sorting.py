@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 from pydicom.dataset import Dataset
 
-from ..imaging import ScanWarning
 from .headers import normal_of, numbers_of, strings_of, value_of
 from .sources import Source
 from .stacks import FloatArray, Stack
@@ -99,9 +98,6 @@ def _add_duplicate(stack: Stack, source: Source, uid: str, is_equal: bool) -> No
     if not is_equal:
         stack.clash = f"{source.name} has the identifier of another image"
     if all(source != other for other, _ in stack.duplicates):
-        stack.warnings.append(
-            ScanWarning("files-doubled", f"The duplicate file {source.name} was passed over.")
-        )
         stack.duplicates.append((source, uid))
 
 

@@ -31,6 +31,9 @@ WARNING_KINDS: Mapping[str, WarningKind] = {
     "images-passed-over": WarningKind(
         False, "Look at the picture; the images that were left out are not part of it."
     ),
+    "patient-names": WarningKind(
+        True, "Make sure whose images these are, and export the scan of one patient again."
+    ),
     "files-doubled": WarningKind(False, "Nothing needs to be done."),
     "decimal-commas": WarningKind(False, "Compare the spacing with that of the scanner."),
     "orientation-noise": WarningKind(False, "Nothing needs to be done."),

@@ -178,3 +178,30 @@ def test_habits_of_writers_are_no_loss(
     assert_exact(series, truth)
     assert series.warnings == ()
     shutil.rmtree(scan)
+
+
+def test_many_duplicates_are_one_warning(scan: Path, truth: Truth) -> None:
+    """With their number, so that it does not bury the others."""
+    images = make_series(truth)
+    write(scan, images)
+    write(scan / "again", images, seed=1)
+    (warning,) = read_series(scan).warnings
+    assert (warning.code, str(warning)) == (
+        "files-doubled",
+        "9 duplicate files were passed over.",
+    )
+
+
+def test_two_names_with_one_identifier_are_told_without_naming_them(
+    scan: Path, truth: Truth
+) -> None:
+    """Whoever exports may have mixed two patients; spelling alone is no difference."""
+    images = make_series(truth)
+    images[3].PatientName = "TEST^SPINE "
+    write(scan, images)
+    assert read_series(scan).warnings == ()
+    images[3].PatientName = "Other^Person"
+    write(scan, images)
+    (warning,) = read_series(scan).warnings
+    assert (warning.code, warning.is_grave) == ("patient-names", True)
+    assert "Other" not in warning.text

@@ -512,7 +512,7 @@ def test_repairs_are_told(scan, truth) -> None:
 
 in_plane = st.floats(-180, 180, allow_nan=False)
 tilt = st.floats(-20, 20, allow_nan=False)
-length = st.floats(0.3, 6.0, allow_nan=False)
+length = st.floats(0.3, 5.0, allow_nan=False)
 shift = st.floats(-500, 500, allow_nan=False)
 
 

@@ -83,3 +83,23 @@ def test_a_localiser_may_be_passed_over_and_a_lost_slice_may_not() -> None:
     assert may_lack_images_of(stack, stack_of(images[8:]))
     images[8].Rows, images[8].Columns = 600, 800
     assert not may_lack_images_of(stack, stack_of(images[8:]))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "words"),
+    [
+        ([100, 100], "its pixels are 100 x 100 mm"),
+        ([1e6, 1e6], "its pixels are 1e+06 x 1e+06 mm"),
+        ([0.9, 1e-3], "0.001 mm by PixelSpacing"),
+        ([4.9, 4.9], "its field is 1.6 m long"),
+    ],
+)
+def test_a_spacing_that_no_scan_has_is_refused_before_anything_is_computed(
+    spacing: list[float], words: str
+) -> None:
+    """It would be resampled to as many pixels as it says there are millimetres."""
+    images = make_series(make_truth())
+    for image in images:
+        image.PixelSpacing = spacing
+        image.Rows = 320
+    assert words in find_fault(stack_of(images))
