@@ -19,7 +19,7 @@ from .frames import is_multi_frame
 from .headers import facts_of, value_of
 from .library_messages import first_clause, silence_libraries
 from .pixels import read_multi_frames, read_single_frames
-from .sources import NotDicomError, Source, begins_as_dicom
+from .sources import NotDicomError, Source, begins_as_dicom, keep_archives_open
 from .stacks import Stack
 
 
@@ -32,7 +32,7 @@ class DicomSeriesReader:
 
     def list_series(self, path: Path) -> list[SeriesSummary]:
         """What a folder, file, zip or DICOMDIR holds, from the headers alone."""
-        with silence_libraries():
+        with silence_libraries(), keep_archives_open():
             return [candidate.summary for candidate in find_candidates(path)]
 
     def read_series(self, path: Path, series_uid: str | None) -> SagittalSeries:
@@ -45,7 +45,7 @@ class DicomSeriesReader:
         series_uid : str or None
             Which series; None for the one that is detectable.
         """
-        with silence_libraries():
+        with silence_libraries(), keep_archives_open():
             candidate = choose_candidate(find_candidates(path), series_uid, path)
             return _read_candidate(candidate, path)
 
@@ -65,7 +65,7 @@ def source_images(path: str | os.PathLike[str], series_uid: str) -> list[FileDat
     SpinemetError
         If there is no such series, or one of its files cannot be read.
     """
-    with silence_libraries():
+    with silence_libraries(), keep_archives_open():
         try:
             return [source.parse() for source in _sources_of(path, series_uid)]
         except NotDicomError as error:
@@ -87,12 +87,12 @@ def content_hash(path: str | os.PathLike[str], series_uid: str) -> str:
     SpinemetError
         If there is no such series, or one of its files cannot be read.
     """
-    with silence_libraries():
+    with silence_libraries(), keep_archives_open():
         sources = _sources_of(path, series_uid)
-    try:
-        digests = sorted(hashlib.sha256(source.content()).hexdigest() for source in sources)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise SpinemetError(f"The scan at {path} cannot be read; copy it again.") from error
+        try:
+            digests = sorted(hashlib.sha256(source.content()).hexdigest() for source in sources)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise SpinemetError(f"The scan at {path} cannot be read; copy it again.") from error
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
@@ -116,7 +116,7 @@ def plain_files(path: str | os.PathLike[str], series_uid: str) -> list[Path]:
     SpinemetError
         If there is no such series.
     """
-    with silence_libraries():
+    with silence_libraries(), keep_archives_open():
         sources = _sources_of(path, series_uid)
     files = [source.path for source in sources if not source.member]
     is_plain = len(files) == len(sources) and all(map(_has_preamble, files))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +34,22 @@ _FIRST_TAGS = (
     b"\x08\x00\x08\x00", b"\x08\x00\x16\x00",
 )  # fmt: skip
 """What a data set without preamble may begin with: low elements of groups 2 and 8."""
+
+
+_archives: ContextVar[dict[Path, zipfile.ZipFile] | None] = ContextVar("archives", default=None)
+
+
+@contextmanager
+def keep_archives_open() -> Iterator[None]:
+    """Open each archive once for all of its members: to open one reads its whole directory."""
+    archives: dict[Path, zipfile.ZipFile] = {}
+    token = _archives.set(archives)
+    try:
+        yield
+    finally:
+        _archives.reset(token)
+        for archive in archives.values():
+            archive.close()
 
 
 NOT_DICOM = "is not a DICOM file"
@@ -64,8 +83,13 @@ class Source:
         """The file as it is stored."""
         if not self.member:
             return self.path.read_bytes()
-        with zipfile.ZipFile(self.path) as archive:
-            return archive.read(self.member)
+        archives = _archives.get()
+        if archives is None:
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.read(self.member)
+        if self.path not in archives:
+            archives[self.path] = zipfile.ZipFile(self.path)
+        return archives[self.path].read(self.member)
 
     def parse(self, headers_only: bool = False) -> FileDataset:
         """Parse the file.

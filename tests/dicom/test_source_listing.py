@@ -33,6 +33,27 @@ def test_a_nested_folder_is_searched(tmp_path, truth) -> None:
     assert_exact(read_series(tmp_path), truth)
 
 
+@pytest.mark.parametrize("others", [1, 200])
+def test_a_zip_is_opened_as_often_whatever_number_of_members_it_has(
+    tmp_path, truth, others, monkeypatch
+) -> None:
+    """To open one reads the directory of all members: once for each would take for ever."""
+    write(tmp_path / "scan", make_series(truth))
+    for number in range(others):
+        (tmp_path / "scan" / f"note-{number}.txt").write_text("x")
+    archive = make_zip(tmp_path / "scan.zip", tmp_path / "scan")
+    openings = []
+    real_init = zipfile.ZipFile.__init__
+
+    def init(self, *arguments, **options) -> None:
+        openings.append(1)
+        real_init(self, *arguments, **options)
+
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", init)
+    assert_exact(read_series(archive), truth)
+    assert len(openings) == 2
+
+
 def test_a_locked_zip_asks_to_be_unpacked(tmp_path, truth, refused) -> None:
     """A password is not guessed and not asked for."""
     write(tmp_path / "scan", make_series(truth)[:2])
