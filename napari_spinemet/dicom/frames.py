@@ -33,6 +33,13 @@ _TOP_ATTRIBUTES = (
 _MAX_UNDESCRIBED = 1000
 
 
+class FrameHeader(Dataset):  # type: ignore[misc]  # pydicom tells no types
+    """The header of one frame, with the attributes that a single-frame object would have.
+
+    InstanceNumber is the number of the frame in its object, from 1.
+    """
+
+
 def is_multi_frame(header: Dataset) -> bool:
     """Whether the object holds several frames (a count of 1 is written on single ones too)."""
     return (
@@ -68,7 +75,7 @@ def frame_headers(header: FileDataset) -> list[Dataset]:
 
 def _frame_header(base: Dataset, group: Dataset, common: Dataset, number: int) -> Dataset:
     """The header of one frame: its own group counts before the one that all frames share."""
-    frame = Dataset()
+    frame = FrameHeader()
     frame.update(base)
     frame.InstanceNumber = number
     for sequence, keyword, target in _GROUP_ATTRIBUTES:

@@ -15,7 +15,7 @@ from ..errors import SpinemetError
 from ..imaging import SagittalSeries, ScanWarning, SeriesSummary
 from ..imaging.geometry import reorient
 from .candidates import Candidate, choose_candidate, find_candidates
-from .frames import is_multi_frame
+from .frames import FrameHeader
 from .headers import facts_of, value_of
 from .library_messages import first_clause, silence_libraries
 from .pixels import read_multi_frames, read_single_frames
@@ -173,7 +173,8 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
 
 
 def _read_volume(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
-    kinds = {is_multi_frame(header) for _, header in stack.images}
+    # Objects of frames may hold one frame each: some scanners export every slice so.
+    kinds = {isinstance(header, FrameHeader) for _, header in stack.images}
     if kinds == {True, False}:
         raise SpinemetError("it mixes multi-frame and single-frame files")
     read_pixels = read_multi_frames if kinds == {True} else read_single_frames

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydicom.dataset import Dataset
 
+from .frames import FrameHeader
 from .headers import normal_of, numbers_of, strings_of, value_of
 from .sources import Source
 from .stacks import FloatArray, Stack
@@ -44,8 +45,8 @@ def split_into_stacks(images: Sequence[tuple[Source, Dataset]]) -> list[Stack]:
         key = _group_key(header)
         uid = str(value_of(header, "SOPInstanceUID", ""))
         # The frames of a multi-frame object share its identifier, and have numbers of their own.
-        is_frame = value_of(header, "NumberOfFrames", 1) != 1
-        identity = (uid, value_of(header, "InstanceNumber") if is_frame else 1)
+        number = header.InstanceNumber if isinstance(header, FrameHeader) else 1
+        identity = (uid, number)
         if uid and identity in placements:
             index, twin = placements[identity]
             is_equal = key == keys[index] and _equal_positions(header, twin)

@@ -499,6 +499,19 @@ def test_an_image_that_names_no_series_is_not_lost_in_silence(scan, truth) -> No
     assert "damaged" in " ".join(series.warnings)
 
 
+def test_enhanced_objects_of_one_frame_each_are_one_volume(scan, truth) -> None:
+    """As some scanners export every slice: what the object of all frames gives."""
+    for k in range(len(truth.voxels)):
+        image = make_enhanced(truth, order=[k], name=f"slice-{k}")
+        image.SeriesInstanceUID = generate_uid(entropy_srcs=["enhanced", "series"])
+        save(image, scan / f"{k:03d}")
+    series = read_series(scan)
+    assert_exact(series, enhanced_truth(truth))
+    assert series.warnings == ()
+    (summary,) = list_series(scan)
+    assert (summary.slices, summary.contrast, summary.detectable) == (9, "STIR", True)
+
+
 def test_repairs_are_told(scan, truth) -> None:
     """A repaired series says what was put right, in sentences."""
     dup_file(scan, make_series(truth), truth)
