@@ -44,8 +44,8 @@ class JobRunner(QObject):
     parent : QObject, optional
     frees_memory : bool
         Collect garbage and give memory back after each job. All threads, and the window, stand
-        still for about a quarter of a second then: only for jobs that leave much behind, such as
-        a network and its batches in a cycle of references.
+        still for about a quarter of a second then: only for jobs that leave much behind in
+        cycles of references, such as a network and its batches, or the trees of a map.
 
     Attributes
     ----------

@@ -46,8 +46,10 @@ class ViewerJobs(QObject):
 
     def __init__(self, window: QMainWindow, parent: QObject) -> None:
         super().__init__(parent)
-        self.training, self.computing = (JobRunner(self, frees_memory=True) for _ in range(2))
-        self.saving, self.storage, self.display = (JobRunner(self) for _ in range(3))
+        self.training, self.computing, self.display = (
+            JobRunner(self, frees_memory=True) for _ in range(3)
+        )
+        self.saving, self.storage = (JobRunner(self) for _ in range(2))
         self._is_finished = False
         for runner in self._runners:
             runner.job_failed.connect(lambda _, sentence: self.job_failed.emit(sentence))
