@@ -218,9 +218,6 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
             else f"{count} duplicate files were"
         )
         stack.warnings.append(ScanWarning("files-doubled", f"{files} passed over."))
-    if not fault:
-        stack.warnings.extend(find_missing(stack, [image for _, image in images]))
-        stack.warnings.extend(_find_other_names(stack))
     if damage:
         files = "file was" if len(damage) == 1 else "files were"
         stack.warnings.append(
@@ -229,6 +226,9 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
                 f"{len(damage)} damaged {files} passed over, so slices at an end may be missing.",
             )
         )
+    if not fault:
+        stack.warnings.extend(find_missing(stack, [image for _, image in images]))
+        stack.warnings.extend(_find_other_names(stack))
     contrast = contrast_of(stack.header)
     reason = fault or _unsuitable(stack.header, contrast)
     summary = SeriesSummary(

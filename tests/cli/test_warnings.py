@@ -77,7 +77,7 @@ def test_a_study_remembers_what_its_copy_cannot_show(
     assert status == 0, message
     study = Study(study_path)
     (case,) = study.cases()
-    assert [w.code for w in case.series().warnings] == ["files-damaged"]
+    assert "files-damaged" in [w.code for w in case.series().warnings]
     assert study.verify() == []
     out_folder = tmp_path / "report"
     status, _, message = run(

@@ -44,10 +44,10 @@ def test_a_file_that_was_a_slice_is_not_passed_over_in_silence(
     spoil(paths[at])
     series = read_series(scan)
     assert_exact(series, truth.without(at))
-    assert [w.code for w in series.warnings][-1] == "files-damaged"
-    assert "1 damaged file was passed over" in series.warnings[-1]
+    assert series.warnings[0].code == "files-damaged"
+    assert "1 damaged file was passed over" in series.warnings[0]
     folder_in_zip = make_zip(scan.parent / "scan.zip", scan)
-    assert warning_codes(folder_in_zip)[-1] == "files-damaged"
+    assert warning_codes(folder_in_zip)[0] == "files-damaged"
 
 
 def test_other_files_beside_the_slices_are_no_damage(scan: Path, truth: Truth) -> None:
