@@ -12,16 +12,16 @@ from pydicom.uid import UID
 
 from ..errors import SpinemetError
 from ..imaging import ScanWarning, SeriesSummary
-from .completeness import find_missing
 from .contents import DicomContents, read_headers
 from .frames import frame_headers, is_multi_frame
 from .headers import contrast_of, strings_of, text_of, value_of
 from .library_messages import first_clause
 from .pixels import repair_decimal_commas
 from .sources import Source
-from .stack_faults import find_fault
-from .stack_sorting import may_lack_images_of, split_into_stacks
-from .stacks import Stack
+from .stacks.completeness import find_missing
+from .stacks.faults import find_fault
+from .stacks.sorting import may_lack_images_of, split_into_stacks
+from .stacks.stack import Stack
 
 Images = list[tuple[Source, Dataset]]
 
@@ -142,15 +142,15 @@ def choose_candidate(
 
 def _suspect_strangers(contents: DicomContents, by_series: Mapping[str, Images]) -> None:
     """What lies beside slices and is called as they are was one, whatever it holds now."""
-    places = {_place(source) for images in by_series.values() for source, _ in images}
+    patterns = {_name_pattern(source) for images in by_series.values() for source, _ in images}
     contents.skip_reasons.extend(
         f"{stranger.name} is damaged (it is called as the slices are)"
         for stranger in contents.strangers
-        if _place(stranger) in places
+        if _name_pattern(stranger) in patterns
     )
 
 
-def _place(source: Source) -> tuple[str, str]:
+def _name_pattern(source: Source) -> tuple[str, str]:
     """Folder of a file, and its name with all numbers made equal."""
     file = source.path / source.member if source.member else source.path
     return str(file.parent), re.sub("[0-9]+", "0", file.name)
@@ -210,25 +210,7 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
     else:
         stack, plane = stacks[0], _plane_of(stacks, sound)
         fault = _geometry_fault(stacks, plane)
-    if stack.duplicates:
-        count = len(stack.duplicates)
-        files = (
-            f"The duplicate file {stack.duplicates[0][0].name} was"
-            if count == 1
-            else f"{count} duplicate files were"
-        )
-        stack.warnings.append(ScanWarning("files-doubled", f"{files} passed over."))
-    if damage:
-        files = "file was" if len(damage) == 1 else "files were"
-        stack.warnings.append(
-            ScanWarning(
-                "files-damaged",
-                f"{len(damage)} damaged {files} passed over, so slices at an end may be missing.",
-            )
-        )
-    if not fault:
-        stack.warnings.extend(find_missing(stack, [image for _, image in images]))
-        stack.warnings.extend(_find_other_names(stack))
+    stack.warnings.extend(_find_losses(stack, [image for _, image in images], damage, fault))
     contrast = contrast_of(stack.header)
     reason = fault or _unsuitable(stack.header, contrast)
     summary = SeriesSummary(
@@ -242,6 +224,26 @@ def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
         reason=reason,
     )
     return Candidate(summary, stack, fault)
+
+
+def _find_losses(
+    stack: Stack, images: Sequence[Dataset], damage: Sequence[str], fault: str
+) -> Iterator[ScanWarning]:
+    """What was passed over, and what is or may be missing."""
+    count = len(stack.duplicates)
+    if count:
+        name = stack.duplicates[0][0].name
+        files = f"The duplicate file {name} was" if count == 1 else f"{count} duplicate files were"
+        yield ScanWarning("files-doubled", f"{files} passed over.")
+    if damage:
+        files = "file was" if len(damage) == 1 else "files were"
+        yield ScanWarning(
+            "files-damaged",
+            f"{len(damage)} damaged {files} passed over, so slices at an end may be missing.",
+        )
+    if not fault:
+        yield from find_missing(stack, images)
+        yield from _find_other_names(stack)
 
 
 def _find_other_names(stack: Stack) -> Iterator[ScanWarning]:

@@ -13,15 +13,15 @@ from .headers import numbers_of
 Mask = npt.NDArray[np.bool_]
 
 
-def find_padding(dataset: Dataset, stored: npt.NDArray[np.integer[Any]]) -> Mask | None:
+def find_padding(dataset: Dataset, pixels: npt.NDArray[np.integer[Any]]) -> Mask | None:
     """Where pixels are padding, by PixelPaddingValue and PixelPaddingRangeLimit (C.7.5.1.1.2).
 
     Parameters
     ----------
     dataset : pydicom.dataset.Dataset
         That declares it, with the attributes that say how its pixels are stored.
-    stored : numpy.ndarray
-        Its pixels before any rescaling, of any shape.
+    pixels : numpy.ndarray
+        As they are stored, before any rescaling, of any shape.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def find_padding(dataset: Dataset, stored: npt.NDArray[np.integer[Any]]) -> Mask
     if bounds[0] is None:
         return None
     limits = [bound for bound in bounds if bound is not None]
-    padding: Mask = (stored >= min(limits)) & (stored <= max(limits))
+    padding: Mask = (pixels >= min(limits)) & (pixels <= max(limits))
     return padding if padding.any() else None
 
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileDataset
 from ..errors import SpinemetError
 from .headers import numbers_of, value_of
 from .sources import Source
-from .stacks import Stack
+from .stacks.stack import Stack
 
 MAX_VOLUME_BYTES = 4 * 1024**3
 _FLOAT_BYTES = 4

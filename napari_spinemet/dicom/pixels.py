@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset
 
 from ..errors import SpinemetError
-from ..imaging import ScanWarning
+from ..imaging.scan_warnings import ScanWarning
 from .headers import normal_of, numbers_of, value_of
 from .padding import declares_padding, fill_padding, find_padding
 from .pixel_checks import (
@@ -25,8 +25,8 @@ from .pixel_checks import (
     frame_transforms,
 )
 from .sources import Source
-from .stack_faults import SPACING_TOLERANCE
-from .stacks import Stack
+from .stacks.faults import SPACING_TOLERANCE
+from .stacks.stack import Stack
 
 _DECIMAL_KEYWORDS = (
     "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness",
@@ -204,7 +204,7 @@ def _read_frames(stack: Stack) -> dict[tuple[Source, int], _Frame]:
         masks: Sequence[npt.NDArray[np.bool_] | None] = [None] * len(frame_numbers)
         if declares_padding(dataset):
             stored_frames = image.get_stored_frames(frame_numbers)
-            masks = [find_padding(dataset, stored) for stored in stored_frames]
+            masks = [find_padding(dataset, stored_frame) for stored_frame in stored_frames]
         for number, frame, mask in zip(frame_numbers, pixels, masks, strict=True):
             frames[source, number] = _Frame(frame, mask)
     return frames

@@ -20,7 +20,7 @@ from .headers import facts_of, value_of
 from .library_messages import first_clause, silence_libraries
 from .pixels import read_multi_frames, read_single_frames
 from .sources import NotDicomError, Source, begins_as_dicom, keep_archives_open
-from .stacks import Stack
+from .stacks.stack import Stack
 
 
 class DicomSeriesReader:

@@ -17,7 +17,7 @@ from ..dicom.frames import is_multi_frame
 from ..dicom.library_messages import first_clause, silence_libraries
 from ..dicom.pixels import repair_images
 from ..dicom.reading import source_images
-from ..dicom.stack_faults import SPACING_TOLERANCE
+from ..dicom.stacks.faults import SPACING_TOLERANCE
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
 from .writing import DicomContext

@@ -25,7 +25,7 @@ from ..jobs import UNATTENDED, JobContext
 from ..network import SiameseNet
 from ..network.threads import torch_threads
 from ..study import Study
-from ..study.case.scan_copy import read_warnings
+from ..study.case.warnings_file import read_warnings
 from .map_source import MapSource
 from .task_scheduler import run_tasks
 from .worker_settings import THIS_PROCESS, WorkerSettings

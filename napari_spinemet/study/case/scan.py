@@ -17,7 +17,7 @@ from ..database import (
     StudyDatabase,
     hash_of_files,
 )
-from .scan_copy import read_warnings
+from .warnings_file import read_warnings
 
 
 @dataclass(frozen=True)

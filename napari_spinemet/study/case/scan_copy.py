@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
-from ...atomic_files import write_text
 from ...dicom.reading import plain_files, source_images
 from ...errors import SpinemetError
-from ...imaging import SagittalSeries, ScanWarning
-
-WARNINGS_FILE = "scan-warnings.json"
+from ...imaging import SagittalSeries
+from .warnings_file import write_warnings
 
 
 def copy_scan(source: Path, series: SagittalSeries, case_folder: Path) -> None:
@@ -36,9 +33,7 @@ def copy_scan(source: Path, series: SagittalSeries, case_folder: Path) -> None:
     try:
         (partial / "scan").mkdir(parents=True)
         _copy_images(source, series.series_uid, partial / "scan")
-        if series.warnings:
-            records = [warning.to_dict() for warning in series.warnings]
-            write_text(partial / WARNINGS_FILE, json.dumps(records, indent=1) + "\n")
+        write_warnings(partial, series.warnings)
         partial.rename(case_folder)
     except OSError as error:
         raise SpinemetError(
@@ -47,26 +42,6 @@ def copy_scan(source: Path, series: SagittalSeries, case_folder: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def read_warnings(case_folder: Path) -> tuple[ScanWarning, ...]:
-    """What was warned of as the scan of a case was copied.
-
-    Parameters
-    ----------
-    case_folder : Path
-        That :func:`copy_scan` made; one without such a file has no warnings.
-    """
-    try:
-        records = json.loads((case_folder / WARNINGS_FILE).read_text(encoding="utf-8"))
-        return tuple(map(ScanWarning.from_dict, records))
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SpinemetError(
-            f"The warnings of the scan in {case_folder / WARNINGS_FILE} cannot be read; copy the "
-            "scan into the study again."
-        ) from error
 
 
 def _copy_images(source: Path, series_uid: str, folder: Path) -> None:

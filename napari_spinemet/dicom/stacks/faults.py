@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .headers import normal_of, numbers_of, value_of
-from .stacks import FloatArray, Stack
+from ..headers import normal_of, numbers_of, value_of
+from .stack import FloatArray, Stack
 
 ORIENTATION_NOISE_PIXELS = 0.5
 """What their differences may move the far corner of a slice before the mean is no longer true."""
@@ -64,6 +64,13 @@ def _attribute_fault(stack: Stack) -> str:
             images = len(stack.images)
             subject = "it has" if lacking == images else f"{lacking} of its {images} images have"
             return f"{subject} no valid {keyword}, so its place is unknown"
+    if any(value_of(header, "SamplesPerPixel", 1) != 1 for _, header in stack.images):
+        return "its images are in colour, and so no measurement of a scanner"
+    return _size_fault(stack)
+
+
+def _size_fault(stack: Stack) -> str:
+    """What is wrong with the size of pixels and images."""
     pixel = numbers_of(stack.header, "PixelSpacing", 2)
     if pixel is None or (pixel <= 0).any():
         return "it has no valid PixelSpacing, so nothing in it can be measured"
@@ -78,8 +85,6 @@ def _attribute_fault(stack: Stack) -> str:
     field_mm = max(rows[0] * pixel[0], columns[0] * pixel[1])
     if field_mm > MAX_FIELD_MM:
         return f"its field is {field_mm / 1000:.1f} m long, and no person is"
-    if any(value_of(header, "SamplesPerPixel", 1) != 1 for _, header in stack.images):
-        return "its images are in colour, and so no measurement of a scanner"
     return ""
 
 

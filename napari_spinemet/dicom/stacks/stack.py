@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from ..imaging import ScanWarning
-from ..imaging.geometry import reorient
-from .headers import normal_of, numbers_of, plane_of
-from .sources import Source
+from ...imaging.geometry import reorient
+from ...imaging.scan_warnings import ScanWarning
+from ..headers import normal_of, numbers_of, plane_of
+from ..sources import Source
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -8,9 +8,9 @@ from dicom_builder import make_series, make_truth
 from pydicom.dataset import FileDataset
 
 from napari_spinemet.dicom.sources import Source
-from napari_spinemet.dicom.stack_faults import find_fault
-from napari_spinemet.dicom.stack_sorting import may_lack_images_of, split_into_stacks
-from napari_spinemet.dicom.stacks import Stack
+from napari_spinemet.dicom.stacks.faults import find_fault
+from napari_spinemet.dicom.stacks.sorting import may_lack_images_of, split_into_stacks
+from napari_spinemet.dicom.stacks.stack import Stack
 
 AXIAL = [1, 0, 0, 0, 1, 0]
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydicom.dataset import Dataset
 
-from .frames import FrameHeader
-from .headers import normal_of, numbers_of, strings_of, value_of
-from .sources import Source
-from .stacks import FloatArray, Stack
+from ..frames import FrameHeader
+from ..headers import normal_of, numbers_of, strings_of, value_of
+from ..sources import Source
+from .stack import FloatArray, Stack
 
 ORIENTATION_TOLERANCE = 5e-3
 """Direction cosines closer than this are meant to be one plane."""

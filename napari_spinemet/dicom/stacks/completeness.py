@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from pydicom.dataset import Dataset
 
-from ..imaging import ScanWarning
-from .headers import numbers_of
-from .stacks import Stack
+from ...imaging.scan_warnings import ScanWarning
+from ..headers import numbers_of
+from .stack import Stack
 
 MOST_STEPS = 4
 _CLOSE = 0.02
