@@ -100,7 +100,10 @@ class WarningsLabel(QLabel):
             Of the open scan, or of its result; hidden without any.
         """
         grave_warnings = [warning for warning in warnings if warning.is_grave]
-        lines = [f"Doubtful: {warning.text}" for warning in grave_warnings]
+        # What several of them ask for is said once: there is little room beside the findings.
+        remedies = dict.fromkeys(warning.remedy for warning in grave_warnings)
+        words = " ".join([*grave_warnings, *remedies])
+        lines = [f"Doubtful: {words}"] if words else []
         count = len(warnings) - len(grave_warnings)
         if count:
             notes = "1 note" if count == 1 else f"{count} notes"
