@@ -16,6 +16,9 @@ REACH = 3.0
 """How far the values go on beyond 99.9 % of them, in ranges of these 99.9 %; on the same scans
 never by more than 0.9."""
 TAIL = 1e-3
+ISLAND = 0.02
+"""Largest share of all different values that lie apart: text and borders have one or a few,
+while what a scanner measured, or a test counted, has many on either side of a gap."""
 LEAST_DISTINCT = 50
 """Fewer different values are a drawing, and no measurement of a scanner."""
 
@@ -48,13 +51,13 @@ def value_range(voxels: npt.NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _without_islands(distinct: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Cut off what lies beyond a wide gap, again and again: the side with more values stays."""
+    """Cut off few values that lie beyond a wide gap, again and again: the others stay."""
+    most = max(1, int(ISLAND * len(distinct)))
     while len(distinct) >= LEAST_DISTINCT:
         gaps = np.diff(distinct)
         cut = int(gaps.argmax()) + 1
-        sides = distinct[:cut], distinct[cut:]
-        bulk = max(sides, key=len)
-        if gaps[cut - 1] <= GAP * (bulk[-1] - bulk[0]):
+        island, bulk = sorted((distinct[:cut], distinct[cut:]), key=len)
+        if len(island) > most or gaps[cut - 1] <= GAP * (bulk[-1] - bulk[0]):
             break
         distinct = bulk
     return float(distinct[0]), float(distinct[-1])
