@@ -13,6 +13,7 @@ from .load.load_widget import LoadWidget
 from .review.review_widget import ReviewWidget
 from .train.train_widget import TrainWidget
 from .view_state import ViewState, ViewStateStore
+from .viewer.jobs.garbage_collection import leave_out_of_collections
 from .viewer.session import session_of
 from .viewer.timing import Debouncer
 
@@ -54,6 +55,7 @@ class Workspace(QWidget):
         layout.addWidget(self.tabs)
         self._keep_wide_enough()
         self._watch_view_state()
+        leave_out_of_collections(napari_viewer)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the viewer's style, which has its own margins and letters."""
