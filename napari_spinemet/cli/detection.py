@@ -19,6 +19,7 @@ from .options import (
     ModelOption,
     PointOptions,
     PresetOption,
+    StackOption,
     ThresholdOption,
     WeightOption,
     worker_settings,
@@ -40,7 +41,9 @@ def series(path: Annotated[Path, SCAN], as_json: JsonOption = False) -> None:
 
     summaries = list_series(path)
     if as_json:
-        print_json({"series": [asdict(s) for s in summaries]})
+        warnings = ([warning.to_dict() for warning in s.warnings] for s in summaries)
+        rows = [{**asdict(s), "warnings": w} for s, w in zip(summaries, warnings, strict=True)]
+        print_json({"series": rows})
         return
     print_series(summaries)
 
@@ -48,6 +51,7 @@ def series(path: Annotated[Path, SCAN], as_json: JsonOption = False) -> None:
 def detect(
     path: Annotated[Path, SCAN],
     series: Annotated[str | None, typer.Option(help="SeriesInstanceUID, if several fit.")] = None,
+    stack: StackOption = None,
     model: ModelOption = "default",
     threshold: ThresholdOption = None,
     min_area: AreaOption = None,
@@ -76,14 +80,16 @@ def detect(
 ) -> None:
     """Detect lesions in a scan; settings default to the model card's operating point."""
     start_time = time.perf_counter()
-    if many and series is not None:
-        raise SpinemetError("One series and many exclude each other; leave --series or --many out.")
+    if many and (series is not None or stack is not None):
+        raise SpinemetError(
+            "One series and many exclude each other; leave --many out, or --series and --stack."
+        )
     if many and refine:
         raise SpinemetError(
             "Outlines are refined in single scans only; leave --refine or --many out."
         )
     # Read before torch is imported: what cannot be read is told at once.
-    scan = None if many else _read_scan(path, series)
+    scan = None if many else _read_scan(path, series, stack)
     from ..detection.map_settings import MapSettings
     from ..detection.pipeline import detect_in_series
     from ..network import load_card, load_model
@@ -110,10 +116,10 @@ def detect(
     _tell(scan, result, report, out_folder, as_json)
 
 
-def _read_scan(path: Path, series_uid: str | None) -> SagittalSeries:
+def _read_scan(path: Path, series_uid: str | None, stack: int | None) -> SagittalSeries:
     from ..dicom import read_series
 
-    return read_series(path, series_uid)
+    return read_series(path, series_uid, stack)
 
 
 def _tell(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 STUDY = typer.Argument(help="Folder of the study.")
 CONTOURED_STUDY = typer.Argument(help="Study with contoured cases.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
+StackOption = Annotated[
+    int | None, typer.Option(help="Which volume of the series, as 'spinemet series' numbers them.")
+]
 ModelOption = Annotated[str, typer.Option(help="Name of a shipped model, or a file.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 SchedulerOption = Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SpinemetError
-from .options import STUDY, JsonOption
+from .options import STUDY, JsonOption, StackOption
 from .terminal import USER_CAN_MEND, console, print_cases, print_json
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def import_case(
     series_uid: Annotated[
         str | None, typer.Option("--series", help="Which series; the detectable one by default.")
     ] = None,
+    stack: StackOption = None,
     refer: Annotated[
         bool, typer.Option(help="Leave the scan where it is; remember its place and its hash.")
     ] = False,
@@ -97,7 +98,7 @@ def import_case(
     if case is not None and not contours:
         raise SpinemetError("Give the contours with --contours.")
     # A folder that is no study yet becomes one, but not before the scan could be read.
-    new_series = read_series(scan, series_uid) if scan is not None else None
+    new_series = read_series(scan, series_uid, stack) if scan is not None else None
     open_study = Study(study, create=scan is not None, write=True)
     try:
         if scan is not None and new_series is not None:

@@ -85,15 +85,20 @@ def progress(task: str) -> Iterator[JobContext]:
 
 
 def print_series(summaries: Sequence[SeriesSummary]) -> None:
-    """What a folder or file holds, three lines a series."""
+    """What a folder or file holds, three lines a series and one for each warning."""
     stdout = _results()
     for s in summaries:
         spacing = " x ".join(f"{v:.3g}" for v in s.spacing_mm) if s.spacing_mm else "?"
         facts = f"{s.plane}, {s.contrast}, {s.slices} slices, {spacing} mm"
-        stdout.print(f"{s.description or 'no description'}: {facts}", style="bold", soft_wrap=True)
-        stdout.print(f"  {s.series_uid}", soft_wrap=True)
+        title = ", ".join(filter(None, (s.description or "no description", s.stack_name)))
+        stdout.print(f"{title}: {facts}", style="bold", soft_wrap=True)
+        number = f", stack {s.stack}" if s.stack_name else ""
+        stdout.print(f"  {s.series_uid}{number}", soft_wrap=True)
         verdict = "can be detected on" if s.detectable else f"cannot be detected on: {s.reason}"
-        stdout.print(f"  {verdict}", soft_wrap=True)
+        rule = f"; its contrast by {s.contrast_rule}" if s.detectable else ""
+        stdout.print(f"  {verdict}{rule}", soft_wrap=True)
+        for warning in s.warnings:
+            stdout.print(f"  Note: {warning.text}", soft_wrap=True)
 
 
 def print_findings(name: str, result: DetectionResult) -> None:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
 from ..errors import SpinemetError
-from ..imaging import ScanWarning, SeriesSummary
 from .contents import DicomContents, read_headers
 from .frames import frame_headers, is_multi_frame
-from .headers import contrast_of, strings_of, text_of, value_of
+from .headers import value_of
 from .library_messages import first_clause
 from .pixels import repair_decimal_commas
 from .sources import Source
-from .stacks.completeness import find_missing
-from .stacks.faults import find_fault
-from .stacks.sorting import may_lack_images_of, split_into_stacks
-from .stacks.stack import Stack
+from .stacks.joining import join_series
+from .verdicts import Candidate, judge_series
 
 Images = list[tuple[Source, Dataset]]
 
@@ -30,33 +26,8 @@ _MAX_NAMES = 5
 """Series that a message names before it only counts."""
 
 
-@dataclass
-class Candidate:
-    """One series of a folder with its stacks, the one that counts, and the verdict on it.
-
-    Attributes
-    ----------
-    summary : SeriesSummary
-        What a listing says of it.
-    stack : Stack
-        The images that are read, or the largest stack where none can be.
-    geometry_fault : str
-        Why they cannot be read at all; empty if they can, detectable or not.
-    """
-
-    summary: SeriesSummary
-    stack: Stack
-    geometry_fault: str
-
-    @property
-    def title(self) -> str:
-        """Name for messages."""
-        description = self.summary.description
-        return f"'{description}'" if description else self.summary.series_uid
-
-
 def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
-    """Every series of a folder, file or zip, in the order of their first files.
+    """Every stack of every series of a folder, file or zip, in the order of their first files.
 
     Raises
     ------
@@ -91,53 +62,98 @@ def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
         contents.skip_reasons.extend(
             f"{name} is damaged (it names no series)" for name in sorted(nameless)
         )
-    return [_judge(uid, images, contents.damage) for uid, images in by_series.items()]
+    return [
+        candidate
+        for series in join_series(by_series)
+        for candidate in judge_series(series, contents.damage)
+    ]
 
 
 def choose_candidate(
-    candidates: Sequence[Candidate], series_uid: str | None, path: str | os.PathLike[str]
+    candidates: Sequence[Candidate],
+    series_uid: str | None,
+    path: str | os.PathLike[str],
+    stack: int | None = None,
 ) -> Candidate:
-    """The series that was named, else the only one that is detectable.
+    """The series and stack that were named, else the only one that is detectable.
 
     Parameters
     ----------
     candidates : sequence of Candidate
-        All series of the path; at least one.
+        All stacks of all series of the path; at least one.
     series_uid : str or None
-        The one that was named.
+        The series that was named.
     path : path-like
         Where they are, for the sentences.
+    stack : int or None
+        Number of the stack within its series, from 1.
 
     Raises
     ------
     SpinemetError
         If no series or more than one fits.
     """
+    chosen = list(candidates)
     if series_uid is not None:
-        for candidate in candidates:
-            if candidate.summary.series_uid == series_uid:
-                return candidate
-        raise SpinemetError(
-            f"No series in {path} has the UID {series_uid}; it holds "
-            f"{_enumerate(candidates)}; choose one of these."
-        )
-    detectable = [c for c in candidates if c.summary.detectable]
+        chosen = [c for c in candidates if series_uid in c.uids]
+        if not chosen:
+            raise SpinemetError(
+                f"No series in {path} has the UID {series_uid}; it holds "
+                f"{_enumerate(candidates)}; choose one of these."
+            )
+    if stack is not None:
+        chosen = [c for c in chosen if c.summary.stack == stack]
+        if not chosen:
+            raise SpinemetError(
+                f"No series in {path} has a stack {stack}; it holds {_enumerate(candidates)}; "
+                "choose one of these."
+            )
+    detectable = [c for c in chosen if c.summary.detectable]
     if len(detectable) == 1:
         return detectable[0]
+    if series_uid is not None and len(chosen) == 1:
+        return chosen[0]
     if detectable:
+        raise SpinemetError(_why_open(detectable, path))
+    readable = [c for c in chosen if not c.geometry_fault]
+    if series_uid is not None and len(readable) == 1:
+        return readable[0]
+    if series_uid is not None and readable:
         raise SpinemetError(
-            f"{len(detectable)} series in {path} can be detected on, "
-            f"{_enumerate(detectable)}; say which by its UID."
+            f"The series {chosen[0].title} holds {len(readable)} stacks, {_enumerate(readable)}; "
+            "say which by its stack."
         )
-    if len(candidates) == 1:
+    if len(chosen) == 1:
         raise SpinemetError(
-            f"The series {candidates[0].title} cannot be detected on: "
-            f"{candidates[0].summary.reason}; choose another series or export this one again."
+            f"The series {chosen[0].title} cannot be detected on: "
+            f"{chosen[0].summary.reason}; {_advice(chosen[0])}."
         )
-    reasons = _shorten([f"{c.title}: {c.summary.reason}" for c in candidates], "; ")
+    reasons = _shorten([f"{c.title}: {c.summary.reason}" for c in chosen], "; ")
     raise SpinemetError(
         f"No series in {path} can be detected on ({reasons}); choose a sagittal STIR series."
     )
+
+
+def _why_open(detectable: Sequence[Candidate], path: str | os.PathLike[str]) -> str:
+    """The sentence about several that fit."""
+    count, is_one_series = len(detectable), len({c.uids[0] for c in detectable}) == 1
+    if is_one_series:
+        title = detectable[0].series_title
+        return (
+            f"The series {title} in {path} holds {count} stacks that can be detected on, "
+            f"{_enumerate(detectable)}; say which by its stack."
+        )
+    return (
+        f"{count} series in {path} can be detected on, {_enumerate(detectable)}; say which by its "
+        "UID."
+    )
+
+
+def _advice(candidate: Candidate) -> str:
+    """An export changes neither contrast nor plane."""
+    if candidate.geometry_fault and candidate.stack.plane in ("sagittal", "unknown"):
+        return "choose another series or export this one again"
+    return "choose a sagittal STIR series"
 
 
 def _suspect_strangers(contents: DicomContents, by_series: Mapping[str, Images]) -> None:
@@ -157,7 +173,14 @@ def _name_pattern(source: Source) -> tuple[str, str]:
 
 
 def _enumerate(candidates: Iterable[Candidate]) -> str:
-    return _shorten([f"{c.title} ({c.summary.series_uid})" for c in candidates], ", ")
+    return _shorten([f"{c.title} ({_number(c)})" for c in candidates], ", ")
+
+
+def _number(candidate: Candidate) -> str:
+    """What to say to have it."""
+    summary = candidate.summary
+    is_alone = summary.stack == 1 and not summary.stack_name
+    return summary.series_uid if is_alone else f"{summary.series_uid}, stack {summary.stack}"
 
 
 def _shorten(items: list[str], separator: str) -> str:
@@ -190,114 +213,3 @@ def _should_be_image(header: FileDataset) -> bool:
     )
     names = [uid.name for uid in map(UID, filter(None, class_uids)) if uid.name != uid]
     return not names or any("Image Storage" in name for name in names)
-
-
-def _judge(uid: str, images: Images, damage: Sequence[str]) -> Candidate:
-    """Choose the stack of a series and say whether it can be read, and detected on."""
-    stacks = split_into_stacks(images)
-    sound = [stack for stack in stacks if not find_fault(stack)]
-    volume = _only_volume(stacks, sound)
-    if volume is not None:
-        stack, plane, fault = volume, volume.plane, ""
-        for other in stacks:
-            if other is not stack:
-                stack.warnings.append(
-                    ScanWarning(
-                        "images-passed-over",
-                        f"{len(other.images)} images that do not fit the stack were passed over.",
-                    )
-                )
-    else:
-        stack, plane = stacks[0], _plane_of(stacks, sound)
-        fault = _geometry_fault(stacks, plane)
-    stack.warnings.extend(_find_losses(stack, [image for _, image in images], damage, fault))
-    contrast = contrast_of(stack.header)
-    reason = fault or _unsuitable(stack.header, contrast)
-    summary = SeriesSummary(
-        series_uid=uid,
-        description=text_of(stack.header, "SeriesDescription"),
-        plane=plane,
-        contrast=contrast,
-        slices=sum(len(s.images) for s in stacks),
-        spacing_mm=stack.spacing_mm,
-        detectable=not reason,
-        reason=reason,
-    )
-    return Candidate(summary, stack, fault)
-
-
-def _find_losses(
-    stack: Stack, images: Sequence[Dataset], damage: Sequence[str], fault: str
-) -> Iterator[ScanWarning]:
-    """What was passed over, and what is or may be missing."""
-    count = len(stack.duplicates)
-    if count:
-        name = stack.duplicates[0][0].name
-        files = f"The duplicate file {name} was" if count == 1 else f"{count} duplicate files were"
-        yield ScanWarning("files-doubled", f"{files} passed over.")
-    if damage:
-        files = "file was" if len(damage) == 1 else "files were"
-        yield ScanWarning(
-            "files-damaged",
-            f"{len(damage)} damaged {files} passed over, so slices at an end may be missing.",
-        )
-    if not fault:
-        yield from find_missing(stack, images)
-        yield from _find_other_names(stack)
-
-
-def _find_other_names(stack: Stack) -> Iterator[ScanWarning]:
-    """Two names under one PatientID: one of the images may be another person's.
-
-    The names themselves are not told: warnings go into reports without names.
-    """
-    names = {
-        re.sub(r"[\^\s,]+", " ", text_of(header, "PatientName")).strip().casefold()
-        for _, header in stack.images
-    } - {""}
-    if len(names) > 1:
-        yield ScanWarning(
-            "patient-names",
-            f"Its images name {len(names)} different patients, though with one PatientID.",
-        )
-
-
-def _only_volume(stacks: Sequence[Stack], sound: Sequence[Stack]) -> Stack | None:
-    """The one sagittal box among the stacks of a series, if the others can be passed over."""
-    if len(sound) != 1 or sound[0].plane != "sagittal":
-        return None
-    volume = sound[0]
-    others = (stack for stack in stacks if stack is not volume)
-    return None if any(may_lack_images_of(volume, other) for other in others) else volume
-
-
-def _plane_of(stacks: Sequence[Stack], sound: Sequence[Stack]) -> str:
-    """The plane of a series that is no single volume: that of its largest stack, or mixed."""
-    is_one_plane = len({stack.plane for stack in stacks}) == 1
-    # A single sagittal box among several sound ones: the largest stack speaks for the series.
-    is_one_sagittal = len(sound) > 1 and [s.plane for s in sound].count("sagittal") == 1
-    return stacks[0].plane if is_one_plane or is_one_sagittal else "mixed"
-
-
-def _geometry_fault(stacks: Sequence[Stack], plane: str) -> str:
-    """Why the stacks of a series are no volume."""
-    if len(stacks) > 1:
-        fault = f"it holds {len(stacks)} stacks of images that do not form one volume"
-        return fault if plane == "sagittal" else f"{fault}, and its plane is {plane}"
-    if plane in ("sagittal", "unknown"):
-        return find_fault(stacks[0])
-    return f"its plane is {plane}, and lesions are looked for in sagittal series"
-
-
-def _unsuitable(header: Dataset, contrast: str) -> str:
-    """Why lesions are not looked for in a series that can be read; empty if they are."""
-    modality = str(value_of(header, "Modality", ""))
-    if modality != "MR":
-        return f"its modality is {modality or 'unknown'}, and lesions are looked for in MR"
-    if contrast == "STIR" or (contrast == "T2" and _is_fat_saturated(header)):
-        return ""
-    return f"its contrast is {contrast}, and lesions are looked for in fat-suppressed T2 (STIR)"
-
-
-def _is_fat_saturated(header: Dataset) -> bool:
-    return "FS" in {option.upper() for option in strings_of(header, "ScanOptions")}

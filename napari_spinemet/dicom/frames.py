@@ -6,7 +6,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset, FileDataset
 
-from .headers import value_of
+from .headers import strings_of, text_of, value_of
 
 _GROUP_ATTRIBUTES = (
     ("PlaneOrientationSequence", "ImageOrientationPatient", "ImageOrientationPatient"),
@@ -17,7 +17,16 @@ _GROUP_ATTRIBUTES = (
     ("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
     ("MRModifierSequence", "InversionTimes", "InversionTime"),
     ("MRDiffusionSequence", "DiffusionBValue", "DiffusionBValue"),
+    ("MRDiffusionSequence", "DiffusionDirectionality", "DiffusionDirectionality"),
+    ("MRModifierSequence", "SpectrallySelectedSuppression", "SpectrallySelectedSuppression"),
+    ("MRModifierSequence", "SpectrallySelectedExcitation", "SpectrallySelectedExcitation"),
+    ("MRImageFrameTypeSequence", "FrameType", "FrameType"),
+    ("MRImageFrameTypeSequence", "ComplexImageComponent", "ComplexImageComponent"),
+    ("MRImageFrameTypeSequence", "AcquisitionContrast", "AcquisitionContrast"),
+    ("FrameAnatomySequence", "AnatomicRegionSequence", "AnatomicRegionSequence"),
     ("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
+    ("FrameContentSequence", "FrameAcquisitionNumber", "AcquisitionNumber"),
+    ("FrameContentSequence", "StackID", "StackID"),
 )
 """(sequence, keyword in it, keyword of single-frame objects): what enhanced objects keep deeper."""
 
@@ -26,10 +35,15 @@ _TOP_ATTRIBUTES = (
     "FrameOfReferenceUID", "Rows", "Columns", "PhotometricInterpretation", "Modality",
     "PixelRepresentation", "SeriesDescription", "ProtocolName", "NumberOfFrames", "ImageType",
     "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "Manufacturer",
-    "MagneticFieldStrength",
+    "MagneticFieldStrength", "ComplexImageComponent", "AcquisitionContrast", "BodyPartExamined",
+    "AnatomicRegionSequence", "EchoPlanarPulseSequence", "PatientName", "StudyDescription",
+    "StudyDate", "ScanOptions", "ManufacturerModelName", "SequenceName", "EchoTime",
+    "RepetitionTime", "InversionTime", "ScanningSequence",
 )  # fmt: skip
 """What all frames of an object have in common, at its top."""
 
+_SEQUENCES = {"SPIN": ["SE"], "GRADIENT": ["GR"], "BOTH": ["SE", "GR"]}
+"""EchoPulseSequence of enhanced objects, and what single-frame ones call it."""
 _MAX_UNDESCRIBED = 1000
 
 
@@ -70,6 +84,11 @@ def frame_headers(header: FileDataset) -> list[Dataset]:
     for keyword in _TOP_ATTRIBUTES:
         if keyword in header:
             setattr(base, keyword, header[keyword].value)
+    if "PulseSequenceName" in header:
+        base.SequenceName = header.PulseSequenceName
+    echo = text_of(header, "EchoPulseSequence").upper()
+    if echo in _SEQUENCES:
+        base.ScanningSequence = _SEQUENCES[echo]
     return [_frame_header(base, group, common, number) for number, group in enumerate(groups, 1)]
 
 
@@ -91,7 +110,8 @@ def _frame_header(base: Dataset, group: Dataset, common: Dataset, number: int) -
     modifiers = group.get("MRModifierSequence") or common.get("MRModifierSequence")
     if modifiers and modifiers[0].get("InversionRecovery") in ("YES", "NO"):
         has_inversion = modifiers[0].InversionRecovery == "YES"
-        frame.ScanningSequence = ["SE", "IR"] if has_inversion else ["SE"]
+        echo = strings_of(base, "ScanningSequence") or ["SE"]
+        frame.ScanningSequence = [*echo, "IR"] if has_inversion else echo
     return frame
 
 

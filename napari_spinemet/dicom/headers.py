@@ -1,4 +1,4 @@
-"""What the headers say: plane, contrast, spacing."""
+"""Values of a header, whatever damage it has, and the plane that they tell."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ FloatArray = npt.NDArray[np.float64]
 
 MAX_OBLIQUE_DEGREES = 35.0
 """Beyond this the slice normal belongs to no plane: nearly half-way to the next one."""
-
-_CONTRAST_WORDS = (("STIR", "STIR"), ("TIRM", "STIR"), ("T1", "T1"), ("T2", "T2"))
-"""What a description may call a contrast; the first that occurs counts, since STIR is a T2."""
 
 
 def value_of(dataset: Dataset, keyword: str, default: Any = None) -> Any:
@@ -60,6 +57,20 @@ def numbers_of(dataset: Dataset, keyword: str, count: int) -> FloatArray | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return result if result.shape == (count,) and np.isfinite(result).all() else None
+
+
+def number_of(dataset: Dataset, keyword: str) -> float | None:
+    """The one finite number of an attribute, or None where it is missing or damaged.
+
+    Parameters
+    ----------
+    dataset : pydicom.dataset.Dataset
+        Of any file; it may be damaged.
+    keyword : str
+        DICOM keyword of the attribute.
+    """
+    values = numbers_of(dataset, keyword, 1)
+    return None if values is None else float(values[0])
 
 
 def strings_of(dataset: Dataset, keyword: str) -> list[str]:
@@ -107,37 +118,6 @@ def plane_of(orientation: FloatArray) -> str:
     return ("sagittal", "coronal", "axial")[axis]
 
 
-def contrast_of(dataset: Dataset) -> str:
-    """Weighting from the sequence parameters: ``STIR``, ``T1``, ``T2`` or ``other``.
-
-    STIR takes an inversion recovery sequence and an inversion time short enough to null
-    fat: up to 250 ms at 3 T (T1 of fat 380 ms times ln 2); the tag alone, which some
-    scanners write as 0 in every series, does not count. Without inversion, an echo time
-    from 60 ms with a repetition time from 1500 ms is T2, one below 35 ms with a repetition
-    time below 1200 ms T1. A series without any of these numbers, or with an inversion whose
-    time is not told (STIR and FLAIR both look like T2 then), goes by its description.
-    """
-    sequence = {text.upper() for text in strings_of(dataset, "ScanningSequence")}
-    inversion = _number_of(dataset, "InversionTime")
-    echo = _number_of(dataset, "EchoTime")
-    repetition = _number_of(dataset, "RepetitionTime")
-    if inversion and ("IR" in sequence or not sequence):
-        return "STIR" if 50 <= inversion <= 250 else "other"
-    if echo is None or repetition is None or "IR" in sequence:
-        return _contrast_by_name(dataset)
-    if echo >= 60 and repetition >= 1500:
-        return "T2"
-    return "T1" if echo < 35 and repetition < 1200 else "other"
-
-
-def _contrast_by_name(dataset: Dataset) -> str:
-    """Weighting from what the scanner's user called the series."""
-    text = " ".join(
-        str(value_of(dataset, keyword, "")) for keyword in ("SeriesDescription", "ProtocolName")
-    ).upper()
-    return next((contrast for word, contrast in _CONTRAST_WORDS if word in text), "other")
-
-
 def facts_of(dataset: Dataset) -> dict[str, Any]:
     """Acquisition facts for display; no patient identity among them."""
     keywords = (
@@ -149,8 +129,3 @@ def facts_of(dataset: Dataset) -> dict[str, Any]:
     return {
         keyword: plain_text(str(value)) for keyword, value in values.items() if value is not None
     }
-
-
-def _number_of(dataset: Dataset, keyword: str) -> float | None:
-    values = numbers_of(dataset, keyword, 1)
-    return None if values is None else float(values[0])

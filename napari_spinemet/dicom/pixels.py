@@ -59,7 +59,8 @@ def repair_images(datasets: Sequence[FileDataset], notes: list[ScanWarning]) -> 
     """Copies of the images of one stack with what is badly written put right.
 
     Decimal commas become points, direction cosines with noise their mean, and images without
-    a frame of reference get their series' identifier for one.
+    a frame of reference get their series' identifier for one. Series that were put together
+    get one identifier.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ def repair_images(datasets: Sequence[FileDataset], notes: list[ScanWarning]) -> 
         Receives one for each repair.
     """
     datasets = [copy.copy(dataset) for dataset in datasets]
+    for dataset in datasets:
+        dataset.SeriesInstanceUID = datasets[0].SeriesInstanceUID
     commas = sum([repair_decimal_commas(dataset) for dataset in datasets])
     if commas:
         notes.append(

@@ -14,13 +14,14 @@ from pydicom.dataset import FileDataset
 from ..errors import SpinemetError
 from ..imaging import SagittalSeries, ScanWarning, SeriesSummary
 from ..imaging.geometry import reorient
-from .candidates import Candidate, choose_candidate, find_candidates
+from .candidates import choose_candidate, find_candidates
 from .frames import FrameHeader
 from .headers import facts_of, value_of
 from .library_messages import first_clause, silence_libraries
 from .pixels import read_multi_frames, read_single_frames
 from .sources import NotDicomError, Source, begins_as_dicom, keep_archives_open
 from .stacks.stack import Stack
+from .verdicts import Candidate
 
 
 class DicomSeriesReader:
@@ -35,7 +36,9 @@ class DicomSeriesReader:
         with silence_libraries(), keep_archives_open():
             return [candidate.summary for candidate in find_candidates(path)]
 
-    def read_series(self, path: Path, series_uid: str | None) -> SagittalSeries:
+    def read_series(
+        self, path: Path, series_uid: str | None, stack: int | None = None
+    ) -> SagittalSeries:
         """Read a sagittal series.
 
         Parameters
@@ -44,14 +47,20 @@ class DicomSeriesReader:
             Folder, file, zip or DICOMDIR.
         series_uid : str or None
             Which series; None for the one that is detectable.
+        stack : int or None
+            Which of its volumes; None for the one that is detectable.
         """
         with silence_libraries(), keep_archives_open():
-            candidate = choose_candidate(find_candidates(path), series_uid, path)
+            candidate = choose_candidate(find_candidates(path), series_uid, path, stack)
             return _read_candidate(candidate, path)
 
 
-def source_images(path: str | os.PathLike[str], series_uid: str) -> list[FileDataset]:
+def source_images(
+    path: str | os.PathLike[str], series_uid: str, stack: int = 1
+) -> list[FileDataset]:
     """The objects of a series with their pixels, as they are stored, each file once.
+
+    Of several series that were put together all have the identifier of the first.
 
     Parameters
     ----------
@@ -59,6 +68,8 @@ def source_images(path: str | os.PathLike[str], series_uid: str) -> list[FileDat
         Folder, file, zip or DICOMDIR.
     series_uid : str
         Which of its series.
+    stack : int
+        Which of the volumes of that.
 
     Raises
     ------
@@ -66,13 +77,17 @@ def source_images(path: str | os.PathLike[str], series_uid: str) -> list[FileDat
         If there is no such series, or one of its files cannot be read.
     """
     with silence_libraries(), keep_archives_open():
+        candidate = choose_candidate(find_candidates(path), series_uid, path, stack)
         try:
-            return [source.parse() for source in _sources_of(path, series_uid)]
+            images = [source.parse() for source in _files_of(candidate)]
         except NotDicomError as error:
             raise SpinemetError(f"{error}; copy the scan again.") from error
+    for image in images:
+        image.SeriesInstanceUID = candidate.uids[0]
+    return images
 
 
-def content_hash(path: str | os.PathLike[str], series_uid: str) -> str:
+def content_hash(path: str | os.PathLike[str], series_uid: str, stack: int = 1) -> str:
     """One hash of the files of a series, whatever they are called and in whatever order.
 
     Parameters
@@ -81,6 +96,8 @@ def content_hash(path: str | os.PathLike[str], series_uid: str) -> str:
         Folder, file, zip or DICOMDIR.
     series_uid : str
         Which of its series.
+    stack : int
+        Which of the volumes of that.
 
     Raises
     ------
@@ -88,7 +105,7 @@ def content_hash(path: str | os.PathLike[str], series_uid: str) -> str:
         If there is no such series, or one of its files cannot be read.
     """
     with silence_libraries(), keep_archives_open():
-        sources = _sources_of(path, series_uid)
+        sources = _sources_of(path, series_uid, stack)
         try:
             digests = sorted(hashlib.sha256(source.content()).hexdigest() for source in sources)
         except (OSError, zipfile.BadZipFile) as error:
@@ -96,7 +113,7 @@ def content_hash(path: str | os.PathLike[str], series_uid: str) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def plain_files(path: str | os.PathLike[str], series_uid: str) -> list[Path]:
+def plain_files(path: str | os.PathLike[str], series_uid: str, stack: int = 1) -> list[Path]:
     """The files of a series in order, where each may be copied byte by byte; else none.
 
     Parameters
@@ -105,6 +122,8 @@ def plain_files(path: str | os.PathLike[str], series_uid: str) -> list[Path]:
         Folder, file, zip or DICOMDIR.
     series_uid : str
         Which of its series.
+    stack : int
+        Which of the volumes of that.
 
     Returns
     -------
@@ -117,7 +136,7 @@ def plain_files(path: str | os.PathLike[str], series_uid: str) -> list[Path]:
         If there is no such series.
     """
     with silence_libraries(), keep_archives_open():
-        sources = _sources_of(path, series_uid)
+        sources = _sources_of(path, series_uid, stack)
     files = [source.path for source in sources if not source.member]
     is_plain = len(files) == len(sources) and all(map(_has_preamble, files))
     return files if is_plain else []
@@ -128,10 +147,13 @@ def _has_preamble(file: Path) -> bool:
         return begins_as_dicom(stream.read(132))
 
 
-def _sources_of(path: str | os.PathLike[str], series_uid: str) -> list[Source]:
-    """The files of a series, each once: all frames of one file have the same source."""
-    stack = choose_candidate(find_candidates(path), series_uid, path).stack
-    return list(dict.fromkeys(source for source, _ in stack.images))
+def _sources_of(path: str | os.PathLike[str], series_uid: str, stack: int) -> list[Source]:
+    return _files_of(choose_candidate(find_candidates(path), series_uid, path, stack))
+
+
+def _files_of(candidate: Candidate) -> list[Source]:
+    """Its files, each once: all frames of one file have the same source."""
+    return list(dict.fromkeys(source for source, _ in candidate.stack.images))
 
 
 def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
@@ -165,6 +187,7 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
         frame_of_reference_uid=volume.frame_of_reference_uid or "",
         description=summary.description,
         contrast=summary.contrast,
+        stack=summary.stack,
         facts=facts_of(stack.header),
         warnings=tuple(notes),
         # Absolute, since contours may be written long after the working folder has changed.

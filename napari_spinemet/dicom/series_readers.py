@@ -23,7 +23,9 @@ class SeriesReader(Protocol):
     def list_series(self, path: Path) -> list[SeriesSummary]:
         """Every series at a path; a ``SpinemetError`` if there is none."""
 
-    def read_series(self, path: Path, series_uid: str | None) -> SagittalSeries:
+    def read_series(
+        self, path: Path, series_uid: str | None, stack: int | None = None
+    ) -> SagittalSeries:
         """Read one series with its ``source`` set.
 
         Parameters
@@ -33,6 +35,8 @@ class SeriesReader(Protocol):
         series_uid : str or None
             Which series; None for the only one that is detectable. A ``SpinemetError`` says what
             does not fit.
+        stack : int or None
+            Which volume of the series, from 1; None for the only one that is detectable.
         """
 
 
@@ -51,7 +55,7 @@ def list_series(path: str | os.PathLike[str]) -> list[SeriesSummary]:
     Returns
     -------
     list of SeriesSummary
-        In the order of their first files.
+        One for each volume of each series, in the order of their first files.
 
     Raises
     ------
@@ -80,7 +84,9 @@ def list_series(path: str | os.PathLike[str]) -> list[SeriesSummary]:
     return _reader_of(root).list_series(root)
 
 
-def read_series(path: str | os.PathLike[str], series_uid: str | None = None) -> SagittalSeries:
+def read_series(
+    path: str | os.PathLike[str], series_uid: str | None = None, stack: int | None = None
+) -> SagittalSeries:
     """Read a sagittal series.
 
     Parameters
@@ -90,6 +96,9 @@ def read_series(path: str | os.PathLike[str], series_uid: str | None = None) -> 
     series_uid : str, optional
         Which series; without it the one that is detectable. A series named here may have
         any contrast, but its geometry must be that of a sagittal stack.
+    stack : int, optional
+        Which volume of the series, from 1, as ``list_series`` numbers them; without it the one
+        that is detectable.
 
     Returns
     -------
@@ -121,7 +130,7 @@ def read_series(path: str | os.PathLike[str], series_uid: str | None = None) -> 
     ((3, 8, 6), (4.0, 1.0, 1.0), 'scan')
     """
     root = Path(path)
-    return _reader_of(root).read_series(root, series_uid)
+    return _reader_of(root).read_series(root, series_uid, stack)
 
 
 def _reader_of(path: Path) -> SeriesReader:

@@ -88,7 +88,7 @@ def _images_of(series: SagittalSeries) -> Sequence[FileDataset]:
         raise SpinemetError(
             "A DICOM Segmentation needs the files of the scan; open it, or give its images."
         )
-    return source_images(series.source, series.series_uid)
+    return source_images(series.source, series.series_uid, series.stack)
 
 
 def _segments(annotation: Annotation) -> tuple[list[MaskArray], list[hd.seg.SegmentDescription]]:

@@ -34,6 +34,12 @@ WARNING_KINDS: Mapping[str, WarningKind] = {
     "patient-names": WarningKind(
         True, "Make sure whose images these are, and export the scan of one patient again."
     ),
+    "series-joined": WarningKind(
+        False, "Look at the picture, and whether the slices of all of them go on evenly."
+    ),
+    "other-body-part": WarningKind(
+        True, "Look whether this is a spine; choose a sagittal STIR series of the spine."
+    ),
     "files-doubled": WarningKind(False, "Nothing needs to be done."),
     "decimal-commas": WarningKind(False, "Compare the spacing with that of the scanner."),
     "orientation-noise": WarningKind(False, "Nothing needs to be done."),

@@ -33,7 +33,8 @@ class SeriesSummary:
     plane : str
         ``"sagittal"``, ``"coronal"``, ``"axial"``, ``"mixed"`` or ``"unknown"``.
     contrast : str
-        ``"STIR"``, ``"T1"``, ``"T2"`` or ``"other"``, from the sequence parameters.
+        ``"STIR"``, ``"T1"``, ``"T2"``, what else it is called (``"DWI"``, ``"ADC"``, ``"T2*"``,
+        ``"phase"``, ``"fat"`` and so on), or ``"other"``.
     slices : int
         Number of images.
     spacing_mm : tuple of float or None
@@ -42,6 +43,14 @@ class SeriesSummary:
         Whether lesions can be looked for in this series.
     reason : str
         Why not, as a sentence; empty if detectable.
+    stack : int
+        Its number within the series, from 1: a series may hold several volumes.
+    stack_name : str
+        What sets the stack apart from the others; empty where there is one alone.
+    contrast_rule : str
+        Which attributes the contrast, and the suppression of fat, are known by.
+    warnings : tuple of ScanWarning
+        What the headers tell that one must know; more may come as the pixels are read.
     """
 
     series_uid: str
@@ -52,6 +61,10 @@ class SeriesSummary:
     spacing_mm: tuple[float, float, float] | None
     detectable: bool
     reason: str = ""
+    stack: int = 1
+    stack_name: str = ""
+    contrast_rule: str = ""
+    warnings: tuple[ScanWarning, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +82,8 @@ class SagittalSeries:
         4 x 4 float64, from (slice, row, column, 1) to patient LPS coordinates in mm.
     series_uid, study_uid, frame_of_reference_uid : str
         DICOM identifiers, empty where the source had none.
+    stack : int
+        Which volume of its DICOM series it is, from 1; nearly every series holds one.
     description, contrast : str
         As in :class:`SeriesSummary`.
     facts : mapping
@@ -103,6 +118,7 @@ class SagittalSeries:
     frame_of_reference_uid: str = ""
     description: str = ""
     contrast: str = "other"
+    stack: int = 1
     facts: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[ScanWarning, ...] = ()
     source: Path | None = field(default=None, compare=False)
@@ -133,6 +149,11 @@ class SagittalSeries:
     def value_range(self) -> tuple[float, float]:
         """Least and largest value, but for what means something else, see :func:`value_range`."""
         return value_range(self.voxels)
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """Which volume it is: the DICOM series, and the stack within it."""
+        return self.series_uid, self.stack
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -37,6 +37,8 @@ class CaseRecord:
         Hash of the scan's files.
     shape : tuple of int
         (slices, rows, columns) of the series.
+    stack : int
+        Which volume of its DICOM series it is, from 1.
     state : {"new", "contoured", "approved"}
         Of its contours.
     state_by, state_at : str
@@ -60,6 +62,7 @@ class CaseRecord:
     findings_by: str = ""
     findings_at: str = ""
     has_stored_contours: bool = False
+    stack: int = 1
 
 
 class StudyDatabase(Store):
@@ -105,9 +108,9 @@ class StudyDatabase(Store):
                 raise SpinemetError(f"There is a case {case.name} already; choose another name.")
             change.execute(
                 "INSERT INTO cases (name, series_uid, place, copied, content, slices, rows, "
-                "columns, state, state_by, state_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                "columns, state, state_by, state_at, stack) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                 *(case.name, case.series_uid, case.scan_location, case.is_copy, case.content_hash),
-                *(*case.shape, case.state, change.who, change.timestamp),
+                *(*case.shape, case.state, change.who, change.timestamp, case.stack),
             )
             change.note("add case", {"case": case.name}, _case_digest(case))
             change.note("state", {"case": case.name}, digest(case.state))
@@ -189,18 +192,21 @@ class StudyDatabase(Store):
 
 
 _CASES = (
-    "SELECT name, series_uid, place, copied, content, slices, rows, columns, state, state_by, "
-    "state_at, findings, findings_by, findings_at, "
+    "SELECT name, series_uid, place, copied, content, slices, rows, columns, stack, state, "
+    "state_by, state_at, findings, findings_by, findings_at, "
     "EXISTS (SELECT 1 FROM contours WHERE case_id = id AND reader = '' AND origin = 'person') "
     "FROM cases"
 )
 
 
 def _record(row: tuple[Any, ...]) -> CaseRecord:
-    name, uid, location, is_copy, content_hash, slices, height, width, *states, has_contours = row
-    shape = (slices, height, width)
-    record = CaseRecord(name, uid, location, bool(is_copy), content_hash, shape, *states)
-    return replace(record, has_stored_contours=bool(has_contours))
+    name, uid, location, is_copy, content_hash, *shape, stack = row[:9]
+    *states, has_contours = row[9:]
+    slices, height, width = shape
+    record = CaseRecord(
+        name, uid, location, bool(is_copy), content_hash, (slices, height, width), *states
+    )
+    return replace(record, has_stored_contours=bool(has_contours), stack=stack)
 
 
 def hash_of_files(files: list[Path]) -> str:
@@ -211,4 +217,6 @@ def hash_of_files(files: list[Path]) -> str:
 
 def _case_digest(case: CaseRecord) -> str:
     facts = [case.series_uid, case.scan_location, case.is_copy, case.content_hash, *case.shape]
+    if case.stack != 1:  # so that what was noted before there were any still holds
+        facts.append(case.stack)
     return digest(json.dumps(facts, ensure_ascii=False))

@@ -97,6 +97,9 @@ MIGRATIONS = (
         model TEXT NOT NULL REFERENCES models(identity)
     );
     """,
+    """
+    ALTER TABLE cases ADD COLUMN stack INTEGER NOT NULL DEFAULT 1;  -- which volume of the series
+    """,
 )
 """Each step leads from one version to the next; an empty file has version 0."""
 

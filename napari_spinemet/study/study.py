@@ -130,17 +130,18 @@ class Study:
                 return case
         raise SpinemetError(f"The study {self.path} has no case {name}; see 'spinemet study list'.")
 
-    def case_of(self, series_uid: str) -> Case | None:
-        """The case that holds a series, if any."""
+    def case_of(self, series_uid: str, stack: int = 1) -> Case | None:
+        """The case that holds a volume of a series, if any."""
         records = self._records()
         for case in self._cases(records):
             record = records.get(case.name)
             if record is not None:
-                if record.series_uid == series_uid:
+                if (record.series_uid, record.stack) == (series_uid, stack):
                     return case
                 continue
             with suppress(SpinemetError):  # a case that cannot be read is not the one
-                if series_uid in {s.series_uid for s in list_series(case.path / "scan")}:
+                summaries = list_series(case.path / "scan")
+                if (series_uid, stack) in {(s.series_uid, s.stack) for s in summaries}:
                     return case
         return None
 
@@ -212,7 +213,7 @@ class Study:
         """
         # Else two of them would take the same number for their cases.
         with self._one_import:
-            case_with_series = self.case_of(series.series_uid)
+            case_with_series = self.case_of(series.series_uid, series.stack)
             if case_with_series is not None:
                 return case_with_series
             case = Case(self.path / self._next_name(), self.database)
@@ -241,8 +242,9 @@ class Study:
                 series_uid=series.series_uid,
                 scan_location=str(location),
                 is_copy=False,
-                content_hash=content_hash(location, series.series_uid),
+                content_hash=content_hash(location, series.series_uid, series.stack),
                 shape=series.shape,
+                stack=series.stack,
             )
         )
 

@@ -45,6 +45,8 @@ class ScanRow:
     ----------
     scan, series, series_uid : str
         Name of the scan in the folder, and of the series in it.
+    stack : int
+        Which volume of the series, from 1.
     status : {"done", "doubtful", "not usable", "failed"}
         Doubtful is what is done, but has a grave warning.
     findings : int
@@ -67,6 +69,7 @@ class ScanRow:
     seconds: float = 0.0
     reason: str = ""
     warnings: Sequence[dict[str, str]] = ()
+    stack: int = 1
 
 
 def scans_in(folder: Path) -> list[tuple[str, Path]]:
@@ -151,7 +154,14 @@ def detect_many(
     run_tasks(
         _detect_one,
         [
-            (str(task.scan), task.row.series_uid, identity, point, settings, workers.threads)
+            (
+                str(task.scan),
+                (task.row.series_uid, task.row.stack),
+                identity,
+                point,
+                settings,
+                workers.threads,
+            )
             for task in tasks
         ],
         shared_data=(source.network,),
@@ -181,14 +191,16 @@ def _plan(
             rows[number, 0] = ScanRow(name, "", "", STATUS_FAILED, reason=str(error))
             continue
         for part, summary in enumerate(summaries):
-            key, uid = (number, part), summary.series_uid
+            key, uid, stack = (number, part), summary.series_uid, summary.stack
+            title = ", ".join(filter(None, (summary.description, summary.stack_name)))
             rows[key] = ScanRow(
-                name, summary.description, uid, STATUS_SKIPPED, reason=summary.reason
+                name, title, uid, STATUS_SKIPPED, reason=summary.reason, stack=stack
             )
             if not summary.detectable:
                 continue
-            report_folder = root / name / hashlib.sha256(uid.encode()).hexdigest()[:12]
-            content = f"{facts} {content_hash(scan, uid)}"
+            volume = uid if stack == 1 else f"{uid} {stack}"
+            report_folder = root / name / hashlib.sha256(volume.encode()).hexdigest()[:12]
+            content = f"{facts} {stack} {content_hash(scan, uid, stack)}"
             fingerprint = hashlib.sha256(content.encode()).hexdigest()
             former = _former_row(report_folder / "report.json", fingerprint)
             if former is not None:
@@ -201,7 +213,7 @@ def _plan(
 def _detect_one(
     networks: Sequence[SiameseNet],
     scan: str,
-    uid: str,
+    volume: tuple[str, int],
     identity: str,
     point: OperatingPoint,
     settings: MapSettings,
@@ -212,7 +224,7 @@ def _detect_one(
     """Report and picture of one series, or why there is none."""
     try:
         with torch_threads(threads), tempfile.TemporaryDirectory() as folder:
-            series = read_series(scan, uid)
+            series = read_series(scan, *volume)
             # A copy in a study looks whole, whatever was lost on the way there.
             warnings = dict.fromkeys((*read_warnings(Path(scan).parent), *series.warnings))
             series = replace(series, warnings=tuple(warnings))

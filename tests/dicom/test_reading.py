@@ -107,8 +107,9 @@ def localizer_inside(folder: Path, images: Images, truth: Truth) -> Truth:
     return truth
 
 
-def localizers_inside(folder: Path, images: Images, truth: Truth) -> None:
+def localizers_inside(folder: Path, images: Images, truth: Truth) -> Truth:
     write(folder, images + localizer(images, truth, 3))
+    return truth
 
 
 def other_matrix(at: int) -> Fault:
@@ -393,7 +394,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "same UID, other place": (dup_other_place, "identifier of another image"),
     "dup_position two echoes": (two_echoes, "holds 2 stacks"),
     "localizer_inside": (localizer_inside, EXACT),
-    "three localizers": (localizers_inside, "holds 2 stacks"),
+    "three localizers": (localizers_inside, EXACT),
     "other_matrix": (other_matrix(4), "holds 2 stacks"),
     "other_matrix at the end": (other_matrix(8), "holds 2 stacks"),
     "sheared": (place_slices(lambda k: (0, 0.66 * k, 0)), "shifted in their plane"),

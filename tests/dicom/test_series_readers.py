@@ -30,7 +30,9 @@ class VoxelReader:
     def list_series(self, path: Path) -> list[SeriesSummary]:
         return [SeriesSummary("1", path.name, "sagittal", "STIR", 9, None, True)]
 
-    def read_series(self, path: Path, series_uid: str | None) -> SagittalSeries:
+    def read_series(
+        self, path: Path, series_uid: str | None, stack: int | None = None
+    ) -> SagittalSeries:
         return SagittalSeries(np.load(path), self.truth.affine, source=path)
 
 

@@ -20,7 +20,8 @@ SHEAR_TOLERANCE = 1e-3
 MIN_PIXEL_MM, MAX_PIXEL_MM = 0.1, 5.0
 MAX_FIELD_MM = 1500.0
 """Beyond these a header is wrong, and what would be computed has no bounds."""
-_SAME_POSITION_MM = 1e-3
+SAME_POSITION_MM = 1e-3
+"""Slices closer than this lie at one place."""
 _DRIFT_FLOOR_MM = 2e-2
 """Drift that decimals of positions may make, however thin the stack is."""
 
@@ -53,7 +54,7 @@ def find_fault(stack: Stack) -> str:
         return "it has only one slice, and a series of at least two is needed"
     positions = stack.positions
     assert positions is not None
-    return _position_fault(positions, normal_of(orientation))
+    return position_fault(positions, normal_of(orientation))
 
 
 def _attribute_fault(stack: Stack) -> str:
@@ -88,14 +89,22 @@ def _size_fault(stack: Stack) -> str:
     return ""
 
 
-def _position_fault(positions: FloatArray, normal: FloatArray) -> str:
-    """What is wrong with the distances of the slices from each other."""
+def position_fault(positions: FloatArray, normal: FloatArray) -> str:
+    """What is wrong with the distances of slices from each other; empty if nothing is.
+
+    Parameters
+    ----------
+    positions : numpy.ndarray
+        ``(slice, 3)``, the corner of each in patient mm; at least two.
+    normal : numpy.ndarray
+        Of their plane.
+    """
     order = np.argsort(positions @ normal, kind="stable")
     positions = positions[order]
     distances = positions @ normal
     gaps = np.diff(distances)
-    if (gaps < _SAME_POSITION_MM).any():
-        return f"{int((gaps < _SAME_POSITION_MM).sum()) + 1} of its slices share a position"
+    if (gaps < SAME_POSITION_MM).any():
+        return f"{_count_sharing(gaps)} of its slices share a position with another"
     step = float(np.median(gaps))
     uneven = f"its slices are unevenly spaced, {gaps.min():.2f} to {gaps.max():.2f} mm apart"
     if (np.abs(gaps - step) > SPACING_TOLERANCE * step).any():
@@ -110,6 +119,12 @@ def _position_fault(positions: FloatArray, normal: FloatArray) -> str:
     if drift > max(SHEAR_TOLERANCE * length, _DRIFT_FLOOR_MM):
         return f"its slices are shifted in their plane, by up to {drift:.2f} mm"
     return ""
+
+
+def _count_sharing(gaps: FloatArray) -> int:
+    """How many slices lie where another one lies."""
+    is_same = np.concatenate([[False], gaps < SAME_POSITION_MM, [False]])
+    return int((is_same[:-1] | is_same[1:]).sum())
 
 
 def _gap_fault(steps: FloatArray) -> str:

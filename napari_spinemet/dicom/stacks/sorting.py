@@ -1,48 +1,73 @@
 """Sort the images of one series into stacks.
 
-The rules were found by trial on damaged series: group by everything that makes two images
-incomparable, never by file name or number.
+Images that form one regular box are one stack, whatever else their headers say; those that lie at
+the same places are told apart by the first attribute that makes a box of each part. Never by file
+name or number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from ..frames import FrameHeader
-from ..headers import normal_of, numbers_of, strings_of, value_of
+from ..headers import normal_of, numbers_of, value_of
 from ..sources import Source
+from .contents import Images, Part, split_by_attributes, split_by_content
+from .copies import drop_copies
+from .faults import SAME_POSITION_MM, position_fault
 from .stack import FloatArray, Stack
 
 ORIENTATION_TOLERANCE = 5e-3
 """Direction cosines closer than this are meant to be one plane."""
+STATION_GAP_MM = 30.0
+"""Slices that lie farther apart than this within their own plane are of two stations."""
 
-_GROUP_KEYWORDS = (
+_STATION_NAMES = {
+    2: ["upper station", "lower station"],
+    3: ["upper station", "middle station", "lower station"],
+}
+"""From the head down; more of them are numbered."""
+
+HARD_KEYWORDS = (
     "StudyInstanceUID", "PatientID", "FrameOfReferenceUID", "Rows", "Columns",
-    "PhotometricInterpretation", "PixelRepresentation", "EchoTime", "EchoNumbers",
-    "TemporalPositionIdentifier", "DiffusionBValue", "TriggerTime",
+    "PhotometricInterpretation", "PixelRepresentation",
 )  # fmt: skip
+"""Images that differ in one of these, or in the spacing of their pixels, are never compared."""
+_PIXEL_TOLERANCE = 1e-3
+"""Share of the pixel spacing that is only a matter of decimals."""
 _POSITION_KEYWORDS = (
     ("ImagePositionPatient", 3), ("ImageOrientationPatient", 6), ("PixelSpacing", 2),
     ("RescaleSlope", 1), ("RescaleIntercept", 1),
 )  # fmt: skip
 _EQUAL_NUMBERS = 1e-4
-_PARALLEL_DEGREES = 5.0
 
 
-def split_into_stacks(images: Sequence[tuple[Source, Dataset]]) -> list[Stack]:
-    """Sort the images of one series into stacks, the largest first.
+def split_into_stacks(images: Images) -> list[Stack]:
+    """Sort the images of one series into stacks, the largest first, of equal ones the upper first.
 
     The same SOPInstanceUID at the same position is taken once; whether the pixels agree too is
-    checked when they are read.
+    checked when they are read. So are files with other identifiers, but the same pixels at the
+    same places.
     """
-    stacks: list[Stack] = []
+    stacks = [stack for group in _comparable_groups(images) for stack in _stacks_of(group)]
+    stacks.sort(key=lambda stack: (-len(stack.images), -_height(stack)))
+    _name_stations(stacks)
+    return stacks
+
+
+def _comparable_groups(images: Images) -> list[Stack]:
+    """Images of one plane, matrix and pixel size, of one person and examination."""
+    groups: list[Stack] = []
     keys: list[tuple[object, ...]] = []
+    firsts: list[tuple[FloatArray | None, FloatArray | None]] = []
     placements: dict[tuple[str, object], tuple[int, Dataset]] = {}
     for source, header in images:
-        key = _group_key(header)
+        key = tuple(str(value_of(header, keyword, "")) for keyword in HARD_KEYWORDS)
+        pixel = numbers_of(header, "PixelSpacing", 2)
+        orientation = numbers_of(header, "ImageOrientationPatient", 6)
         uid = str(value_of(header, "SOPInstanceUID", ""))
         # The frames of a multi-frame object share its identifier, and have numbers of their own.
         number = header.InstanceNumber if isinstance(header, FrameHeader) else 1
@@ -50,48 +75,144 @@ def split_into_stacks(images: Sequence[tuple[Source, Dataset]]) -> list[Stack]:
         if uid and identity in placements:
             index, twin = placements[identity]
             is_equal = key == keys[index] and _equal_positions(header, twin)
-            _add_duplicate(stacks[index], source, uid, is_equal)
+            _add_duplicate(groups[index], source, uid, is_equal)
             continue
-        orientation = numbers_of(header, "ImageOrientationPatient", 6)
-        for index, stack in enumerate(stacks):
-            first = numbers_of(stack.header, "ImageOrientationPatient", 6)
-            if keys[index] == key and _equal_orientations(orientation, first):
-                stack.images.append((source, header))
+        for index, (first_pixel, first_orientation) in enumerate(firsts):
+            if (
+                keys[index] == key
+                and _are_close(pixel, first_pixel, _PIXEL_TOLERANCE, is_share=True)
+                and _are_close(orientation, first_orientation, ORIENTATION_TOLERANCE)
+            ):
+                groups[index].images.append((source, header))
                 break
         else:
-            index = len(stacks)
-            stacks.append(Stack([(source, header)]))
+            index = len(groups)
+            groups.append(Stack([(source, header)]))
             keys.append(key)
+            firsts.append((pixel, orientation))
         placements[identity] = (index, header)
-    return sorted(stacks, key=lambda stack: -len(stack.images))
+    return groups
 
 
-def may_lack_images_of(stack: Stack, other: Stack) -> bool:
-    """Whether another stack may hold slices that are missing in this one, or another person's.
+def _stacks_of(group: Stack) -> Iterator[Stack]:
+    """The stacks that a group of comparable images holds."""
+    if group.clash:
+        yield group
+        return
+    for part in split_by_content(group.images):
+        for box in _boxes_of(part):
+            images, copies = drop_copies(box.images)
+            uids = {str(value_of(header, "SOPInstanceUID", "")) for _, header in images}
+            duplicates = [(source, uid) for source, uid in group.duplicates if uid in uids]
+            yield Stack(
+                images,
+                duplicates=duplicates,
+                copies=copies,
+                name=box.name,
+                separator=box.separator,
+            )
 
-    A localiser or a picture of the screen may be passed over; a slice of the same plane that
-    differs in echo or polarity may not, and nor may one whose plane nobody knows.
 
-    Parameters
-    ----------
-    stack : Stack
-        Without a fault.
-    other : Stack
-        Of the same series; with whatever faults.
+def _boxes_of(part: Part) -> list[Part]:
+    """The parts of comparable images that are boxes; the images as they are if none can be had."""
+    placed = _places_of(part.images)
+    if placed is None:
+        return [part]
+    boxes = _find_boxes(part)
+    if boxes is not None:
+        return boxes
+    if not _lie_doubled(part.images):
+        return [part]
+    for parts in split_by_attributes(part):
+        if not any(_lie_doubled(p.images) for p in parts) and any(map(_is_box, parts)):
+            return parts
+    return [part]
+
+
+def _find_boxes(part: Part) -> list[Part] | None:
+    """Split the images so that each part is a box, or give None.
+
+    Where all positions differ nothing is split but stations: half of a stack whose other half has
+    lost a slice would be a box as well, with twice the distance.
     """
-    first, second = other.header, stack.header
-    for keyword in ("PatientID", "StudyInstanceUID"):
-        if value_of(first, keyword, "") != value_of(second, keyword, ""):
-            return True
-    other_orientation = other.orientation
-    if other_orientation is None:
-        return all(
-            value_of(first, keyword) == value_of(second, keyword) for keyword in ("Rows", "Columns")
-        )
-    orientation = stack.orientation
-    assert orientation is not None
-    cosine = abs(float(normal_of(other_orientation) @ normal_of(orientation)))
-    return cosine > float(np.cos(np.deg2rad(_PARALLEL_DEGREES)))
+    if _is_box(part):
+        return [part]
+    for parts in _splits_of(part):
+        found = [_find_boxes(p) for p in parts]
+        if all(boxes is not None for boxes in found):
+            return [box for boxes in found if boxes is not None for box in boxes]
+    return None
+
+
+def _splits_of(part: Part) -> Iterator[list[Part]]:
+    stations = _stations_of(part)
+    if len(stations) > 1:
+        yield stations
+    if _lie_doubled(part.images):
+        yield from split_by_attributes(part)
+
+
+def _is_box(part: Part) -> bool:
+    images, _ = drop_copies(part.images) if _lie_doubled(part.images) else (part.images, [])
+    places = _places_of(images)
+    return places is not None and len(images) > 1 and not position_fault(*places)
+
+
+def _lie_doubled(images: Images) -> bool:
+    """Whether two slices lie at one place."""
+    places = _places_of(images)
+    if places is None or len(images) < 2:
+        return False
+    positions, normal = places
+    return bool((np.diff(np.sort(positions @ normal)) < SAME_POSITION_MM).any())
+
+
+def _places_of(images: Images) -> tuple[FloatArray, FloatArray] | None:
+    """Positions and normal of comparable images; None where they are not told."""
+    stack = Stack(list(images))
+    orientation, positions = stack.orientation, stack.positions
+    if orientation is None or positions is None:
+        return None
+    return positions, normal_of(orientation)
+
+
+def _stations_of(part: Part) -> list[Part]:
+    """The images in groups that lie far from each other within their plane."""
+    stack = Stack(list(part.images))
+    orientation, positions = stack.orientation, stack.positions
+    if orientation is None or positions is None:
+        return [part]
+    for axis in (orientation[3:], orientation[:3]):
+        along = positions @ axis
+        order = np.argsort(along, kind="stable")
+        cuts = np.flatnonzero(np.diff(along[order]) > STATION_GAP_MM) + 1
+        if len(cuts):
+            return [
+                Part([part.images[i] for i in sorted(chunk)], part.name, part.separator)
+                for chunk in np.split(order, cuts)
+            ]
+    return [part]
+
+
+def _height(stack: Stack) -> float:
+    """How far towards the head a stack lies."""
+    positions = stack.positions
+    return 0.0 if positions is None else float(positions[:, 2].mean())
+
+
+def _name_stations(stacks: Sequence[Stack]) -> None:
+    """Name stacks of one plane that lie above each other by where they lie."""
+    named = [stack for stack in stacks if stack.positions is not None and len(stack.images) > 1]
+    for plane in {stack.plane for stack in named}:
+        parallel = sorted((s for s in named if s.plane == plane), key=_height, reverse=True)
+        heights = np.array([_height(stack) for stack in parallel])
+        if len(parallel) < 2 or (np.diff(heights) > -STATION_GAP_MM).any():
+            continue
+        names = _STATION_NAMES.get(len(parallel)) or [
+            f"station {number} of {len(parallel)}" for number in range(1, len(parallel) + 1)
+        ]
+        for stack, name in zip(parallel, names, strict=True):
+            stack.name, stack.separator = name, ""
 
 
 def _add_duplicate(stack: Stack, source: Source, uid: str, is_equal: bool) -> None:
@@ -102,33 +223,19 @@ def _add_duplicate(stack: Stack, source: Source, uid: str, is_equal: bool) -> No
         stack.duplicates.append((source, uid))
 
 
-def _equal_orientations(orientation: FloatArray | None, other: FloatArray | None) -> bool:
-    if orientation is None or other is None:
-        return orientation is other
-    return bool(np.abs(orientation - other).max() <= ORIENTATION_TOLERANCE)
+def _are_close(
+    first: FloatArray | None, second: FloatArray | None, tolerance: float, is_share: bool = False
+) -> bool:
+    if first is None or second is None:
+        return first is second
+    limit = tolerance * np.abs(second).max() if is_share else tolerance
+    return bool(np.abs(first - second).max() <= limit)
 
 
 def _equal_positions(header: Dataset, other: Dataset) -> bool:
     """Whether two headers give their image one position, and one meaning of its values."""
     for keyword, count in _POSITION_KEYWORDS:
         first, second = numbers_of(header, keyword, count), numbers_of(other, keyword, count)
-        if (first is None) != (second is None):
-            return False
-        if (
-            first is not None
-            and second is not None
-            and np.abs(first - second).max() > _EQUAL_NUMBERS
-        ):
+        if not _are_close(first, second, _EQUAL_NUMBERS):
             return False
     return True
-
-
-def _group_key(header: Dataset) -> tuple[object, ...]:
-    """All that makes two images incomparable if they differ in it."""
-    pixel = numbers_of(header, "PixelSpacing", 2)
-    return (
-        None if pixel is None else tuple(np.round(pixel, 4)),
-        # The first two parts say original and primary, which differ within one acquisition.
-        tuple(strings_of(header, "ImageType")[2:]),
-        *(str(value_of(header, keyword, "")) for keyword in _GROUP_KEYWORDS),
-    )

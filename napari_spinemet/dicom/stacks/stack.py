@@ -34,6 +34,12 @@ class Stack:
         What was put right or passed over.
     duplicates : list
         (source, SOPInstanceUID) of the files that repeat an image.
+    copies : list of Source
+        Files that repeat the pixels of an image at its place, under an identifier of their own.
+    name : str
+        What sets it apart from other stacks of its series, as a person would say it.
+    separator : str
+        The attribute that does, as a DICOM keyword; empty where place or plane do.
     clash : str
         A fault that the files show together, such as one identifier at two positions.
     """
@@ -41,6 +47,9 @@ class Stack:
     images: list[tuple[Source, Dataset]]
     warnings: list[ScanWarning] = field(default_factory=list)
     duplicates: list[tuple[Source, str]] = field(default_factory=list)
+    copies: list[Source] = field(default_factory=list)
+    name: str = ""
+    separator: str = ""
     clash: str = ""
 
     @property

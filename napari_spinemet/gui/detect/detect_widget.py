@@ -207,16 +207,22 @@ class DetectWidget(QWidget):
             return _ModelAnswer(result, draw_scan_froc(result, contours, point), card)
 
         def on_detected(answer: _ModelAnswer) -> None:
-            self._show(answer, model, contours)
+            self._show(answer, model, contours, series)
             if case is not None:
                 self._record(case, series, answer.result, answer.card, columns)
 
         session.jobs.computing.start(TASK, work, on_detected)
 
-    def _show(self, answer: _ModelAnswer, model: str, contours: Annotation | None) -> None:
+    def _show(
+        self,
+        answer: _ModelAnswer,
+        model: str,
+        contours: Annotation | None,
+        detected_series: SagittalSeries,
+    ) -> None:
         session, result = self.session, answer.result
         series = session.series
-        if series is None or series.series_uid != result.plain.series_uid:
+        if series is None or series.identity != detected_series.identity:
             session.warn("Another scan was opened meanwhile; its detection was dropped.")
             return
         session.set_result(result, model)

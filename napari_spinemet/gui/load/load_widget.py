@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from ...dicom import list_series, read_series
 from ...errors import SpinemetError
 from ...imaging import Annotation, SagittalSeries, SeriesSummary
+from ...imaging.scan_warnings import has_grave
 from ...jobs import JobContext
 from ...phantom.sample import sample_study
 from ...study import Case, Study
@@ -132,9 +133,7 @@ class LoadWidget(QWidget):
         number = self.table.selected_row
         summary = self.summaries[number] if 0 <= number < len(self.summaries) else None
         self.open_button.setEnabled(summary is not None)
-        self.reason.setText(
-            "" if summary is None or summary.detectable else f"Not usable: {summary.reason}."
-        )
+        self.reason.setText("" if summary is None else _verdict_on(summary))
         self.open_case_button.setEnabled(self.case_table.selected_row >= 0)
         session = self.session
         self.import_button.setEnabled(
@@ -157,11 +156,11 @@ class LoadWidget(QWidget):
         self.table.fill(
             [
                 (
-                    s.description or s.series_uid,
+                    ", ".join(filter(None, (s.description or s.series_uid, s.stack_name))),
                     s.plane,
                     s.contrast,
                     Cell(str(s.slices), value=s.slices),
-                    "yes" if s.detectable else f"no: {s.reason}",
+                    _usability(s),
                 )
                 for s in summaries
             ]
@@ -177,8 +176,9 @@ class LoadWidget(QWidget):
         if not 0 <= number < len(self.summaries):
             self.session.warn("Choose a series in the table first.")
             return
-        path, uid = Path(self.path.text().strip()), self.summaries[number].series_uid
-        self._open(lambda: (read_series(path, uid), None), path, None)
+        path, summary = Path(self.path.text().strip()), self.summaries[number]
+        uid, stack = summary.series_uid, summary.stack
+        self._open(lambda: (read_series(path, uid, stack), None), path, None)
 
     def _open(
         self,
@@ -359,3 +359,17 @@ def _save(case: Case, contours: Annotation, series: SagittalSeries, job: JobCont
 
 def _save_nothing(job: JobContext) -> None:
     """Nothing would be lost."""
+
+
+def _usability(summary: SeriesSummary) -> str:
+    """Whether a series can be detected on, as its cell in the table says."""
+    if not summary.detectable:
+        return f"no: {summary.reason}"
+    return "doubtful" if has_grave(summary.warnings) else "yes"
+
+
+def _verdict_on(summary: SeriesSummary) -> str:
+    """What one must know of the chosen series before it is opened."""
+    reason = "" if summary.detectable else f"Not usable: {summary.reason}."
+    rule = f"{summary.contrast}, by {summary.contrast_rule}." if summary.detectable else ""
+    return " ".join(filter(None, (reason or rule, *(w.text for w in summary.warnings))))

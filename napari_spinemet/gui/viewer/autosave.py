@@ -20,7 +20,7 @@ from .timing import Throttler
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-    from ...imaging import Annotation, SagittalSeries
+    from ...imaging import SagittalSeries
     from ...study import Case
     from .layers import ViewerLayers
 
@@ -187,11 +187,11 @@ class Autosave(QObject):
         self.state_changed.emit()
         series = scan.series
 
-        def work(job: JobContext) -> tuple[Annotation, bool]:
+        def work(job: JobContext) -> bool:
             return _store(case, series, changes, all_slices, levels)
 
-        def on_stored(result: tuple[Annotation, bool]) -> None:
-            self._on_stored(series, *result)
+        def on_stored(is_state_changed: bool) -> None:
+            self._on_stored(case, series, is_state_changed)
 
         self._saving.start(TASK, work, on_stored)
 
@@ -206,17 +206,24 @@ class Autosave(QObject):
             }
         return all_slices
 
-    def _on_stored(
-        self, series: SagittalSeries, annotation: Annotation, is_state_changed: bool
-    ) -> None:
+    def _on_stored(self, case: Case, series: SagittalSeries, is_state_changed: bool) -> None:
         labels, _ = self._queue.popleft()
         if labels is self._saved_labels:
             self._needs_all = False
         self.saved_at = datetime.now().strftime("%H:%M:%S")
-        self.contours_stored.emit(series, annotation)
         self.state_changed.emit()
+        if not self._queue:  # the last stroke of several tells what is stored then
+            self._read_back(case, series)
         if is_state_changed:  # the list of cases says what state each is in
             self.case_state_changed.emit()
+
+    def _read_back(self, case: Case, series: SagittalSeries) -> None:
+        """Tell what the study holds; a job of its own, since a stroke is saved without it."""
+        self._saving.start(
+            "stored contours",
+            lambda job: case.annotation(series),
+            lambda annotation: self.contours_stored.emit(series, annotation),
+        )
 
     def _on_failed(self, task: str, sentence: str) -> None:
         if task != TASK:
@@ -237,13 +244,13 @@ def _store(
     changes: Slices,
     all_slices: Slices | None,
     levels: Mapping[int, str],
-) -> tuple[Annotation, bool]:
-    """Write slices; gives what is stored then, and whether the case is in another state."""
+) -> bool:
+    """Write slices; gives whether the case is in another state."""
     former_state = case.state
     # Only now it is known whether the save before this one has come to be.
     slices = changes if all_slices is None or _has_stored_contours(case) else all_slices
     case.save_slices(slices, levels, series)
-    return case.annotation(series), case.state != former_state
+    return case.state != former_state
 
 
 def _has_stored_contours(case: Case) -> bool:

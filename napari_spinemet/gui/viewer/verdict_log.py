@@ -35,7 +35,7 @@ class VerdictLog(QObject):
         super().__init__(parent)
         self._saving = saving
         self._scan: OpenScan | None = None
-        self._books: dict[str, VerdictBook] = {}
+        self._books: dict[tuple[str, int], VerdictBook] = {}
         """By series; those of a case of a study are kept there too."""
         self._history: list[tuple[Position, str]] = []
         """Verdicts on the open scan, each as its position and the verdict it replaced."""
@@ -45,7 +45,7 @@ class VerdictLog(QObject):
         self._history.clear()
         # Until all are stored the study does not know what the screen does.
         if scan.case is not None and not self._saving.has(TASK):
-            self._books.pop(scan.series.series_uid, None)
+            self._books.pop(scan.series.identity, None)
         self.follow(scan)
 
     def follow(self, scan: OpenScan | None) -> None:
@@ -56,11 +56,11 @@ class VerdictLog(QObject):
     def book(self) -> VerdictBook:
         """All verdicts on the open series."""
         scan = self._scan
-        uid = scan.series.series_uid if scan is not None else ""
-        if uid not in self._books:
+        identity = scan.series.identity if scan is not None else ("", 1)
+        if identity not in self._books:
             case = scan.case if scan is not None else None
-            self._books[uid] = VerdictBook() if case is None else case.verdicts()
-        return self._books[uid]
+            self._books[identity] = VerdictBook() if case is None else case.verdicts()
+        return self._books[identity]
 
     def verdicts_on(self, findings: Sequence[Finding]) -> list[str]:
         """The verdict on each finding; empty where there is none."""

@@ -119,16 +119,22 @@ class CaseScan:
                     f"The scan of {self.name} is no longer at {scan_path}; put it back there, or "
                     "connect the disk that holds it."
                 )
-            if content_hash(scan_path, record.series_uid) != record.content_hash:
+            if content_hash(scan_path, record.series_uid, record.stack) != record.content_hash:
                 raise SpinemetError(
                     f"The scan of {self.name} at {scan_path} was changed since it was added to the "
                     "study, so its contours may not fit; add it again as another case."
                 )
-            return read_series(scan_path, record.series_uid)
+            return read_series(scan_path, record.series_uid, record.stack)
         summaries = list_series(scan_path)
-        series = read_series(scan_path, summaries[0].series_uid if len(summaries) == 1 else None)
+        if len(summaries) == 1:  # also where the series it was copied from held several volumes
+            series = read_series(scan_path, summaries[0].series_uid)
+        elif record is not None:
+            series = read_series(scan_path, record.series_uid, record.stack)
+        else:
+            series = read_series(scan_path)
         warnings = (*read_warnings(self.path), *series.warnings)
-        return replace(series, warnings=tuple(dict.fromkeys(warnings)))
+        stack = record.stack if record is not None else series.stack
+        return replace(series, stack=stack, warnings=tuple(dict.fromkeys(warnings)))
 
     def scan_fault(self) -> str:
         """What is wrong with the files of the scan, in a sentence; empty if nothing is."""
@@ -140,7 +146,7 @@ class CaseScan:
             current_hash = (
                 hash_of_files(_files_below(scan_path))
                 if record.is_copy
-                else content_hash(scan_path, record.series_uid)
+                else content_hash(scan_path, record.series_uid, record.stack)
             )
         except (OSError, SpinemetError):
             current_hash = ""
@@ -189,6 +195,7 @@ class CaseScan:
             is_copy=True,
             content_hash=hash_of_files(_files_below(self.path / "scan")),
             shape=series.shape,
+            stack=series.stack,
             state=self.state_in(None).contours,
         )
 

@@ -32,7 +32,7 @@ def copy_scan(source: Path, series: SagittalSeries, case_folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         (partial / "scan").mkdir(parents=True)
-        _copy_images(source, series.series_uid, partial / "scan")
+        _copy_images(source, series, partial / "scan")
         write_warnings(partial, series.warnings)
         partial.rename(case_folder)
     except OSError as error:
@@ -44,17 +44,18 @@ def copy_scan(source: Path, series: SagittalSeries, case_folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _copy_images(source: Path, series_uid: str, folder: Path) -> None:
+def _copy_images(source: Path, series: SagittalSeries, folder: Path) -> None:
     """Copy the images of a series, named by their order.
 
     Files are copied as they are: that is their very bytes, and the system copies them while the
     thread in which somebody draws goes on. To parse and write them would hold that one up. Those
     in a zip, and those that lack the preamble of a DICOM file, are written anew all the same.
     """
-    files = plain_files(source, series_uid)
+    files = plain_files(source, series.series_uid, series.stack)
     for number, file in enumerate(files, 1):
         shutil.copyfile(file, folder / f"IM{number:04d}")
     if files:
         return
-    for number, image in enumerate(source_images(source, series_uid), 1):
+    images = source_images(source, series.series_uid, series.stack)
+    for number, image in enumerate(images, 1):
         image.save_as(folder / f"IM{number:04d}", enforce_file_format=True)

@@ -9,7 +9,8 @@ from pydicom.dataset import FileDataset
 
 from napari_spinemet.dicom.sources import Source
 from napari_spinemet.dicom.stacks.faults import find_fault
-from napari_spinemet.dicom.stacks.sorting import may_lack_images_of, split_into_stacks
+from napari_spinemet.dicom.stacks.leftovers import may_lack_images_of
+from napari_spinemet.dicom.stacks.sorting import split_into_stacks
 from napari_spinemet.dicom.stacks.stack import Stack
 
 AXIAL = [1, 0, 0, 0, 1, 0]

@@ -1,0 +1,51 @@
+"""Whether fat is suppressed, in the words of the standard and of each vendor."""
+
+from __future__ import annotations
+
+import re
+
+from pydicom.dataset import Dataset
+
+from ..headers import strings_of, text_of
+from .image_kinds import image_kind
+
+_SUPPRESSED = {"FAT", "FAT_AND_WATER"}
+"""SpectrallySelectedSuppression (C.8.13.5.2) that takes fat away."""
+
+_SCAN_OPTIONS = re.compile(
+    r"S?FS|FSS?_GEMS|(FAT ?_?SAT|FSAT|FATSUP|SPIR|SPAIR|ASPIR|SPEC_?IR|SPECIAL|CHESS|WFS|FATS)\w*|"
+    r"WE|PROSET|SSRF|IDEAL\w*|FLEX_GEMS"
+)
+"""ScanOptions: FS of the standard; FATSAT_GEMS, SPECIAL, IDEAL of GE; SPIR, SPAIR, PROSET of
+Philips; WE of Siemens; FSAT, CHESS, WFS of others. FAST_GEMS or PFF are none of them."""
+
+_NAMES = re.compile(
+    r"FS|T[12]FS|PDFS|SPAIR|SPIR|FAT ?SAT\w*|FATSUP\w*|FAT ?SUPP?\w*|FSAT|CHESS|IDEAL W\w*|"
+    r"(M?DIXON|DIX|FLEX|LAVA|IDEAL|VIBE)( \w+)* W|W (M?DIXON|DIX|FLEX|IDEAL)|WATER|PROSET"
+)
+_DENIALS = re.compile(
+    r"(NO|NON|NOT|WO|W O|WITHOUT|OHNE|SANS|SIN|SENZA) ?(FS|FAT ?SAT\w*|FATSUP\w*)"
+)
+
+
+def find_fat_suppression(header: Dataset) -> str:
+    """The rule by which fat is known to be suppressed without an inversion; empty if it is not.
+
+    Parameters
+    ----------
+    header : pydicom.dataset.Dataset
+        Of a single-frame image, or of one frame.
+    """
+    if text_of(header, "SpectrallySelectedSuppression").upper() in _SUPPRESSED:
+        return "SpectrallySelectedSuppression"
+    if text_of(header, "SpectrallySelectedExcitation").upper() == "WATER":
+        return "SpectrallySelectedExcitation"
+    if image_kind(header) == "water":
+        return "ImageType"
+    options = (option.upper().strip() for option in strings_of(header, "ScanOptions"))
+    if any(_SCAN_OPTIONS.fullmatch(option) for option in options):
+        return "ScanOptions"
+    words = " ".join(text_of(header, k) for k in ("SeriesDescription", "ProtocolName")).upper()
+    text = re.sub(r"[^A-Z0-9]+", " ", words).strip()
+    is_denied = re.search(rf"\b({_DENIALS.pattern})\b", text)
+    return "" if is_denied or not re.search(rf"\b({_NAMES.pattern})\b", text) else "the name"

@@ -1,0 +1,98 @@
+"""Images of a series that are in none of its boxes, and whether one of the boxes lacks them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..contrast.image_kinds import CONTENT_TOLERANCES, content_of
+from ..headers import normal_of, value_of
+from .faults import position_fault
+from .sorting import HARD_KEYWORDS
+from .stack import FloatArray, Stack
+
+_PARALLEL_DEGREES = 5.0
+_STEPS_BEYOND = 3
+"""How far behind an end a slice may lie that belonged to a stack, in slice distances."""
+_STEP_TOLERANCE = 0.1
+_SHIFT_MM = 10.0
+"""How far within its plane."""
+_DIFFERENCES = (*HARD_KEYWORDS, "ImageOrientationPatient", "PixelSpacing")
+
+
+def may_lack_images_of(stack: Stack, other: Stack) -> bool:
+    """Whether another stack may hold slices that are missing in this one, or another person's.
+
+    A localiser, another station or a picture of the screen may be passed over; a slice that goes
+    on where the stack ends, and differs in echo or polarity, may not, and nor may one whose plane
+    nobody knows.
+
+    Parameters
+    ----------
+    stack : Stack
+        Without a fault.
+    other : Stack
+        Of the same series; with whatever faults.
+    """
+    first, second = other.header, stack.header
+    for keyword in ("PatientID", "StudyInstanceUID"):
+        if value_of(first, keyword, "") != value_of(second, keyword, ""):
+            return True
+    is_same_matrix = all(
+        value_of(first, keyword) == value_of(second, keyword) for keyword in ("Rows", "Columns")
+    )
+    orientation, other_orientation = stack.orientation, other.orientation
+    positions, other_positions = stack.positions, other.positions
+    assert orientation is not None
+    assert positions is not None
+    if other_orientation is None or other_positions is None:
+        return is_same_matrix
+    cosine = abs(float(normal_of(other_orientation) @ normal_of(orientation)))
+    if cosine <= float(np.cos(np.deg2rad(_PARALLEL_DEGREES))):
+        return False
+    return _may_go_on(positions, other_positions, normal_of(orientation), is_same_matrix)
+
+
+def name_difference(stack: Stack, other: Stack) -> str:
+    """The first attribute, as a DICOM keyword, that keeps two stacks of a series apart.
+
+    Parameters
+    ----------
+    stack, other : Stack
+        Of one series.
+    """
+    first, second = stack.header, other.header
+    for keyword in _DIFFERENCES:
+        if str(value_of(first, keyword, "")) != str(value_of(second, keyword, "")):
+            return keyword
+    contents, other_contents = content_of(first), content_of(second)
+    for keyword, value in contents.items():
+        other_value = other_contents[keyword]
+        least, share = CONTENT_TOLERANCES.get(keyword, (0.0, 0.0))
+        if isinstance(value, float) and isinstance(other_value, float):
+            if abs(value - other_value) > max(least, share * abs(value)):
+                return keyword
+        elif value != other_value and None not in (value, other_value):
+            return keyword
+    return other.separator or stack.separator or "ImagePositionPatient"
+
+
+def _may_go_on(
+    positions: FloatArray, others: FloatArray, normal: FloatArray, is_same_matrix: bool
+) -> bool:
+    """Whether all of some slices lie where a regular stack would go on, or between its slices."""
+    offsets = others - positions.mean(axis=0)
+    within_plane = np.linalg.norm(offsets - np.outer(offsets @ normal, normal), axis=1)
+    if (within_plane > _SHIFT_MM).any():
+        return False
+    along = np.sort(positions @ normal)
+    step = float(np.median(np.diff(along)))
+    places = others @ normal
+    beyond = np.maximum(along[0] - places, places - along[-1]) / step
+    steps = np.round(beyond)
+    is_on_grid = (np.abs(beyond - steps) <= _STEP_TOLERANCE) & (steps >= 1)
+    if is_on_grid.all() and steps.min() <= _STEPS_BEYOND:
+        return True
+    # Every second slice in another stack: together they are a box of half the distance.
+    is_inside = bool((beyond <= _STEP_TOLERANCE).any())
+    union = np.concatenate([positions, others])
+    return is_inside and is_same_matrix and not position_fault(union, normal)
