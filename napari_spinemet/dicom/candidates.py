@@ -10,12 +10,11 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
 from ..errors import SpinemetError
-from .contents import DicomContents, read_headers
-from .frames import frame_headers, is_multi_frame
+from .files.contents import DicomContents, read_headers
+from .files.sources import Source
+from .frames import FrameCountError, frame_headers, is_multi_frame
 from .headers import value_of
-from .library_messages import first_clause
 from .pixels import repair_decimal_commas
-from .sources import Source
 from .stacks.joining import join_series
 from .verdicts import Candidate, judge_series
 
@@ -39,8 +38,11 @@ def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
     for source, header in contents.headers:
         try:
             images = _images_of(source, header, contents)
-        except Exception as error:  # noqa: BLE001  a file's content is first used here
-            contents.skip_reasons.append(f"{source.name} is damaged ({first_clause(error)})")
+        except FrameCountError as error:
+            contents.skip_reasons.append(f"{source.name} is damaged ({error})")
+            continue
+        except Exception:  # noqa: BLE001  a file's content is first used here
+            contents.skip_reasons.append(f"{source.name} is damaged (it was cut off or changed)")
             continue
         if images:
             uid = str(value_of(header, "SeriesInstanceUID", ""))
@@ -65,7 +67,7 @@ def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
     return [
         candidate
         for series in join_series(by_series)
-        for candidate in judge_series(series, contents.damage)
+        for candidate in judge_series(series, contents.damage, contents.listed)
     ]
 
 

@@ -47,6 +47,10 @@ _SEQUENCES = {"SPIN": ["SE"], "GRADIENT": ["GR"], "BOTH": ["SE", "GR"]}
 _MAX_UNDESCRIBED = 1000
 
 
+class FrameCountError(ValueError):
+    """An object does not hold the frames that it announces; the text goes on after its name."""
+
+
 class FrameHeader(Dataset):  # type: ignore[misc]  # pydicom tells no types
     """The header of one frame, with the attributes that a single-frame object would have.
 
@@ -69,14 +73,14 @@ def frame_headers(header: FileDataset) -> list[Dataset]:
 
     Raises
     ------
-    ValueError
+    FrameCountError
         If the number of frames is not that of their descriptions.
     """
     common = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     groups = header.get("PerFrameFunctionalGroupsSequence") or []
     count = int(value_of(header, "NumberOfFrames", len(groups) or 1))
     if groups and count != len(groups):
-        raise ValueError(f"it announces {count:,} frames but describes {len(groups):,}")
+        raise FrameCountError(f"it announces {count:,} frames but describes {len(groups):,}")
     # Frames that nothing describes have no position: a few stand for all in the verdict on them,
     # since a forged count may run to thousands of millions.
     groups = groups or [Dataset()] * min(count, _MAX_UNDESCRIBED)

@@ -3,61 +3,128 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import UID
 
 from ..errors import SpinemetError
+from .files.sources import Source
 from .headers import numbers_of, value_of
-from .sources import Source
 from .stacks.stack import Stack
 
-MAX_VOLUME_BYTES = 4 * 1024**3
-_FLOAT_BYTES = 4
+MAX_VOXELS = 2**28
+"""A volume of 640 x 640 x 655, far beyond any scan of a spine: 1 GiB of single precision."""
+_MAX_RATIO = 200
+"""No codec makes an image of tissue smaller than a share of this."""
+_FREE_BYTES = 2**20
+_J2K_SIZE = re.compile(rb"\xff\x4f\xff\x51.{4}(.{4})(.{4})", re.DOTALL)
+_JPEG_SIZE = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xf7].{3}(.{2})(.{2})", re.DOTALL)
+_SEARCHED_BYTES = 4096
 
 
 def check_size(stack: Stack) -> None:
     """Refuse what a forged header would have us unpack: run lengths grow without limit."""
     header = stack.header
-    size = len(stack.images) * int(header.Rows) * int(header.Columns) * _FLOAT_BYTES
-    if size > MAX_VOLUME_BYTES:
-        raise SpinemetError(f"it would take {size:,} bytes of memory, which no spine scan does")
+    voxels = len(stack.images) * int(header.Rows) * int(header.Columns)
+    if voxels > MAX_VOXELS:
+        raise SpinemetError(f"it would have {voxels:,} voxels, which no scan of a spine has")
 
 
-def check_length(dataset: FileDataset, name: str) -> None:
-    """Refuse pixels that were cut off; compressed ones say so themselves when unpacked.
+def bytes_of_pixels(header: Dataset) -> int:
+    """How many bytes the pixels of a file take, unpacked, by its header.
+
+    Parameters
+    ----------
+    header : pydicom.dataset.Dataset
+        Of a file, or of one of its frames.
+    """
+    factors = (
+        numbers_of(header, keyword, 1)
+        for keyword in ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames")
+    )
+    bits = numbers_of(header, "BitsAllocated", 1)
+    size = 2.0 if bits is None else np.ceil(bits[0] / 8)
+    for factor in factors:
+        size *= 1.0 if factor is None else max(float(factor[0]), 1.0)
+    return int(size)
+
+
+def check_length(dataset: FileDataset, name: str) -> str:
+    """Refuse pixels that were cut off, or that would unpack to something else than an image.
 
     Parameters
     ----------
     dataset : pydicom.dataset.FileDataset
-        A single-frame image with its pixels.
+        An image with its pixels.
     name : str
         Of its file, for the sentence.
+
+    Returns
+    -------
+    str
+        What is odd about them and yet no harm; empty if nothing is.
     """
-    if "PixelData" not in dataset:
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if not isinstance(syntax, UID) or not syntax.is_transfer_syntax:
+        raise SpinemetError(f"{name} does not say how its pixels are stored")
+    if "PixelData" not in dataset or not isinstance(dataset.PixelData, bytes):
         raise SpinemetError(f"{name} holds no pixels")
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        return
-    size = (
-        int(dataset.Rows)
-        * int(dataset.Columns)
-        * int(value_of(dataset, "SamplesPerPixel", 1))
-        * ((int(dataset.BitsAllocated) + 7) // 8)
-    )
-    actual_size = len(dataset.PixelData)
+    _check_bits(dataset, name)
+    size, actual_size = bytes_of_pixels(dataset), len(dataset.PixelData)
+    if syntax.is_compressed:
+        if size > _MAX_RATIO * actual_size + _FREE_BYTES:
+            raise SpinemetError(f"{name} would unpack to {size:,} bytes and is refused")
+        _check_codestream(dataset, name)
+        return ""
     if actual_size < size:
         raise SpinemetError(
             f"{name} is truncated, with {actual_size:,} of {size:,} bytes of pixels"
         )
+    extra = actual_size - size
+    return f"{name} holds {extra:,} bytes more than its pixels" if extra > 1 else ""
+
+
+def _check_bits(dataset: FileDataset, name: str) -> None:
+    """Refuse numbers that lie elsewhere in their words than where they are read."""
+    values = [
+        numbers_of(dataset, keyword, 1) for keyword in ("BitsAllocated", "BitsStored", "HighBit")
+    ]
+    allocated, stored, high = (None if v is None else int(v[0]) for v in values)
+    if allocated is None or stored is None or not 1 <= stored <= allocated <= 64:
+        raise SpinemetError(f"{name} has no valid BitsAllocated and BitsStored")
+    if high is not None and high != stored - 1:
+        raise SpinemetError(
+            f"{name} has {stored} bits a pixel and names the one of number {high} the highest, so "
+            "its values may be shifted"
+        )
+
+
+def _check_codestream(dataset: FileDataset, name: str) -> None:
+    """Refuse packed images of another size than the header's: a decoder would believe them."""
+    head = dataset.PixelData[:_SEARCHED_BYTES]
+    match = _J2K_SIZE.search(head)
+    if match:
+        columns, rows = (int.from_bytes(part, "big") for part in match.groups())
+    else:
+        match = _JPEG_SIZE.search(head) if b"\xff\xd8\xff" in head else None
+        if match is None:
+            return
+        rows, columns = (int.from_bytes(part, "big") for part in match.groups())
+    if (rows, columns) != (int(dataset.Rows), int(dataset.Columns)):
+        raise SpinemetError(f"{name} holds an image of another size than its header says")
 
 
 def check_rescale(items: Sequence[Dataset]) -> None:
     """Refuse scales that wipe values out, and those that polarity cannot be undone under."""
     scales = []
+    unscaled = 0
     for item in items:
         if "RescaleSlope" not in item and "RescaleIntercept" not in item:
             scales.append((1.0, 0.0))
+            unscaled += 1
             continue
         slope = numbers_of(item, "RescaleSlope", 1)
         intercept = numbers_of(item, "RescaleIntercept", 1)
@@ -66,6 +133,11 @@ def check_rescale(items: Sequence[Dataset]) -> None:
         if slope[0] == 0:
             raise SpinemetError("an image has a RescaleSlope of 0, which would wipe out its values")
         scales.append((float(slope[0]), float(intercept[0])))
+    if 0 < unscaled < len(items) and len(set(scales)) > 1:
+        raise SpinemetError(
+            f"{unscaled} of its {len(items)} images have no RescaleSlope and the others have one, "
+            "so their values do not compare"
+        )
     is_inverted = any(
         value_of(item, "PhotometricInterpretation") == "MONOCHROME1"
         or value_of(item, "PresentationLUTShape") == "INVERSE"

@@ -14,9 +14,11 @@ from pydicom.dataset import Dataset, FileDataset
 
 from ..errors import SpinemetError
 from ..imaging.scan_warnings import ScanWarning
+from .files.sources import Source
 from .headers import normal_of, numbers_of, value_of
 from .padding import declares_padding, fill_padding, find_padding
 from .pixel_checks import (
+    bytes_of_pixels,
     check_duplicates,
     check_length,
     check_multi_frame_duplicates,
@@ -24,7 +26,6 @@ from .pixel_checks import (
     check_size,
     frame_transforms,
 )
-from .sources import Source
 from .stacks.faults import SPACING_TOLERANCE
 from .stacks.stack import Stack
 
@@ -32,8 +33,9 @@ _DECIMAL_KEYWORDS = (
     "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness",
     "RescaleSlope", "RescaleIntercept", "EchoTime", "RepetitionTime", "InversionTime",
 )  # fmt: skip
-_COMMON_KEYWORDS = ("BitsStored", "PixelRepresentation", "RescaleType", "PresentationLUTShape")
-"""What says how numbers are meant, and so must be the same in all images."""
+_STORAGE_KEYWORDS = ("BitsStored", "PixelRepresentation")
+_MEANING_KEYWORDS = ("RescaleType", "PresentationLUTShape")
+"""What says how numbers are stored and meant, and so must be the same in all images."""
 _NOISE = 1e-6
 """Differences of direction cosines that are worth a word."""
 
@@ -111,23 +113,33 @@ def read_single_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
         Receives one for each repair.
     """
     check_size(stack)
+    headers = [header for _, header in stack.images]
+    _check_common(headers, _STORAGE_KEYWORDS)
     raw_datasets: list[FileDataset] = []
-    for source, _ in stack.images:
-        dataset = source.parse()
-        check_length(dataset, source.name)
+    odd = []
+    for source, header in stack.images:
+        dataset = source.parse(pixel_bytes=bytes_of_pixels(header))
+        odd.append(check_length(dataset, source.name))
         raw_datasets.append(dataset)
+    notes.extend(
+        ScanWarning("pixels-too-long", f"{clause}.") for clause in sorted(set(odd)) if clause
+    )
     check_duplicates(stack, raw_datasets)
     datasets = repair_images(raw_datasets, notes)
     check_rescale(datasets)
-    for keyword in _COMMON_KEYWORDS:
-        if len({str(value_of(dataset, keyword, "")) for dataset in datasets}) > 1:
-            raise SpinemetError(f"its images differ in {keyword}, so their values do not compare")
+    _check_common(datasets, _MEANING_KEYWORDS)
     # Twice our own tolerance: the library measures each slice against the mean distance.
     volume = hd.get_volume_from_series(
         datasets, dtype=np.float32, rtol=2 * SPACING_TOLERANCE, apply_real_world_transform=False
     )
     _fill_padding_of_files(volume, datasets)
     return volume
+
+
+def _check_common(headers: Sequence[Dataset], keywords: Sequence[str]) -> None:
+    for keyword in keywords:
+        if len({str(value_of(header, keyword, "")) for header in headers}) > 1:
+            raise SpinemetError(f"its images differ in {keyword}, so their values do not compare")
 
 
 def _fill_padding_of_files(volume: hd.Volume, datasets: Sequence[FileDataset]) -> None:
@@ -195,12 +207,14 @@ class _Frame(NamedTuple):
 def _read_frames(stack: Stack) -> dict[tuple[Source, int], _Frame]:
     """Each frame by its file and number, every file read once."""
     numbers: dict[Source, list[int]] = {}
+    headers = dict(stack.images)
     for source, header in stack.images:
         numbers.setdefault(source, []).append(int(header.InstanceNumber))
     check_multi_frame_duplicates(stack, list(numbers))
     frames: dict[tuple[Source, int], _Frame] = {}
     for source, frame_numbers in numbers.items():
-        dataset = source.parse()
+        dataset = source.parse(pixel_bytes=bytes_of_pixels(headers[source]))
+        check_length(dataset, source.name)
         check_rescale(frame_transforms(dataset))
         image = hd.image.Image.from_dataset(dataset, copy=False)
         pixels = image.get_frames(frame_numbers, dtype=np.float32, apply_real_world_transform=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from pathlib import Path
 
 import highdicom as hd
@@ -15,11 +14,13 @@ from ..errors import SpinemetError
 from ..imaging import SagittalSeries, ScanWarning, SeriesSummary
 from ..imaging.geometry import reorient
 from .candidates import choose_candidate, find_candidates
+from .files.archives import ARCHIVE_ERRORS, keep_archives_open
+from .files.sources import NotDicomError, Source, begins_as_dicom
 from .frames import FrameHeader
 from .headers import facts_of, value_of
-from .library_messages import first_clause, silence_libraries
+from .library_messages import silence_libraries, why_unreadable
 from .pixels import read_multi_frames, read_single_frames
-from .sources import NotDicomError, Source, begins_as_dicom, keep_archives_open
+from .plain_text import plain_text
 from .stacks.stack import Stack
 from .verdicts import Candidate
 
@@ -108,7 +109,7 @@ def content_hash(path: str | os.PathLike[str], series_uid: str, stack: int = 1) 
         sources = _sources_of(path, series_uid, stack)
         try:
             digests = sorted(hashlib.sha256(source.content()).hexdigest() for source in sources)
-        except (OSError, zipfile.BadZipFile) as error:
+        except ARCHIVE_ERRORS as error:
             raise SpinemetError(f"The scan at {path} cannot be read; copy it again.") from error
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
@@ -175,9 +176,11 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
         array, affine = reorient(np.asarray(volume.array), np.asarray(volume.affine, dtype=float))
         voxels = array.astype(np.float32)
     except Exception as error:
+        reason, remedy = why_unreadable(error, _packing_of(stack))
+        if isinstance(error, NotDicomError):  # one of its files, in a clause of ours
+            reason = str(error)
         raise SpinemetError(
-            f"The series {candidate.title} cannot be read: {first_clause(error)}; "
-            "copy or export the scan again."
+            f"The series {candidate.title} cannot be read: {reason}; {remedy}."
         ) from error
     return SagittalSeries(
         voxels,
@@ -193,6 +196,15 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
         # Absolute, since contours may be written long after the working folder has changed.
         source=path.absolute(),
     )
+
+
+def _packing_of(stack: Stack) -> str:
+    """How the pixels of its first file are packed; empty if they are not, or nobody knows."""
+    try:
+        syntax = stack.images[0][0].parse(headers_only=True).file_meta.TransferSyntaxUID
+        return plain_text(syntax.name) if syntax.is_compressed else ""
+    except Exception:
+        return ""
 
 
 def _read_volume(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:

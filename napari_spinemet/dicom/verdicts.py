@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
@@ -13,7 +14,7 @@ from ..imaging.scan_warnings import ScanWarning
 from .contrast.anatomy import other_body_part
 from .contrast.weighting import Contrast, contrast_of
 from .headers import text_of, value_of
-from .stacks.completeness import find_missing
+from .stacks.completeness import find_disorder, find_missing
 from .stacks.faults import find_fault
 from .stacks.joining import JoinedSeries
 from .stacks.leftovers import may_lack_images_of, name_difference
@@ -59,7 +60,16 @@ class Candidate:
         return f"{self.series_title}, {name}" if name else self.series_title
 
 
-def judge_series(series: JoinedSeries, damage: Sequence[str]) -> list[Candidate]:
+class _Beside(NamedTuple):
+    """What lies beside a series and tells of it."""
+
+    damage: tuple[str, ...]
+    listed: frozenset[str]
+
+
+def judge_series(
+    series: JoinedSeries, damage: Sequence[str], listed: Mapping[str, frozenset[str]]
+) -> list[Candidate]:
     """Say which stacks of a series are volumes, and whether lesions are looked for in them.
 
     Parameters
@@ -68,6 +78,8 @@ def judge_series(series: JoinedSeries, damage: Sequence[str]) -> list[Candidate]
         All of its images.
     damage : sequence of str
         Reasons of the files that were passed over beside it.
+    listed : mapping
+        SOPInstanceUIDs that a DICOMDIR names, by SeriesInstanceUID.
 
     Returns
     -------
@@ -75,13 +87,14 @@ def judge_series(series: JoinedSeries, damage: Sequence[str]) -> list[Candidate]
         One for each volume if any of them is sagittal, else one for the whole series.
     """
     stacks = split_into_stacks(series.images)
+    beside = _Beside(tuple(damage), listed.get(series.uids[0], frozenset()))
     sound = [stack for stack in stacks if not find_fault(stack)]
     if not any(stack.plane == "sagittal" for stack in sound):
         fault = _geometry_fault(stacks, _plane_of(stacks))
-        return [_judge_stack(series, stacks, stacks[0], 0, fault, damage)]
+        return [_judge_stack(series, stacks, stacks[0], 0, fault, beside)]
     numbers = range(1, len(sound) + 1) if len(sound) > 1 else (0,)
     return [
-        _judge_stack(series, stacks, stack, number, _fault_of(stack, stacks), damage)
+        _judge_stack(series, stacks, stack, number, _fault_of(stack, stacks), beside)
         for number, stack in zip(numbers, sound, strict=True)
     ]
 
@@ -92,7 +105,7 @@ def _judge_stack(
     stack: Stack,
     number: int,
     fault: str,
-    damage: Sequence[str],
+    beside: _Beside,
 ) -> Candidate:
     """The verdict on one stack; number 0 is the only row of its series."""
     is_read = not fault
@@ -108,7 +121,7 @@ def _judge_stack(
     images = [image for _, image in series.images]
     contrast = contrast_of(stack.header)
     reason = fault or _unsuitable(stack, contrast) or _scout(stack, stacks)
-    stack.warnings.extend(_find_losses(stack, images, damage, fault))
+    stack.warnings.extend(_find_losses(stack, images, beside, fault))
     summary = SeriesSummary(
         series_uid=series.uids[0],
         description=text_of(stack.header, "SeriesDescription"),
@@ -188,7 +201,7 @@ def _rule_of(contrast: Contrast) -> str:
 
 
 def _find_losses(
-    stack: Stack, images: Sequence[Dataset], damage: Sequence[str], fault: str
+    stack: Stack, images: Sequence[Dataset], beside: _Beside, fault: str
 ) -> Iterator[ScanWarning]:
     """What was passed over, what is or may be missing, and whose or what it may be instead."""
     count = len(stack.duplicates)
@@ -204,15 +217,17 @@ def _find_losses(
             if count == 1
             else f"{count} files were passed over: they hold the pixels of others.",
         )
-    if damage:
-        files = "file was" if len(damage) == 1 else "files were"
+    damaged = len(beside.damage)
+    if damaged:
+        files = "file was" if damaged == 1 else "files were"
         yield ScanWarning(
             "files-damaged",
-            f"{len(damage)} damaged {files} passed over, so slices at an end may be missing.",
+            f"{damaged} damaged {files} passed over, so slices at an end may be missing.",
         )
     if fault:
         return
-    yield from find_missing(stack, images)
+    yield from find_missing(stack, images, beside.listed)
+    yield from find_disorder(stack)
     yield from _find_other_names(stack)
     part = other_body_part(stack.header)
     if part:

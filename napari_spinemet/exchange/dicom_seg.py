@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from ..dicom.contents import read_headers
+from ..dicom.files.contents import read_headers
+from ..dicom.files.sources import Source
 from ..dicom.headers import value_of
 from ..dicom.library_messages import first_clause, silence_libraries
-from ..dicom.sources import Source
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
 from ..imaging.geometry import onto_grid

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from pydicom.dataset import FileDataset
 
-from ..dicom.sources import Source
+from ..dicom.files.sources import Source
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
 from .contour_sets import ContourSets, select_annotations

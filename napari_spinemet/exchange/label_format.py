@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..dicom.sources import Source
+from ..dicom.files.sources import Source
 from ..errors import SpinemetError
 from ..imaging import SagittalSeries
 from .contour_sets import ContourSets

@@ -46,6 +46,10 @@ WARNING_KINDS: Mapping[str, WarningKind] = {
     "no-frame-of-reference": WarningKind(
         False, "Do not compare places in this scan with those in another series."
     ),
+    "pixels-too-long": WarningKind(False, "Look whether the picture is whole."),
+    "slice-order": WarningKind(
+        True, "Look whether the slices follow each other, and export the scan again if not."
+    ),
     "values-out-of-range": WarningKind(
         False, "Export the scan again without text and borders in the picture."
     ),

@@ -12,14 +12,16 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ...imaging.scan_warnings import ScanWarning
-from ..headers import numbers_of
+from ..headers import normal_of, numbers_of, value_of
 from .stack import Stack
 
 MOST_STEPS = 4
 _CLOSE = 0.02
 
 
-def find_missing(stack: Stack, images: Sequence[Dataset]) -> Iterator[ScanWarning]:
+def find_missing(
+    stack: Stack, images: Sequence[Dataset], listed: frozenset[str] = frozenset()
+) -> Iterator[ScanWarning]:
     """Warn of slices that the headers of a series speak of and that were not found.
 
     Parameters
@@ -28,14 +30,55 @@ def find_missing(stack: Stack, images: Sequence[Dataset]) -> Iterator[ScanWarnin
         The one that is read.
     images : sequence of pydicom.dataset.Dataset
         Headers of all images of the series, those of other stacks too.
+    listed : frozenset of str
+        SOPInstanceUIDs that a DICOMDIR names for the series.
     """
     for sentence in (
         _missing_numbers(stack, images),
         _missing_of_acquisition(images),
+        _missing_of_directory(images, listed),
         _too_wide_steps(stack),
     ):
         if sentence:
             yield ScanWarning("slices-missing", sentence)
+
+
+def find_disorder(stack: Stack) -> Iterator[ScanWarning]:
+    """Warn where SliceLocation contradicts the positions of a few slices.
+
+    Scanners count SliceLocation from anywhere, in either direction; but where it goes along with
+    the positions of most slices, it does so for all.
+
+    Parameters
+    ----------
+    stack : Stack
+        Without a fault.
+    """
+    values = [numbers_of(header, "SliceLocation", 1) for _, header in stack.images]
+    locations = np.array([value[0] for value in values if value is not None])
+    orientation, positions = stack.orientation, stack.positions
+    if len(locations) < len(values) or orientation is None or positions is None:
+        return
+    along = positions @ normal_of(orientation)
+    step = float(np.median(np.diff(np.sort(along))))
+    for sign in (1.0, -1.0):
+        offset = locations - sign * along
+        off = np.abs(offset - np.median(offset)) > step / 2
+        if 0 < off.sum() < len(off) / 2:
+            yield ScanWarning(
+                "slice-order",
+                f"{off.sum()} of its {len(off)} slices lie elsewhere by SliceLocation than by "
+                "their positions, so some may have been exchanged.",
+            )
+            return
+
+
+def _missing_of_directory(images: Sequence[Dataset], listed: frozenset[str]) -> str:
+    """By the DICOMDIR that lies beside them."""
+    missing = listed - {str(value_of(image, "SOPInstanceUID", "")) for image in images}
+    if not missing:
+        return ""
+    return f"The DICOMDIR names {len(listed)} images of the series, and {len(missing)} are missing."
 
 
 def _missing_numbers(stack: Stack, images: Sequence[Dataset]) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ..contrast.image_kinds import CONTENT_TOLERANCES, content_of
+from ..files.sources import Source
 from ..headers import text_of
-from ..sources import Source
 
 Images = Sequence[tuple[Source, Dataset]]
 

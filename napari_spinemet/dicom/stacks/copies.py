@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from pydicom.dataset import Dataset
 
+from ..files.sources import NotDicomError, Source
 from ..frames import FrameHeader
 from ..headers import numbers_of, value_of
-from ..sources import NotDicomError, Source
 
 _EQUAL_PLACES_MM = 1e-3
 _KEYWORDS = ("RescaleSlope", "RescaleIntercept", "PhotometricInterpretation", "BitsStored")

@@ -17,9 +17,12 @@ SPACING_TOLERANCE = 0.02
 """Share of the slice distance by which a slice may be off; below a tenth of a mm in practice."""
 SHEAR_TOLERANCE = 1e-3
 """In-plane drift for each mm along the normal."""
+MAX_SIDE_PIXELS = 4096
 MIN_PIXEL_MM, MAX_PIXEL_MM = 0.1, 5.0
 MAX_FIELD_MM = 1500.0
 """Beyond these a header is wrong, and what would be computed has no bounds."""
+_MOST_MISSING = 1000
+"""Wider gaps are no lost slices."""
 SAME_POSITION_MM = 1e-3
 """Slices closer than this lie at one place."""
 _DRIFT_FLOOR_MM = 2e-2
@@ -78,6 +81,11 @@ def _size_fault(stack: Stack) -> str:
     rows, columns = (numbers_of(stack.header, keyword, 1) for keyword in ("Rows", "Columns"))
     if rows is None or columns is None or min(rows[0], columns[0]) < 1:
         return "it has no valid Rows and Columns, so its images have no shape"
+    if max(rows[0], columns[0]) > MAX_SIDE_PIXELS:
+        return (
+            f"its images are {rows[0]:.0f} x {columns[0]:.0f} pixels, and no scanner makes such "
+            f"(up to {MAX_SIDE_PIXELS})"
+        )
     if pixel.min() < MIN_PIXEL_MM or pixel.max() > MAX_PIXEL_MM:
         return (
             f"its pixels are {pixel[0]:g} x {pixel[1]:g} mm by PixelSpacing, which no spine scan "
@@ -129,6 +137,8 @@ def _count_sharing(gaps: FloatArray) -> int:
 
 def _gap_fault(steps: FloatArray) -> str:
     """How many slices are missing, if gaps are whole numbers of steps; empty if they are not."""
+    if steps.max() > _MOST_MISSING:
+        return ""
     whole = np.round(steps)
     if not (np.abs(steps - whole) < SPACING_TOLERANCE * whole).all() or not (whole >= 1).all():
         return ""

@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 
 from ...imaging.scan_warnings import ScanWarning
 from ..contrast.image_kinds import content_of
+from ..files.sources import Source
 from ..headers import number_of, numbers_of, text_of, value_of
-from ..sources import Source
 from .faults import find_fault
 from .sorting import HARD_KEYWORDS, split_into_stacks
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from pydicom.dataset import Dataset
 
+from ..files.sources import Source
 from ..frames import FrameHeader
 from ..headers import normal_of, numbers_of, value_of
-from ..sources import Source
 from .contents import Images, Part, split_by_attributes, split_by_content
 from .copies import drop_copies
 from .faults import SAME_POSITION_MM, position_fault

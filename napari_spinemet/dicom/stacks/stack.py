@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 
 from ...imaging.geometry import reorient
 from ...imaging.scan_warnings import ScanWarning
+from ..files.sources import Source
 from ..headers import normal_of, numbers_of, plane_of
-from ..sources import Source
 
 FloatArray = npt.NDArray[np.float64]
 

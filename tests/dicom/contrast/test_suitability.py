@@ -39,7 +39,9 @@ DETECTABLE: dict[str, dict[str, object]] = {
     },
     "anonymised, called STIR": {**UNNAMED, "SeriesDescription": "SAG STIR LSPINE"},
     "anonymised, called t2_tirm_sag": {**UNNAMED, "SeriesDescription": "t2_tirm_sag"},
-    "anonymised, ProtocolName STIR": {**UNNAMED, "SeriesDescription": "SAG", "ProtocolName": "STIR"},
+    "anonymised, ProtocolName STIR": {
+        **UNNAMED, "SeriesDescription": "SAG", "ProtocolName": "STIR",
+    },
     "STIR magnitude of Siemens": image_type("M", "NORM", "DIS2D"),
     "STIR magnitude of Philips": image_type("M_IR", "M", "IR"),
     "ComplexImageComponent MAGNITUDE": {"ComplexImageComponent": "MAGNITUDE"},
@@ -65,7 +67,7 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "T2 that says no FS": ({**T2, "SeriesDescription": "T2 SAG no FS"}, "T2"),
     "T2 with other options": ({**T2, "ScanOptions": ["FAST_GEMS", "PFF", "SP", "FC"]}, "T2"),
     "DWI of the issue": (
-        {"ScanningSequence": ["EP", "SE"], "ScanOptions": ["FS"], **image_type("DIFFUSION", "NONE")},
+        {"ScanningSequence": ["EP", "SE"], "ScanOptions": ["FS"], **image_type("DIFFUSION")},
         "DWI",
     ),
     "ADC of the issue": (

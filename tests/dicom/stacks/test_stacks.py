@@ -7,7 +7,7 @@ import pytest
 from dicom_builder import make_series, make_truth
 from pydicom.dataset import FileDataset
 
-from napari_spinemet.dicom.sources import Source
+from napari_spinemet.dicom.files.sources import Source
 from napari_spinemet.dicom.stacks.faults import find_fault
 from napari_spinemet.dicom.stacks.leftovers import may_lack_images_of
 from napari_spinemet.dicom.stacks.sorting import split_into_stacks

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydicom.dataset import FileDataset
 
-from ..errors import SpinemetError
-from .headers import value_of
-from .source_listing import is_zip, list_sources
+from ...errors import SpinemetError
+from ..headers import value_of
+from .source_listing import is_archive, list_sources
 from .sources import NOT_DICOM, NotDicomError, Source
 
 _DIRECTORY_SOP_CLASS = "1.2.840.10008.1.3.10"
@@ -28,11 +28,14 @@ class DicomContents:
         One reason for each file or folder that was passed over.
     strangers : list of Source
         The files among them that are no DICOM objects, or no longer look like one.
+    listed : dict
+        SOPInstanceUIDs that a DICOMDIR among them names, by SeriesInstanceUID.
     """
 
     headers: list[tuple[Source, FileDataset]] = field(default_factory=list)
     skip_reasons: list[str] = field(default_factory=list)
     strangers: list[Source] = field(default_factory=list)
+    listed: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def damage(self) -> list[str]:
@@ -53,7 +56,7 @@ def read_headers(path: str | os.PathLike[str]) -> DicomContents:
     """
     root = Path(path)
     _check_exists(root)
-    is_one_file = root.is_file() and not is_zip(root)
+    is_one_file = root.is_file() and not is_archive(root)
     if is_one_file and root.name.upper() == "DICOMDIR":
         root, is_one_file = root.parent, False
     contents = DicomContents()
@@ -66,11 +69,26 @@ def read_headers(path: str | os.PathLike[str]) -> DicomContents:
                 contents.strangers.append(source)
             continue
         if value_of(header.file_meta, "MediaStorageSOPClassUID") == _DIRECTORY_SOP_CLASS:
+            contents.listed.update(_listed_images(header))
             continue
         contents.headers.append((source, header))
     if not contents.headers:
         raise SpinemetError(_why_empty(contents, root, is_one_file))
     return contents
+
+
+def _listed_images(directory: FileDataset) -> dict[str, frozenset[str]]:
+    """What a DICOMDIR names: records of images stand behind that of their series."""
+    series = ""
+    images: dict[str, set[str]] = {}
+    for record in value_of(directory, "DirectoryRecordSequence") or ():
+        kind = str(value_of(record, "DirectoryRecordType", ""))
+        if kind in ("PATIENT", "STUDY", "SERIES"):
+            series = str(value_of(record, "SeriesInstanceUID", ""))
+        elif kind == "IMAGE" and series:
+            uid = str(value_of(record, "ReferencedSOPInstanceUIDInFile", ""))
+            images.setdefault(series, set()).add(uid)
+    return {series: frozenset(uids - {""}) for series, uids in images.items()}
 
 
 def _check_exists(path: Path) -> None:
@@ -94,6 +112,9 @@ def _why_empty(contents: DicomContents, path: Path, is_one_file: bool) -> str:
     if is_one_file:
         reason = reasons[0] if reasons else f"{path.name} {NOT_DICOM}"
         return f"{reason}; choose a DICOM file, folder or zip."
+    packed = [reason for reason in reasons if reason.endswith("unpack it first")]
+    if packed:
+        return f"{packed[0]}."
     if contents.damage:
         return (
             f"No file in {path} can be read, the first one since {contents.damage[0]}; copy the "

@@ -1,0 +1,1 @@
+"""The files that hold scans: in folders and archives, listed and parsed within bounds."""
