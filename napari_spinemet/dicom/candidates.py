@@ -10,12 +10,14 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
 from ..errors import SpinemetError
+from ..imaging.scan_warnings import ScanWarning
 from .files.contents import DicomContents, read_headers
 from .files.sources import Source
 from .frames import FrameCountError, frame_headers, is_multi_frame
 from .headers import value_of
 from .pixels import repair_decimal_commas
 from .stacks.joining import join_series
+from .stacks.leftovers import may_go_on
 from .verdicts import Candidate, judge_series
 
 Images = list[tuple[Source, Dataset]]
@@ -51,8 +53,7 @@ def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
         damage = contents.damage
         if damage:
             raise SpinemetError(
-                f"No image in {path} can be read, the first one since {damage[0]}; copy the "
-                "scan again."
+                f"No image in {path} can be read: {damage[0]}; copy the scan again."
             )
         raise SpinemetError(
             f"There are DICOM files but no images among them in {path}; choose a scan."
@@ -64,11 +65,15 @@ def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
         contents.skip_reasons.extend(
             f"{name} is damaged (it names no series)" for name in sorted(nameless)
         )
-    return [
+    candidates = [
         candidate
         for series in join_series(by_series)
         for candidate in judge_series(series, contents.damage, contents.listed)
     ]
+    for candidate in candidates:
+        if not candidate.geometry_fault:
+            candidate.warn(_find_strays(candidate, candidates))
+    return candidates
 
 
 def choose_candidate(
@@ -156,6 +161,28 @@ def _advice(candidate: Candidate) -> str:
     if candidate.geometry_fault and candidate.stack.plane in ("sagittal", "unknown"):
         return "choose another series or export this one again"
     return "choose a sagittal STIR series"
+
+
+def _find_strays(candidate: Candidate, candidates: Sequence[Candidate]) -> list[ScanWarning]:
+    """Warn of slices in a broken series that go on where this one ends: their headers are damaged.
+
+    A series that is whole is another one, wherever it lies.
+    """
+    count = 0
+    for other in candidates:
+        is_alike = other.summary.description == candidate.summary.description
+        is_broken = other.geometry_fault and not set(other.uids) & set(candidate.uids)
+        is_placed = other.stack.orientation is not None
+        if is_broken and (is_alike or is_placed) and may_go_on(candidate.stack, other.stack):
+            count += len(other.stack.images)
+    if not count:
+        return []
+    lie = (
+        "1 slice that goes on where this series ends lies"
+        if count == 1
+        else (f"{count} slices that go on where this series ends lie")
+    )
+    return [ScanWarning("slices-missing", f"{lie} in another, broken series.")]
 
 
 def _suspect_strangers(contents: DicomContents, by_series: Mapping[str, Images]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import highdicom as hd
 import numpy as np
 from pydicom.dataset import FileDataset
+from pydicom.pixels import get_decoder
 
 from ..errors import SpinemetError
 from ..imaging import SagittalSeries, ScanWarning, SeriesSummary
@@ -176,7 +177,7 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
         array, affine = reorient(np.asarray(volume.array), np.asarray(volume.affine, dtype=float))
         voxels = array.astype(np.float32)
     except Exception as error:
-        reason, remedy = why_unreadable(error, _packing_of(stack))
+        reason, remedy = why_unreadable(error, *_packing_of(stack))
         if isinstance(error, NotDicomError):  # one of its files, in a clause of ours
             reason = str(error)
         raise SpinemetError(
@@ -198,13 +199,15 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
     )
 
 
-def _packing_of(stack: Stack) -> str:
-    """How the pixels of its first file are packed; empty if they are not, or nobody knows."""
+def _packing_of(stack: Stack) -> tuple[str, bool]:
+    """How the pixels of its first file are packed, and whether there is a codec for that."""
     try:
         syntax = stack.images[0][0].parse(headers_only=True).file_meta.TransferSyntaxUID
-        return plain_text(syntax.name) if syntax.is_compressed else ""
-    except Exception:
-        return ""
+        if not syntax.is_compressed:
+            return "", True
+        return plain_text(syntax.name), bool(get_decoder(syntax).is_available)
+    except Exception:  # it is only for the words of a message
+        return "", False
 
 
 def _read_volume(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pydicom.dataset import Dataset
@@ -51,13 +51,23 @@ class Candidate:
     def series_title(self) -> str:
         """Name of the series for messages."""
         description = self.summary.description
-        return f"'{description}'" if description else self.summary.series_uid
+        return f"'{description}'" if description else self.summary.series_uid or "without a name"
 
     @property
     def title(self) -> str:
         """Name for messages."""
         name = self.summary.stack_name
         return f"{self.series_title}, {name}" if name else self.series_title
+
+    def warn(self, warnings: Sequence[ScanWarning]) -> None:
+        """Add what was found out later.
+
+        Parameters
+        ----------
+        warnings : sequence of ScanWarning
+        """
+        self.stack.warnings.extend(warnings)
+        self.summary = replace(self.summary, warnings=tuple(self.stack.warnings))
 
 
 class _Beside(NamedTuple):

@@ -45,6 +45,10 @@ def test_series_json_has_the_contract_keys(run: Run) -> None:
         "spacing_mm",
         "detectable",
         "reason",
+        "stack",
+        "stack_name",
+        "contrast_rule",
+        "warnings",
     }
     assert (series["plane"], series["contrast"], series["slices"]) == ("sagittal", "STIR", 13)
     assert series["spacing_mm"] == pytest.approx([3, 1.13, 1.13])

@@ -116,10 +116,7 @@ def _why_empty(contents: DicomContents, path: Path, is_one_file: bool) -> str:
     if packed:
         return f"{packed[0]}."
     if contents.damage:
-        return (
-            f"No file in {path} can be read, the first one since {contents.damage[0]}; copy the "
-            "scan again."
-        )
+        return f"No file in {path} can be read: {contents.damage[0]}; copy the scan again."
     if reasons:
         return (
             f"None of the {len(reasons)} files in {path} is DICOM; choose the folder "

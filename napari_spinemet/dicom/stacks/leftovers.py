@@ -37,6 +37,20 @@ def may_lack_images_of(stack: Stack, other: Stack) -> bool:
     for keyword in ("PatientID", "StudyInstanceUID"):
         if value_of(first, keyword, "") != value_of(second, keyword, ""):
             return True
+    return may_go_on(stack, other)
+
+
+def may_go_on(stack: Stack, other: Stack) -> bool:
+    """Whether another stack holds slices that lie where this one would go on, or nobody knows.
+
+    Parameters
+    ----------
+    stack : Stack
+        Without a fault.
+    other : Stack
+        Of any series of the folder; with whatever faults.
+    """
+    first, second = other.header, stack.header
     is_same_matrix = all(
         value_of(first, keyword) == value_of(second, keyword) for keyword in ("Rows", "Columns")
     )
@@ -49,7 +63,7 @@ def may_lack_images_of(stack: Stack, other: Stack) -> bool:
     cosine = abs(float(normal_of(other_orientation) @ normal_of(orientation)))
     if cosine <= float(np.cos(np.deg2rad(_PARALLEL_DEGREES))):
         return False
-    return _may_go_on(positions, other_positions, normal_of(orientation), is_same_matrix)
+    return _lie_beyond(positions, other_positions, normal_of(orientation), is_same_matrix)
 
 
 def name_difference(stack: Stack, other: Stack) -> str:
@@ -76,7 +90,7 @@ def name_difference(stack: Stack, other: Stack) -> str:
     return other.separator or stack.separator or "ImagePositionPatient"
 
 
-def _may_go_on(
+def _lie_beyond(
     positions: FloatArray, others: FloatArray, normal: FloatArray, is_same_matrix: bool
 ) -> bool:
     """Whether all of some slices lie where a regular stack would go on, or between its slices."""
