@@ -36,6 +36,7 @@ _DECIMAL_KEYWORDS = (
 _STORAGE_KEYWORDS = ("BitsStored", "PixelRepresentation")
 _MEANING_KEYWORDS = ("RescaleType", "PresentationLUTShape")
 """What says how numbers are stored and meant, and so must be the same in all images."""
+_IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
 _NOISE = 1e-6
 """Differences of direction cosines that are worth a word."""
 
@@ -115,15 +116,20 @@ def read_single_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
     check_size(stack)
     headers = [header for _, header in stack.images]
     _check_common(headers, _STORAGE_KEYWORDS)
+    for keyword in _IDENTIFIERS:
+        lacking = sum(not value_of(header, keyword) for header in headers)
+        if lacking:
+            raise SpinemetError(f"{lacking} of its {len(headers)} images have no {keyword}")
     raw_datasets: list[FileDataset] = []
-    odd = []
+    odd: list[str] = []
     for source, header in stack.images:
         dataset = source.parse(pixel_bytes=bytes_of_pixels(header))
-        odd.append(check_length(dataset, source.name))
+        extra = check_length(dataset, source.name)
+        if extra:
+            dataset.PixelData = dataset.PixelData[: bytes_of_pixels(dataset)]
+            odd.append(extra)
         raw_datasets.append(dataset)
-    notes.extend(
-        ScanWarning("pixels-too-long", f"{clause}.") for clause in sorted(set(odd)) if clause
-    )
+    notes.extend(ScanWarning("pixels-too-long", f"{clause}.") for clause in odd)
     check_duplicates(stack, raw_datasets)
     datasets = repair_images(raw_datasets, notes)
     check_rescale(datasets)

@@ -13,6 +13,7 @@ from napari_spinemet.dicom.contrast.anatomy import other_body_part
 from napari_spinemet.dicom.contrast.fat_suppression import find_fat_suppression
 from napari_spinemet.dicom.contrast.weighting import RULES
 from napari_spinemet.imaging import SeriesSummary
+from napari_spinemet.imaging.scan_warnings import WARNING_KINDS
 
 T2 = {
     "ScanningSequence": "SE", "InversionTime": None, "EchoTime": "80", "RepetitionTime": "4000",
@@ -279,7 +280,11 @@ def test_names_are_read_as_whole_words(text, is_suppressed) -> None:
     assert bool(find_fat_suppression(header)) == is_suppressed
 
 
-def test_the_documents_tell_every_rule() -> None:
+def test_the_documents_tell_every_rule_and_every_warning() -> None:
     text = (Path(__file__).parents[3] / "docs" / "reading.md").read_text(encoding="utf-8")
     for rule in RULES:
         assert f"| {rule.source} | {rule.meaning} |" in text
+    for code, kind in WARNING_KINDS.items():
+        (line,) = [line for line in text.splitlines() if line.startswith(f"| `{code}` |")]
+        assert line.endswith(f"| {kind.remedy} |")
+        assert ("| grave |" in line) == kind.is_grave
