@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import re
+import resource
 import shutil
 import sys
 import tempfile
-import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +53,7 @@ from napari_spinemet.errors import SpinemetError  # noqa: E402
 MAX_SECONDS = 2.0
 MAX_BYTES = 1.5 * 1024**3
 SLICES = 9
+CHUNK = 20
 
 
 class Outcome(NamedTuple):
@@ -175,6 +179,12 @@ def mutate(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(result)
 
 
+def _processor_seconds() -> float:
+    """Of this process and of those that it has waited for, which unpack pixels."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def _peak(reset: bool = False) -> int:
     """Most memory that the process has held since the last reset, in bytes."""
     if reset:
@@ -196,7 +206,7 @@ def try_one(seeds: Path, number: int) -> Outcome:
         victim.write_bytes(mutate(victim.read_bytes(), rng))
         crash = silence = message = ""
         _peak(reset=True)
-        start_time = time.process_time()
+        start_time = _processor_seconds()
         try:
             list_series(folder)
             series = read_series(folder)
@@ -207,8 +217,41 @@ def try_one(seeds: Path, number: int) -> Outcome:
             message = str(error)
         except Exception:  # noqa: BLE001  which is what is looked for
             crash = f"{kind} {number}: {traceback.format_exc()}"
-        seconds = time.process_time() - start_time
-        return Outcome(kind, crash, seconds, _peak(), silence, message.replace(temporary, ""))
+        seconds = _processor_seconds() - start_time
+        peak = max(_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+        return Outcome(kind, crash, seconds, peak, silence, message.replace(temporary, ""))
+
+
+def try_all(seeds: Path, numbers: Sequence[int], processes: int) -> list[Outcome]:
+    """Try many; a process that dies is a crash, and the others go on."""
+    outcomes: list[Outcome] = []
+    chunks = [numbers[at : at + CHUNK] for at in range(0, len(numbers), CHUNK)]
+    context = multiprocessing.get_context("spawn")
+    while chunks:
+        batch, chunks = chunks[: 10 * processes], chunks[10 * processes :]
+        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+            futures = [(chunk, pool.submit(_try_chunk, seeds, chunk)) for chunk in batch]
+            for chunk, future in futures:
+                try:
+                    outcomes.extend(future.result())
+                except BrokenProcessPool:
+                    outcomes.extend(_try_alone(seeds, chunk[0]) if len(chunk) == 1 else ())
+                    chunks.extend([n] for n in chunk if len(chunk) > 1)
+    return outcomes
+
+
+def _try_chunk(seeds: Path, numbers: Sequence[int]) -> list[Outcome]:
+    return [try_one(seeds, number) for number in numbers]
+
+
+def _try_alone(seeds: Path, number: int) -> list[Outcome]:
+    """In a process of its own: whether it is this one that kills it."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(_try_chunk, seeds, [number]).result()
+        except BrokenProcessPool:
+            kind = list(SEEDS)[number % len(SEEDS)]
+            return [Outcome(kind, f"{kind} {number}: the process died", 0.0, 0, "", "")]
 
 
 def _general(message: str) -> str:
@@ -232,9 +275,7 @@ def main() -> None:
         for name, make in SEEDS.items():
             make(seeds / name)
         numbers = range(arguments.first, arguments.first + arguments.count)
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(arguments.processes) as pool:
-            outcomes = pool.map(partial(try_one, seeds), numbers, chunksize=20)
+        outcomes = try_all(seeds, numbers, arguments.processes)
     crashes = [o.crash for o in outcomes if o.crash]
     slow = [o for o in outcomes if o.seconds > MAX_SECONDS]
     large = [o for o in outcomes if o.peak_bytes > MAX_BYTES]

@@ -35,37 +35,17 @@ def first_clause(error: BaseException) -> str:
     return text[:_MAX_CLAUSE] or type(error).__name__
 
 
-def why_unreadable(
-    error: BaseException, syntax_name: str = "", can_unpack: bool = False
-) -> tuple[str, str]:
-    """Why pixels could not be read, and what to do, in words that are no program's.
+def why_unreadable(error: BaseException) -> str:
+    """Why a series could not be read, in words that are no program's.
 
     Parameters
     ----------
     error : BaseException
-        Of our own, or of a library.
-    syntax_name : str
-        Name of the transfer syntax of the files, where it is a compressed one.
-    can_unpack : bool
-        Whether there is anything that unpacks it.
-
-    Returns
-    -------
-    tuple of str
-        Two clauses.
+        Of our own, which says so itself, or of a library.
     """
-    again = "copy or export the scan again"
     if isinstance(error, SpinemetError):
-        return str(error), again
+        return str(error)
     if isinstance(error, MemoryError):
-        return "there is not enough memory for it", "close other programs"
-    text = str(error)
-    if "Unable to decompress" in text or "no available" in text or "plugin" in text:
-        if can_unpack:
-            return "its pixels are damaged", again
-        packing = f" as {syntax_name}" if syntax_name else ""
-        return f"its pixels are packed{packing}, and there is nothing here that unpacks them", (
-            "export it uncompressed"
-        )
+        return "there is not enough memory for it"
     _log.info("A series cannot be read.", exc_info=error)
-    return "its files were cut off or changed, or what they say does not fit together", again
+    return "its files were cut off or changed, or what they say does not fit together"

@@ -14,6 +14,7 @@ from ..errors import SpinemetError
 from .files.sources import Source
 from .headers import numbers_of, value_of
 from .stacks.stack import Stack
+from .unpacking import unpack_pixels
 
 MAX_VOXELS = 2**28
 """A volume of 640 x 640 x 655, far beyond any scan of a spine: 1 GiB of single precision."""
@@ -175,8 +176,11 @@ def check_duplicates(stack: Stack, datasets: Sequence[FileDataset]) -> None:
     """
     for source, uid in stack.duplicates:
         twin = source.parse()
-        for dataset in datasets:
-            if dataset.SOPInstanceUID == uid and not _equal_pixels(dataset, twin):
+        others = zip(stack.images, datasets, strict=True)
+        for (other_source, _), dataset in others:
+            if dataset.SOPInstanceUID == uid and not _equal_pixels(
+                (other_source, dataset), (source, twin)
+            ):
                 raise SpinemetError(
                     f"{source.name} has the identifier of another image but other pixels"
                 )
@@ -204,8 +208,10 @@ def check_multi_frame_duplicates(stack: Stack, sources: Sequence[Source]) -> Non
                 )
 
 
-def _equal_pixels(dataset: FileDataset, twin: FileDataset) -> bool:
+def _equal_pixels(one: tuple[Source, FileDataset], other: tuple[Source, FileDataset]) -> bool:
     """Whether two files hold the same image, in whatever transfer syntax each of them is."""
-    if dataset.file_meta.TransferSyntaxUID == twin.file_meta.TransferSyntaxUID:
-        return bool(dataset.PixelData == twin.PixelData)
+    syntaxes = {dataset.file_meta.TransferSyntaxUID for _, dataset in (one, other)}
+    if len(syntaxes) == 1:
+        return bool(one[1].PixelData == other[1].PixelData)
+    dataset, twin = unpack_pixels(*zip(one, other, strict=True))
     return np.array_equal(dataset.pixel_array, twin.pixel_array)

@@ -28,6 +28,7 @@ from .pixel_checks import (
 )
 from .stacks.faults import SPACING_TOLERANCE
 from .stacks.stack import Stack
+from .unpacking import unpack_pixels
 
 _DECIMAL_KEYWORDS = (
     "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness",
@@ -131,7 +132,8 @@ def read_single_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
         raw_datasets.append(dataset)
     notes.extend(ScanWarning("pixels-too-long", f"{clause}.") for clause in odd)
     check_duplicates(stack, raw_datasets)
-    datasets = repair_images(raw_datasets, notes)
+    unpacked_datasets = unpack_pixels([source for source, _ in stack.images], raw_datasets)
+    datasets = repair_images(unpacked_datasets, notes)
     check_rescale(datasets)
     _check_common(datasets, _MEANING_KEYWORDS)
     # Twice our own tolerance: the library measures each slice against the mean distance.
@@ -221,6 +223,7 @@ def _read_frames(stack: Stack) -> dict[tuple[Source, int], _Frame]:
     for source, frame_numbers in numbers.items():
         dataset = source.parse(pixel_bytes=bytes_of_pixels(headers[source]))
         check_length(dataset, source.name)
+        (dataset,) = unpack_pixels([source], [dataset])
         check_rescale(frame_transforms(dataset))
         image = hd.image.Image.from_dataset(dataset, copy=False)
         pixels = image.get_frames(frame_numbers, dtype=np.float32, apply_real_world_transform=False)

@@ -9,7 +9,6 @@ from pathlib import Path
 import highdicom as hd
 import numpy as np
 from pydicom.dataset import FileDataset
-from pydicom.pixels import get_decoder
 
 from ..errors import SpinemetError
 from ..imaging import SagittalSeries, ScanWarning, SeriesSummary
@@ -21,8 +20,8 @@ from .frames import FrameHeader
 from .headers import facts_of, value_of
 from .library_messages import silence_libraries, why_unreadable
 from .pixels import read_multi_frames, read_single_frames
-from .plain_text import plain_text
 from .stacks.stack import Stack
+from .unpacking import NoCodecError
 from .verdicts import Candidate
 
 
@@ -177,9 +176,11 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
         array, affine = reorient(np.asarray(volume.array), np.asarray(volume.affine, dtype=float))
         voxels = array.astype(np.float32)
     except Exception as error:
-        reason, remedy = why_unreadable(error, *_packing_of(stack))
-        if isinstance(error, NotDicomError):  # one of its files, in a clause of ours
-            reason = str(error)
+        # One of its files, in a clause of ours.
+        reason = str(error) if isinstance(error, NotDicomError) else why_unreadable(error)
+        remedy = "copy or export the scan again"
+        if isinstance(error, NoCodecError):
+            remedy = "export it uncompressed"
         raise SpinemetError(
             f"The series {candidate.title} cannot be read: {reason}; {remedy}."
         ) from error
@@ -197,17 +198,6 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
         # Absolute, since contours may be written long after the working folder has changed.
         source=path.absolute(),
     )
-
-
-def _packing_of(stack: Stack) -> tuple[str, bool]:
-    """How the pixels of its first file are packed, and whether there is a codec for that."""
-    try:
-        syntax = stack.images[0][0].parse(headers_only=True).file_meta.TransferSyntaxUID
-        if not syntax.is_compressed:
-            return "", True
-        return plain_text(syntax.name), bool(get_decoder(syntax).is_available)
-    except Exception:  # it is only for the words of a message
-        return "", False
 
 
 def _read_volume(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
