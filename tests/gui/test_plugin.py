@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -31,6 +32,23 @@ def test_reader_takes_a_scan(viewer: object) -> None:
     (layer,) = viewer.open(str(sample_study() / "case-001" / "scan"), plugin="napari-spinemet")
     assert layer.data.shape == (13, 301, 301)
     np.testing.assert_allclose(layer.scale, (3, 1.13, 1.13), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["IM0001", "00000012", "slice", "1.2.840.113619.2.5", "x.dcm", "a1b2-c3d4", "S.1.7"]
+)
+def test_one_slice_opens_its_series_whatever_it_is_called(
+    viewer: object, tmp_path: Path, name: str
+) -> None:
+    """Without a suffix, or with a number for one; by what napari itself finds to read it."""
+    folder = tmp_path / "scan"
+    shutil.copytree(sample_study() / "case-001" / "scan", folder)
+    first = min(folder.iterdir()).rename(folder / name)
+    manager = npe2.PluginManager.instance()
+    readers = {reader.plugin_name for reader in manager.iter_compatible_readers([str(first)])}
+    assert "napari-spinemet" in readers
+    (layer,) = viewer.open(str(first), plugin="napari-spinemet")
+    assert layer.data.shape == (13, 301, 301)
 
 
 def test_reader_declines_what_is_no_scan(tmp_path: Path) -> None:

@@ -78,7 +78,10 @@ def b_value(header: Dataset) -> float | None:
     standard = number_of(header, "DiffusionBValue")
     if standard is not None:
         return standard
+    groups = {tag >> 16 for tag in header.keys()}  # noqa: SIM118  not its elements
     for creator, group, element in _PRIVATE_B_VALUES:
+        if group not in groups:
+            continue
         try:
             value = header.private_block(group, creator)[element].value
             number = float(np.atleast_1d(np.array(_decoded(value), dtype=object))[0])

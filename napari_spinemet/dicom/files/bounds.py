@@ -11,6 +11,8 @@ MAX_READS = 4_000_000
 MAX_ELEMENT_BYTES = 64 * 2**20
 """Of one attribute of a header; icons, overlays and vendors' records are far smaller."""
 MAX_PIXEL_BYTES = 2 * 1024**3
+_ITEM_BYTES = 8
+"""Of the tag and the length that each begins with."""
 _ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 
 
@@ -36,6 +38,7 @@ class BoundedStream:
         self._reads = self._items = self._bytes = 0
         known = MAX_PIXEL_BYTES if pixel_bytes is None else 2 * pixel_bytes
         self._most = MAX_ELEMENT_BYTES if headers_only else known + MAX_ELEMENT_BYTES
+        self._most_together = 2 * self._most
 
     def read(self, size: int | None = -1) -> bytes:
         """Read as the stream does.
@@ -50,18 +53,20 @@ class BoundedStream:
         TooMuchError
             If a bound is passed.
         """
-        asked = self._left() if size is None or size < 0 else size
-        if asked > self._most:
-            raise TooMuchError(f"announces a part of {asked:,} bytes")
-        content = self._stream.read(asked)
+        # Called a hundred times for a header, so as little as can be is done each time.
+        if size is None or size < 0:
+            size = self._left()
+        if size > self._most:
+            raise TooMuchError(f"announces a part of {size:,} bytes")
+        content = self._stream.read(size)
         self._reads += 1
-        self._bytes += len(content)
-        if content[:4] in _ITEM_TAGS and len(content) == 8:
+        self._bytes += size
+        if size == _ITEM_BYTES and content[:4] in _ITEM_TAGS:
             self._items += 1
-        if self._items > MAX_ITEMS or self._reads > MAX_READS:
-            raise TooMuchError(f"holds more than {MAX_ITEMS:,} items")
-        if self._bytes > 2 * self._most:
-            raise TooMuchError(f"holds more than {2 * self._most:,} bytes")
+            if self._items > MAX_ITEMS:
+                raise TooMuchError(f"holds more than {MAX_ITEMS:,} items")
+        if self._bytes > self._most_together or self._reads > MAX_READS:
+            raise TooMuchError(f"holds more than {self._most_together:,} bytes")
         return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

@@ -46,7 +46,9 @@ def list_sources(path: Path, skip: Callable[[str], object] = lambda _: None) -> 
     """
     if path.is_dir():
         for file in _files(path, skip):
-            kind = kind_of_file(file)
+            # Documents and arrays are zips as well, and hold no scans.
+            may_hold_scans = file.suffix.lower() in ("", ".iso", ".img", *_ARCHIVE_SUFFIXES)
+            kind = kind_of_file(file) if may_hold_scans else ""
             if not kind:
                 yield Source(file)
                 continue

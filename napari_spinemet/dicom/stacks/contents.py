@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -11,6 +12,7 @@ from pydicom.dataset import Dataset
 from ..contrast.image_kinds import CONTENT_TOLERANCES, content_of
 from ..files.sources import Source
 from ..headers import text_of
+from .stack import Stack
 
 Images = Sequence[tuple[Source, Dataset]]
 
@@ -39,7 +41,8 @@ _NAMES = {
 }
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """Some of the images of a series.
 
     Attributes
@@ -55,6 +58,11 @@ class Part(NamedTuple):
     images: Images
     name: str = ""
     separator: str = ""
+
+    @cached_property
+    def stack(self) -> Stack:
+        """They as a stack, for what it knows of places."""
+        return Stack(list(self.images))
 
 
 def split_by_content(images: Images) -> list[Part]:

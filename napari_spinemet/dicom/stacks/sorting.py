@@ -101,7 +101,9 @@ def _stacks_of(group: Stack) -> Iterator[Stack]:
         return
     for part in split_by_content(group.images):
         for box in _boxes_of(part):
-            images, copies = drop_copies(box.images)
+            images, copies = (
+                drop_copies(box.images) if _lie_doubled(box) else (list(box.images), [])
+            )
             uids = {str(value_of(header, "SOPInstanceUID", "")) for _, header in images}
             duplicates = [(source, uid) for source, uid in group.duplicates if uid in uids]
             yield Stack(
@@ -115,16 +117,15 @@ def _stacks_of(group: Stack) -> Iterator[Stack]:
 
 def _boxes_of(part: Part) -> list[Part]:
     """The parts of comparable images that are boxes; the images as they are if none can be had."""
-    placed = _places_of(part.images)
-    if placed is None:
+    if _places_of(part) is None:
         return [part]
     boxes = _find_boxes(part)
     if boxes is not None:
         return boxes
-    if not _lie_doubled(part.images):
+    if not _lie_doubled(part):
         return [part]
     for parts in split_by_attributes(part):
-        if not any(_lie_doubled(p.images) for p in parts) and any(map(_is_box, parts)):
+        if not any(map(_lie_doubled, parts)) and any(map(_is_box, parts)):
             return parts
     return [part]
 
@@ -148,29 +149,29 @@ def _splits_of(part: Part) -> Iterator[list[Part]]:
     stations = _stations_of(part)
     if len(stations) > 1:
         yield stations
-    if _lie_doubled(part.images):
+    if _lie_doubled(part):
         yield from split_by_attributes(part)
 
 
 def _is_box(part: Part) -> bool:
-    images, _ = drop_copies(part.images) if _lie_doubled(part.images) else (part.images, [])
-    places = _places_of(images)
-    return places is not None and len(images) > 1 and not position_fault(*places)
+    if _lie_doubled(part):
+        part = Part(drop_copies(part.images)[0])
+    places = _places_of(part)
+    return places is not None and len(part.images) > 1 and not position_fault(*places)
 
 
-def _lie_doubled(images: Images) -> bool:
+def _lie_doubled(part: Part) -> bool:
     """Whether two slices lie at one place."""
-    places = _places_of(images)
-    if places is None or len(images) < 2:
+    places = _places_of(part)
+    if places is None or len(part.images) < 2:
         return False
     positions, normal = places
     return bool((np.diff(np.sort(positions @ normal)) < SAME_POSITION_MM).any())
 
 
-def _places_of(images: Images) -> tuple[FloatArray, FloatArray] | None:
+def _places_of(part: Part) -> tuple[FloatArray, FloatArray] | None:
     """Positions and normal of comparable images; None where they are not told."""
-    stack = Stack(list(images))
-    orientation, positions = stack.orientation, stack.positions
+    orientation, positions = part.stack.orientation, part.stack.positions
     if orientation is None or positions is None:
         return None
     return positions, normal_of(orientation)
@@ -178,8 +179,7 @@ def _places_of(images: Images) -> tuple[FloatArray, FloatArray] | None:
 
 def _stations_of(part: Part) -> list[Part]:
     """The images in groups that lie far from each other within their plane."""
-    stack = Stack(list(part.images))
-    orientation, positions = stack.orientation, stack.positions
+    orientation, positions = part.stack.orientation, part.stack.positions
     if orientation is None or positions is None:
         return [part]
     for axis in (orientation[3:], orientation[:3]):

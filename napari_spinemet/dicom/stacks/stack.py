@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ _ROUNDING = 1e-6
 @dataclass
 class Stack:
     """Images of one series that belong together.
+
+    What the headers tell of places is looked up once: images are neither added nor changed after.
 
     Attributes
     ----------
@@ -57,11 +60,11 @@ class Stack:
         """Header of the first image."""
         return self.images[0][1]
 
-    @property
+    @cached_property
     def orientation(self) -> FloatArray | None:
         """Mean direction cosines of (columns growing, rows growing), made orthonormal."""
-        cosines = self._values("ImageOrientationPatient", 6)
-        if cosines is None:
+        cosines = [values for values in self._cosines if values is not None]
+        if len(cosines) < len(self.images):
             return None
         # A mean of thousands of equal numbers may differ in the last digit: keep the number.
         is_common = np.ptp(cosines, axis=0).max() <= _ROUNDING
@@ -77,13 +80,13 @@ class Stack:
         column_direction = column_direction - row_direction * (row_direction @ column_direction)
         return np.concatenate([row_direction, column_direction / np.linalg.norm(column_direction)])
 
-    @property
+    @cached_property
     def orientation_spread(self) -> float:
         """Largest difference between the direction cosines of two images."""
-        cosines = [numbers_of(header, "ImageOrientationPatient", 6) for _, header in self.images]
-        return float(np.ptp([c for c in cosines if c is not None], axis=0).max(initial=0.0))
+        cosines = [values for values in self._cosines if values is not None]
+        return float(np.ptp(cosines, axis=0).max(initial=0.0))
 
-    @property
+    @cached_property
     def positions(self) -> FloatArray | None:
         """Corner of each image in patient mm; None where one image does not tell its own."""
         values = self._values("ImagePositionPatient", 3)
@@ -118,6 +121,10 @@ class Stack:
         # An array whose shape is the number of each axis, to see where the axes go.
         order = [n - 1 for n in reorient(np.empty((1, 2, 3)), affine)[0].shape]
         return spacing[order[0]], spacing[order[1]], spacing[order[2]]
+
+    @cached_property
+    def _cosines(self) -> list[FloatArray | None]:
+        return [numbers_of(header, "ImageOrientationPatient", 6) for _, header in self.images]
 
     def _values(self, keyword: str, count: int) -> list[FloatArray] | None:
         """An attribute of each image; None where one image lacks it."""

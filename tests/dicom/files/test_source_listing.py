@@ -5,6 +5,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dicom_builder import assert_exact, make_enhanced, make_series, make_zip, save, write
 
@@ -208,6 +209,15 @@ def test_an_archive_that_was_cut_off_says_so(name, tmp_path, truth, refused) -> 
         path.write_bytes(content[: int(share * len(content))])
         with refused("copy|download|export"):
             read_series(path)
+
+
+def test_documents_that_are_zips_by_kind_are_no_scans(tmp_path, truth) -> None:
+    """Arrays and texts beside a scan, damaged or as small as a bomb, say nothing of it."""
+    folder = tmp_path / "scan"
+    write(folder, make_series(truth))
+    np.savez_compressed(folder / "labels.npz", labels=np.zeros((400, 400, 40), dtype=np.uint16))
+    (folder / "report.docx").write_bytes(b"PK\x03\x04" + bytes(300))
+    assert read_series(folder).warnings == ()
 
 
 def test_archives_within_archives_end(tmp_path, truth, refused) -> None:
