@@ -17,7 +17,7 @@ from .frames import FrameCountError, frame_headers, is_multi_frame
 from .headers import value_of
 from .pixels import repair_decimal_commas
 from .stacks.joining import join_series
-from .stacks.leftovers import may_go_on
+from .stacks.leftovers import may_be_stray
 from .verdicts import Candidate, judge_series
 
 Images = list[tuple[Source, Dataset]]
@@ -164,25 +164,20 @@ def _advice(candidate: Candidate) -> str:
 
 
 def _find_strays(candidate: Candidate, candidates: Sequence[Candidate]) -> list[ScanWarning]:
-    """Warn of slices in a broken series that go on where this one ends: their headers are damaged.
+    """Warn of slices in a broken series that may have been of this one: their headers are damaged.
 
     A series that is whole is another one, wherever it lies.
     """
     count = 0
     for other in candidates:
-        is_alike = other.summary.description == candidate.summary.description
         is_broken = other.geometry_fault and not set(other.uids) & set(candidate.uids)
-        is_placed = other.stack.orientation is not None
-        if is_broken and (is_alike or is_placed) and may_go_on(candidate.stack, other.stack):
+        if is_broken and may_be_stray(candidate.stack, other.stack):
             count += len(other.stack.images)
     if not count:
         return []
-    lie = (
-        "1 slice that goes on where this series ends lies"
-        if count == 1
-        else (f"{count} slices that go on where this series ends lie")
-    )
-    return [ScanWarning("slices-missing", f"{lie} in another, broken series.")]
+    slices, lie = ("1 slice", "lies") if count == 1 else (f"{count} slices", "lie")
+    sentence = f"{slices} that may belong to this series {lie} in another that is no volume."
+    return [ScanWarning("slices-missing", sentence)]
 
 
 def _suspect_strangers(contents: DicomContents, by_series: Mapping[str, Images]) -> None:

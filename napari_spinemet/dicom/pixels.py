@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset, FileDataset
 from ..errors import SpinemetError
 from ..imaging.scan_warnings import ScanWarning
 from .files.sources import Source
-from .headers import normal_of, numbers_of, value_of
+from .headers import normal_of, numbers_of, text_of, value_of
 from .padding import declares_padding, fill_padding, find_padding
 from .pixel_checks import (
     bytes_of_pixels,
@@ -201,7 +201,7 @@ def read_multi_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
         pixel_spacing=list(first.PixelSpacing),
         spacing_between_slices=(distances[-1][0] - distances[0][0]) / (len(distances) - 1),
         coordinate_system="PATIENT",
-        frame_of_reference_uid=value_of(first, "FrameOfReferenceUID"),
+        frame_of_reference_uid=text_of(first, "FrameOfReferenceUID") or None,
     )
 
 

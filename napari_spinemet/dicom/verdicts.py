@@ -119,13 +119,14 @@ def _judge_stack(
 ) -> Candidate:
     """The verdict on one stack; number 0 is the only row of its series."""
     is_read = not fault
-    others = sum(len(other.images) for other in stacks if other is not stack)
+    # Other volumes are rows of their own.
+    others = sum(len(other.images) for other in stacks if find_fault(other))
     stack.warnings.extend(series.warnings)
     if others and is_read:
         stack.warnings.append(
             ScanWarning(
                 "images-passed-over",
-                f"{others} images of the series that do not fit the stack were passed over.",
+                f"{others} images of the series that form no volume were passed over.",
             )
         )
     images = [image for _, image in series.images]

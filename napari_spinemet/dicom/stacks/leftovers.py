@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contrast.image_kinds import CONTENT_TOLERANCES, content_of
-from ..headers import normal_of, value_of
+from ..headers import normal_of, numbers_of, value_of
 from .faults import position_fault
 from .sorting import HARD_KEYWORDS
 from .stack import FloatArray, Stack
@@ -14,6 +14,7 @@ _PARALLEL_DEGREES = 5.0
 _STEPS_BEYOND = 3
 """How far behind an end a slice may lie that belonged to a stack, in slice distances."""
 _STEP_TOLERANCE = 0.1
+_PIXEL_TOLERANCE_MM = 1e-3
 _SHIFT_MM = 10.0
 """How far within its plane."""
 _DIFFERENCES = (*HARD_KEYWORDS, "ImageOrientationPatient", "PixelSpacing")
@@ -60,10 +61,39 @@ def may_go_on(stack: Stack, other: Stack) -> bool:
     assert positions is not None
     if other_orientation is None or other_positions is None:
         return is_same_matrix
-    cosine = abs(float(normal_of(other_orientation) @ normal_of(orientation)))
-    if cosine <= float(np.cos(np.deg2rad(_PARALLEL_DEGREES))):
+    if not _are_parallel(stack, other):
         return False
     return _lie_beyond(positions, other_positions, normal_of(orientation), is_same_matrix)
+
+
+def may_be_stray(stack: Stack, other: Stack) -> bool:
+    """Whether slices of a broken series may have belonged to a stack of another one.
+
+    Their identifier was damaged, so their position may be as well: a plane, a matrix and a pixel
+    size in common are enough.
+
+    Parameters
+    ----------
+    stack : Stack
+        Without a fault.
+    other : Stack
+        Of a series that is no volume.
+    """
+    if stack.orientation is None or other.orientation is None:
+        is_alike = stack.header.get("SeriesDescription") == other.header.get("SeriesDescription")
+        return is_alike and may_go_on(stack, other)
+    matrices = {
+        tuple(str(value_of(s.header, keyword)) for keyword in ("Rows", "Columns"))
+        for s in (stack, other)
+    }
+    pixel, other_pixel = (numbers_of(s.header, "PixelSpacing", 2) for s in (stack, other))
+    is_same_pixel = (
+        pixel is not None
+        and other_pixel is not None
+        and np.abs(pixel - other_pixel).max() <= _PIXEL_TOLERANCE_MM
+    )
+    is_alike = len(matrices) == 1 and is_same_pixel and _are_parallel(stack, other)
+    return is_alike or may_go_on(stack, other)
 
 
 def name_difference(stack: Stack, other: Stack) -> str:
@@ -88,6 +118,13 @@ def name_difference(stack: Stack, other: Stack) -> str:
         elif value != other_value and None not in (value, other_value):
             return keyword
     return other.separator or stack.separator or "ImagePositionPatient"
+
+
+def _are_parallel(stack: Stack, other: Stack) -> bool:
+    assert stack.orientation is not None
+    assert other.orientation is not None
+    cosine = abs(float(normal_of(other.orientation) @ normal_of(stack.orientation)))
+    return cosine > float(np.cos(np.deg2rad(_PARALLEL_DEGREES)))
 
 
 def _lie_beyond(

@@ -85,7 +85,7 @@ class LoadWidget(QWidget):
         self.table.row_opened.connect(self.open)
         self.table.setMinimumHeight(120)
         layout.addWidget(self.table)
-        self.reason = text(is_quiet=True)
+        self.reason = text()
         layout.addWidget(self.reason)
         self.open_button = button("Open series", "Show the chosen series.", self.open)
         layout.addWidget(self.open_button)
