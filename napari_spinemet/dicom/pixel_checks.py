@@ -21,6 +21,9 @@ MAX_VOXELS = 2**28
 _MAX_RATIO = 200
 """No codec makes an image of tissue smaller than a share of this."""
 _FREE_BYTES = 2**20
+_USUAL_RATIO = 20
+"""Nor is a whole scan packed to less than a share of this; a few empty slices may be."""
+_FREE_VOLUME_BYTES = 2**28
 _J2K_SIZE = re.compile(rb"\xff\x4f\xff\x51.{4}(.{4})(.{4})", re.DOTALL)
 _JPEG_SIZE = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xf7].{3}(.{2})(.{2})", re.DOTALL)
 _SEARCHED_BYTES = 4096
@@ -32,6 +35,11 @@ def check_size(stack: Stack) -> None:
     voxels = len(stack.images) * int(header.Rows) * int(header.Columns)
     if voxels > MAX_VOXELS:
         raise SpinemetError(f"it would have {voxels:,} voxels, which no scan of a spine has")
+    sources = dict(stack.images)
+    size = sum(bytes_of_pixels(source_header) for source_header in sources.values())
+    stored = sum(path.stat().st_size for path in {source.path for source in sources})
+    if size > _FREE_VOLUME_BYTES and size > _USUAL_RATIO * stored:
+        raise SpinemetError(f"it would unpack to {size:,} bytes and is refused")
 
 
 def bytes_of_pixels(header: Dataset) -> int:
@@ -85,7 +93,7 @@ def check_length(dataset: FileDataset, name: str) -> str:
             f"{name} is truncated, with {actual_size:,} of {size:,} bytes of pixels"
         )
     extra = actual_size - size
-    return f"{name} holds {extra:,} bytes more than its pixels" if extra > 1 else ""
+    return f"{name} is {extra:,} bytes longer than its pixels" if extra > 1 else ""
 
 
 def _check_bits(dataset: FileDataset, name: str) -> None:
@@ -136,8 +144,8 @@ def check_rescale(items: Sequence[Dataset]) -> None:
         scales.append((float(slope[0]), float(intercept[0])))
     if 0 < unscaled < len(items) and len(set(scales)) > 1:
         raise SpinemetError(
-            f"{unscaled} of its {len(items)} images have no RescaleSlope and the others have one, "
-            "so their values do not compare"
+            f"RescaleSlope is missing in {unscaled} of its {len(items)} images and not in the "
+            "others, so their values do not compare"
         )
     is_inverted = any(
         value_of(item, "PhotometricInterpretation") == "MONOCHROME1"

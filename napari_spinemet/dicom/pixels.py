@@ -130,7 +130,9 @@ def read_single_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
             dataset.PixelData = dataset.PixelData[: bytes_of_pixels(dataset)]
             odd.append(extra)
         raw_datasets.append(dataset)
-    notes.extend(ScanWarning("pixels-too-long", f"{clause}.") for clause in odd)
+    if odd:
+        rest = f", and so are {len(odd) - 1} others" if len(odd) > 1 else ""
+        notes.append(ScanWarning("pixels-too-long", f"{odd[0]}{rest}."))
     check_duplicates(stack, raw_datasets)
     unpacked_datasets = unpack_pixels([source for source, _ in stack.images], raw_datasets)
     datasets = repair_images(unpacked_datasets, notes)

@@ -174,7 +174,7 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
     try:
         volume = _read_volume(stack, notes)
         array, affine = reorient(np.asarray(volume.array), np.asarray(volume.affine, dtype=float))
-        voxels = array.astype(np.float32)
+        voxels = array.astype(np.float32, copy=False)
     except Exception as error:
         # One of its files, in a clause of ours.
         reason = str(error) if isinstance(error, NotDicomError) else why_unreadable(error)

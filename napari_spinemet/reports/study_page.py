@@ -17,6 +17,7 @@ from ..evaluation.case_level import Proportion, called_diseased, case_level
 from ..evaluation.pictures import case_figure, froc_figure
 from ..imaging import Annotation, OperatingPoint, SagittalSeries
 from ..imaging.aggregation import DEFAULT_WEIGHT, NoAggregation
+from ..imaging.scan_warnings import ScanWarning, has_grave
 from ..jobs import UNATTENDED, JobContext
 from ..study import Case, Study
 from ..workflows.study_froc import redraw_curve
@@ -35,6 +36,7 @@ class _CaseLine:
     case: Case
     verdicts: list[str]
     picture: Picture
+    warnings: tuple[ScanWarning, ...]
 
 
 def study_page(
@@ -113,7 +115,9 @@ def _case_lines(evidence: StudyEvidence, job: JobContext) -> list[_CaseLine]:
             )
         result = evaluate(plain, evidence.point)
         verdicts = case.verdicts().of([f.centre_mm for f in result.findings])
-        lines.append(_CaseLine(case, verdicts, _case_picture(case, series, annotation, result)))
+        warnings = tuple(dict.fromkeys((*series.warnings, *result.warnings)))
+        picture = _case_picture(case, series, annotation, result)
+        lines.append(_CaseLine(case, verdicts, picture, warnings))
         job.progress(TASK, number, len(names), f"drawing {case.name}")
     return lines
 
@@ -243,15 +247,22 @@ def _cases(curve: FrocCurve, lines: Sequence[_CaseLine], point: OperatingPoint) 
                 f"{total:.2f}",
                 f"{mean:.3f}",
                 "diseased" if is_diseased else "normal",
+                "doubtful" if has_grave(line.warnings) else "",
                 *(str(line.verdicts.count(v)) for v in VERDICTS),
             )
         )
     columns = (
-        *("Case", "State", "TP rate", "FP per scan", "FP, mean over slices", "Called"),
+        *("Case", "State", "TP rate", "FP per scan", "FP, mean over slices", "Called", "Scan"),
         *("Accepted", "Rejected", "Unsure", "No verdict"),
     )
     caption = "Verdicts count the findings across slices at this operating point."
-    return Section("Cases", [Table("cases", columns, rows, caption)])
+    notes = [
+        Paragraph(f"{line.case.name}: {warning.text}", warning=True)
+        for line in lines
+        for warning in line.warnings
+        if warning.is_grave
+    ]
+    return Section("Cases", [*notes, Table("cases", columns, rows, caption)])
 
 
 def _inputs(study: Study) -> Section:

@@ -62,6 +62,21 @@ def test_run_lengths_without_end_are_refused_before_they_are_unpacked(scan, trut
         assert peak_of(read) < 64 * 2**20
 
 
+def test_a_scan_of_many_small_bombs_is_refused(scan, truth, refused) -> None:
+    """Each slice may be packed as far as an empty one; all of them may not."""
+    images = make_series(truth)
+    data = encapsulate([struct.pack("<16I", 2, 64, 128, *[0] * 13) + bytes(400_000)])
+    for image in images:
+        image.Rows = image.Columns = 4096
+        image.PixelSpacing = [0.1, 0.1]
+        image.file_meta.TransferSyntaxUID = RLELossless
+        image.PixelData = data
+        image["PixelData"].VR = "OB"
+    write(scan, images)
+    with refused("would unpack to 301,989,888 bytes and is refused"):
+        read_series(scan)
+
+
 def test_more_voxels_than_any_scan_has_are_refused(scan, truth, refused, monkeypatch) -> None:
     monkeypatch.setattr("napari_spinemet.dicom.pixel_checks.MAX_VOXELS", truth.voxels.size - 1)
     write(scan, make_series(truth))
@@ -181,20 +196,23 @@ def test_a_slope_that_one_slice_lacks_is_refused(scan, truth, refused) -> None:
     for image in images[:8]:
         image.RescaleSlope, image.RescaleIntercept = "2", "0"
     write(scan, images)
-    with refused("1 of its 9 images have no RescaleSlope and the others have one"):
+    with refused("RescaleSlope is missing in 1 of its 9 images and not in the others"):
         read_series(scan)
 
 
 def test_bytes_behind_the_pixels_are_told(scan, truth) -> None:
     images = make_series(truth)
-    images[3].PixelData += bytes(2000)
-    images[3]["PixelData"].VR = "OW"
-    write(scan, images)
-    series = read_series(scan)
-    assert_exact(series, truth)
-    (warning,) = series.warnings
-    assert warning.code == "pixels-too-long"
-    assert "2,000 bytes more than its pixels" in warning
+    for count in (1, 5):
+        for image in images[:count]:
+            image.PixelData = image.PixelData[: 32 * 24 * 2] + bytes(2000)
+            image["PixelData"].VR = "OW"
+        write(scan, images)
+        series = read_series(scan)
+        assert_exact(series, truth)
+        (warning,) = series.warnings
+        assert warning.code == "pixels-too-long"
+        assert "is 2,000 bytes longer than its pixels" in warning
+        assert ("and so are 4 others" in warning) == (count == 5)
 
 
 def test_exchanged_positions_are_told_where_slice_location_knows_better(scan, truth) -> None:

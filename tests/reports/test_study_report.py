@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from napari_spinemet.evaluation.case_level import case_level
+from napari_spinemet.imaging import ScanWarning
 from napari_spinemet.reports import StudyEvidence, write_curve_report, write_study_report
 from napari_spinemet.study import Study
+from napari_spinemet.study.case.warnings_file import write_warnings
 from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.workflows.map_source import MapSource
 from napari_spinemet.workflows.study_froc import cross_validation_curve, study_curve
@@ -46,6 +48,22 @@ def test_a_study_report_says_what_its_curve_says(study: Study, tmp_path: Path) -
     assert "Nothing was changed past the audit trail" in (
         tmp_path / "out" / "report.html"
     ).read_text(encoding="utf-8")
+
+
+def test_a_doubtful_scan_is_no_clean_row(study: Study, tmp_path: Path) -> None:
+    """What was warned of as its scan was copied stands beside its rates."""
+    sentence = "1 damaged file was passed over, so slices at an end may be missing."
+    write_warnings(study.case("case-001").path, [ScanWarning("files-damaged", sentence)])
+    write_study_report(
+        study, MapSource.of_model("default"), POINT, tmp_path / "out", report_time=REPORT_TIME
+    )
+    reader = read_alone(tmp_path / "out")
+    header, *rows = reader.tables["cases"]
+    marks = {row[0]: row[header.index("Scan")] for row in rows}
+    assert marks["case-001"] == "doubtful"
+    assert set(marks.values()) == {"doubtful", ""}
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert f"case-001: {sentence}" in text
 
 
 def test_a_cross_validation_is_reported_without_its_networks(study: Study, tmp_path: Path) -> None:
