@@ -96,7 +96,7 @@ def _labels(array: npt.ArrayLike, name: str) -> LabelArray:
         raise SpinemetError(f"The {name} contours must be a (slice, row, column) array.")
     with np.errstate(invalid="ignore"):  # what does not fit shows in the comparison
         labels = values.astype(np.uint16)
-    if not np.array_equal(labels, values):
+    if values.dtype != np.uint16 and not np.array_equal(labels, values):
         raise SpinemetError(f"The {name} contours must be whole numbers from 0 to 65535.")
     labels.flags.writeable = False
     return labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from .timing import Throttler
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-    from ...imaging import SagittalSeries
+    from ...imaging import Annotation, SagittalSeries
     from ...study import Case
     from .layers import ViewerLayers
 
@@ -66,6 +67,17 @@ class _SavedLabels:
         return images
 
 
+class _StoredContours:
+    """What the study holds of the case, as of one revision; for the thread that saves alone.
+
+    To read all contours back takes longer than to store a stroke: it is done once, and whenever
+    somebody else has stored contours meanwhile.
+    """
+
+    annotation: Annotation | None = None
+    revision: int = -1
+
+
 class Autosave(QObject):
     """Compare what is on the screen with what is stored, and store the slices that differ.
 
@@ -109,6 +121,7 @@ class Autosave(QObject):
         """Where they are saved."""
         self._saved_labels = _SavedLabels()
         self._saved_levels: dict[int, str] = {}
+        self._stored_contours = _StoredContours()
         self._needs_all = False
         """Whether all contours must go along with the first stroke: the study has none yet."""
         self._queue: deque[tuple[_SavedLabels, Slices]] = deque()
@@ -141,6 +154,7 @@ class Autosave(QObject):
         self._case = case
         self.saved_at = self.failure = ""
         self._saved_labels, self._saved_levels = _SavedLabels(), {}
+        self._stored_contours = _StoredContours()
         if case is not None and scan is not None:
             self._begin(case, scan)
         self.state_changed.emit()
@@ -187,11 +201,13 @@ class Autosave(QObject):
         self.state_changed.emit()
         series = scan.series
 
-        def work(job: JobContext) -> bool:
-            return _store(case, series, changes, all_slices, levels)
+        stored = self._stored_contours
 
-        def on_stored(is_state_changed: bool) -> None:
-            self._on_stored(case, series, is_state_changed)
+        def work(job: JobContext) -> tuple[Annotation, bool]:
+            return _store(case, series, changes, all_slices, levels, stored)
+
+        def on_stored(result: tuple[Annotation, bool]) -> None:
+            self._on_stored(series, *result)
 
         self._saving.start(TASK, work, on_stored)
 
@@ -206,24 +222,17 @@ class Autosave(QObject):
             }
         return all_slices
 
-    def _on_stored(self, case: Case, series: SagittalSeries, is_state_changed: bool) -> None:
+    def _on_stored(
+        self, series: SagittalSeries, annotation: Annotation, is_state_changed: bool
+    ) -> None:
         labels, _ = self._queue.popleft()
         if labels is self._saved_labels:
             self._needs_all = False
         self.saved_at = datetime.now().strftime("%H:%M:%S")
+        self.contours_stored.emit(series, annotation)
         self.state_changed.emit()
-        if not self._queue:  # the last stroke of several tells what is stored then
-            self._read_back(case, series)
         if is_state_changed:  # the list of cases says what state each is in
             self.case_state_changed.emit()
-
-    def _read_back(self, case: Case, series: SagittalSeries) -> None:
-        """Tell what the study holds; a job of its own, since a stroke is saved without it."""
-        self._saving.start(
-            "stored contours",
-            lambda job: case.annotation(series),
-            lambda annotation: self.contours_stored.emit(series, annotation),
-        )
 
     def _on_failed(self, task: str, sentence: str) -> None:
         if task != TASK:
@@ -244,13 +253,32 @@ def _store(
     changes: Slices,
     all_slices: Slices | None,
     levels: Mapping[int, str],
-) -> bool:
-    """Write slices; gives whether the case is in another state."""
+    stored: _StoredContours,
+) -> tuple[Annotation, bool]:
+    """Write slices; gives what is stored then, and whether the case is in another state."""
     former_state = case.state
     # Only now it is known whether the save before this one has come to be.
     slices = changes if all_slices is None or _has_stored_contours(case) else all_slices
-    case.save_slices(slices, levels, series)
-    return case.state != former_state
+    database = case.writable_database()
+    with database.transaction():
+        is_known = stored.annotation is not None and stored.revision == database.contours.revision
+        case.save_slices(slices, levels, series)
+        revision = database.contours.revision
+    if is_known and stored.annotation is not None:
+        annotation = _with_slices(stored.annotation, slices, levels)
+    else:
+        annotation = case.annotation(series)
+    stored.annotation, stored.revision = annotation, revision
+    return annotation, case.state != former_state
+
+
+def _with_slices(annotation: Annotation, slices: Slices, levels: Mapping[int, str]) -> Annotation:
+    """Contours with other slices in their place, as the study would give them back."""
+    lesions, vertebrae = (np.array(getattr(annotation, name)) for name in LAYERS)
+    for name, labels in zip(LAYERS, (lesions, vertebrae), strict=True):
+        for index, image in slices.get(name, {}).items():
+            labels[index] = image
+    return replace(annotation, lesions=lesions, vertebrae=vertebrae, levels=dict(levels))
 
 
 def _has_stored_contours(case: Case) -> bool:
