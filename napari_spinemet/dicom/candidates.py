@@ -14,8 +14,7 @@ from ..imaging.scan_warnings import ScanWarning
 from .files.contents import DicomContents, read_headers
 from .files.sources import Source
 from .frames import FrameCountError, frame_headers, is_multi_frame
-from .headers import value_of
-from .pixels import repair_decimal_commas
+from .headers import repair_decimal_commas, value_of
 from .stacks.joining import join_series
 from .stacks.leftovers import may_be_stray
 from .verdicts import Candidate, judge_series
@@ -100,45 +99,59 @@ def choose_candidate(
     SpinemetError
         If no series or more than one fits.
     """
-    chosen = list(candidates)
-    if series_uid is not None:
-        chosen = [c for c in candidates if series_uid in c.uids]
-        if not chosen:
-            raise SpinemetError(
-                f"No series in {path} has the UID {series_uid}; it holds "
-                f"{_enumerate(candidates)}; choose one of these."
-            )
-    if stack is not None:
-        chosen = [c for c in chosen if c.summary.stack == stack]
-        if not chosen:
-            raise SpinemetError(
-                f"No series in {path} has a stack {stack}; it holds {_enumerate(candidates)}; "
-                "choose one of these."
-            )
-    detectable = [c for c in chosen if c.summary.detectable]
+    candidates = _named(candidates, series_uid, path, stack)
+    detectable = [c for c in candidates if c.summary.detectable]
     if len(detectable) == 1:
         return detectable[0]
-    if series_uid is not None and len(chosen) == 1:
-        return chosen[0]
+    if series_uid is not None and len(candidates) == 1:
+        return candidates[0]
     if detectable:
         raise SpinemetError(_why_open(detectable, path))
-    readable = [c for c in chosen if not c.geometry_fault]
+    readable = [c for c in candidates if not c.geometry_fault]
     if series_uid is not None and len(readable) == 1:
         return readable[0]
-    if series_uid is not None and readable:
+    raise SpinemetError(_why_none(candidates, readable if series_uid is not None else (), path))
+
+
+def _named(
+    candidates: Sequence[Candidate],
+    series_uid: str | None,
+    path: str | os.PathLike[str],
+    stack: int | None,
+) -> list[Candidate]:
+    """Those with the series and the stack that were named; an error if there is none."""
+    of_series = [c for c in candidates if series_uid is None or series_uid in c.uids]
+    if not of_series:
         raise SpinemetError(
-            f"The series {chosen[0].title} holds {len(readable)} stacks, {_enumerate(readable)}; "
-            "say which by its stack."
+            f"No series in {path} has the UID {series_uid}; it holds {_enumerate(candidates)}; "
+            "choose one of these."
         )
-    if len(chosen) == 1:
+    of_stack = [c for c in of_series if stack is None or c.summary.stack == stack]
+    if not of_stack:
         raise SpinemetError(
-            f"The series {chosen[0].title} cannot be detected on: "
-            f"{chosen[0].summary.reason}; {_advice(chosen[0])}."
+            f"No series in {path} has a stack {stack}; it holds {_enumerate(candidates)}; "
+            "choose one of these."
         )
-    reasons = _shorten([f"{c.title}: {c.summary.reason}" for c in chosen], "; ")
-    raise SpinemetError(
-        f"No series in {path} can be detected on ({reasons}); choose a sagittal STIR series."
-    )
+    return of_stack
+
+
+def _why_none(
+    candidates: Sequence[Candidate], readable: Sequence[Candidate], path: str | os.PathLike[str]
+) -> str:
+    """The sentence about those of which none is taken: for a series that was named, or any."""
+    if readable:
+        return (
+            f"The series {readable[0].series_title} holds {len(readable)} stacks, "
+            f"{_enumerate(readable)}; say which by its stack."
+        )
+    if len(candidates) == 1:
+        candidate = candidates[0]
+        return (
+            f"The series {candidate.title} cannot be detected on: {candidate.summary.reason}; "
+            f"{_advice(candidate)}."
+        )
+    reasons = _shorten([f"{c.title}: {c.summary.reason}" for c in candidates], "; ")
+    return f"No series in {path} can be detected on ({reasons}); choose a sagittal STIR series."
 
 
 def _why_open(detectable: Sequence[Candidate], path: str | os.PathLike[str]) -> str:

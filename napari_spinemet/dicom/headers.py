@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from .plain_text import plain_text
-
 FloatArray = npt.NDArray[np.float64]
 
 MAX_OBLIQUE_DEGREES = 35.0
 """Beyond this the slice normal belongs to no plane: nearly half-way to the next one."""
+
+
+_DECIMAL_KEYWORDS = (
+    "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness",
+    "RescaleSlope", "RescaleIntercept", "EchoTime", "RepetitionTime", "InversionTime",
+)  # fmt: skip
 
 
 def value_of(dataset: Dataset, keyword: str, default: Any = None) -> Any:
@@ -90,6 +95,19 @@ def strings_of(dataset: Dataset, keyword: str) -> list[str]:
     return [str(v) for v in value] if is_multiple else [str(value)]
 
 
+def plain_text(text: str) -> str:
+    """A text in one line, with everything left out that is no character to be read.
+
+    Parameters
+    ----------
+    text : str
+        From a file, or its name.
+    """
+    return " ".join(
+        "".join(c if not unicodedata.category(c).startswith("C") else " " for c in text).split()
+    )
+
+
 def text_of(dataset: Dataset, keyword: str) -> str:
     """An attribute as it may be shown; empty where it is missing or damaged.
 
@@ -101,6 +119,26 @@ def text_of(dataset: Dataset, keyword: str) -> str:
         DICOM keyword of the attribute.
     """
     return plain_text(str(value_of(dataset, keyword, "")))
+
+
+def repair_decimal_commas(dataset: Dataset) -> bool:
+    """Put points where a badly localised writer put commas; say whether there were any.
+
+    It changes the header in memory.
+    """
+    has_commas = False
+    for keyword in _DECIMAL_KEYWORDS:
+        if keyword not in dataset:
+            continue
+        raw = getattr(dataset.get_item(keyword), "value", None)
+        if isinstance(raw, bytes) and b"," in raw:
+            text = raw.decode("ascii", "ignore").replace(",", ".").strip("\0 ")
+            try:
+                setattr(dataset, keyword, text.split("\\") if "\\" in text else text)
+            except ValueError:  # more than a comma is wrong with it: the checks will say so
+                continue
+            has_commas = True
+    return has_commas
 
 
 def normal_of(orientation: FloatArray) -> FloatArray:

@@ -14,7 +14,6 @@ from ..errors import SpinemetError
 from .files.sources import Source
 from .headers import numbers_of, value_of
 from .stacks.stack import Stack
-from .unpacking import unpack_pixels
 
 MAX_VOXELS = 2**28
 """A volume of 640 x 640 x 655, far beyond any scan of a spine: 1 GiB of single precision."""
@@ -172,28 +171,6 @@ def frame_transforms(dataset: Dataset) -> list[Dataset]:
     return items
 
 
-def check_duplicates(stack: Stack, datasets: Sequence[FileDataset]) -> None:
-    """Same identifier, other pixels: one of the two is not what it says.
-
-    Parameters
-    ----------
-    stack : Stack
-        Of single-frame images; its duplicates are read here.
-    datasets : sequence of pydicom.dataset.FileDataset
-        The images of the stack with their pixels.
-    """
-    for source, uid in stack.duplicates:
-        twin = source.parse()
-        others = zip(stack.images, datasets, strict=True)
-        for (other_source, _), dataset in others:
-            if dataset.SOPInstanceUID == uid and not _equal_pixels(
-                (other_source, dataset), (source, twin)
-            ):
-                raise SpinemetError(
-                    f"{source.name} has the identifier of another image but other pixels"
-                )
-
-
 def check_multi_frame_duplicates(stack: Stack, sources: Sequence[Source]) -> None:
     """The same for multi-frame files.
 
@@ -214,12 +191,3 @@ def check_multi_frame_duplicates(stack: Stack, sources: Sequence[Source]) -> Non
                 raise SpinemetError(
                     f"{source.name} has the identifier of another image but other pixels"
                 )
-
-
-def _equal_pixels(one: tuple[Source, FileDataset], other: tuple[Source, FileDataset]) -> bool:
-    """Whether two files hold the same image, in whatever transfer syntax each of them is."""
-    syntaxes = {dataset.file_meta.TransferSyntaxUID for _, dataset in (one, other)}
-    if len(syntaxes) == 1:
-        return bool(one[1].PixelData == other[1].PixelData)
-    dataset, twin = unpack_pixels(*zip(one, other, strict=True))
-    return np.array_equal(dataset.pixel_array, twin.pixel_array)

@@ -15,11 +15,10 @@ from pydicom.dataset import Dataset, FileDataset
 from ..errors import SpinemetError
 from ..imaging.scan_warnings import ScanWarning
 from .files.sources import Source
-from .headers import normal_of, numbers_of, text_of, value_of
+from .headers import normal_of, numbers_of, repair_decimal_commas, text_of, value_of
 from .padding import declares_padding, fill_padding, find_padding
 from .pixel_checks import (
     bytes_of_pixels,
-    check_duplicates,
     check_length,
     check_multi_frame_duplicates,
     check_rescale,
@@ -28,35 +27,14 @@ from .pixel_checks import (
 )
 from .stacks.faults import SPACING_TOLERANCE
 from .stacks.stack import Stack
-from .unpacking import unpack_pixels
+from .unpacking import have_equal_pixels, unpack_pixels
 
-_DECIMAL_KEYWORDS = (
-    "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness",
-    "RescaleSlope", "RescaleIntercept", "EchoTime", "RepetitionTime", "InversionTime",
-)  # fmt: skip
 _STORAGE_KEYWORDS = ("BitsStored", "PixelRepresentation")
 _MEANING_KEYWORDS = ("RescaleType", "PresentationLUTShape")
 """What says how numbers are stored and meant, and so must be the same in all images."""
 _IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
 _NOISE = 1e-6
 """Differences of direction cosines that are worth a word."""
-
-
-def repair_decimal_commas(dataset: Dataset) -> bool:
-    """Put points where a badly localised writer put commas; say whether there were any."""
-    has_commas = False
-    for keyword in _DECIMAL_KEYWORDS:
-        if keyword not in dataset:
-            continue
-        raw = getattr(dataset.get_item(keyword), "value", None)
-        if isinstance(raw, bytes) and b"," in raw:
-            text = raw.decode("ascii", "ignore").replace(",", ".").strip("\0 ")
-            try:
-                setattr(dataset, keyword, text.split("\\") if "\\" in text else text)
-            except ValueError:  # more than a comma is wrong with it: the checks will say so
-                continue
-            has_commas = True
-    return has_commas
 
 
 def repair_images(datasets: Sequence[FileDataset], notes: list[ScanWarning]) -> list[FileDataset]:
@@ -133,7 +111,7 @@ def read_single_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
     if odd:
         rest = f", and so are {len(odd) - 1} others" if len(odd) > 1 else ""
         notes.append(ScanWarning("pixels-too-long", f"{odd[0]}{rest}."))
-    check_duplicates(stack, raw_datasets)
+    _check_duplicates(stack, raw_datasets)
     unpacked_datasets = unpack_pixels([source for source, _ in stack.images], raw_datasets)
     datasets = repair_images(unpacked_datasets, notes)
     check_rescale(datasets)
@@ -144,6 +122,20 @@ def read_single_frames(stack: Stack, notes: list[ScanWarning]) -> hd.Volume:
     )
     _fill_padding_of_files(volume, datasets)
     return volume
+
+
+def _check_duplicates(stack: Stack, datasets: Sequence[FileDataset]) -> None:
+    """Same identifier, other pixels: one of the two is not what it says."""
+    for source, uid in stack.duplicates:
+        twin = source.parse()
+        others = zip(stack.images, datasets, strict=True)
+        for (other_source, _), dataset in others:
+            if dataset.SOPInstanceUID == uid and not have_equal_pixels(
+                (other_source, dataset), (source, twin)
+            ):
+                raise SpinemetError(
+                    f"{source.name} has the identifier of another image but other pixels"
+                )
 
 
 def _check_common(headers: Sequence[Dataset], keywords: Sequence[str]) -> None:

@@ -11,17 +11,20 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydicom.dataset import FileDataset
 from pydicom.pixels import get_decoder
 
 from ..errors import Cancelled, SpinemetError
-from ..jobs import JobContext
 from ..jobs.process import run_in_process
 from .files.sources import Source
+from .headers import plain_text
 from .library_messages import silence_libraries
-from .plain_text import plain_text
+
+if TYPE_CHECKING:
+    from ..jobs import JobContext
 
 _FREE_BYTES = 3 * 1024**3
 """Address space of the process beside what the pixels take; most of it is never used."""
@@ -78,6 +81,21 @@ def unpack_pixels(sources: Sequence[Source], datasets: Sequence[FileDataset]) ->
             for number, index in enumerate(packed):
                 result[index] = Source(folder / str(number)).parse()
     return result
+
+
+def have_equal_pixels(one: tuple[Source, FileDataset], other: tuple[Source, FileDataset]) -> bool:
+    """Whether two files hold the same image, in whatever transfer syntax each of them is.
+
+    Parameters
+    ----------
+    one, other : tuple of (Source, pydicom.dataset.FileDataset)
+        File and what was parsed of it, with pixels.
+    """
+    syntaxes = {dataset.file_meta.TransferSyntaxUID for _, dataset in (one, other)}
+    if len(syntaxes) == 1:
+        return bool(one[1].PixelData == other[1].PixelData)
+    dataset, twin = unpack_pixels(*zip(one, other, strict=True))
+    return np.array_equal(dataset.pixel_array, twin.pixel_array)
 
 
 class NoCodecError(SpinemetError):

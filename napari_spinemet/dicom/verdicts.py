@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydicom.dataset import Dataset
 
@@ -16,10 +16,12 @@ from .contrast.weighting import Contrast, contrast_of
 from .headers import text_of, value_of
 from .stacks.completeness import find_disorder, find_missing
 from .stacks.faults import find_fault
-from .stacks.joining import JoinedSeries
 from .stacks.leftovers import may_lack_images_of, name_difference
 from .stacks.sorting import split_into_stacks
 from .stacks.stack import Stack
+
+if TYPE_CHECKING:
+    from .stacks.joining import JoinedSeries
 
 _SCOUT_SLICES = 5
 """A stack of as few, beside one of more than twice as many, is there to plan others on."""

@@ -131,7 +131,15 @@ class Study:
         raise SpinemetError(f"The study {self.path} has no case {name}; see 'spinemet study list'.")
 
     def case_of(self, series_uid: str, stack: int = 1) -> Case | None:
-        """The case that holds a volume of a series, if any."""
+        """The case that holds a volume of a series, if any.
+
+        Parameters
+        ----------
+        series_uid : str
+            DICOM SeriesInstanceUID.
+        stack : int
+            Which of its volumes, from 1.
+        """
         records = self._records()
         for case in self._cases(records):
             record = records.get(case.name)

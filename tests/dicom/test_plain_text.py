@@ -8,7 +8,7 @@ import pytest
 from dicom_builder import Truth, make_series, write
 
 from napari_spinemet.dicom import list_series, read_series
-from napari_spinemet.dicom.plain_text import plain_text
+from napari_spinemet.dicom.headers import plain_text
 from napari_spinemet.errors import SpinemetError
 
 

@@ -17,8 +17,8 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ...errors import SpinemetError
+from ..headers import plain_text
 from ..library_messages import silence_libraries
-from ..plain_text import plain_text
 from .archives import archive_of, growth_limit
 from .bounds import BoundedStream, TooMuchError
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from ..contrast.image_kinds import CONTENT_TOLERANCES, content_of
-from ..files.sources import Source
 from ..headers import text_of
 from .stack import Stack
 
-Images = Sequence[tuple[Source, Dataset]]
+if TYPE_CHECKING:
+    from ..files.sources import Source
+
+    Images = Sequence[tuple[Source, Dataset]]
+
+HARD_KEYWORDS = (
+    "StudyInstanceUID", "PatientID", "FrameOfReferenceUID", "Rows", "Columns",
+    "PhotometricInterpretation", "PixelRepresentation",
+)  # fmt: skip
+"""Images that differ in one of these, or in the spacing of their pixels, are never compared."""
 
 _SEPARATORS = (
     "EchoNumbers", "EchoTime", "DiffusionBValue", "DiffusionGradientOrientation",

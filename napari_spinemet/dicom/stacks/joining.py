@@ -12,8 +12,9 @@ from ...imaging.scan_warnings import ScanWarning
 from ..contrast.image_kinds import content_of
 from ..files.sources import Source
 from ..headers import number_of, numbers_of, text_of, value_of
+from .contents import HARD_KEYWORDS
 from .faults import find_fault
-from .sorting import HARD_KEYWORDS, split_into_stacks
+from .sorting import split_into_stacks
 
 ImageList = list[tuple[Source, Dataset]]
 _TEXTS = ("SeriesDescription", "ProtocolName", "ScanningSequence", "StudyDate")

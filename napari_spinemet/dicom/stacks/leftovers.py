@@ -6,8 +6,8 @@ import numpy as np
 
 from ..contrast.image_kinds import CONTENT_TOLERANCES, content_of
 from ..headers import normal_of, numbers_of, value_of
+from .contents import HARD_KEYWORDS
 from .faults import position_fault
-from .sorting import HARD_KEYWORDS
 from .stack import FloatArray, Stack
 
 _PARALLEL_DEGREES = 5.0

@@ -8,17 +8,21 @@ name or number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from ..files.sources import Source
 from ..frames import FrameHeader
 from ..headers import normal_of, numbers_of, value_of
-from .contents import Images, Part, split_by_attributes, split_by_content
+from .contents import HARD_KEYWORDS, Part, split_by_attributes, split_by_content
 from .copies import drop_copies
 from .faults import SAME_POSITION_MM, position_fault
 from .stack import FloatArray, Stack
+
+if TYPE_CHECKING:
+    from ..files.sources import Source
+    from .contents import Images
 
 ORIENTATION_TOLERANCE = 5e-3
 """Direction cosines closer than this are meant to be one plane."""
@@ -31,11 +35,6 @@ _STATION_NAMES = {
 }
 """From the head down; more of them are numbered."""
 
-HARD_KEYWORDS = (
-    "StudyInstanceUID", "PatientID", "FrameOfReferenceUID", "Rows", "Columns",
-    "PhotometricInterpretation", "PixelRepresentation",
-)  # fmt: skip
-"""Images that differ in one of these, or in the spacing of their pixels, are never compared."""
 _PIXEL_TOLERANCE = 1e-3
 """Share of the pixel spacing that is only a matter of decimals."""
 _POSITION_KEYWORDS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,10 @@ from pydicom.dataset import Dataset
 
 from ...imaging.geometry import reorient
 from ...imaging.scan_warnings import ScanWarning
-from ..files.sources import Source
 from ..headers import normal_of, numbers_of, plane_of
+
+if TYPE_CHECKING:
+    from ..files.sources import Source
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -15,7 +15,6 @@ from qtpy.QtCore import QObject, Signal
 from ...imaging.annotation import LAYERS
 from ...jobs import JobContext
 from .jobs import JobRunner
-from .open_scan import OpenScan
 from .timing import Throttler
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from ...imaging import Annotation, SagittalSeries
     from ...study import Case
     from .layers import ViewerLayers
+    from .open_scan import OpenScan
 
 TASK = "autosave"
 _UNDRAWN = np.uint16(65535)

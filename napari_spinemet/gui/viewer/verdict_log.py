@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
 from ...imaging import Finding
 from ...study.verdicts import Position, VerdictBook
 from .jobs import JobRunner
-from .open_scan import OpenScan
+
+if TYPE_CHECKING:
+    from .open_scan import OpenScan
 
 TASK = "verdict"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...dicom import list_series, read_series
 from ...dicom.reading import content_hash
+from ...dicom.series_readers import list_series, read_series
 from ...errors import SpinemetError
 from ...imaging import SagittalSeries
 from ..database import (
