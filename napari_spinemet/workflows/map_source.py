@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..detection.engines import map_series
 from ..detection.map_settings import MapSettings
@@ -14,9 +14,11 @@ from ..errors import SpinemetError
 from ..imaging import LikelihoodMap, OperatingPoint
 from ..jobs import UNATTENDED, JobContext
 from ..network import ModelCard, SiameseNet, load_card, load_model
-from ..study import Case, Study
 from ..study.map_identity import MapIdentity
 from ..study.run_files import cross_validated_point
+
+if TYPE_CHECKING:
+    from ..study import Case, Study
 
 
 @dataclass(frozen=True, eq=False)
