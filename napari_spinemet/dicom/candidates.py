@@ -99,7 +99,7 @@ def choose_candidate(
     SpinemetError
         If no series or more than one fits.
     """
-    candidates = _named(candidates, series_uid, path, stack)
+    candidates = _those_named(candidates, series_uid, path, stack)
     detectable = [c for c in candidates if c.summary.detectable]
     if len(detectable) == 1:
         return detectable[0]
@@ -113,7 +113,7 @@ def choose_candidate(
     raise SpinemetError(_why_none(candidates, readable if series_uid is not None else (), path))
 
 
-def _named(
+def _those_named(
     candidates: Sequence[Candidate],
     series_uid: str | None,
     path: str | os.PathLike[str],

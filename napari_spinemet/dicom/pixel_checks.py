@@ -100,8 +100,8 @@ def _check_bits(dataset: FileDataset, name: str) -> None:
     values = [
         numbers_of(dataset, keyword, 1) for keyword in ("BitsAllocated", "BitsStored", "HighBit")
     ]
-    allocated, stored, high = (None if v is None else int(v[0]) for v in values)
-    if allocated is None or stored is None or not 1 <= stored <= allocated <= 64:
+    allocated_bits, stored, high = (None if v is None else int(v[0]) for v in values)
+    if allocated_bits is None or stored is None or not 1 <= stored <= allocated_bits <= 64:
         raise SpinemetError(f"{name} has no valid BitsAllocated and BitsStored")
     if high is not None and high != stored - 1:
         raise SpinemetError(
@@ -128,11 +128,11 @@ def _check_codestream(dataset: FileDataset, name: str) -> None:
 def check_rescale(items: Sequence[Dataset]) -> None:
     """Refuse scales that wipe values out, and those that polarity cannot be undone under."""
     scales = []
-    unscaled = 0
+    unscaled_count = 0
     for item in items:
         if "RescaleSlope" not in item and "RescaleIntercept" not in item:
             scales.append((1.0, 0.0))
-            unscaled += 1
+            unscaled_count += 1
             continue
         slope = numbers_of(item, "RescaleSlope", 1)
         intercept = numbers_of(item, "RescaleIntercept", 1)
@@ -141,10 +141,10 @@ def check_rescale(items: Sequence[Dataset]) -> None:
         if slope[0] == 0:
             raise SpinemetError("an image has a RescaleSlope of 0, which would wipe out its values")
         scales.append((float(slope[0]), float(intercept[0])))
-    if 0 < unscaled < len(items) and len(set(scales)) > 1:
+    if 0 < unscaled_count < len(items) and len(set(scales)) > 1:
         raise SpinemetError(
-            f"RescaleSlope is missing in {unscaled} of its {len(items)} images and not in the "
-            "others, so their values do not compare"
+            f"RescaleSlope is missing in {unscaled_count} of its {len(items)} images and not in "
+            "the others, so their values do not compare"
         )
     is_inverted = any(
         value_of(item, "PhotometricInterpretation") == "MONOCHROME1"

@@ -53,10 +53,10 @@ def unpack_pixels(sources: Sequence[Source], datasets: Sequence[FileDataset]) ->
         If nothing here unpacks them, or they are damaged; a clause.
     """
     result = list(datasets)
-    packed = [index for index, dataset in enumerate(datasets) if is_packed(dataset)]
-    if not packed:
+    packed_indices = [index for index, dataset in enumerate(datasets) if is_packed(dataset)]
+    if not packed_indices:
         return result
-    for syntax in {datasets[index].file_meta.TransferSyntaxUID for index in packed}:
+    for syntax in {datasets[index].file_meta.TransferSyntaxUID for index in packed_indices}:
         if not _has_codec(syntax):
             name = plain_text(syntax.name)
             raise NoCodecError(
@@ -64,7 +64,7 @@ def unpack_pixels(sources: Sequence[Source], datasets: Sequence[FileDataset]) ->
             )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        paths = [_path_of(sources[index], folder / f"packed-{index}") for index in packed]
+        paths = [_path_of(sources[index], folder / f"packed-{index}") for index in packed_indices]
         try:
             answer = run_in_process(
                 f"{__name__}:unpack_files", {"paths": paths, "folder": temporary}
@@ -75,10 +75,10 @@ def unpack_pixels(sources: Sequence[Source], datasets: Sequence[FileDataset]) ->
             _log.info("The process that unpacks pixels ended.", exc_info=error)
             raise SpinemetError("its pixels are damaged, so they cannot be unpacked") from error
         if answer["failed"]:
-            name = sources[packed[answer["failed"][0]]].name
+            name = sources[packed_indices[answer["failed"][0]]].name
             raise SpinemetError(f"the pixels of {name} are damaged")
         with silence_libraries():
-            for number, index in enumerate(packed):
+            for number, index in enumerate(packed_indices):
                 result[index] = Source(folder / str(number)).parse()
     return result
 

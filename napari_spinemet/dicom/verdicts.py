@@ -72,7 +72,7 @@ class Candidate:
         self.summary = replace(self.summary, warnings=tuple(self.stack.warnings))
 
 
-class _Beside(NamedTuple):
+class _Neighbours(NamedTuple):
     """What lies beside a series and tells of it."""
 
     damage: tuple[str, ...]
@@ -99,14 +99,14 @@ def judge_series(
         One for each volume if any of them is sagittal, else one for the whole series.
     """
     stacks = split_into_stacks(series.images)
-    beside = _Beside(tuple(damage), listed.get(series.uids[0], frozenset()))
+    neighbours = _Neighbours(tuple(damage), listed.get(series.uids[0], frozenset()))
     sound = [stack for stack in stacks if not find_fault(stack)]
     if not any(stack.plane == "sagittal" for stack in sound):
         fault = _geometry_fault(stacks, _plane_of(stacks))
-        return [_judge_stack(series, stacks, stacks[0], 0, fault, beside)]
+        return [_judge_stack(series, stacks, stacks[0], 0, fault, neighbours)]
     numbers = range(1, len(sound) + 1) if len(sound) > 1 else (0,)
     return [
-        _judge_stack(series, stacks, stack, number, _fault_of(stack, stacks), beside)
+        _judge_stack(series, stacks, stack, number, _fault_of(stack, stacks), neighbours)
         for number, stack in zip(numbers, sound, strict=True)
     ]
 
@@ -117,7 +117,7 @@ def _judge_stack(
     stack: Stack,
     number: int,
     fault: str,
-    beside: _Beside,
+    neighbours: _Neighbours,
 ) -> Candidate:
     """The verdict on one stack; number 0 is the only row of its series."""
     is_read = not fault
@@ -134,7 +134,7 @@ def _judge_stack(
     images = [image for _, image in series.images]
     contrast = contrast_of(stack.header)
     reason = fault or _unsuitable(stack, contrast) or _scout(stack, stacks)
-    stack.warnings.extend(_find_losses(stack, images, beside, fault))
+    stack.warnings.extend(_find_losses(stack, images, neighbours, fault))
     summary = SeriesSummary(
         series_uid=series.uids[0],
         description=text_of(stack.header, "SeriesDescription"),
@@ -201,10 +201,10 @@ def _unsuitable(stack: Stack, contrast: Contrast) -> str:
 
 def _scout(stack: Stack, stacks: Sequence[Stack]) -> str:
     """Why a few slices beside a whole stack are not detected on."""
-    count, most = len(stack.images), max(len(other.images) for other in stacks)
-    if count > _SCOUT_SLICES or most <= 2 * count:
+    count, largest_count = len(stack.images), max(len(other.images) for other in stacks)
+    if count > _SCOUT_SLICES or largest_count <= 2 * count:
         return ""
-    return f"it has {count} slices beside a stack of {most}, as a scout has"
+    return f"it has {count} slices beside a stack of {largest_count}, as a scout has"
 
 
 def _rule_of(contrast: Contrast) -> str:
@@ -214,7 +214,7 @@ def _rule_of(contrast: Contrast) -> str:
 
 
 def _find_losses(
-    stack: Stack, images: Sequence[Dataset], beside: _Beside, fault: str
+    stack: Stack, images: Sequence[Dataset], neighbours: _Neighbours, fault: str
 ) -> Iterator[ScanWarning]:
     """What was passed over, what is or may be missing, and whose or what it may be instead."""
     count = len(stack.duplicates)
@@ -230,16 +230,16 @@ def _find_losses(
             if count == 1
             else f"{count} files were passed over: they hold the pixels of others.",
         )
-    damaged = len(beside.damage)
-    if damaged:
-        files = "file was" if damaged == 1 else "files were"
+    damage_count = len(neighbours.damage)
+    if damage_count:
+        files = "file was" if damage_count == 1 else "files were"
         yield ScanWarning(
             "files-damaged",
-            f"{damaged} damaged {files} passed over, so slices at an end may be missing.",
+            f"{damage_count} damaged {files} passed over, so slices at an end may be missing.",
         )
     if fault:
         return
-    yield from find_missing(stack, images, beside.listed)
+    yield from find_missing(stack, images, neighbours.listed)
     yield from find_disorder(stack)
     yield from _find_other_names(stack)
     part = other_body_part(stack.header)

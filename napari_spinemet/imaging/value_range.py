@@ -36,13 +36,16 @@ def value_range(voxels: npt.NDArray[np.float32]) -> tuple[float, float]:
     tuple of float
         Those of all values, for a scan without such outliers.
     """
-    ordered = np.sort(voxels, axis=None)
-    distinct = ordered[np.flatnonzero(np.diff(ordered, prepend=-np.inf))]
+    ordered_values = np.sort(voxels, axis=None)
+    distinct = ordered_values[np.flatnonzero(np.diff(ordered_values, prepend=-np.inf))]
     if len(distinct) < LEAST_DISTINCT:
-        return float(ordered[0]), float(ordered[-1])
+        return float(ordered_values[0]), float(ordered_values[-1])
     low, high = _without_islands(distinct.astype(np.float64))
-    first, last = np.searchsorted(ordered, low, "left"), np.searchsorted(ordered, high, "right")
-    bulk = ordered[first:last]
+    first, last = (
+        np.searchsorted(ordered_values, low, "left"),
+        np.searchsorted(ordered_values, high, "right"),
+    )
+    bulk = ordered_values[first:last]
     lower, upper = (float(bulk[int(share * (len(bulk) - 1))]) for share in (TAIL, 1 - TAIL))
     reach = REACH * (upper - lower)
     if reach > 0:
@@ -52,12 +55,12 @@ def value_range(voxels: npt.NDArray[np.float32]) -> tuple[float, float]:
 
 def _without_islands(distinct: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Cut off few values that lie beyond a wide gap, again and again: the others stay."""
-    most = max(1, int(ISLAND * len(distinct)))
+    largest_island = max(1, int(ISLAND * len(distinct)))
     while len(distinct) >= LEAST_DISTINCT:
         gaps = np.diff(distinct)
-        cut = int(gaps.argmax()) + 1
-        island, bulk = sorted((distinct[:cut], distinct[cut:]), key=len)
-        if len(island) > most or gaps[cut - 1] <= GAP * (bulk[-1] - bulk[0]):
+        cut_index = int(gaps.argmax()) + 1
+        island, bulk = sorted((distinct[:cut_index], distinct[cut_index:]), key=len)
+        if len(island) > largest_island or gaps[cut_index - 1] <= GAP * (bulk[-1] - bulk[0]):
             break
         distinct = bulk
     return float(distinct[0]), float(distinct[-1])

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from ..headers import strings_of, text_of
 from .image_kinds import image_kind
 
-_SUPPRESSED = {"FAT", "FAT_AND_WATER"}
+_FAT_SUPPRESSION = {"FAT", "FAT_AND_WATER"}
 """SpectrallySelectedSuppression (C.8.13.5.2) that takes fat away."""
 
 _SCAN_OPTIONS = re.compile(
@@ -36,7 +36,7 @@ def find_fat_suppression(header: Dataset) -> str:
     header : pydicom.dataset.Dataset
         Of a single-frame image, or of one frame.
     """
-    if text_of(header, "SpectrallySelectedSuppression").upper() in _SUPPRESSED:
+    if text_of(header, "SpectrallySelectedSuppression").upper() in _FAT_SUPPRESSION:
         return "SpectrallySelectedSuppression"
     if text_of(header, "SpectrallySelectedExcitation").upper() == "WATER":
         return "SpectrallySelectedExcitation"

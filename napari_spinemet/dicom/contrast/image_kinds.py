@@ -84,7 +84,7 @@ def b_value(header: Dataset) -> float | None:
             continue
         try:
             value = header.private_block(group, creator)[element].value
-            number = float(np.atleast_1d(np.array(_decoded(value), dtype=object))[0])
+            number = float(np.atleast_1d(np.array(_as_text(value), dtype=object))[0])
         except Exception:  # noqa: BLE001  not there, or written by another's rules
             continue
         if np.isfinite(number) and number >= 0:
@@ -92,7 +92,7 @@ def b_value(header: Dataset) -> float | None:
     return None
 
 
-def _decoded(value: object) -> object:
+def _as_text(value: object) -> object:
     """Private values of unknown representation come as bytes."""
     return value.decode("ascii").strip("\0 ").split("\\")[0] if isinstance(value, bytes) else value
 

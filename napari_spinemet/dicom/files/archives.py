@@ -122,7 +122,7 @@ class _Tar:
         self._archive.close()
 
 
-class _Compressed:
+class _SingleFile:
     """One file that was compressed by itself, whose name lacks the suffix then."""
 
     def __init__(
@@ -204,11 +204,11 @@ def open_archive(stream: IO[bytes], name: str) -> Archive:
     if kind == "tar":
         return _Tar(stream)
     if kind == "gzip":
-        return _Compressed(stream, name, _open_gzip)
+        return _SingleFile(stream, name, _open_gzip)
     if kind == "bzip2":
-        return _Compressed(stream, name, bz2.BZ2File)
+        return _SingleFile(stream, name, bz2.BZ2File)
     if kind == "xz":
-        return _Compressed(stream, name, lzma.LZMAFile)
+        return _SingleFile(stream, name, lzma.LZMAFile)
     return _Zip(stream)
 
 
@@ -225,7 +225,7 @@ class _OpenArchives:
             stream: IO[bytes]
             if outer:
                 with self.get(path, outer[:-1]).open(outer[-1]) as content:
-                    stream = _unpacked(content, outer[-1], path.stat().st_size)
+                    stream = _unpack(content, outer[-1], path.stat().st_size)
             else:
                 stream = path.open("rb")
             self._streams.append(stream)
@@ -239,21 +239,21 @@ class _OpenArchives:
             stream.close()
 
 
-_kept: ContextVar[_OpenArchives | None] = ContextVar("archives", default=None)
+_open_archives: ContextVar[_OpenArchives | None] = ContextVar("archives", default=None)
 
 
 @contextmanager
 def keep_archives_open() -> Iterator[None]:
     """Open each archive once for all of its members: to open one reads its whole directory."""
-    if _kept.get() is not None:
+    if _open_archives.get() is not None:
         yield
         return
     archives = _OpenArchives()
-    token = _kept.set(archives)
+    token = _open_archives.set(archives)
     try:
         yield
     finally:
-        _kept.reset(token)
+        _open_archives.reset(token)
         archives.close()
 
 
@@ -269,12 +269,12 @@ def archive_of(path: Path, outer: tuple[str, ...] = ()) -> Iterator[Archive]:
         Names of the archives within it that lead to the one that is meant.
     """
     with keep_archives_open():
-        archives = _kept.get()
+        archives = _open_archives.get()
         assert archives is not None
         yield archives.get(path, outer)
 
 
-def _unpacked(content: IO[bytes], name: str, packed_size: int) -> IO[bytes]:
+def _unpack(content: IO[bytes], name: str, packed_size: int) -> IO[bytes]:
     """A copy that can be read in any order, in memory or in a temporary file."""
     limit = growth_limit(packed_size)
     target = tempfile.SpooledTemporaryFile(max_size=_FREE_BYTES)  # noqa: SIM115  kept open

@@ -36,9 +36,9 @@ class BoundedStream:
     def __init__(self, stream: IO[bytes], headers_only: bool, pixel_bytes: int | None) -> None:
         self._stream = stream
         self._reads = self._items = self._bytes = 0
-        known = MAX_PIXEL_BYTES if pixel_bytes is None else 2 * pixel_bytes
-        self._most = MAX_ELEMENT_BYTES if headers_only else known + MAX_ELEMENT_BYTES
-        self._most_together = 2 * self._most
+        pixel_limit = MAX_PIXEL_BYTES if pixel_bytes is None else 2 * pixel_bytes
+        self._element_limit = MAX_ELEMENT_BYTES if headers_only else pixel_limit + MAX_ELEMENT_BYTES
+        self._total_limit = 2 * self._element_limit
 
     def read(self, size: int | None = -1) -> bytes:
         """Read as the stream does.
@@ -55,8 +55,8 @@ class BoundedStream:
         """
         # Called a hundred times for a header, so as little as can be is done each time.
         if size is None or size < 0:
-            size = self._left()
-        if size > self._most:
+            size = self._bytes_left()
+        if size > self._element_limit:
             raise TooMuchError(f"announces a part of {size:,} bytes")
         content = self._stream.read(size)
         self._reads += 1
@@ -65,8 +65,8 @@ class BoundedStream:
             self._items += 1
             if self._items > MAX_ITEMS:
                 raise TooMuchError(f"holds more than {MAX_ITEMS:,} items")
-        if self._bytes > self._most_together or self._reads > MAX_READS:
-            raise TooMuchError(f"holds more than {self._most_together:,} bytes")
+        if self._bytes > self._total_limit or self._reads > MAX_READS:
+            raise TooMuchError(f"holds more than {self._total_limit:,} bytes")
         return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -86,7 +86,7 @@ class BoundedStream:
     def close(self) -> None:
         """Nothing: whoever opened the stream closes it."""
 
-    def _left(self) -> int:
+    def _bytes_left(self) -> int:
         at = self._stream.tell()
         end = self._stream.seek(0, os.SEEK_END)
         self._stream.seek(at)

@@ -112,9 +112,9 @@ def _why_empty(contents: DicomContents, path: Path, is_one_file: bool) -> str:
     if is_one_file:
         reason = reasons[0] if reasons else f"{path.name} {NOT_DICOM}"
         return f"{reason}; choose a DICOM file, folder or zip."
-    packed = [reason for reason in reasons if reason.endswith("unpack it first")]
-    if packed:
-        return f"{packed[0]}."
+    archive_reasons = [reason for reason in reasons if reason.endswith("unpack it first")]
+    if archive_reasons:
+        return f"{archive_reasons[0]}."
     if contents.damage:
         return f"No file in {path} can be read: {contents.damage[0]}; copy the scan again."
     if reasons:

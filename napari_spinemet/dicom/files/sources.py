@@ -109,26 +109,30 @@ class Source:
             raise NotDicomError(f"{self.name} is damaged (it was cut off or changed)") from error
 
     def _parse(self, headers_only: bool, pixel_bytes: int | None) -> FileDataset:
-        with self.open() as stored:
+        with self.open() as stored_stream:
             # A member is unpacked in memory; a file on disk is read no further than needed.
-            stream = stored if headers_only or not self.member else io.BytesIO(stored.read())
+            stream = (
+                stored_stream
+                if headers_only or not self.member
+                else io.BytesIO(stored_stream.read())
+            )
             head = stream.read(_HEAD_BYTES)
             has_preamble = begins_as_dicom(head)
             if not has_preamble and not _begins_as_dataset(head):
                 raise NotDicomError(f"{self.name} {NOT_DICOM}")
             start = 132 if has_preamble else 0
-            bounded: Any = BoundedStream(stream, headers_only, pixel_bytes)
+            bounded_stream: Any = BoundedStream(stream, headers_only, pixel_bytes)
             if has_preamble or head[0:2] == b"\x02\x00":
                 if headers_only:
-                    header = _deflated_header(self.name, bounded, start)
+                    header = _deflated_header(self.name, bounded_stream, start)
                     if header is not None:
                         return header
                 else:
-                    _refuse_inflated(self.name, bounded, start)
-            bounded.seek(0)
+                    _refuse_inflated(self.name, bounded_stream, start)
+            bounded_stream.seek(0)
             try:
                 dataset = pydicom.dcmread(
-                    bounded, stop_before_pixels=headers_only, force=not has_preamble
+                    bounded_stream, stop_before_pixels=headers_only, force=not has_preamble
                 )
             except InvalidDicomError as error:
                 raise NotDicomError(f"{self.name} {NOT_DICOM}") from error
@@ -170,12 +174,12 @@ def _deflated_header(name: str, stream: IO[bytes], start: int) -> FileDataset | 
     for size in _HEADER_BYTES:
         stream.seek(at)
         inflated_bytes, is_whole = _inflate(stream, size)
-        reached: list[int] = []
+        pixel_tags: list[int] = []
 
-        def is_pixel(tag: Any, vr: Any, length: int, reached: list[int] = reached) -> bool:
+        def is_pixel(tag: Any, vr: Any, length: int, pixel_tags: list[int] = pixel_tags) -> bool:
             if tag >= _PIXELS:
-                reached.append(tag)
-            return bool(reached)
+                pixel_tags.append(tag)
+            return bool(pixel_tags)
 
         content: Any = BoundedStream(io.BytesIO(inflated_bytes), True, None)
         try:
@@ -184,7 +188,7 @@ def _deflated_header(name: str, stream: IO[bytes], start: int) -> FileDataset | 
             if is_whole or size == _HEADER_BYTES[-1]:
                 raise
             continue
-        if reached or is_whole:
+        if pixel_tags or is_whole:
             return FileDataset(name, dataset, b"\0" * 128, meta, False, True)
     raise NotDicomError(f"{name} has a header of more than {size:,} bytes and is refused")
 
@@ -193,10 +197,10 @@ def _inflate(stream: IO[bytes], size: int) -> tuple[bytes, bool]:
     """The first bytes of a deflated stream, and whether they are all."""
     inflater, parts, total = zlib.decompressobj(-15), [], 0
     while total < size and not inflater.eof:
-        packed = inflater.unconsumed_tail or stream.read(_HEAD_BYTES)
-        if not packed:
+        packed_bytes = inflater.unconsumed_tail or stream.read(_HEAD_BYTES)
+        if not packed_bytes:
             break
-        part = inflater.decompress(packed, size - total)
+        part = inflater.decompress(packed_bytes, size - total)
         parts.append(part)
         total += len(part)
     return b"".join(parts), total < size

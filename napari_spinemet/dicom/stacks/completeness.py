@@ -59,16 +59,16 @@ def find_disorder(stack: Stack) -> Iterator[ScanWarning]:
     orientation, positions = stack.orientation, stack.positions
     if len(locations) < len(values) or orientation is None or positions is None:
         return
-    along = positions @ normal_of(orientation)
-    step = float(np.median(np.diff(np.sort(along))))
+    distances = positions @ normal_of(orientation)
+    step = float(np.median(np.diff(np.sort(distances))))
     for sign in (1.0, -1.0):
-        offset = locations - sign * along
-        off = np.abs(offset - np.median(offset)) > step / 2
-        if 0 < off.sum() < len(off) / 2:
+        offset = locations - sign * distances
+        is_off = np.abs(offset - np.median(offset)) > step / 2
+        if 0 < is_off.sum() < len(is_off) / 2:
             yield ScanWarning(
                 "slice-order",
-                f"{off.sum()} of its {len(off)} slices lie elsewhere by SliceLocation than by "
-                "their positions, so some may have been exchanged.",
+                f"{is_off.sum()} of its {len(is_off)} slices lie elsewhere by SliceLocation than "
+                "by their positions, so some may have been exchanged.",
             )
             return
 

@@ -81,11 +81,11 @@ def split_by_content(images: Images) -> list[Part]:
     indices: list[list[int]] = [list(range(len(images)))]
     for keyword in contents[0] if contents else ():
         next_groups, next_indices = [], []
-        for part, chosen in zip(groups, indices, strict=True):
-            values = [contents[i][keyword] for i in chosen]
+        for part, part_indices in zip(groups, indices, strict=True):
+            values = [contents[i][keyword] for i in part_indices]
             clusters = _clusters(values, CONTENT_TOLERANCES.get(keyword))
             for value, members in clusters:
-                inside = [chosen[i] for i in members]
+                inside = [part_indices[i] for i in members]
                 name, separator = part.name, part.separator
                 if len(clusters) > 1:
                     name, separator = _join(name, name_value(keyword, value)), keyword
@@ -141,14 +141,14 @@ def _clusters(
             groups.setdefault(value, []).append(index)
         return list(groups.items())
     numbers = np.array([np.nan if value is None else value for value in values], dtype=float)
-    known = np.flatnonzero(~np.isnan(numbers))
-    if len(known) == 0:
+    known_indices = np.flatnonzero(~np.isnan(numbers))
+    if len(known_indices) == 0:
         return [(None, list(range(len(values))))]
-    order = known[np.argsort(numbers[known], kind="stable")]
-    ordered = numbers[order]
-    least, share = tolerance
-    limits = np.maximum(least, share * np.abs(ordered[:-1]))
-    chunks = np.split(order, np.flatnonzero(np.diff(ordered) > limits) + 1)
+    order = known_indices[np.argsort(numbers[known_indices], kind="stable")]
+    ordered_numbers = numbers[order]
+    least_difference, share = tolerance
+    limits = np.maximum(least_difference, share * np.abs(ordered_numbers[:-1]))
+    chunks = np.split(order, np.flatnonzero(np.diff(ordered_numbers) > limits) + 1)
     largest = max(range(len(chunks)), key=lambda k: len(chunks[k]))
     chunks[largest] = np.concatenate([chunks[largest], np.flatnonzero(np.isnan(numbers))])
     return [(float(numbers[chunk[0]]), sorted(chunk.tolist())) for chunk in chunks]

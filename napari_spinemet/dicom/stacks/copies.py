@@ -34,15 +34,15 @@ def drop_copies(
     tuple of list
         The images to keep, in their order, and the files that were dropped.
     """
-    kept = list(images)
+    images_kept = list(images)
     places = _by_place(images)
-    doubled = [group for group in places if len(group) > 1]
+    doubled_groups = [group for group in places if len(group) > 1]
     digests: dict[Source, tuple[str, ...] | None] = {}
-    if not doubled or not all(_are_copies(group, digests) for group in doubled):
-        return kept, []
-    kept = [group[0] for group in places]
-    dropped = [source for group in doubled for source, _ in group[1:]]
-    return kept, list(dict.fromkeys(dropped))
+    if not doubled_groups or not all(_are_copies(group, digests) for group in doubled_groups):
+        return images_kept, []
+    images_kept = [group[0] for group in places]
+    copies = [source for group in doubled_groups for source, _ in group[1:]]
+    return images_kept, list(dict.fromkeys(copies))
 
 
 def _by_place(

@@ -58,36 +58,36 @@ def join_series(by_series: Mapping[str, ImageList]) -> list[JoinedSeries]:
     """
     groups: dict[object, list[str]] = {}
     for number, (uid, images) in enumerate(by_series.items()):
-        alike = _common_facts(images) if uid else None
-        groups.setdefault(number if alike is None else alike, []).append(uid)
-    joined: dict[str, JoinedSeries] = {}
+        common_facts = _common_facts(images) if uid else None
+        groups.setdefault(number if common_facts is None else common_facts, []).append(uid)
+    joined_series: dict[str, JoinedSeries] = {}
     for uids in groups.values():
         for series in _join(uids, by_series):
-            joined[series.uids[0]] = series
+            joined_series[series.uids[0]] = series
     order = {uid: number for number, uid in enumerate(by_series)}
-    return sorted(joined.values(), key=lambda series: min(order[uid] for uid in series.uids))
+    return sorted(joined_series.values(), key=lambda series: min(order[uid] for uid in series.uids))
 
 
 def _join(uids: list[str], by_series: Mapping[str, ImageList]) -> list[JoinedSeries]:
-    apart = [JoinedSeries([uid], by_series[uid]) for uid in uids]
+    single_series = [JoinedSeries([uid], by_series[uid]) for uid in uids]
     if not 2 <= len(uids) <= _MOST_PARTS:
-        return apart
+        return single_series
     images = [image for uid in uids for image in by_series[uid]]
     if not all(_are_placed(by_series[uid]) for uid in uids):
-        return apart
+        return single_series
     stacks = split_into_stacks(images)
     if len(stacks) > 1 or find_fault(stacks[0]):
-        return apart
+        return single_series
     first = max(uids, key=lambda uid: len(by_series[uid]))  # the first of equal ones
     names = [first, *(uid for uid in uids if uid != first)]
-    kept = len(stacks[0].images)
+    slice_count = len(stacks[0].images)
     warnings = []
-    if kept > len(by_series[first]):
+    if slice_count > len(by_series[first]):
         warnings.append(
             ScanWarning(
                 "series-joined",
-                f"The {kept} slices lay in {len(uids)} series with one description; together "
-                "they form one volume, and were read as one.",
+                f"The {slice_count} slices lay in {len(uids)} series with one description; "
+                "together they form one volume, and were read as one.",
             )
         )
     return [JoinedSeries(names, [*by_series[first], *_others(images, by_series[first])], warnings)]

@@ -111,9 +111,9 @@ def name_difference(stack: Stack, other: Stack) -> str:
     contents, other_contents = content_of(first), content_of(second)
     for keyword, value in contents.items():
         other_value = other_contents[keyword]
-        least, share = CONTENT_TOLERANCES.get(keyword, (0.0, 0.0))
+        least_difference, share = CONTENT_TOLERANCES.get(keyword, (0.0, 0.0))
         if isinstance(value, float) and isinstance(other_value, float):
-            if abs(value - other_value) > max(least, share * abs(value)):
+            if abs(value - other_value) > max(least_difference, share * abs(value)):
                 return keyword
         elif value != other_value and None not in (value, other_value):
             return keyword
@@ -135,15 +135,15 @@ def _lie_beyond(
     within_plane = np.linalg.norm(offsets - np.outer(offsets @ normal, normal), axis=1)
     if (within_plane > _SHIFT_MM).any():
         return False
-    along = np.sort(positions @ normal)
-    step = float(np.median(np.diff(along)))
+    distances = np.sort(positions @ normal)
+    step = float(np.median(np.diff(distances)))
     places = others @ normal
-    beyond = np.maximum(along[0] - places, places - along[-1]) / step
-    steps = np.round(beyond)
-    is_on_grid = (np.abs(beyond - steps) <= _STEP_TOLERANCE) & (steps >= 1)
+    steps_beyond = np.maximum(distances[0] - places, places - distances[-1]) / step
+    steps = np.round(steps_beyond)
+    is_on_grid = (np.abs(steps_beyond - steps) <= _STEP_TOLERANCE) & (steps >= 1)
     if is_on_grid.all() and steps.min() <= _STEPS_BEYOND:
         return True
     # Every second slice in another stack: together they are a box of half the distance.
-    is_inside = bool((beyond <= _STEP_TOLERANCE).any())
+    is_inside = bool((steps_beyond <= _STEP_TOLERANCE).any())
     union = np.concatenate([positions, others])
     return is_inside and is_same_matrix and not position_fault(union, normal)

@@ -138,9 +138,9 @@ def _find_boxes(part: Part) -> list[Part] | None:
     if _is_box(part):
         return [part]
     for parts in _splits_of(part):
-        found = [_find_boxes(p) for p in parts]
-        if all(boxes is not None for boxes in found):
-            return [box for boxes in found if boxes is not None for box in boxes]
+        part_boxes = [_find_boxes(p) for p in parts]
+        if all(boxes is not None for boxes in part_boxes):
+            return [box for boxes in part_boxes if boxes is not None for box in boxes]
     return None
 
 
@@ -182,9 +182,9 @@ def _stations_of(part: Part) -> list[Part]:
     if orientation is None or positions is None:
         return [part]
     for axis in (orientation[3:], orientation[:3]):
-        along = positions @ axis
-        order = np.argsort(along, kind="stable")
-        cuts = np.flatnonzero(np.diff(along[order]) > STATION_GAP_MM) + 1
+        distances = positions @ axis
+        order = np.argsort(distances, kind="stable")
+        cuts = np.flatnonzero(np.diff(distances[order]) > STATION_GAP_MM) + 1
         if len(cuts):
             return [
                 Part([part.images[i] for i in sorted(chunk)], part.name, part.separator)
@@ -201,9 +201,11 @@ def _height(stack: Stack) -> float:
 
 def _name_stations(stacks: Sequence[Stack]) -> None:
     """Name stacks of one plane that lie above each other by where they lie."""
-    named = [stack for stack in stacks if stack.positions is not None and len(stack.images) > 1]
-    for plane in {stack.plane for stack in named}:
-        parallel = sorted((s for s in named if s.plane == plane), key=_height, reverse=True)
+    placed_stacks = [
+        stack for stack in stacks if stack.positions is not None and len(stack.images) > 1
+    ]
+    for plane in {stack.plane for stack in placed_stacks}:
+        parallel = sorted((s for s in placed_stacks if s.plane == plane), key=_height, reverse=True)
         heights = np.array([_height(stack) for stack in parallel])
         if len(parallel) < 2 or (np.diff(heights) > -STATION_GAP_MM).any():
             continue
