@@ -27,6 +27,8 @@ _HEAD_BYTES = 4096
 _CHUNK_BYTES = 64 * 2**20
 _HEADER_BYTES = (2 * 2**20, _CHUNK_BYTES)
 """Of a deflated header; the second only where the first does not reach to the pixels."""
+_SLACK_BYTES = 4 * 2**20
+"""What a deflated file may hold beside twice its pixels."""
 _PIXELS = 0x7FE00000
 """From this tag on there are pixels."""
 _FIRST_TAGS = (
@@ -128,7 +130,7 @@ class Source:
                     if header is not None:
                         return header
                 else:
-                    _refuse_inflated(self.name, bounded_stream, start)
+                    _refuse_inflated(self.name, bounded_stream, start, pixel_bytes)
             bounded_stream.seek(0)
             try:
                 dataset = pydicom.dcmread(
@@ -206,12 +208,14 @@ def _inflate(stream: IO[bytes], size: int) -> tuple[bytes, bool]:
     return b"".join(parts), total < size
 
 
-def _refuse_inflated(name: str, stream: IO[bytes], start: int) -> None:
+def _refuse_inflated(name: str, stream: IO[bytes], start: int, pixel_bytes: int | None) -> None:
     """Refuse a deflated data set that would grow beyond reason before pydicom inflates it."""
     if not _is_deflated(_read_meta(stream, start)):
         return
     data = stream.read()
     limit = growth_limit(len(data))
+    if pixel_bytes is not None:  # one that holds far more than its pixels takes long all the same
+        limit = min(limit, 2 * pixel_bytes + _SLACK_BYTES)
     inflater, total = zlib.decompressobj(-15), 0
     # Chunk by chunk and thrown away, so that a bomb never fills more than one chunk of memory.
     while data and total <= limit:

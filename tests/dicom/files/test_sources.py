@@ -59,5 +59,5 @@ def test_a_deflate_bomb_is_refused_before_it_is_inflated(
     monkeypatch.setattr(sources, "_HEADER_BYTES", (2**16,))
     (summary,) = list_series(tmp_path)
     assert summary.slices == 2
-    with refused("bomb-0 inflates to more than 67,108,864 bytes and is refused"):
+    with refused("bomb-0 inflates to more than 4,197,376 bytes and is refused"):
         read_series(tmp_path)
