@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,13 +16,15 @@ from .files.contents import DicomContents, read_headers
 from .files.sources import Source
 from .frames import FrameCountError, frame_headers, is_multi_frame
 from .headers import repair_decimal_commas, value_of
-from .stacks.joining import join_series
-from .stacks.leftovers import may_be_stray
+from .stacks.joining import JoinedSeries, join_series
+from .stacks.leftovers import may_be_stray, may_go_on
 from .verdicts import Candidate, judge_series
 
 Images = list[tuple[Source, Dataset]]
 
+_log = logging.getLogger(__name__)
 _NOT_IMAGES = {"SEG", "PR", "KO", "SR", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "DOC", "AU"}
+_MOST_COMPARED = 500
 _MAX_NAMES = 5
 """Series that a message names before it only counts."""
 
@@ -64,15 +67,32 @@ def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
         contents.skip_reasons.extend(
             f"{name} is damaged (it names no series)" for name in sorted(nameless)
         )
-    candidates = [
-        candidate
-        for series in join_series(by_series)
-        for candidate in judge_series(series, contents.damage, contents.listed)
-    ]
+    candidates: list[Candidate] = []
+    for series in _joined_where_possible(by_series):
+        try:
+            candidates.extend(judge_series(series, contents.damage, contents.listed))
+        except Exception as error:  # noqa: BLE001  headers can be damaged in ways nobody thought of
+            _log.warning("A series cannot be judged.", exc_info=error)
+            name = series.images[0][0].name
+            contents.skip_reasons.append(
+                f"the series of {name} is damaged (its headers contradict)"
+            )
+    if not candidates:
+        raise SpinemetError(
+            f"No image in {path} can be read: {contents.damage[-1]}; copy the scan again."
+        )
     for candidate in candidates:
         if not candidate.geometry_fault:
             candidate.warn(_find_strays(candidate, candidates))
     return candidates
+
+
+def _joined_where_possible(by_series: Mapping[str, Images]) -> list[JoinedSeries]:
+    try:
+        return join_series(by_series)
+    except Exception as error:  # noqa: BLE001  each may be judged by itself all the same
+        _log.warning("Series cannot be compared.", exc_info=error)
+        return [JoinedSeries([uid], images) for uid, images in by_series.items()]
 
 
 def choose_candidate(
@@ -179,17 +199,25 @@ def _advice(candidate: Candidate) -> str:
 def _find_strays(candidate: Candidate, candidates: Sequence[Candidate]) -> list[ScanWarning]:
     """Warn of slices in a broken series that may have been of this one: their headers are damaged.
 
-    A series that is whole is another one, wherever it lies.
+    A series that is whole is another one, unless it is called the same and goes on where this one
+    ends: then a slice between them was lost.
     """
     count = 0
-    for other in candidates:
-        is_broken = other.geometry_fault and not set(other.uids) & set(candidate.uids)
-        if is_broken and may_be_stray(candidate.stack, other.stack):
+    for other in candidates[:_MOST_COMPARED]:
+        if set(other.uids) & set(candidate.uids):
+            continue
+        is_alike = (other.summary.description, other.summary.contrast) == (
+            candidate.summary.description,
+            candidate.summary.contrast,
+        )
+        goes_on = not other.geometry_fault and is_alike and may_go_on(candidate.stack, other.stack)
+        is_stray = other.geometry_fault and may_be_stray(candidate.stack, other.stack)
+        if goes_on or is_stray:
             count += len(other.stack.images)
     if not count:
         return []
     slices, lie = ("1 slice", "lies") if count == 1 else (f"{count} slices", "lie")
-    sentence = f"{slices} that may belong to this series {lie} in another that is no volume."
+    sentence = f"{slices} that may belong to this series {lie} in another one."
     return [ScanWarning("slices-missing", sentence)]
 
 
@@ -242,11 +270,15 @@ def _images_of(source: Source, header: FileDataset, contents: DicomContents) -> 
 def _should_be_image(header: FileDataset) -> bool:
     """Whether an object without an image lost it: a file cut off parses without complaint.
 
-    Reports and raw data say what they are; what says nothing that is known has lost that too.
+    Reports and raw data say what they are, and so do the objects of vendors by identifiers of their
+    own; what says nothing has lost that too.
     """
     class_uids = (
         value_of(header.file_meta, "MediaStorageSOPClassUID"),
         value_of(header, "SOPClassUID"),
     )
-    names = [uid.name for uid in map(UID, filter(None, class_uids)) if uid.name != uid]
-    return not names or any("Image Storage" in name for name in names)
+    uids = [UID(str(uid)) for uid in class_uids if uid]
+    names = [uid.name for uid in uids if uid.name != uid]
+    if not names:
+        return not (uids and all(uid.is_valid and uid.is_private for uid in uids))
+    return any("Image Storage" in name for name in names)

@@ -141,6 +141,21 @@ def repair_decimal_commas(dataset: Dataset) -> bool:
     return has_commas
 
 
+def items_of(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence; none where it is missing, or no sequence.
+
+    Parameters
+    ----------
+    dataset : pydicom.dataset.Dataset
+        Of any file; it may be damaged.
+    keyword : str
+        DICOM keyword of the sequence.
+    """
+    value = value_of(dataset, keyword)
+    items = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    return [item for item in items if isinstance(item, Dataset)]
+
+
 def normal_of(orientation: FloatArray) -> FloatArray:
     """Normal of the slice plane from ImageOrientationPatient."""
     normal: FloatArray = np.cross(orientation[:3], orientation[3:])

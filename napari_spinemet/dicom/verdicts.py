@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from ..imaging import SeriesSummary
 from ..imaging.scan_warnings import ScanWarning
 from .contrast.anatomy import other_body_part
+from .contrast.image_kinds import b_value
 from .contrast.weighting import Contrast, contrast_of
 from .headers import text_of, value_of
 from .stacks.completeness import find_disorder, find_missing
@@ -132,7 +133,7 @@ def _judge_stack(
             )
         )
     images = [image for _, image in series.images]
-    contrast = contrast_of(stack.header)
+    contrast = _contrast_in_series(stack, stacks)
     reason = fault or _unsuitable(stack, contrast) or _scout(stack, stacks)
     stack.warnings.extend(_find_losses(stack, images, neighbours, fault))
     summary = SeriesSummary(
@@ -199,10 +200,19 @@ def _unsuitable(stack: Stack, contrast: Contrast) -> str:
     return f"its contrast is {contrast.name}{by}, and {_SUITABLE}"
 
 
+def _contrast_in_series(stack: Stack, stacks: Sequence[Stack]) -> Contrast:
+    """The contrast of a stack; without diffusion weighting beside others that have it, DWI too."""
+    contrast = contrast_of(stack.header)
+    if b_value(stack.header) == 0 and any(b_value(other.header) for other in stacks):
+        return contrast._replace(name="DWI", rule="the b-values of its series")
+    return contrast
+
+
 def _scout(stack: Stack, stacks: Sequence[Stack]) -> str:
     """Why a few slices beside a whole stack are not detected on."""
     count, largest_count = len(stack.images), max(len(other.images) for other in stacks)
-    if count > _SCOUT_SLICES or largest_count <= 2 * count:
+    is_station = stack.name and not stack.separator
+    if is_station or count > _SCOUT_SLICES or largest_count <= 2 * count:
         return ""
     return f"it has {count} slices beside a stack of {largest_count}, as a scout has"
 

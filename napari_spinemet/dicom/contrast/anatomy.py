@@ -6,7 +6,7 @@ import re
 
 from pydicom.dataset import Dataset
 
-from ..headers import text_of, value_of
+from ..headers import items_of, text_of
 
 _SPINE = re.compile(
     r"\w*SPINE?|SPINAL|SPI|[CTL]{1,3}SP\w*|LUMB\w*|CERV\w*|THORA\w*|DORSAL\w*|VERTEBR\w*|SACR\w*|"
@@ -38,7 +38,7 @@ def other_body_part(header: Dataset) -> str:
     str
         As it stands there; empty where none is named, or one that a spine may lie in.
     """
-    regions = value_of(header, "AnatomicRegionSequence") or ()
+    regions = items_of(header, "AnatomicRegionSequence")
     parts = [text_of(header, "BodyPartExamined"), *(text_of(r, "CodeMeaning") for r in regions)]
     if not any(parts):
         keywords = ("SeriesDescription", "ProtocolName", "StudyDescription")

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 from pydicom.dataset import Dataset
 
-from ..headers import number_of, strings_of, text_of, value_of
+from ..headers import number_of, strings_of, text_of
 
 _KINDS: tuple[tuple[str, str], ...] = (
     ("ADC", r"E?ADC.*|.* ADC|EXP ADC.*"),
-    ("DWI", r"DIFFUSION.*|DWI.*|TRACEW?|ISOTROPIC|TENSOR.*|FA|COLFA|B0"),
+    ("DWI", r"DIFFUSION.*|DWI.*|TRACEW?|ISOTROPIC|TENSOR.*|COLFA"),
     ("fat fraction", r"FAT FRACTION|FF|PDFF|FAT PERCENT.*"),
     ("phase", r"P|PHASE|PHASE SUBTRACTION|VELOCITY.*|FLOW ENCODED"),
     ("map", r".*\bMAP|R1|R2|R2 STAR|PERFUSION.*|TTP|RCBV|RCBF|MTT"),
@@ -67,6 +67,28 @@ def image_kind(header: Dataset) -> str:
     return ""
 
 
+_DIXON = r"(M?DIXON|DIX|FLEX|IDEAL|LAVA|VIBE)"
+_DIXON_PARTS = (
+    ("fat", rf"^FAT ?:|\b{_DIXON}\b.*\b(F|FAT)$|^FAT {_DIXON}\b"),
+    ("opposed-phase", rf"^(OUT|OPPOSED|OPP) ?PHASE ?:|\b{_DIXON}\b.*\b(OPP|OUT|OP)( ?PHASE)?$"),
+    ("in-phase", rf"^IN ?PHASE ?:|\b{_DIXON}\b.*\b(IN|IP|IN ?PHASE)$"),
+)
+"""What GE and Siemens call the images of one Dixon scan but that of water."""
+
+
+def dixon_part_by_name(header: Dataset) -> str:
+    """Which image of a Dixon scan it is by its name: fat, in-phase or opposed-phase; else empty.
+
+    Parameters
+    ----------
+    header : pydicom.dataset.Dataset
+        Of a single-frame image, or of one frame.
+    """
+    name = text_of(header, "SeriesDescription").upper()
+    text = re.sub(r"[^A-Z0-9:]+", " ", name).strip()
+    return next((part for part, pattern in _DIXON_PARTS if re.search(pattern, text)), "")
+
+
 def b_value(header: Dataset) -> float | None:
     """The b-value in s/mm², where the header tells one.
 
@@ -112,7 +134,7 @@ def content_of(header: Dataset) -> Mapping[str, object]:
         "EchoTime": number_of(header, "EchoTime"),
         "InversionTime": number_of(header, "InversionTime"),
         "DiffusionBValue": b_value(header),
-        "Modality": value_of(header, "Modality", ""),
+        "Modality": text_of(header, "Modality"),
     }
 
 

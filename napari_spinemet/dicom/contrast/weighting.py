@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from ..headers import number_of, strings_of, text_of
 from .fat_suppression import find_fat_suppression
-from .image_kinds import b_value, image_kind
+from .image_kinds import b_value, dixon_part_by_name, image_kind
 
 STIR_INVERSION_MS = (50.0, 250.0)
 """Inversion times that null fat: its T1 times ln 2, up to 3 T with room to spare."""
@@ -72,6 +72,7 @@ class _Facts(NamedTuple):
     b_value: float | None
     is_echo_planar: bool
     name: str
+    dixon_part: str
 
     @property
     def has_inversion(self) -> bool:
@@ -134,6 +135,10 @@ def _by_kind(facts: _Facts) -> str:
     return "" if facts.kind == "water" else facts.kind
 
 
+def _by_dixon_name(facts: _Facts) -> str:
+    return facts.dixon_part
+
+
 def _by_diffusion(facts: _Facts) -> str:
     return "DWI" if facts.b_value else ""
 
@@ -153,6 +158,10 @@ def _by_echo_planar(facts: _Facts) -> str:
     if not facts.is_echo_planar:
         return ""
     return facts.name if facts.name in ("DWI", "ADC") else "EPI"
+
+
+def _by_name_of_diffusion(facts: _Facts) -> str:
+    return facts.name if facts.name in ("DWI", "ADC") else ""
 
 
 def _by_inversion(facts: _Facts) -> str:
@@ -188,7 +197,7 @@ def _by_name_of_inversion(facts: _Facts) -> str:
 def _by_times(facts: _Facts) -> str:
     if facts.echo is None or facts.repetition is None or facts.has_inversion:
         return ""
-    if not facts.is_sequence_known and facts.name in ("ADC", "DWI", "map", "T2*", "MPRAGE"):
+    if not facts.is_sequence_known and facts.name in ("map", "T2*", "MPRAGE"):
         return ""  # the numbers of these are those of a T2 or a T1
     if facts.echo >= T2_ECHO_MS and facts.repetition >= T2_REPETITION_MS:
         return "T2"
@@ -209,6 +218,11 @@ RULES = (
         _by_kind,
     ),
     Rule(
+        "the name of a Dixon image",
+        "FAT:, InPhase: and OutPhase: in front of a name, or F, IN, OPP behind Dixon's names.",
+        _by_dixon_name,
+    ),
+    Rule(
         "the b-value",
         "Any b-value above 0 is DWI: DiffusionBValue, or where Siemens, GE and Philips keep it.",
         _by_diffusion,
@@ -222,6 +236,12 @@ RULES = (
         "ScanningSequence EP or EchoPlanarPulseSequence",
         "Echo-planar images are EPI, or DWI and ADC where the name says so.",
         _by_echo_planar,
+    ),
+    Rule(
+        "a name of diffusion",
+        "DWI, ADC and their like in the name: the other attributes of these are those of a T2 or a "
+        "STIR.",
+        _by_name_of_diffusion,
     ),
     Rule(
         "InversionTime",
@@ -272,6 +292,7 @@ def _facts_of(header: Dataset) -> _Facts:
         is_echo_planar="EP" in sequence
         or text_of(header, "EchoPlanarPulseSequence").upper() == "YES",
         name=_contrast_by_name(header),
+        dixon_part=dixon_part_by_name(header),
     )
 
 

@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -86,16 +86,17 @@ class Archive(Protocol):
 class _Zip:
     def __init__(self, stream: IO[bytes]) -> None:
         self._archive = zipfile.ZipFile(stream)
+        files = [info for info in self._archive.infolist() if not info.is_dir()]
+        self._files = dict(zip(_distinct([info.filename for info in files]), files, strict=True))
 
     def members(self) -> list[Member]:
         return [
-            Member(m.filename, m.file_size, m.compress_size, bool(m.flag_bits & 1))
-            for m in self._archive.infolist()
-            if not m.is_dir()
+            Member(name, info.file_size, info.compress_size, bool(info.flag_bits & 1))
+            for name, info in self._files.items()
         ]
 
     def open(self, name: str) -> IO[bytes]:
-        return self._archive.open(name)
+        return self._archive.open(self._files[name])
 
     def close(self) -> None:
         self._archive.close()
@@ -104,17 +105,18 @@ class _Zip:
 class _Tar:
     def __init__(self, stream: IO[bytes]) -> None:
         self._archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115  closed below
-        self._members = {m.name: m for m in self._archive.getmembers() if m.isfile()}
+        files = [info for info in self._archive.getmembers() if info.isfile()]
+        self._files = dict(zip(_distinct([info.name for info in files]), files, strict=True))
         stream.seek(self._archive.offset)
         end = stream.read(_TAR_BLOCK)
         if not end or end.strip(b"\0"):  # a whole one ends with an empty block
             raise tarfile.ReadError("files may have been cut off")
 
     def members(self) -> list[Member]:
-        return [Member(name, m.size, m.size) for name, m in self._members.items()]
+        return [Member(name, info.size, info.size) for name, info in self._files.items()]
 
     def open(self, name: str) -> IO[bytes]:
-        content = self._archive.extractfile(self._members[name])
+        content = self._archive.extractfile(self._files[name])
         assert content is not None, "only files are members"
         return content
 
@@ -142,6 +144,16 @@ class _SingleFile:
 
     def close(self) -> None:
         """Nothing is held open but the stream."""
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names with a number behind those that came before: an archive may repeat them."""
+    counts: dict[str, int] = {}
+    result = []
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+        result.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
+    return result
 
 
 def _open_gzip(stream: IO[bytes]) -> IO[bytes]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydicom.dataset import FileDataset
 
 from ...errors import SpinemetError
-from ..headers import value_of
+from ..headers import items_of, value_of
 from .source_listing import is_archive, list_sources
 from .sources import NOT_DICOM, NotDicomError, Source
 
@@ -81,7 +81,7 @@ def _listed_images(directory: FileDataset) -> dict[str, frozenset[str]]:
     """What a DICOMDIR names: records of images stand behind that of their series."""
     series = ""
     images: dict[str, set[str]] = {}
-    for record in value_of(directory, "DirectoryRecordSequence") or ():
+    for record in items_of(directory, "DirectoryRecordSequence"):
         kind = str(value_of(record, "DirectoryRecordType", ""))
         if kind in ("PATIENT", "STUDY", "SERIES"):
             series = str(value_of(record, "SeriesInstanceUID", ""))

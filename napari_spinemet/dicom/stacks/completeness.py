@@ -12,11 +12,15 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ...imaging.scan_warnings import ScanWarning
-from ..headers import normal_of, numbers_of, value_of
+from ..headers import normal_of, number_of, numbers_of, value_of
 from .stack import Stack
 
 MOST_STEPS = 4
 _CLOSE = 0.02
+_LEAST_SLOPE = 0.1
+"""Of SliceLocation along the normal; below it counts something else."""
+_MOST_MISSING = 10
+"""Images for each that is there."""
 
 
 def find_missing(
@@ -33,9 +37,10 @@ def find_missing(
     listed : frozenset of str
         SOPInstanceUIDs that a DICOMDIR names for the series.
     """
+    images_counted = _images_counted_with(stack, images)
     for sentence in (
-        _missing_numbers(stack, images),
-        _missing_of_acquisition(images),
+        _missing_numbers(stack, images_counted),
+        _missing_of_acquisition(images_counted),
         _missing_of_directory(images, listed),
         _too_wide_steps(stack),
     ):
@@ -60,17 +65,33 @@ def find_disorder(stack: Stack) -> Iterator[ScanWarning]:
     if len(locations) < len(values) or orientation is None or positions is None:
         return
     distances = positions @ normal_of(orientation)
-    step = float(np.median(np.diff(np.sort(distances))))
-    for sign in (1.0, -1.0):
-        offset = locations - sign * distances
-        is_off = np.abs(offset - np.median(offset)) > step / 2
-        if 0 < is_off.sum() < len(is_off) / 2:
-            yield ScanWarning(
-                "slice-order",
-                f"{is_off.sum()} of its {len(is_off)} slices lie elsewhere by SliceLocation than "
-                "by their positions, so some may have been exchanged.",
-            )
-            return
+    order = np.argsort(distances)
+    steps = np.diff(distances[order])
+    # Some count along an axis of the patient, or by the thickness: another step, but an even one.
+    slope = float(np.median(np.diff(locations[order]) / steps))
+    offset = locations - slope * distances
+    is_off = np.abs(offset - np.median(offset)) > abs(slope) * float(np.median(steps)) / 2
+    if abs(slope) >= _LEAST_SLOPE and 0 < is_off.sum() < len(is_off) / 2:
+        yield ScanWarning(
+            "slice-order",
+            f"{is_off.sum()} of its {len(is_off)} slices lie elsewhere by SliceLocation than by "
+            "their positions, so some may have been exchanged.",
+        )
+
+
+def _images_counted_with(stack: Stack, images: Sequence[Dataset]) -> list[Dataset]:
+    """The images of a stack, and those of the series that its numbers go on with.
+
+    Where another image has a number of the stack's, be it a copy or of another stack that is
+    numbered by itself, the stack is counted alone.
+    """
+    own = [header for _, header in stack.images]
+    identifiers = {str(value_of(header, "SOPInstanceUID", "")) for header in own}
+    others = [i for i in images if str(value_of(i, "SOPInstanceUID", "")) not in identifiers]
+    own_numbers, other_numbers = (
+        {number_of(header, "InstanceNumber") for header in headers} for headers in (own, others)
+    )
+    return own if own_numbers & other_numbers else [*own, *others]
 
 
 def _missing_of_directory(images: Sequence[Dataset], listed: frozenset[str]) -> str:
@@ -90,9 +111,10 @@ def _missing_numbers(stack: Stack, images: Sequence[Dataset]) -> str:
     first, last = numbers[0], numbers[-1]
     # Numbers may begin anywhere where several series are counted on; but then far from 1.
     start = 1 if 1 <= first <= len(numbers) else first
-    missing = sorted(set(range(start, last + 1)) - set(numbers))
-    if not missing:
+    count = last - start + 1 - len(numbers)
+    if count <= 0 or count > _MOST_MISSING * len(numbers):  # such numbers count something else
         return ""
+    missing = sorted(set(range(start, last + 1)) - set(numbers))
     # Where every n-th number is there, the others may count echoes that lie elsewhere.
     strides = set(np.diff(numbers))
     if (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,6 +78,8 @@ def _join(uids: list[str], by_series: Mapping[str, ImageList]) -> list[JoinedSer
     stacks = split_into_stacks(images)
     if len(stacks) > 1 or find_fault(stacks[0]):
         return single_series
+    if len(stacks[0].images) == len(images) and _share_numbers([by_series[u] for u in uids]):
+        return single_series  # two scans of one kind, each numbered by itself
     first = max(uids, key=lambda uid: len(by_series[uid]))  # the first of equal ones
     names = [first, *(uid for uid in uids if uid != first)]
     slice_count = len(stacks[0].images)
@@ -91,6 +93,19 @@ def _join(uids: list[str], by_series: Mapping[str, ImageList]) -> list[JoinedSer
             )
         )
     return [JoinedSeries(names, [*by_series[first], *_others(images, by_series[first])], warnings)]
+
+
+def _share_numbers(parts: Sequence[ImageList]) -> bool:
+    """Whether two parts of several slices have an InstanceNumber in common."""
+    numbers_seen: set[float | None] = set()
+    for part in parts:
+        if len(part) < 2:
+            continue
+        numbers = {number_of(header, "InstanceNumber") for _, header in part}
+        if numbers & numbers_seen:
+            return True
+        numbers_seen |= numbers
+    return False
 
 
 def _others(images: ImageList, first: ImageList) -> ImageList:

@@ -35,6 +35,9 @@ _STATION_NAMES = {
 }
 """From the head down; more of them are numbered."""
 
+_MOST_TRIALS, _MOST_GROUPS = 1000, 300
+"""More planes than any series has, and more ways to tell its images apart: what comes then is no
+volume, and is not looked at any longer."""
 _PIXEL_TOLERANCE = 1e-3
 """Share of the pixel spacing that is only a matter of decimals."""
 _POSITION_KEYWORDS = (
@@ -76,8 +79,9 @@ def _comparable_groups(images: Images) -> list[Stack]:
             is_equal = key == keys[index] and _equal_positions(header, twin)
             _add_duplicate(groups[index], source, uid, is_equal)
             continue
+        is_beyond_count = len(groups) >= _MOST_GROUPS
         for index, (first_pixel, first_orientation) in enumerate(firsts):
-            if (
+            if is_beyond_count or (
                 keys[index] == key
                 and _are_close(pixel, first_pixel, _PIXEL_TOLERANCE, is_share=True)
                 and _are_close(orientation, first_orientation, ORIENTATION_TOLERANCE)
@@ -118,7 +122,7 @@ def _boxes_of(part: Part) -> list[Part]:
     """The parts of comparable images that are boxes; the images as they are if none can be had."""
     if _places_of(part) is None:
         return [part]
-    boxes = _find_boxes(part)
+    boxes = _find_boxes(part, [_MOST_TRIALS])
     if boxes is not None:
         return boxes
     if not _lie_doubled(part):
@@ -129,18 +133,27 @@ def _boxes_of(part: Part) -> list[Part]:
     return [part]
 
 
-def _find_boxes(part: Part) -> list[Part] | None:
+def _find_boxes(part: Part, trials: list[int]) -> list[Part] | None:
     """Split the images so that each part is a box, or give None.
 
     Where all positions differ nothing is split but stations: half of a stack whose other half has
-    lost a slice would be a box as well, with twice the distance.
+    lost a slice would be a box as well, with twice the distance. ``trials`` counts down how often
+    it may be tried, since forged headers differ in everything.
     """
+    trials[0] -= 1
+    if trials[0] < 0:
+        return None
     if _is_box(part):
         return [part]
     for parts in _splits_of(part):
-        part_boxes = [_find_boxes(p) for p in parts]
-        if all(boxes is not None for boxes in part_boxes):
-            return [box for boxes in part_boxes if boxes is not None for box in boxes]
+        result: list[Part] = []
+        for one in parts:
+            boxes = _find_boxes(one, trials)
+            if boxes is None:
+                break
+            result.extend(boxes)
+        else:
+            return result
     return None
 
 
