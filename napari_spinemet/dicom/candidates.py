@@ -38,6 +38,29 @@ def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
         If there is no image at all.
     """
     contents = read_headers(path)
+    by_series = _images_by_series(contents)
+    if not by_series and not contents.damage:
+        raise SpinemetError(
+            f"There are DICOM files but no images among them in {path}; choose a scan."
+        )
+    _suspect_strangers(contents, by_series)
+    candidates = [
+        candidate
+        for series in _joined_where_possible(by_series)
+        for candidate in _judge_where_possible(series, contents)
+    ]
+    if not candidates:
+        raise SpinemetError(
+            f"No image in {path} can be read: {contents.damage[0]}; copy the scan again."
+        )
+    for candidate in candidates:
+        if not candidate.geometry_fault:
+            candidate.warn(_find_strays(candidate, candidates))
+    return candidates
+
+
+def _images_by_series(contents: DicomContents) -> dict[str, Images]:
+    """All images by SeriesInstanceUID; what is damaged gives its reason to the contents."""
     by_series: dict[str, Images] = {}
     for source, header in contents.headers:
         try:
@@ -51,40 +74,23 @@ def find_candidates(path: str | os.PathLike[str]) -> list[Candidate]:
         if images:
             uid = str(value_of(header, "SeriesInstanceUID", ""))
             by_series.setdefault(uid, []).extend((source, image) for image in images)
-    if not by_series:
-        damage = contents.damage
-        if damage:
-            raise SpinemetError(
-                f"No image in {path} can be read: {damage[0]}; copy the scan again."
-            )
-        raise SpinemetError(
-            f"There are DICOM files but no images among them in {path}; choose a scan."
-        )
-    _suspect_strangers(contents, by_series)
     if len(by_series) > 1:
         # They may have belonged to any of the others.
         nameless = {source.name for source, _ in by_series.get("", [])}
         contents.skip_reasons.extend(
             f"{name} is damaged (it names no series)" for name in sorted(nameless)
         )
-    candidates: list[Candidate] = []
-    for series in _joined_where_possible(by_series):
-        try:
-            candidates.extend(judge_series(series, contents.damage, contents.listed))
-        except Exception as error:  # noqa: BLE001  headers can be damaged in ways nobody thought of
-            _log.warning("A series cannot be judged.", exc_info=error)
-            name = series.images[0][0].name
-            contents.skip_reasons.append(
-                f"the series of {name} is damaged (its headers contradict)"
-            )
-    if not candidates:
-        raise SpinemetError(
-            f"No image in {path} can be read: {contents.damage[-1]}; copy the scan again."
-        )
-    for candidate in candidates:
-        if not candidate.geometry_fault:
-            candidate.warn(_find_strays(candidate, candidates))
-    return candidates
+    return by_series
+
+
+def _judge_where_possible(series: JoinedSeries, contents: DicomContents) -> list[Candidate]:
+    try:
+        return judge_series(series, contents.damage, contents.listed)
+    except Exception as error:  # noqa: BLE001  headers can be damaged in ways nobody thought of
+        _log.warning("A series cannot be judged.", exc_info=error)
+        name = series.images[0][0].name
+        contents.skip_reasons.append(f"the series of {name} is damaged (its headers contradict)")
+        return []
 
 
 def _joined_where_possible(by_series: Mapping[str, Images]) -> list[JoinedSeries]:
