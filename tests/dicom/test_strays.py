@@ -14,8 +14,12 @@ DAMAGE: dict[str, dict[str, object]] = {
         "ImagePositionPatient": [15.3, -36.3, 69.8],
     },
     "series and description": {"SeriesInstanceUID": "1.2", "SeriesDescription": "x"},
+    "series and direction": {
+        "SeriesInstanceUID": "1.2", "SeriesDescription": "x",
+        "ImageOrientationPatient": [0.9, 0.9, 0, 0, 0, 1],
+    },
     "series and echo time": {"SeriesInstanceUID": "1.2", "EchoTime": "90"},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)

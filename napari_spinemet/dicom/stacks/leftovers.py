@@ -79,9 +79,7 @@ def may_be_stray(stack: Stack, other: Stack) -> bool:
     other : Stack
         Of a series that is no volume.
     """
-    if stack.orientation is None or other.orientation is None:
-        is_alike = stack.header.get("SeriesDescription") == other.header.get("SeriesDescription")
-        return is_alike and may_go_on(stack, other)
+    is_placed = stack.orientation is not None and other.orientation is not None
     matrices = {
         tuple(str(value_of(s.header, keyword)) for keyword in ("Rows", "Columns"))
         for s in (stack, other)
@@ -92,8 +90,12 @@ def may_be_stray(stack: Stack, other: Stack) -> bool:
         and other_pixel is not None
         and np.abs(pixel - other_pixel).max() <= _PIXEL_TOLERANCE_MM
     )
-    is_alike = len(matrices) == 1 and is_same_pixel and _are_parallel(stack, other)
-    return is_alike or may_go_on(stack, other)
+    if len(matrices) == 1 and is_same_pixel and (not is_placed or _are_parallel(stack, other)):
+        return True
+    is_named_alike = value_of(stack.header, "SeriesDescription") == value_of(
+        other.header, "SeriesDescription"
+    )
+    return (is_placed or is_named_alike) and may_go_on(stack, other)
 
 
 def name_difference(stack: Stack, other: Stack) -> str:
