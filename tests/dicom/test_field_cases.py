@@ -123,6 +123,16 @@ def test_planes_without_end_are_not_compared_with_each_other(tmp_path, truth, re
         read_series(tmp_path)
 
 
+def test_what_is_beyond_all_planes_never_joins_a_volume(scan, truth, monkeypatch, refused) -> None:
+    """The last slice is another person's, and its place is where the stack would go on."""
+    monkeypatch.setattr(sorting, "_MOST_GROUPS", 1)
+    images = make_series(truth)
+    images[8].PatientID = "OTHER"
+    write(scan, images)
+    with refused("do not form one volume"):
+        read_series(scan)
+
+
 @pytest.mark.parametrize("number", ["100000009", "2147483647"])
 def test_a_number_beyond_all_counts_is_none(scan, truth, number) -> None:
     images = make_series(truth)

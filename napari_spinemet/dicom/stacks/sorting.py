@@ -76,12 +76,11 @@ def _comparable_groups(images: Images) -> list[Stack]:
         identity = (uid, number)
         if uid and identity in placements:
             index, twin = placements[identity]
-            is_equal = key == keys[index] and _equal_positions(header, twin)
+            is_equal = index < len(keys) and key == keys[index] and _equal_positions(header, twin)
             _add_duplicate(groups[index], source, uid, is_equal)
             continue
-        is_beyond_count = len(groups) >= _MOST_GROUPS
         for index, (first_pixel, first_orientation) in enumerate(firsts):
-            if is_beyond_count or (
+            if (
                 keys[index] == key
                 and _are_close(pixel, first_pixel, _PIXEL_TOLERANCE, is_share=True)
                 and _are_close(orientation, first_orientation, ORIENTATION_TOLERANCE)
@@ -89,10 +88,15 @@ def _comparable_groups(images: Images) -> list[Stack]:
                 groups[index].images.append((source, header))
                 break
         else:
-            index = len(groups)
-            groups.append(Stack([(source, header)]))
-            keys.append(key)
-            firsts.append((pixel, orientation))
+            index = len(firsts)
+            if index < _MOST_GROUPS:
+                keys.append(key)
+                firsts.append((pixel, orientation))
+            if index == len(groups):
+                groups.append(Stack([]))
+            groups[index].images.append((source, header))
+            if index == _MOST_GROUPS:  # one for all the rest
+                groups[index].clash = f"it holds more than {_MOST_GROUPS} planes or sizes of images"
         placements[identity] = (index, header)
     return groups
 
@@ -213,12 +217,14 @@ def _height(stack: Stack) -> float:
 
 
 def _name_stations(stacks: Sequence[Stack]) -> None:
-    """Name stacks of one plane that lie above each other by where they lie."""
-    placed_stacks = [
-        stack for stack in stacks if stack.positions is not None and len(stack.images) > 1
-    ]
-    for plane in {stack.plane for stack in placed_stacks}:
-        parallel = sorted((s for s in placed_stacks if s.plane == plane), key=_height, reverse=True)
+    """Name stacks of one plane and one field that lie above each other by where they lie."""
+    alike: dict[tuple[object, ...], list[Stack]] = {}
+    for stack in stacks:
+        if stack.positions is not None and len(stack.images) > 1:
+            field = (str(value_of(stack.header, k)) for k in ("Rows", "Columns", "PixelSpacing"))
+            alike.setdefault((stack.plane, *field), []).append(stack)
+    for group in alike.values():
+        parallel = sorted(group, key=_height, reverse=True)
         heights = np.array([_height(stack) for stack in parallel])
         if len(parallel) < 2 or (np.diff(heights) > -STATION_GAP_MM).any():
             continue
