@@ -151,7 +151,7 @@ def test_slices_of_unlike_content_are_never_one_volume(scan, truth, refused) -> 
 
 
 def test_a_sagittal_scout_inside_the_series_stands_in_no_way(scan, truth) -> None:
-    """Three slices of its plane and a fraction of its resolution, of a field that begins far above."""
+    """Three slices of its plane, far coarser than it, of a field that begins far above."""
     scout = make_truth(
         shape=(3, 16, 12), spacing_mm=(17.0, 4.5, 4.5), origin=(-16.0, -80.0, 140.0), seed=2
     )
