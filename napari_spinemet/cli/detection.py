@@ -63,7 +63,12 @@ def detect(
     ] = False,
     engine: Annotated[str, typer.Option(help="auto, dense or patch.")] = "auto",
     stride: Annotated[int, typer.Option(help="Evaluate every so-many-th pixel.")] = 1,
-    columns: Annotated[str, typer.Option(help="centre, or all of the width.")] = "centre",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Along the 'spine', the 'centre' (with the preset paper), or 'all' of the width."
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option(help="float32, float16, bfloat16 or auto.")] = "float32",
     out_folder: Annotated[
@@ -97,7 +102,7 @@ def detect(
     network, card = load_model(model), load_card(model)
     options = PointOptions(preset, threshold, min_area, weight, gate)
     point = options.change(card.operating_point)
-    settings = MapSettings(engine, stride, columns, device, precision)
+    settings = MapSettings(engine, stride, columns or options.columns, device, precision)
     if scan is None:
         from ..workflows.map_source import MapSource
         from .batch_detection import detect_in_folder

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import SpinemetError
 from ..imaging import PAPER_OPERATING_POINT, OperatingPoint
+from ..imaging.evaluated_region import CENTRE, SPINE
 
 if TYPE_CHECKING:
     from ..workflows.worker_settings import WorkerSettings
@@ -51,6 +52,11 @@ class PointOptions:
     min_area_cm2: float | None = None
     weight: float | None = None
     gate: bool | None = None
+
+    @property
+    def columns(self) -> str:
+        """Which columns are evaluated: the paper's central half with its preset."""
+        return CENTRE if self.preset else SPINE
 
     def change(self, default: OperatingPoint) -> OperatingPoint:
         """The default operating point or the preset's, with the options in its place.

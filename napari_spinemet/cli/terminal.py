@@ -112,6 +112,7 @@ def print_findings(name: str, result: DetectionResult) -> None:
     """
     doubt = ", doubtful" if result.is_doubtful else ""
     table = Table(title=f"{name}: {len(result.findings)} findings{doubt}")
+    table.caption = f"Evaluated: {result.plain.region.description}."
     for heading in ("slices", "volume cm³", "largest area cm²", "peak", "centre mm (LPS)"):
         table.add_column(heading)
     for finding in result.findings:

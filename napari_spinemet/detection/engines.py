@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,8 +19,9 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from ..imaging import LikelihoodMap, SagittalSeries, ScanWarning
-from ..imaging.grids import central_columns, working_affine, working_shape
+from ..imaging import EvaluatedRegion, LikelihoodMap, SagittalSeries, ScanWarning
+from ..imaging.evaluated_region import CENTRE, SPINE, WHOLE_WIDTH
+from ..imaging.grids import working_affine, working_shape
 from ..imaging.patches import build_pyramid
 from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext, Started
 from ..network import SiameseNet
@@ -27,9 +29,13 @@ from ..network.dense import BranchGrid, branch_grids, dense_scores
 from ..network.device_pyramid import DevicePyramid, zscore_windows
 from ..network.devices import choose_detection_dtype, choose_device, translate_torch_error
 from ..network.fft_inference import FftNetwork
+from .corridor import CORRIDOR_RULE, SpineCourse, corridor_along, looks_at, trace_course
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
 
 TASK = "detect"
+NO_SPINE = "no-spine"
+VERTEBRA = 2
+"""Output that knows normal vertebra."""
 CPU_BATCH, GPU_BATCH = 16, 512
 """Windows at a time: on a processor, few enough for their features to stay in its cache."""
 TILE_PIXELS = 400 * 200
@@ -39,11 +45,14 @@ _SPARSE = 4
 """At multiples of this stride most poolings keep theirs, so the few pixels cost less than all."""
 
 FloatArray = npt.NDArray[np.float32]
+IndexArray = npt.NDArray[np.intp]
+Band = tuple[slice, slice]
+"""Rows and columns of a rectangle of the working grid."""
+Picks = tuple[IndexArray, IndexArray]
+"""Which of its rows and columns are evaluated."""
 BlockScores = Callable[[Sequence[torch.Tensor], Sequence[BranchGrid]], torch.Tensor]
 """Class scores ``(outputs, rows, columns)`` from cropped images of each resolution."""
-SliceScorer = Callable[
-    [DevicePyramid, npt.NDArray[np.intp], npt.NDArray[np.intp], JobContext], FloatArray
-]
+SliceScorer = Callable[[DevicePyramid, IndexArray, IndexArray, JobContext], FloatArray]
 """Probabilities ``(outputs, rows, columns)`` at some rows and columns of a slice."""
 
 
@@ -53,7 +62,7 @@ def likelihood_map(
     *,
     engine: str = "auto",
     stride: int = 1,
-    columns: str = "centre",
+    columns: str = SPINE,
     device: str = "auto",
     precision: str = "float32",
     on_event: EventCallback | None = None,
@@ -120,26 +129,19 @@ def map_series(
     start_time = time.perf_counter()
     device = choose_device(settings.device)
     slices, rows, width = working_shape(series.shape, series.affine)
-    first, last = central_columns(width) if settings.columns == "centre" else (0, width)
     dtype = choose_detection_dtype(settings.precision, device)
     scorer = _slice_scorer(model, settings, device, dtype)
     job.report(Started(TASK, slices))
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
-    # The last row and column are evaluated in any case, so that nothing is extrapolated.
-    row_picks = np.unique(np.r_[np.arange(0, rows, settings.stride), rows - 1])
-    column_picks = np.unique(np.r_[np.arange(first, last, settings.stride), last - 1])
-    normalisation = model.normalisation if model.form == "dense" else None
     try:
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=_is_reduced(dtype)):
+            region, notes = _choose_region(series, model, settings, device, job)
             for index in range(slices):
-                job.raise_if_cancelled()
-                pyramid = build_pyramid(
-                    series, model.resolutions, model.window, normalisation, [index]
-                )
-                coarse = scorer(DevicePyramid(pyramid, device), row_picks, column_picks, job)
-                probabilities[:, index, :, first:last] = _fill(
-                    coarse, row_picks, column_picks - first, (rows, last - first)
-                )
+                pyramid = _slice_pyramid(series, model, index, device)
+                for band, picks in _bands(region, settings.stride):
+                    job.raise_if_cancelled()
+                    coarse = scorer(pyramid, *picks, job)
+                    probabilities[:, index, band[0], band[1]] = _fill(coarse, band, picks)
                 job.progress(TASK, index + 1, slices, f"slice {index + 1} of {slices}")
     except (RuntimeError, MemoryError) as error:
         raise translate_torch_error(error) from error
@@ -147,14 +149,96 @@ def map_series(
     return LikelihoodMap(
         values=probabilities[1],
         affine=working_affine(series.affine),
-        columns=(first, last),
+        columns=region.columns,
         series_spacing_mm=series.spacing_mm,
         vertebra=probabilities[2] if model.outputs == 3 else None,
         stride=settings.stride,
         model=model_identity(model),
         series_uid=series.series_uid,
-        warnings=(*series.warnings, *_outlier_warnings(series)),
+        warnings=(*series.warnings, *_outlier_warnings(series), *notes),
+        region=region,
     )
+
+
+def _slice_pyramid(
+    series: SagittalSeries, model: SiameseNet, index: int, device: torch.device
+) -> DevicePyramid:
+    normalisation = model.normalisation if model.form == "dense" else None
+    pyramid = build_pyramid(series, model.resolutions, model.window, normalisation, [index])
+    return DevicePyramid(pyramid, device)
+
+
+def _choose_region(
+    series: SagittalSeries,
+    model: SiameseNet,
+    settings: MapSettings,
+    device: torch.device,
+    job: JobContext,
+) -> tuple[EvaluatedRegion, list[ScanWarning]]:
+    """What is evaluated, and what a reader must know of it."""
+    _, rows, width = working_shape(series.shape, series.affine)
+    if settings.columns == WHOLE_WIDTH:
+        return EvaluatedRegion.whole((rows, width)), []
+    central = EvaluatedRegion.central((rows, width))
+    if settings.columns == CENTRE:
+        return central, []
+    if model.outputs == 3:
+        course = _find_spine(series, model, settings, device, job)
+        if course is not None:
+            return corridor_along(course, (rows, width)), []
+        warnings = [
+            ScanWarning(
+                "no-spine",
+                "No spine was found in this scan, so that only the central half of its columns "
+                "was evaluated, and no detection was dropped for its place.",
+            )
+        ]
+        return replace(central, kind=SPINE, stands_in="no spine was found"), warnings
+    # Nothing is wrong with the scan: a network of two outputs knows no vertebrae to follow.
+    return replace(central, kind=SPINE, stands_in="the model does not tell vertebrae"), []
+
+
+def _find_spine(
+    series: SagittalSeries,
+    model: SiameseNet,
+    settings: MapSettings,
+    device: torch.device,
+    job: JobContext,
+) -> SpineCourse | None:
+    """Where it runs, by every so-many-th pixel of some slices over the whole width."""
+    slices, rows, width = working_shape(series.shape, series.affine)
+    rule = CORRIDOR_RULE
+    # In single precision on any device: where the corridor lies shall not depend on that.
+    scorer = _slice_scorer(model, replace(settings, stride=rule.stride), device, torch.float32)
+    row_picks, column_picks = _lattice(rows, rule.stride), _lattice(width, rule.stride)
+    planes: list[FloatArray] = []
+    course = None
+    for look in looks_at(slices):
+        for index in look:
+            job.raise_if_cancelled()
+            pyramid = _slice_pyramid(series, model, int(index), device)
+            with torch.autocast(device.type, enabled=False):
+                planes.append(scorer(pyramid, row_picks, column_picks, job)[VERTEBRA])
+        course = trace_course(np.stack(planes), row_picks, column_picks)
+        if course is not None and course.seen_share >= rule.seen_share:
+            break
+    if course is None or course.seen_share * rows < rule.least_mm:
+        return None
+    return course
+
+
+def _lattice(size: int, stride: int) -> IndexArray:
+    """Every so-many-th pixel, as far from the first border as from the last, about."""
+    count = max(1, size // stride)
+    return (size - 1 - stride * (count - 1)) // 2 + stride * np.arange(count)
+
+
+def _bands(region: EvaluatedRegion, stride: int) -> Iterator[tuple[Band, Picks]]:
+    """The rectangles of a region, and which of their rows and columns are evaluated."""
+    for band in region.bands():
+        # The last row and column in any case, so that nothing is extrapolated.
+        rows, columns = (np.unique(np.r_[b.start : b.stop : stride, b.stop - 1]) for b in band)
+        yield band, (rows, columns)
 
 
 def _outlier_warnings(series: SagittalSeries) -> list[ScanWarning]:
@@ -220,8 +304,8 @@ def _patch_slice(
     model: SiameseNet,
     size: int,
     pyramid: DevicePyramid,
-    rows: npt.NDArray[np.intp],
-    columns: npt.NDArray[np.intp],
+    rows: IndexArray,
+    columns: IndexArray,
     job: JobContext,
 ) -> FloatArray:
     """Probabilities ``(outputs, len(rows), len(columns))``, window by window in batches."""
@@ -241,22 +325,22 @@ def _dense_slice(
     evaluate: BlockScores,
     poolings: int,
     pyramid: DevicePyramid,
-    rows: npt.NDArray[np.intp],
-    columns: npt.NDArray[np.intp],
+    rows: IndexArray,
+    columns: IndexArray,
     job: JobContext,
 ) -> FloatArray:
     """The same by the dense network: every pixel of the range, in tiles of equal rows."""
     reach = slice(int(columns[0]), int(columns[-1]) + 1)
-    height, width = int(rows[-1]) + 1, reach.stop - reach.start
+    first, height, width = int(rows[0]), int(rows[-1] - rows[0]) + 1, reach.stop - reach.start
     # Tiles share their windows' margins with none, so a few large ones cost least.
     tiles = min(height, math.ceil(height * width / TILE_PIXELS))
-    edges = [height * k // tiles for k in range(tiles + 1)]
+    edges = [first + height * k // tiles for k in range(tiles + 1)]
     parts = []
     for tile in map(slice, edges, edges[1:]):
         job.raise_if_cancelled()
         parts.append(_block(evaluate, poolings, pyramid, tile, reach))
     probabilities: FloatArray = np.concatenate(parts, axis=1)
-    return probabilities[:, rows][:, :, columns - columns[0]]
+    return probabilities[:, rows - first][:, :, columns - columns[0]]
 
 
 def _block(
@@ -274,22 +358,22 @@ def _dense_lattice(
     poolings: int,
     stride: int,
     pyramid: DevicePyramid,
-    rows: npt.NDArray[np.intp],
-    columns: npt.NDArray[np.intp],
+    rows: IndexArray,
+    columns: IndexArray,
     job: JobContext,
 ) -> FloatArray:
     """The same on a lattice alone, the last row and column by themselves."""
     bands = []
-    for row in _lattice(rows, stride):
+    for row in _even_parts(rows, stride):
         job.raise_if_cancelled()
         parts = []
-        for column in _lattice(columns, stride):
+        for column in _even_parts(columns, stride):
             parts.append(_block(evaluate, poolings, pyramid, row, column))
         bands.append(np.concatenate(parts, axis=2))
     return np.concatenate(bands, axis=1)
 
 
-def _lattice(picks: npt.NDArray[np.intp], stride: int) -> list[slice]:
+def _even_parts(picks: IndexArray, stride: int) -> list[slice]:
     """Pixels as slices: those at equal distances, and the last if it is at another."""
     first, last = int(picks[0]), int(picks[-1])
     if (last - first) % stride == 0:
@@ -297,18 +381,13 @@ def _lattice(picks: npt.NDArray[np.intp], stride: int) -> list[slice]:
     return [slice(first, last, stride), slice(last, last + 1)]
 
 
-def _fill(
-    coarse: FloatArray,
-    rows: npt.NDArray[np.intp],
-    columns: npt.NDArray[np.intp],
-    shape: tuple[int, int],
-) -> FloatArray:
-    """Bilinear values at every pixel from those at the given rows and columns."""
-    if coarse.shape[1:] == shape:
+def _fill(coarse: FloatArray, band: Band, picks: Picks) -> FloatArray:
+    """Bilinear values at every pixel of a rectangle from those at the rows and columns picked."""
+    rows, columns = (np.arange(b.start, b.stop) for b in band)
+    if coarse.shape[1:] == (len(rows), len(columns)):
         return coarse
     positions = np.meshgrid(
-        np.interp(np.arange(shape[0]), rows, np.arange(len(rows))),
-        np.interp(np.arange(shape[1]), columns, np.arange(len(columns))),
+        *(np.interp(n, p, np.arange(len(p))) for n, p in zip((rows, columns), picks, strict=True)),
         indexing="ij",
     )
     planes = [ndimage.map_coordinates(c, positions, order=1, mode="nearest") for c in coarse]

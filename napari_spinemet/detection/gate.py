@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, optimize
 
-from ..imaging import Detection, LikelihoodMap
+from ..imaging import Detection, EvaluatedRegion, LikelihoodMap
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -54,7 +54,7 @@ class GateRule:
     min_rows : int
         Fewer supported rows give no curve.
     border_mm : float
-        A curve closer to the border of the evaluated columns is worth a warning.
+        A curve closer to the border of what is evaluated is worth a warning.
     """
 
     certain: float = 0.7
@@ -122,11 +122,12 @@ class Spine:
         """Whether the centre of a detection lies within the gate."""
         return bool(self.holds(*detection.centre_working))
 
-    def near_border(self, columns: tuple[int, int]) -> bool:
-        """Whether the curve comes close to the border of the evaluated columns."""
-        course = self.column(np.arange(self.first_row, self.last_row + 1))
+    def near_border(self, region: EvaluatedRegion) -> bool:
+        """Whether the curve comes close to a border beyond which the picture goes on."""
+        rows = np.arange(self.first_row, self.last_row + 1)
+        course, (front, back) = self.column(rows), region.borders_at(rows)
         margin = self.rule.border_mm
-        return bool(course.min() < columns[0] + margin or course.max() > columns[1] - 1 - margin)
+        return bool((course < front + margin).any() or (course > back - margin).any())
 
 
 def predict_spine(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spine | None:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import SpinemetError
+from ..imaging.evaluated_region import KINDS, SPINE
 
 ENGINES = ("auto", "dense", "patch")
-COLUMNS = ("centre", "all")
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class MapSettings:
         dense evaluation.
     stride : int
         Evaluate every so-many-th pixel and fill bilinearly between them.
-    columns : {"centre", "all"}
-        The central half of the columns, or the whole width.
+    columns : {"spine", "centre", "all"}
+        A corridor along the spine, which a coarse look over the whole width finds
+        (:mod:`.corridor`); the central half of the columns, as in the paper; or the whole width.
     device : str
         ``"auto"``, ``"cpu"``, or a torch device.
     precision : {"float32", "float16", "bfloat16", "auto"}
@@ -37,15 +38,17 @@ class MapSettings:
 
     engine: str = "auto"
     stride: int = 1
-    columns: str = "centre"
+    columns: str = SPINE
     device: str = "auto"
     precision: str = "float32"
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise SpinemetError(f"The engine is auto, dense or patch, not '{self.engine}'.")
-        if self.stride < 1 or self.columns not in COLUMNS:
-            raise SpinemetError("The stride is at least 1, and columns is 'centre' or 'all'.")
+        if self.stride < 1:
+            raise SpinemetError(f"The stride is at least 1, not {self.stride}.")
+        if self.columns not in KINDS:
+            raise SpinemetError(f"Columns are {', '.join(KINDS)}, not '{self.columns}'.")
 
     def engine_for(self, form: str) -> str:
         """The engine, ``"dense"`` or ``"patch"``, for a network of a form.

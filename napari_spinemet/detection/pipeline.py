@@ -15,12 +15,13 @@ from ..imaging import (
     SagittalSeries,
     ScanWarning,
 )
+from ..imaging.evaluated_region import SPINE
 from ..imaging.likelihood import apply_aggregation
 from ..imaging.scan_warnings import has_grave
 from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from ..network import SiameseNet
 from .components import ComponentForest
-from .engines import map_series
+from .engines import NO_SPINE, map_series
 from .findings import link_findings
 from .gate import Spine, predict_spine
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
@@ -89,6 +90,7 @@ class DetectionResult:
             "model": self.plain.model,
             "threshold": self.operating_point.threshold,
             "operating_point": self.operating_point.to_dict(),
+            "evaluated": self.plain.region.to_dict(),
             "seconds": self.seconds,
             "detections": [d.to_dict() for d in self.detections],
             "findings": [f.to_dict() for f in self.findings],
@@ -105,7 +107,7 @@ def detect(
     identity: str = "",
     engine: str = "auto",
     stride: int = 1,
-    columns: str = "centre",
+    columns: str = SPINE,
     device: str = "auto",
     precision: str = "float32",
     on_event: EventCallback | None = None,
@@ -212,11 +214,12 @@ def _warnings(
     plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint
 ) -> Iterator[ScanWarning]:
     """What a reader of the result must know."""
-    if spine is not None and spine.near_border(plain.columns):
+    if spine is not None and spine.near_border(plain.region):
         yield ScanWarning(
-            "spine-near-border", "The spine comes close to the border of the evaluated columns."
+            "spine-near-border", "The spine comes close to the border of what is evaluated."
         )
-    if spine is None and (point.gate or plain.vertebra is not None):
+    is_told = any(warning.code == NO_SPINE for warning in plain.warnings)
+    if spine is None and not is_told and (point.gate or plain.vertebra is not None):
         yield ScanWarning(
             "no-spine",
             "Too little of the spine was recognised to tell what lies outside it, so no "

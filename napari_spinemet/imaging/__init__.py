@@ -2,6 +2,7 @@
 
 from .aggregation import Aggregation
 from .annotation import Annotation
+from .evaluated_region import EvaluatedRegion
 from .findings import Detection, Finding, FrocCase
 from .likelihood import LikelihoodMap, aggregate
 from .operating_point import PAPER_OPERATING_POINT, OperatingPoint
@@ -13,6 +14,7 @@ __all__ = [
     "Aggregation",
     "Annotation",
     "Detection",
+    "EvaluatedRegion",
     "Finding",
     "FrocCase",
     "LikelihoodMap",

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..errors import SpinemetError
 from .aggregation import DEFAULT_WEIGHT, Aggregation, NeighbourAverage, refuse_aggregated
+from .evaluated_region import EvaluatedRegion
 from .geometry import check_affine, spacing_of
 from .scan_warnings import ScanWarning
 
@@ -22,11 +23,11 @@ class LikelihoodMap:
     Attributes
     ----------
     values : numpy.ndarray
-        ``(slice, row, column)`` float32 in [0, 1]; 0 outside the evaluated columns.
+        ``(slice, row, column)`` float32 in [0, 1]; 0 outside the evaluated region.
     affine : numpy.ndarray
         4 x 4, working-grid indices to patient LPS mm.
     columns : tuple of int
-        First evaluated column and one past the last.
+        First evaluated column and one past the last, over all rows.
     series_spacing_mm : tuple of float
         (slice, row, column) spacing of the series, for the way back to its grid.
     vertebra : numpy.ndarray or None
@@ -40,7 +41,14 @@ class LikelihoodMap:
     series_uid : str
         The series that was evaluated.
     warnings : tuple of ScanWarning
-        Of that series: whoever judges the map must know them.
+        Of that series, and of how the map was made: whoever judges it must know them.
+    region : EvaluatedRegion
+        What was evaluated; the same columns in every row unless told otherwise.
+
+    Raises
+    ------
+    SpinemetError
+        If the arrays or the region do not fit each other, or hold no likelihoods.
     """
 
     values: FloatArray
@@ -53,6 +61,7 @@ class LikelihoodMap:
     model: str = ""
     series_uid: str = ""
     warnings: tuple[ScanWarning, ...] = ()
+    region: EvaluatedRegion = None  # type: ignore[assignment]  # set below if it is not given
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float32)
@@ -64,6 +73,12 @@ class LikelihoodMap:
             raise SpinemetError("A likelihood map must hold numbers between 0 and 1.")
         if self.vertebra is not None and self.vertebra.shape != values.shape:
             raise SpinemetError("The vertebra map must have the shape of the likelihood map.")
+        region = self.region or EvaluatedRegion.of_columns(self.columns, values.shape[1:])
+        if (len(region.first), region.width) != values.shape[1:] or region.columns != tuple(
+            self.columns
+        ):
+            raise SpinemetError("The evaluated region must be that of the likelihood map.")
+        object.__setattr__(self, "region", region)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "affine", check_affine(self.affine))
 
@@ -107,7 +122,7 @@ def aggregate(likelihood: LikelihoodMap, weight: float = DEFAULT_WEIGHT) -> Like
 
 
 def apply_aggregation(likelihood: LikelihoodMap, aggregation: Aggregation) -> LikelihoodMap:
-    """A plain map, aggregated; columns that were not evaluated stay 0.
+    """A plain map, aggregated; what was not evaluated stays 0.
 
     Parameters
     ----------

@@ -174,14 +174,19 @@ def _features(
 
 def _response(x: Tensor, weight: Tensor, grid: BranchGrid, splits: int) -> Tensor:
     """A resolution's share in the joint layer at the block's pixels, without the bias."""
+    # Where windows lie farther apart than poolings can follow, those between are left out.
+    step = 1 if splits else int(np.gcd.reduce(np.r_[0, grid.rows, grid.columns])) or 1
     # With the maps last, the numbers of one pixel are copied in one piece below.
-    x = F.conv2d(x, weight).permute(0, 2, 3, 1)
+    x = F.conv2d(x, weight, stride=step).permute(0, 2, 3, 1)
     for _ in range(splits):
         # Undo the last split first: the fragments' own pixels interleave two by two.
         x = torch.unflatten(x, 0, (2, 2, -1)).permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
-    x = x.permute(0, 3, 1, 2)[:, :, : grid.size[0], : grid.size[1]]
-    if len(grid.rows) != grid.size[0] or len(grid.columns) != grid.size[1]:
-        rows, columns = (torch.from_numpy(v).to(x.device) for v in (grid.rows, grid.columns))
+    size = [(n - 1) // step + 1 for n in grid.size]
+    x = x.permute(0, 3, 1, 2)[:, :, : size[0], : size[1]]
+    if len(grid.rows) != size[0] or len(grid.columns) != size[1]:
+        rows, columns = (
+            torch.from_numpy(v // step).to(x.device) for v in (grid.rows, grid.columns)
+        )
         # At a coarse resolution several working pixels have the same window.
         x = x.index_select(2, rows).index_select(3, columns)
     return x

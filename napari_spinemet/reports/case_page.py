@@ -66,6 +66,7 @@ def _summary(evidence: CaseEvidence) -> Section:
                 ("Findings", f"{len(findings)}{of_them}"),
                 ("Verdicts", f"signed {signature}" if signature else "not signed"),
                 ("Reader", signature.partition(" on ")[0][3:] or _readers(evidence) or "–"),
+                ("Evaluated", result.plain.region.description),
                 *settings_rows(
                     result.operating_point, has_fitted_outlines=evidence.has_fitted_outlines
                 ),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic_files import replace_atomically
-from ..imaging import LikelihoodMap, ScanWarning
+from ..imaging import EvaluatedRegion, LikelihoodMap, ScanWarning
 
 
 def save_likelihood_map(likelihood: LikelihoodMap, path: Path) -> None:
@@ -38,6 +38,8 @@ def save_likelihood_map(likelihood: LikelihoodMap, path: Path) -> None:
             values=likelihood.values,
             affine=likelihood.affine,
             columns=np.array(likelihood.columns),
+            region=likelihood.region.pack(),
+            region_kind=np.array([likelihood.region.kind, likelihood.region.stands_in]),
             series_spacing_mm=np.array(likelihood.series_spacing_mm),
             vertebra=np.zeros(0, np.float32)
             if likelihood.vertebra is None
@@ -66,9 +68,19 @@ def load_likelihood_map(path: Path) -> LikelihoodMap | None:
                 model=str(arrays["model"]),
                 series_uid=str(arrays["series_uid"]),
                 warnings=_warnings_of(arrays),
+                region=_region_of(arrays),
             )
     except Exception:  # noqa: BLE001 zipfile, zlib and numpy raise a dozen kinds for damaged files
         return None
+
+
+def _region_of(arrays: Mapping[str, Any]) -> EvaluatedRegion:
+    """What was evaluated; maps of the version 0.1 have the same columns in every row."""
+    shape = arrays["values"].shape[1:]
+    if "region" not in arrays:
+        first, last = (int(v) for v in arrays["columns"])
+        return EvaluatedRegion.of_columns((first, last), shape)
+    return EvaluatedRegion.unpack(arrays["region"], shape[1], *map(str, arrays["region_kind"]))
 
 
 def _warnings_of(arrays: Mapping[str, Any]) -> tuple[ScanWarning, ...]:

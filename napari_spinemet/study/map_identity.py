@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..imaging.evaluated_region import CENTRE, SPINE
+
 _CROSS_VALIDATION = "crossval-"
-_COLUMNS = re.compile(r"(?P<model>.*) (?P<columns>\w+) columns")
-CENTRE = "centre"
-"""The central half of the columns: what is evaluated unless told otherwise."""
+_COLUMNS = re.compile(r"(?P<model>.*)[ -](?P<columns>spine|centre|all)[ -]columns")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class MapIdentity:
     is_cross_validation : bool
         Each case was then mapped by a network that never saw it.
     columns : str
-        Which columns were evaluated; maps of the whole width are not those of the centre.
+        Which columns were asked for: maps along the spine are not those of the centre.
     """
 
     source: str
@@ -30,7 +30,7 @@ class MapIdentity:
     columns: str = CENTRE
 
     @classmethod
-    def of_model(cls, identity: str, columns: str = CENTRE) -> MapIdentity:
+    def of_model(cls, identity: str, columns: str = SPINE) -> MapIdentity:
         """The maps of a model.
 
         Parameters
@@ -38,7 +38,7 @@ class MapIdentity:
         identity : str
             Name and hash of its weights, as its card says.
         columns : str
-            Which were evaluated; empty is as by default.
+            Which were asked for; empty is as before there was a choice, the central half.
         """
         return cls(identity, columns=columns or CENTRE)
 

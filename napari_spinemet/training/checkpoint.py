@@ -134,6 +134,15 @@ def load_training_state(
     return TrainingState(**header["standing"]), tensors, header["states"]
 
 
+def stored_fingerprint(path: Path) -> str:
+    """Of the run that wrote a checkpoint; empty if it cannot be read, which loading it tells."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return str(json.loads(file.metadata()[_KEY])["fingerprint"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def fingerprint_of(
     settings: Mapping[str, Any],
     *cohorts: Sequence[tuple[SagittalSeries, Annotation]],

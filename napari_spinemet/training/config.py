@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..errors import SpinemetError, check_seed
+from ..imaging.evaluated_region import CENTRE, WHOLE_WIDTH
 from .sampling import PAPER_RULE, SamplingRule
 
 LEARNING_RATES = {"windows": 0.03, "blocks": 0.02}
@@ -27,7 +29,7 @@ class TrainingConfig:
     zscore_sigma_mm : float
         Window of the dense form's local z-score; far beyond the slice, such as 10,000, it is
         z-scored as a whole.
-    normal_slices, vertebra_share
+    normal_slices, vertebra_share, background
         Where normal locations come from, see :class:`~.sampling.SamplingRule`.
     mistaken_share : float
         Share of the blocks that are drawn where the network takes healthy tissue of the training
@@ -79,6 +81,7 @@ class TrainingConfig:
     zscore_sigma_mm: float = 20.0
     normal_slices: str = "all"
     vertebra_share: float = 0.5
+    background: str = WHOLE_WIDTH
     mistaken_share: float = 0.3
     looks: int = 4
     epochs: int = 10
@@ -106,7 +109,7 @@ class TrainingConfig:
     @property
     def sampling(self) -> SamplingRule:
         """Where the locations come from."""
-        return SamplingRule(self.normal_slices, self.vertebra_share)
+        return SamplingRule(self.normal_slices, self.vertebra_share, self.background)
 
     def __post_init__(self) -> None:
         _ = self.sampling  # refuses a rule that is none
@@ -175,6 +178,7 @@ class TrainingConfig:
             "outputs": 2,
             "normal_slices": PAPER_RULE.normal_slices,
             "vertebra_share": PAPER_RULE.vertebra_share,
+            "background": PAPER_RULE.background,
             "learning_rate": 0.06,
             "schedule": "constant",
             "weight_decay": 2 * regularisation,
@@ -184,6 +188,24 @@ class TrainingConfig:
             "precision": "float32",
         }
         return cls(**{**settings, **changes})
+
+    def fingerprint_facts(self) -> dict[str, Any]:
+        """What a run is recognised by: what is as it always was is left out."""
+        facts = self.to_dict()
+        if self.background == CENTRE:
+            del facts["background"]
+        return facts
+
+    def as_begun(self, is_of: Callable[[TrainingConfig], bool]) -> TrainingConfig:
+        """These settings, or those of a version that drew background from the centre alone.
+
+        Parameters
+        ----------
+        is_of : callable
+            Whether the run that is gone on with was begun with some settings.
+        """
+        former = replace(self, background=CENTRE)
+        return former if not is_of(self) and is_of(former) else self
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card."""

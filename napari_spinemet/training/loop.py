@@ -26,7 +26,7 @@ from ..network.device_pyramid import choose_image_device
 from ..network.devices import translate_torch_error
 from .batches import Batches, Cases, WindowBatches
 from .blocks import IMAGE_DTYPE, BlockBatches
-from .checkpoint import TrainingState, fingerprint_of
+from .checkpoint import TrainingState, fingerprint_of, stored_fingerprint
 from .computation import Computation
 from .config import TrainingConfig
 from .result import RunOptions, TrainingResult, ranking_score
@@ -174,8 +174,12 @@ class _Trainer:
         options: RunOptions,
         job: JobContext,
     ) -> None:
-        self._config, self._options, self._job = config, options, job
         self._computation = Computation.of(config)
+        fingerprint = self._fingerprint_by(cases, validation, options)
+        if options.resume and options.state is not None and options.state.is_file():
+            stored = stored_fingerprint(options.state)
+            config = config.as_begun(lambda c: fingerprint(c) == stored)
+        self._config, self._options, self._job = config, options, job
         device = self._computation.device
         # Dropout draws from this run's own stream, whatever else uses torch.
         self._generator = torch.Generator().manual_seed(config.seed)
@@ -195,11 +199,20 @@ class _Trainer:
         )
         self._run = TrainingRun(self._model, optimiser, self._batches, self._rng, self._generator)
         if options.state is not None:
-            is_timed = options.seconds is not None
-            facts = {**config.to_dict(), "device": str(device), "timed": is_timed}
-            weights = options.start.state_dict() if options.start is not None else None
-            fingerprint = fingerprint_of(facts, cases, validation, start=weights)
-            self._run.keep_at(options.state, fingerprint)
+            self._run.keep_at(options.state, fingerprint(config))
+
+    def _fingerprint_by(
+        self, cases: Cases, validation: Cases, options: RunOptions
+    ) -> Callable[[TrainingConfig], str]:
+        """A hash of all that a run depends on, by its settings."""
+        device, is_timed = str(self._computation.device), options.seconds is not None
+        weights = options.start.state_dict() if options.start is not None else None
+
+        def fingerprint(config: TrainingConfig) -> str:
+            facts = {**config.fingerprint_facts(), "device": device, "timed": is_timed}
+            return fingerprint_of(facts, cases, validation, start=weights)
+
+        return fingerprint
 
     @property
     def _state(self) -> TrainingState:

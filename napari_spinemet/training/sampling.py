@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
+from ..imaging.evaluated_region import CENTRE, WHOLE_WIDTH
 from ..imaging.grids import central_columns, grid_size, resample_labels
 
 NORMAL, LESION, VERTEBRA = 0, 1, 2
@@ -29,16 +30,24 @@ class SamplingRule:
         shows the sides of the body, where lesions are rare.
     vertebra_share : float
         Share of them that lies in vertebrae, as far as there are that many.
+    background : {"centre", "all"}
+        Those that lie outside come from the central half of the columns, or from the whole
+        width, over which the spine is looked for.
     """
 
     normal_slices: str = "lesion"
     vertebra_share: float = 0.7
+    background: str = CENTRE
 
     def __post_init__(self) -> None:
         if self.normal_slices not in ("lesion", "all"):
             raise SpinemetError(
                 "Normal locations come from slices that carry a 'lesion' or from 'all', not from "
                 f"'{self.normal_slices}'."
+            )
+        if self.background not in (CENTRE, WHOLE_WIDTH):
+            raise SpinemetError(
+                f"Background comes from the 'centre' or from 'all', not from '{self.background}'."
             )
         if not 0 <= self.vertebra_share <= 1:
             raise SpinemetError(
@@ -95,7 +104,7 @@ def slice_classes(
     """Sort the pixels of every slice that locations are drawn from (paper, section 3.2).
 
     Normal pixels lie inside vertebra contours and outside lesions, or outside both and
-    within the central half of the columns.
+    within the columns that the rule draws background from.
 
     Parameters
     ----------
@@ -108,8 +117,8 @@ def slice_classes(
     lesions = resample_labels(annotation.lesions, in_plane) > 0
     vertebrae = resample_labels(annotation.vertebrae, in_plane) > 0
     width = lesions.shape[2]
-    central = np.zeros(width, dtype=bool)
-    central[slice(*central_columns(width))] = True
+    drawn = np.zeros(width, dtype=bool)
+    drawn[slice(*central_columns(width)) if rule.background == CENTRE else slice(None)] = True
     carries = lesions.any(axis=(1, 2))
     from_all_slices = rule.normal_slices == "all"
     share = int(lesions.sum()) / len(lesions)
@@ -117,7 +126,7 @@ def slice_classes(
     for index in range(len(lesions)) if from_all_slices else np.flatnonzero(carries):
         lesion = np.flatnonzero(lesions[index])
         body = np.flatnonzero(vertebrae[index] & ~lesions[index])
-        background = np.flatnonzero(~vertebrae[index] & ~lesions[index] & central)
+        background = np.flatnonzero(~vertebrae[index] & ~lesions[index] & drawn)
         normal = round(share) if from_all_slices else len(lesion)
         from_body = min(round(rule.vertebra_share * normal), len(body))
         from_background = min(normal - from_body, len(background))

@@ -12,6 +12,7 @@ from ..detection.engines import map_series
 from ..detection.map_settings import MapSettings
 from ..errors import SpinemetError
 from ..imaging import LikelihoodMap, OperatingPoint
+from ..imaging.evaluated_region import KINDS
 from ..jobs import UNATTENDED, JobContext
 from ..network import ModelCard, SiameseNet, load_card, load_model
 from ..study.map_identity import MapIdentity
@@ -204,9 +205,10 @@ def _stored_sources(study: Study) -> Iterator[tuple[MapIdentity, ModelCard]]:
     for path in study.model_files():
         with suppress(SpinemetError):  # a model whose card is lost has no say
             card = load_card(path)
-            identity = MapIdentity.of_model(card.identity)
-            if identity.folder in folders:
-                yield identity, card
+            for columns in KINDS:
+                identity = MapIdentity.of_model(card.identity, columns)
+                if identity.folder in folders:
+                    yield identity, card
 
 
 def _fold_card(study: Study, name: str) -> ModelCard | None:

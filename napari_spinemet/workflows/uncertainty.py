@@ -40,8 +40,8 @@ class CaseUncertainty:
 
 
 def mean_entropy(likelihood: LikelihoodMap) -> float:
-    """Mean binary entropy of a plain map over its evaluated columns, in bits."""
-    p = likelihood.values[:, :, slice(*likelihood.columns)].astype(np.float64)
+    """Mean binary entropy of a plain map over its evaluated region, in bits."""
+    p = likelihood.values[:, likelihood.region.mask].astype(np.float64)
     q = np.clip(p, 1e-12, 1 - 1e-12)
     return float(np.mean(-q * np.log2(q) - (1 - q) * np.log2(1 - q)))
 

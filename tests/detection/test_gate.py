@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_spinemet.detection.gate import predict_spine
-from napari_spinemet.imaging import LikelihoodMap
+from napari_spinemet.imaging import EvaluatedRegion, LikelihoodMap
 
 from .synthetic_maps import likelihood_of
 
@@ -91,5 +91,11 @@ def test_curve_near_the_border_is_noticed() -> None:
     likelihood, _ = spine_map()
     curve = predict_spine(likelihood)
     assert curve is not None
-    assert curve.near_border((65, 200))
-    assert not curve.near_border((20, 180))
+
+    def region(first: int, last: int) -> EvaluatedRegion:
+        return EvaluatedRegion.of_columns((first, last), likelihood.values.shape[1:])
+
+    width = likelihood.values.shape[2]
+    assert curve.near_border(region(65, 200))
+    assert not curve.near_border(region(20, 180))
+    assert not curve.near_border(region(0, width))  # beyond the picture there is nothing

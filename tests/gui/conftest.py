@@ -39,7 +39,7 @@ class InMemoryPreferences:
             ("training", "form"): "dense",
             ("training", "device"): "cpu",
             ("detection", "model"): "default",
-            ("detection", "columns"): "centre",
+            ("detection", "region"): "spine",
         }
 
     def get(self, group: str, key: str) -> object:

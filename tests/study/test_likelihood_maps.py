@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from napari_spinemet.imaging import LikelihoodMap
+from napari_spinemet.imaging import EvaluatedRegion, LikelihoodMap
 from napari_spinemet.study import Study
 from napari_spinemet.study.map_identity import MapIdentity
 
@@ -33,6 +34,10 @@ def test_a_likelihood_map_comes_back_as_it_was(
 ) -> None:
     """Every field of a plain map, bit for bit; one map for each case and model."""
     likelihood, case = _likelihood(lfp_affine, vertebra), study.cases()[0]
+    if vertebra:
+        rows = np.arange(40)
+        region = EvaluatedRegion(11 - rows // 10, 30 + rows // 13, 44, "spine")
+        likelihood = replace(likelihood, region=region, columns=region.columns)
     made_by = MapIdentity.of_model(likelihood.model)
     assert study.likelihood_map(case, made_by) is None
     study.save_likelihood_map(case, made_by, likelihood)

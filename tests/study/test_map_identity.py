@@ -10,11 +10,11 @@ from napari_spinemet.study.map_identity import MapIdentity, is_reserved
 @pytest.mark.parametrize(
     ("identity", "text", "folder"),
     [
-        (MapIdentity.of_model("kept@f77242"), "kept@f77242", "kept-f77242"),
+        (MapIdentity.of_model("a@1"), "a@1 spine columns", "a-1-spine-columns"),
         (MapIdentity.of_model("kept@f77242", ""), "kept@f77242", "kept-f77242"),
         (MapIdentity.of_model("a@1", "all"), "a@1 all columns", "a-1-all-columns"),
         (MapIdentity.of_cross_validation("run"), "crossval-run", "crossval-run"),
-        (MapIdentity.of_model("dense:0123/abc"), "dense:0123/abc", "dense-0123-abc"),
+        (MapIdentity.of_model("dense:0123/abc", "centre"), "dense:0123/abc", "dense-0123-abc"),
     ],
 )
 def test_an_identity_is_its_text_and_its_folder(

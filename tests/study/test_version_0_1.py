@@ -104,7 +104,7 @@ def test_results_are_the_same(study: Study) -> None:
     verdicts = [[v.verdict, list(v.centre_mm)] for v in rows.verdicts(case.name)]
     assert verdicts == FACTS["verdicts"]
     assert [identity.folder for identity in study.map_identities()] == FACTS["likelihood_sets"]
-    likelihood = study.likelihood_map(case, MapIdentity.of_model(FACTS["model_identity"]))
+    likelihood = study.likelihood_map(case, MapIdentity.of_model(FACTS["model_identity"], "centre"))
     assert likelihood is not None
     assert sha256(likelihood.values) == FACTS["likelihood"]
 

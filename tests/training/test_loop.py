@@ -49,7 +49,9 @@ def test_the_network_learns_what_is_plain_to_see(small_case: Case) -> None:
 
     train(
         [small_case],
-        quick_config(method="windows", batches_per_epoch=30, batch_size=24, outputs=2),
+        quick_config(
+            method="windows", batches_per_epoch=30, batch_size=24, outputs=2, background="centre"
+        ),
         on_event=listen,
     )
     assert np.mean(losses[-8:]) < np.mean(losses[:2]) / 2

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
+from ...imaging.evaluated_region import CENTRE, SPINE, WHOLE_WIDTH
 from ...jobs import JobContext
 from ...network.card import ModelCard, load_card, model_names
 from ...study.map_identity import MapIdentity
@@ -96,11 +97,15 @@ class DetectWidget(QWidget):
         layout.addWidget(self.card)
         holder, fields = form()
         self.columns = QComboBox()
-        self.columns.addItem("central half (as in the paper)", "centre")
-        self.columns.addItem("whole width", "all")
-        self.columns.setToolTip("Which columns of the picture are evaluated.")
+        self.columns.addItem("along the spine", SPINE)
+        self.columns.addItem("central half (as in the paper)", CENTRE)
+        self.columns.addItem("whole width", WHOLE_WIDTH)
+        self.columns.setToolTip(
+            "Which part of the picture is evaluated. Along the spine: a corridor that a first look "
+            "over the whole width finds."
+        )
         self.columns.setCurrentIndex(
-            max(0, self.columns.findData(self.session.preferences.get("detection", "columns")))
+            max(0, self.columns.findData(self.session.preferences.get("detection", "region")))
         )
         fields.addRow("Evaluate", self.columns)
         layout.addWidget(holder)
@@ -185,7 +190,7 @@ class DetectWidget(QWidget):
             session.warn("Open a series under Load first.")
             return
         model, columns = self.model.currentData(), self.columns.currentData()
-        self.session.preferences.store("detection", model=model, columns=columns)
+        self.session.preferences.store("detection", model=model, region=columns)
         contours, case = session.contours(), session.writable_case
 
         @leave_a_core_to_the_interface()
@@ -271,7 +276,7 @@ class DetectWidget(QWidget):
             doubt = ", doubtful," if result.is_doubtful else ""
             self.status.setText(
                 f"{len(result.findings)} findings{doubt} in {result.seconds:.1f} s. "
-                "Go on with Review."
+                f"Evaluated: {result.plain.region.description}. Go on with Review."
             )
             return
         self.warnings.show_warnings(() if session.series is None else session.series.warnings)

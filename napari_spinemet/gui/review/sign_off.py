@@ -15,7 +15,6 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton, QVBoxLayout, QWidget
 from ...errors import SpinemetError
 from ...evaluation.matching import PAPER_MATCHING
 from ...imaging import OperatingPoint
-from ...imaging.grids import central_columns
 from ...jobs import JobContext
 from ...network.card import ModelCard, load_card
 from ...study.database import FINDINGS_SIGNED
@@ -116,10 +115,9 @@ class SignOffPanel(QWidget):
             )
             return
         outlined_result, plain = self._outlined_result(), result.plain
-        is_centre = plain.columns == central_columns(plain.values.shape[2])
         settings = {
             **outlined_result.operating_point.to_dict(),
-            "columns": "centre" if is_centre else "all",
+            "columns": plain.region.kind,
             "refined": self._is_refined(),
             "version": __version__,
             "warnings": [warning.to_dict() for warning in outlined_result.warnings],

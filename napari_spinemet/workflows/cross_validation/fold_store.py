@@ -30,6 +30,17 @@ class FoldStore:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the run that the folder holds; empty without one, or where it cannot be read."""
+        if self._folder is None:
+            return ""
+        try:
+            text = (self._folder / "plan.json").read_text(encoding="utf-8")
+            return str(json.loads(text)["fingerprint"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
     def agree(self, fingerprint: str, folds: Sequence[dict[str, Any]]) -> None:
         """Refuse the folder of another run; else leave word of this one.
 
@@ -52,11 +63,7 @@ class FoldStore:
             text = json.dumps({"fingerprint": fingerprint, "folds": list(folds)}, indent=1)
             write_text(path, text + "\n")
             return
-        try:
-            stored_fingerprint = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
-        except (ValueError, KeyError, TypeError):
-            stored_fingerprint = ""
-        if stored_fingerprint != fingerprint:
+        if self.fingerprint != fingerprint:
             raise SpinemetError(
                 f"{self._folder} holds a cross-validation of other settings or cases; choose "
                 "another folder."

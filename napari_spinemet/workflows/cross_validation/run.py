@@ -76,7 +76,7 @@ class CrossValidationPlan:
             Of each task.
         """
         facts = {
-            **config.to_dict(),
+            **config.fingerprint_facts(),
             "folds": self.folds,
             "split": self.seed,
             "tried": tuple(decays),
@@ -219,8 +219,14 @@ def cross_validate_cases(
     workers : WorkerSettings
     job : JobContext
     """
+
+    def fingerprint(settings: TrainingConfig) -> str:
+        return fingerprint_of(plan.fingerprint_facts(settings, decays, workers.threads), cases)
+
     split = split_folds(len(cases), plan.folds, plan.seed)
     decays = plan.weight_decays or (config.weight_decay,)
+    if stored := store.fingerprint:
+        config = config.as_begun(lambda c: fingerprint(c) == stored)
     run = _Run(
         cases,
         config,
@@ -232,8 +238,7 @@ def cross_validate_cases(
         job,
     )
     run.check_lesions()
-    facts = plan.fingerprint_facts(config, decays, workers.threads)
-    store.agree(fingerprint_of(facts, cases), [vars(fold) for fold in split])
+    store.agree(fingerprint(config), [vars(fold) for fold in split])
     networks = run.train_networks()
     best = {
         number: min(decays, key=lambda decay, n=number: networks[n, decay].score)  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""A patient painted tissue by tissue: trunk, organs, spine, disease."""

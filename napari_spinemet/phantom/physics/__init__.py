@@ -1,0 +1,1 @@
+"""What a tissue gives in an image: relaxation, sequence, signal."""
