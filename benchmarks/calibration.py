@@ -21,8 +21,12 @@ from napari_spinemet.dicom import read_series
 from napari_spinemet.exchange import read_annotation
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.imaging.vertebra_levels import order_vertebrae
-from napari_spinemet.phantom import make_case
-from napari_spinemet.phantom.implant import find_body_frame, measure_fluid, measure_marrow
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
+from napari_spinemet.phantom.implants.lesion_implant import (
+    find_body_frame,
+    measure_fluid,
+    measure_marrow,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED, CASES = 71001, 24

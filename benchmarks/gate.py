@@ -47,7 +47,8 @@ from napari_spinemet.evaluation.froc import region_centres
 from napari_spinemet.imaging import PAPER_OPERATING_POINT, Detection, LikelihoodMap, OperatingPoint
 from napari_spinemet.imaging.grids import resample_labels
 from napari_spinemet.network import SiameseNet, load_card, load_model
-from napari_spinemet.phantom import PhantomCase, make_case
+from napari_spinemet.phantom import PhantomCase
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 from napari_spinemet.phantom.canvas import Canvas
 
 SEED = 61_001

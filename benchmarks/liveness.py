@@ -47,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(describe_machine())
     with tempfile.TemporaryDirectory() as folder:
-        make_cohort(Path(folder), cases=arguments.cases, seed=8003)
+        make_cohort(Path(folder), cases=arguments.cases, seed=8003, generator=2)
         viewer = napari.Viewer()
         workspace = open_workspace(viewer)
         session, train = workspace.session, workspace.train

@@ -54,7 +54,7 @@ def run(*arguments: str) -> tuple[float, float]:
 
 def large_series(folder: Path) -> Path:
     """A series of 30 slices of 1024 x 1024 pixels of 0.35 mm, from a phantom's images."""
-    (case,) = spinemet.make_cohort(folder / "cohort", cases=1)
+    (case,) = spinemet.make_cohort(folder / "cohort", cases=1, generator=2)
     images = [pydicom.dcmread(path) for path in sorted((case / "scan").iterdir())]
     out, series = folder / "large", generate_uid()
     out.mkdir()

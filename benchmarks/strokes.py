@@ -30,6 +30,7 @@ from napari_spinemet.gui.application import open_workspace
 from napari_spinemet.gui.viewer.session import Session
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.jobs import JobContext
+from napari_spinemet.phantom import PhantomImage
 from napari_spinemet.phantom.writing import write_case
 from napari_spinemet.study import Study
 
@@ -49,7 +50,8 @@ def write_scans(folder: Path) -> list[Path]:
     contours = Annotation(np.zeros_like(labels), labels)
     paths = [folder / f"patient-{k}" for k in range(IMPORTED_SCANS)]
     for path in paths:
-        write_case(path, series, pixels, contours, {}, identity=path.name, name=path.name)
+        image = PhantomImage("stir", series, pixels)
+        write_case(path, [image], contours, {}, identity=path.name, name=path.name)
     return [path / "scan" for path in paths]
 
 

@@ -52,9 +52,9 @@ def train_network(name: str, work: Path, epochs: int, batches: int) -> Path:
         studies = [work / f"cohort-{variety}-{share}" for variety in varieties]
         for number, (study, variety) in enumerate(zip(studies, varieties, strict=True)):
             # Half a cohort of each variety: not the same patients twice.
-            make_cohort(study, share, seed=SEED + 10 * number, variety=variety)
+            make_cohort(study, share, seed=SEED + 10 * number, variety=variety, generator=2)
         validation = work / "validation"
-        make_cohort(validation, VALIDATION, seed=VALIDATION_SEED)
+        make_cohort(validation, VALIDATION, seed=VALIDATION_SEED, generator=2)
         config = TrainingConfig(epochs=epochs, batches_per_epoch=batches, looks=2, **changes)
         task = StudyTraining(
             studies[0],
@@ -70,7 +70,7 @@ def train_network(name: str, work: Path, epochs: int, batches: int) -> Path:
 def judge_on_far_wider(model: str, work: Path) -> dict[str, Any]:
     """Figures of a model on phantoms as the widest variety draws them."""
     wide = work / f"phantoms-wide-{WIDE_SEED}"
-    make_cohort(wide, WIDE_CASES, seed=WIDE_SEED, variety="training")
+    make_cohort(wide, WIDE_CASES, seed=WIDE_SEED, variety="training", generator=2)
     return evaluate_model(Study(wide), MapSource.of_model(model))
 
 

@@ -18,8 +18,8 @@ from dicom_builder import Truth, make_truth
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, OperatingPoint, SagittalSeries
-from napari_spinemet.phantom import case as phantom_case
-from napari_spinemet.phantom import lesions as phantom_lesions
+from napari_spinemet.phantom.calibrated import case as phantom_case
+from napari_spinemet.phantom.calibrated import lesions as phantom_lesions
 from napari_spinemet.training import validation_error
 
 # Claims, not times: an example that takes long on a busy computer is no failure.

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_spinemet.imaging import Annotation
+from napari_spinemet.phantom import PhantomImage
 from napari_spinemet.phantom.sample import sample_study
 from napari_spinemet.phantom.writing import write_case
 from napari_spinemet.study import Study
@@ -33,8 +34,11 @@ def write_cropped_sample(folder: Path) -> None:
         levels = {k: level for k, level in annotation.levels.items() if (vertebrae == k).any()}
         write_case(
             folder / case.name,
-            replace(series, voxels=voxels, affine=affine),
-            voxels.astype(np.int16),
+            [
+                PhantomImage(
+                    "stir", replace(series, voxels=voxels, affine=affine), voxels.astype(np.int16)
+                )
+            ],
             Annotation(annotation.lesions[BOX], vertebrae, levels),
             json.loads((case.path / "case.json").read_text()),
             identity=f"cropped {case.name}",

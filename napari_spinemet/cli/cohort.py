@@ -12,37 +12,70 @@ from .terminal import console, progress
 
 
 def phantom(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the cases go.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where the cases go.")],
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     cases: Annotated[int, typer.Option(help="Cases with lesions.")] = 26,
     normals: Annotated[int, typer.Option(help="Cases without.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     variety: Annotated[
-        str, typer.Option(help="evaluation, or far wider: tissues, tissues-scanner, training.")
+        str,
+        typer.Option(
+            help="evaluation, as in life; agnostic, any brightness; training, both in turn. Of "
+            "generator 2 also tissues and tissues-scanner."
+        ),
     ] = "evaluation",
     difficulty: Annotated[
-        str, typer.Option(help="easy, standard or hard; of the evaluation variety.")
+        str, typer.Option(help="easy, standard or hard; of generator 2.")
     ] = "standard",
     lesions: Annotated[
-        int, typer.Option(help="Most diseased segments of a case; more than 2 to train on.")
-    ] = 2,
+        int | None, typer.Option(help="Most lesions of a case; as in life without.")
+    ] = None,
+    contrasts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME...",
+            help="Images of each patient, of stir, t1, t2, t2fs and water; the first is the scan.",
+        ),
+    ] = None,
+    generator: Annotated[
+        int,
+        typer.Option(
+            "--generator", "--revision", help="3; or 2, whose cohorts earlier figures rest on."
+        ),
+    ] = 3,
     sample: Annotated[bool, typer.Option(help="The sample study instead.")] = False,
 ) -> None:
     """Make a cohort of synthetic cases: DICOM scans with contours."""
     from ..phantom import CohortSettings, write_cohort
-    from ..phantom.case import VARIETIES
+    from ..phantom.physics.sequences import CONTRASTS
     from ..phantom.sample import make_sample_study
 
-    if variety not in VARIETIES:
-        raise SpinemetError(f"The variety is one of {', '.join(VARIETIES)}, not '{variety}'.")
+    # "--contrasts stir t1 t2": an option takes one word, and the others come as arguments.
+    words = [folder, *(more or ())]
+    names = [w for w in words if contrasts is not None and w in CONTRASTS]
+    folders = [w for w in words if w not in names]
+    if len(folders) != 1:
+        raise SpinemetError(
+            f"One folder is needed, not {len(folders)}; give 'spinemet phantom DIR', and after "
+            "--contrasts names of " + ", ".join(CONTRASTS) + "."
+        )
+    root = Path(folders[0])
     if sample:
-        make_sample_study(folder)
+        make_sample_study(root)
     else:
         settings = CohortSettings(
-            cases, normals, seed, variety=variety, difficulty=difficulty, lesions=lesions
+            cases,
+            normals,
+            seed,
+            variety=variety,
+            difficulty=difficulty,
+            lesions=lesions,
+            generator=generator,
+            contrasts=None if contrasts is None else (*contrasts.replace(",", " ").split(), *names),
         )
         with progress("phantom") as job:
-            write_cohort(folder, settings, job=job)
-    console.print(f"Cohort: {folder}")
+            write_cohort(root, settings, job=job)
+    console.print(f"Cohort: {root}")
 
 
 def implant(

@@ -29,6 +29,15 @@ class Canvas:
         Slice distance, in-plane pixel and side of the square field of view.
     sub_slices : int
         Painted planes in each slice, averaged by the scanner (partial volume).
+    channels : int or None
+        Intensities of each place, as one array behind another; None for one alone.
+    height_mm, first_z_mm : float, optional
+        Rows of another extent, and where the first one lies; the field by default.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        ``(plane, row, column)`` float32, or ``(channel, plane, row, column)``.
     """
 
     def __init__(
@@ -38,21 +47,32 @@ class Canvas:
         pixel_mm: float,
         field_mm: float,
         sub_slices: int = 3,
+        *,
+        channels: int | None = None,
+        height_mm: float | None = None,
+        first_z_mm: float = 0.0,
     ) -> None:
         size = round(field_mm / pixel_mm)
+        rows = size if height_mm is None else round(height_mm / pixel_mm)
         planes = slices * sub_slices
         self.slices, self.sub_slices, self.pixel_mm = slices, sub_slices, pixel_mm
         self.field_mm = field_mm
         step = thickness_mm / sub_slices
         self.x = ((np.arange(planes) - (planes - 1) / 2) * step).astype(np.float32)
-        self.z = (np.arange(size) * pixel_mm).astype(np.float32)
-        self.y = self.z.copy()
-        self.values = np.zeros((planes, size, size), dtype=np.float32)
+        self.y = (np.arange(size) * pixel_mm).astype(np.float32)
+        self.z = (np.arange(rows) * pixel_mm + first_z_mm).astype(np.float32)
+        stack = () if channels is None else (channels,)
+        self.values = np.zeros((*stack, planes, rows, size), dtype=np.float32)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Planes, rows and columns."""
+        return len(self.x), len(self.z), len(self.y)
 
     @property
     def full_region(self) -> Region:
         """The region that is the whole canvas."""
-        planes, rows, columns = self.values.shape
+        planes, rows, columns = self.shape
         return slice(0, planes), slice(0, rows), slice(0, columns)
 
     def region(
@@ -96,15 +116,19 @@ class Canvas:
         shape : callable
             Signed distance in mm of points (x, z, y), negative inside.
         value : float or numpy.ndarray
-            Intensity; an array must fit the region.
+            Intensity, or one a channel; an array of more axes must fit the region, or the canvas.
         edge_mm : float
             Width of the soft edge.
         opacity : float
             Share of the value well inside; the rest is what was there.
         """
-        target = self.values[region]
+        target = self.values[(..., *region)]
         if target.size == 0:
             return
+        if isinstance(value, np.ndarray) and value.ndim == 1:
+            value = value[:, None, None, None]
+        elif isinstance(value, np.ndarray) and value.shape[-3:] == self.shape:
+            value = value[(..., *region)]
         cover = np.clip(0.5 - shape(*self.axes(region)) / edge_mm, 0, 1) * opacity
         target += cover * (value - target)
 

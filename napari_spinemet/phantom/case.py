@@ -1,34 +1,43 @@
-"""One phantom case in memory: a series and its contours."""
+"""One phantom case in memory: images of a patient and the contours."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import SpinemetError
 from ..imaging import Annotation, SagittalSeries
-from .anatomy import paint_patient
 from .canvas import Canvas
-from .difficulty import STANDARD, difficulty_of
-from .lesions import AS_IN_THE_PAPER, Lesion, paint_lesions, paint_mimics
-from .scanner import scan
-from .spine import PhantomSpine, make_spine
-from .tissues import Tissues
+from .lesion import Lesion
+from .spine import PhantomSpine
 
-FIELD_MM = 340.0
-SLICES = 13
-THICKNESS_MM = 3.0
-PIXELS_MM = (0.88, 0.94, 1.13)
-WIDE_PIXELS_MM = (0.65, 0.75, 0.88, 0.94, 1.13, 1.25)
-WIDE_THICKNESS_MM = (2.6, 5.0)
-VARIETIES = {
-    "evaluation": (),
-    "tissues": ("tissues",),
-    "tissues-scanner": ("tissues", "scanner"),
-    "training": ("tissues", "scanner", "anatomy"),
-}
-"""What is drawn far wider than in life, by name; those between are for judging what each does."""
+CALIBRATED, PHYSICAL = 2, 3
+"""Generators: the second, set beside one real scan; the third, from relaxation and sequences."""
+
+
+@dataclass(frozen=True, eq=False)
+class PhantomImage:
+    """One series of a patient.
+
+    Attributes
+    ----------
+    contrast : str
+        ``"stir"``, ``"t1"``, ...
+    series : SagittalSeries
+    pixels : numpy.ndarray
+        As the scanner stores them, int16.
+    header : mapping of str to object
+        DICOM attributes by keyword that differ from those of a usual STIR.
+    """
+
+    contrast: str
+    series: SagittalSeries
+    pixels: npt.NDArray[np.int16]
+    header: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,32 +46,45 @@ class PhantomCase:
 
     Attributes
     ----------
-    series : SagittalSeries
+    images : tuple of PhantomImage
+        All on the same grid; the first is the one that is detected on.
     annotation : Annotation
-        Lesions and vertebral bodies, on the grid of the series.
+        Lesions and vertebral bodies, on that grid.
     lesions : tuple of Lesion
-        As painted, with their contrasts.
+        As painted, with their contrasts in the first image.
     region : str
         What the field is centred on.
-    pixels : numpy.ndarray
-        As the scanner stores them, int16.
+    facts : mapping of str to object
+        What else is known of the patient and the scanner, for ``case.json``.
     """
 
-    series: SagittalSeries
+    images: tuple[PhantomImage, ...]
     annotation: Annotation
     lesions: tuple[Lesion, ...]
     region: str
-    pixels: npt.NDArray[np.int16]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def series(self) -> SagittalSeries:
+        """Of the first image."""
+        return self.images[0].series
+
+    @property
+    def pixels(self) -> npt.NDArray[np.int16]:
+        """Of the first image."""
+        return self.images[0].pixels
 
 
 def make_case(
     seed: int | tuple[int, ...],
     *,
+    generator: int = PHYSICAL,
     has_lesions: bool = True,
     variety: str = "evaluation",
-    difficulty: str = STANDARD.name,
+    difficulty: str = "standard",
     pixel_mm: float | None = None,
-    lesions: int = AS_IN_THE_PAPER,
+    lesions: int | None = None,
+    contrasts: Sequence[str] | None = None,
 ) -> PhantomCase:
     """Make one case.
 
@@ -70,66 +92,72 @@ def make_case(
     ----------
     seed : int or tuple of int
         The same seed gives the same case, bit for bit.
+    generator : {3, 2}
+        The third by default; the second stays for the figures that rest on it.
     has_lesions : bool
         Or a normal case.
-    variety : {"evaluation", "tissues", "tissues-scanner", "training"}
-        As in life, or with intensities, with scanner as well, or with everything drawn far
-        wider (domain randomisation).
+    variety : str
+        ``"evaluation"`` as in life, ``"training"`` drawn wider; more in
+        :mod:`.patient.case` and :mod:`.calibrated.case`.
     difficulty : {"easy", "standard", "hard"}
-        Of the evaluation variety, see :mod:`.difficulty`.
+        Of the second generator's evaluation variety.
     pixel_mm : float, optional
-        In-plane pixel; drawn if not given, from 0.88, 0.94 and 1.13 mm, in training from 0.65
-        to 1.25 mm.
-    lesions : int
-        Diseased segments, at most; fewer are as likely. More than the paper's two
-        are for training, to which each teaches something else.
+        In-plane pixel; drawn if not given.
+    lesions : int, optional
+        At most; as in life without, and two, as in the paper, with the second generator.
+    contrasts : sequence of str, optional
+        Images of the third generator, see :data:`.physics.sequences.CONTRASTS`; without, one
+        that is fat-suppressed.
 
     Raises
     ------
     SpinemetError
-        If there is no such difficulty.
+        If there is no such generator, variety, difficulty or contrast.
     """
-    if variety not in VARIETIES:
-        raise ValueError(f"variety is one of {tuple(VARIETIES)}, not {variety!r}.")
-    hardness = difficulty_of(difficulty)
-    rng = np.random.default_rng(seed)
-    # Streams of their own, so that another difficulty changes what it speaks of and no more.
-    for_mimics, for_lesions, for_scanner = rng.spawn(3)
-    tissue, scanner, anatomy = (
-        part in VARIETIES[variety] for part in ("tissues", "scanner", "anatomy")
+    if generator == CALIBRATED:
+        from .calibrated.case import make_calibrated_case
+
+        if contrasts is not None and list(contrasts) != ["stir"]:
+            raise SpinemetError(
+                "The second generator makes STIR alone; leave the contrasts out, or take the third."
+            )
+        return make_calibrated_case(
+            seed,
+            has_lesions=has_lesions,
+            variety=variety,
+            difficulty=difficulty,
+            pixel_mm=pixel_mm,
+            lesions=2 if lesions is None else lesions,
+        )
+    if generator != PHYSICAL:
+        raise SpinemetError(f"There are the generators 2 and 3, not {generator}.")
+    from .patient.case import make_patient_case
+
+    if difficulty != "standard":
+        raise SpinemetError(
+            "Difficulties are of the second generator; leave it out, or add generator 2."
+        )
+    return make_patient_case(
+        seed,
+        has_lesions=has_lesions,
+        variety=variety,
+        pixel_mm=pixel_mm,
+        max_lesions=lesions,
+        contrasts=contrasts,
     )
-    # Drawn all the same where a pixel is given: the patient must not depend on it.
-    drawn_pixel_mm = float(rng.choice(WIDE_PIXELS_MM if scanner else PIXELS_MM))
-    thickness = round(float(rng.uniform(*WIDE_THICKNESS_MM)), 2) if scanner else THICKNESS_MM
-    canvas = Canvas(SLICES, thickness, pixel_mm or drawn_pixel_mm, FIELD_MM)
-    region = str(rng.choice(("lumbar", "thoracic", "cervical"), p=(0.62, 0.24, 0.14)))
-    spine = make_spine(rng, region, FIELD_MM, anatomy)
-    tissues = Tissues(rng, tissue)
-    paint_patient(canvas, spine, tissues, rng, region)
-    affine = _draw_affine(canvas, thickness, rng)
-    paint_mimics(canvas, spine, tissues, for_mimics, anatomy, hardness)
-    painted_lesions = (
-        paint_lesions(canvas, spine, tissues, for_lesions, anatomy, hardness, lesions)
-        if has_lesions
-        else []
-    )
-    pixels = scan(canvas, for_scanner, scanner, hardness)
-    series = SagittalSeries(
-        pixels.astype(np.float32), affine, description="STIR SAG", contrast="STIR"
-    )
-    vertebrae, levels = _label_bodies(canvas, spine)
-    labels = np.zeros(pixels.shape, dtype=np.uint16)
-    for number, lesion in enumerate(painted_lesions, 1):
-        labels[lesion.mask] = number
-    annotation = Annotation(labels, vertebrae, levels, reader="phantom")
-    return PhantomCase(series, annotation, tuple(painted_lesions), region, pixels)
 
 
-def _label_bodies(
+def label_bodies(
     canvas: Canvas, spine: PhantomSpine
 ) -> tuple[npt.NDArray[np.uint16], dict[int, str]]:
-    """One label for each vertebral body that shows at least 0.5 cm² in some slice."""
-    labels = np.zeros((canvas.slices, *canvas.values.shape[1:]), dtype=np.uint16)
+    """One label for each vertebral body that shows at least 0.5 cm² in some slice.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    spine : PhantomSpine
+    """
+    labels = np.zeros((canvas.slices, *canvas.shape[1:]), dtype=np.uint16)
     levels: dict[int, str] = {}
     for vertebra in spine.vertebrae:
         box = canvas.region(*vertebra.box(2))
@@ -144,10 +172,18 @@ def _label_bodies(
     return labels, levels
 
 
-def _draw_affine(
+def draw_affine(
     canvas: Canvas, thickness_mm: float, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """A slightly oblique sagittal plane somewhere in the patient."""
+    """A slightly oblique sagittal plane somewhere in the patient.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    thickness_mm : float
+        Slice distance.
+    rng : numpy.random.Generator
+    """
     turn, lean = np.deg2rad(rng.normal(0, 2.5, 2))
     rotation = np.array(
         [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
@@ -157,6 +193,6 @@ def _draw_affine(
     steps = np.array([thickness_mm, canvas.pixel_mm, canvas.pixel_mm])
     affine = np.eye(4)
     affine[:3, :3] = axes * steps
-    centre = (np.array([canvas.slices, *canvas.values.shape[1:]]) - 1) / 2
+    centre = (np.array([canvas.slices, *canvas.shape[1:]]) - 1) / 2
     affine[:3, 3] = rng.normal(0, 25, 3) - affine[:3, :3] @ centre
     return np.round(affine, 12)

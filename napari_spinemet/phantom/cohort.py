@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..atomic_files import write_text
 from ..errors import SpinemetError, check_seed
 from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
-from .case import PhantomCase, make_case
-from .difficulty import STANDARD, difficulty_of
-from .lesions import AS_IN_THE_PAPER
+from .calibrated.case import VARIETIES as CALIBRATED_VARIETIES
+from .calibrated.difficulty import STANDARD, difficulty_of
+from .calibrated.lesions import AS_IN_THE_PAPER
+from .case import CALIBRATED, PHYSICAL, PhantomCase, make_case
+from .lesion import describe_lesions
+from .patient.case import VARIETIES as PATIENT_VARIETIES
+from .patient.case import check_contrasts
 from .writing import write_case
-
-GENERATOR = 2
-"""Raised when a seed comes to give other patients than before (1: until they were calibrated)."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,21 @@ class CohortSettings:
         Number of cases with lesions and without.
     seed : int
         The same seed gives the same files, bit for bit.
+    generator : {3, 2}
+        See :func:`.make_case`.
     variety, difficulty : str
-        See :func:`.make_case`; ``variety`` is checked there.
+        See :func:`.make_case`.
     pixel_mm : float or None
         In-plane pixel of every case; drawn if None.
-    lesions : int
-        Diseased segments of a case, at most.
+    lesions : int or None
+        Lesions of a case, at most; None for what the generator draws.
+    contrasts : tuple of str or None
+        Images of each patient; None for one that is fat-suppressed.
 
     Raises
     ------
     SpinemetError
-        If there is no case, no lesion, no such seed or no such difficulty.
+        If there is no case, no lesion, or no such seed, generator, variety, difficulty or contrast.
     """
 
     cases: int = 26
@@ -49,17 +54,37 @@ class CohortSettings:
     variety: str = "evaluation"
     difficulty: str = STANDARD.name
     pixel_mm: float | None = None
-    lesions: int = AS_IN_THE_PAPER
+    lesions: int | None = None
+    generator: int = PHYSICAL
+    contrasts: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         if self.cases < 0 or self.normals < 0 or self.count == 0:
             raise SpinemetError("A cohort needs at least one case; ask for 1 or more.")
-        if self.lesions < 1:
+        if self.generator not in (CALIBRATED, PHYSICAL):
+            raise SpinemetError(f"There are the generators 2 and 3, not {self.generator}.")
+        if self.lesions is not None and self.lesions < 1:
             raise SpinemetError(
                 f"A case with lesions has at least one of them, not {self.lesions}."
             )
         difficulty_of(self.difficulty)
+        is_former = self.generator == CALIBRATED
+        varieties = tuple(CALIBRATED_VARIETIES) if is_former else PATIENT_VARIETIES
+        if self.variety not in varieties:
+            raise SpinemetError(
+                f"The variety is one of {', '.join(varieties)}, not '{self.variety}'."
+            )
+        if not is_former and self.difficulty != STANDARD.name:
+            raise SpinemetError("Difficulties are of the second generator; add --generator 2.")
+        if self.contrasts is not None:
+            check_contrasts(self.contrasts)
+            if is_former:
+                raise SpinemetError(
+                    "The second generator makes STIR alone; leave --contrasts or --generator out."
+                )
+        if is_former and self.lesions is None:
+            object.__setattr__(self, "lesions", AS_IN_THE_PAPER)  # the class is frozen
 
     @property
     def count(self) -> int:
@@ -73,15 +98,21 @@ class CohortSettings:
             "normals": self.normals,
             "seed": self.seed,
             "variety": self.variety,
-            "generator": GENERATOR,
+            "generator": self.generator,
         }
         if self.difficulty != STANDARD.name:
             facts["difficulty"] = self.difficulty
         if self.pixel_mm is not None:
             facts["pixel_mm"] = self.pixel_mm
-        if self.lesions != AS_IN_THE_PAPER:
+        if self.lesions != self._usual_lesions:
             facts["lesions"] = self.lesions
+        if self.contrasts is not None:
+            facts["contrasts"] = list(self.contrasts)
         return facts
+
+    @property
+    def _usual_lesions(self) -> int | None:
+        return AS_IN_THE_PAPER if self.generator == CALIBRATED else None
 
     def case_name(self, number: int) -> str:
         """Of the folder; normal cases are numbered after the diseased ones."""
@@ -94,8 +125,10 @@ class CohortSettings:
         identity = f"{self.seed}.{number}.{self.variety}"
         if self.difficulty != STANDARD.name:
             identity += f".{self.difficulty}"
-        if self.lesions != AS_IN_THE_PAPER:
+        if self.lesions != self._usual_lesions:
             identity += f".{self.lesions}"
+        if self.generator != CALIBRATED:
+            identity += f".generator{self.generator}"
         return identity
 
 
@@ -108,7 +141,9 @@ def make_cohort(
     variety: str = "evaluation",
     difficulty: str = STANDARD.name,
     pixel_mm: float | None = None,
-    lesions: int = AS_IN_THE_PAPER,
+    lesions: int | None = None,
+    generator: int = PHYSICAL,
+    contrasts: Sequence[str] | None = None,
     on_event: EventCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> list[Path]:
@@ -124,14 +159,18 @@ def make_cohort(
         Number of cases with lesions and without.
     seed : int
         The same seed gives the same files, bit for bit.
-    variety : {"evaluation", "tissues", "tissues-scanner", "training"}
-        As in life, or domain-randomised in part or in full, see :func:`.make_case`.
+    variety : str
+        As in life, or drawn wider, see :func:`.make_case`.
     difficulty : {"easy", "standard", "hard"}
-        Of the evaluation variety, see :mod:`.difficulty`.
+        Of the second generator's evaluation variety.
     pixel_mm : float, optional
         In-plane pixel of every case; drawn if not given.
-    lesions : int
-        Diseased segments of a case, at most.
+    lesions : int, optional
+        Lesions of a case, at most; as the generator draws them without.
+    generator : {3, 2}
+        The third by default; the second gives the cohorts that earlier figures rest on.
+    contrasts : sequence of str, optional
+        Images of each patient: ``scan/`` has the first, ``t1/``, ``t2/`` ... the others.
     on_event : callable, optional
         Hears an event after each case.
     cancel : CancelToken, optional
@@ -159,7 +198,17 @@ def make_cohort(
     >>> case.name, series.shape, series.contrast
     ('case-001', (13, 85, 85), 'STIR')
     """
-    settings = CohortSettings(cases, normals, seed, variety, difficulty, pixel_mm, lesions)
+    settings = CohortSettings(
+        cases,
+        normals,
+        seed,
+        variety,
+        difficulty,
+        pixel_mm,
+        lesions,
+        generator,
+        None if contrasts is None else tuple(contrasts),
+    )
     return write_cohort(folder, settings, job=JobContext.of(on_event, cancel))
 
 
@@ -210,15 +259,16 @@ def _write_case(path: Path, settings: CohortSettings, number: int) -> None:
     case = make_case(
         (settings.seed, number),
         has_lesions=number < settings.cases,
+        generator=settings.generator,
         variety=settings.variety,
         difficulty=settings.difficulty,
         pixel_mm=settings.pixel_mm,
         lesions=settings.lesions,
+        contrasts=settings.contrasts,
     )
     write_case(
         path,
-        case.series,
-        case.pixels,
+        case.images,
         case.annotation,
         _describe_case(case),
         identity=settings.case_identity(number),
@@ -233,9 +283,16 @@ def _refuse_other_cohort(root: Path, facts: Mapping[str, object]) -> None:
     except (OSError, ValueError, TypeError, KeyError):
         return
     # Normal cases are numbered, and seeded, after the diseased ones.
-    decisive = ["seed", "variety", "difficulty", "pixel_mm", "lesions", "generator"] + (
-        ["cases"] if stored_facts.get("normals") else []
-    )
+    decisive = [
+        "seed",
+        "variety",
+        "difficulty",
+        "pixel_mm",
+        "lesions",
+        "generator",
+        "contrasts",
+        *(["cases"] if stored_facts.get("normals") else []),
+    ]
     if any(stored_facts.get(key) != facts.get(key) for key in decisive):
         raise SpinemetError(
             f"{root} holds a cohort made with other settings, or by another version of the "
@@ -244,7 +301,7 @@ def _refuse_other_cohort(root: Path, facts: Mapping[str, object]) -> None:
 
 
 def _describe_case(case: PhantomCase) -> dict[str, object]:
-    return {
-        "region": case.region,
-        "lesions": [{"level": x.level, "contrast": round(x.contrast, 3)} for x in case.lesions],
-    }
+    lesions = describe_lesions(case.lesions)
+    if not case.facts:  # of the second generator, whose files stay as they were
+        lesions = [{key: lesion[key] for key in ("level", "contrast")} for lesion in lesions]
+    return {"region": case.region, **case.facts, "lesions": lesions}

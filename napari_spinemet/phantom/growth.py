@@ -56,7 +56,7 @@ def grow(
         if pixels < MIN_AREA_CM2 / pixel_cm2:
             return None
         level = np.partition(distance[plane].ravel(), pixels - 1)[pixels - 1]
-        cover[plane] = _keep_main_part(distance[plane] <= level)
+        cover[plane] = keep_main_part(distance[plane] <= level)
     return cover
 
 
@@ -83,7 +83,7 @@ def outline_lesion(
         ``(slice, row, column)``; None if it is in fewer slices or more, or smaller or larger in
         one of them than a lesion is.
     """
-    mask = np.stack([_keep_main_part(plane) for plane in share >= 0.5])
+    mask = np.stack([keep_main_part(plane) for plane in share >= 0.5])
     areas = mask.sum(axis=(1, 2)) * pixel_cm2
     areas = areas[areas > 0]
     if not min_slices <= len(areas) <= max_slices:
@@ -93,7 +93,7 @@ def outline_lesion(
     return mask
 
 
-def _keep_main_part(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def keep_main_part(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """The largest connected part of a plane: nobody contours crumbs beside a lesion."""
     labels, count = ndimage.label(mask)
     if count < 2:

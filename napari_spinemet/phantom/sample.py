@@ -7,6 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
+from .case import CALIBRATED
 from .cohort import CohortSettings, write_cohort
 
 SEED = 2025
@@ -15,7 +16,8 @@ PIXEL_MM = 1.13
 
 def make_sample_study(folder: Path) -> Path:
     """Write the sample study into a folder; cases that it has already are kept."""
-    write_cohort(folder, CohortSettings(cases=1, normals=1, seed=SEED, pixel_mm=PIXEL_MM))
+    settings = CohortSettings(1, 1, SEED, pixel_mm=PIXEL_MM, generator=CALIBRATED)
+    write_cohort(folder, settings)
     return folder
 
 

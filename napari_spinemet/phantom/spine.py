@@ -17,7 +17,7 @@ LEVELS = ALL_LEVELS[1:]
 
 # Height, depth and width of a body and height of the disc below it, in mm, at the ends of
 # each region; those between are interpolated. Round figures of adult morphometry.
-_SIZES = {
+SIZES_MM = {
     "C2": (18, 15, 16, 4.5),
     "C7": (14, 17, 24, 5),
     "T1": (16, 17, 26, 4),
@@ -27,17 +27,25 @@ _SIZES = {
     "S1": (30, 33, 46, 3.5),
     "S5": (12, 9, 22, 1.5),
 }
+"""By level."""
 # Angle of the body's axis to the vertical, in degrees; positive: the foot end points back.
-_TILT = {
+TILTS_DEG = {
     "C2": -12, "C5": 0, "C7": 14, "T1": 18, "T4": 12, "T7": 0, "T10": -8, "T12": -12,
     "L1": -10, "L3": 0, "L4": 7, "L5": 20, "S1": 42, "S3": 38, "S5": -12,
 }  # fmt: skip
+"""By level."""
 
 
-def _interpolate_levels(
+def interpolate_levels(
     table: Mapping[str, tuple[float, ...] | float],
 ) -> npt.NDArray[np.float64]:
-    """``(level, column)`` of a table that names some levels only."""
+    """``(level, column)`` of a table that names some levels only.
+
+    Parameters
+    ----------
+    table : mapping of str to float or tuple of float
+        By level; those between are interpolated.
+    """
     knots = [LEVELS.index(level) for level in table]
     values = np.array([np.atleast_1d(v) for v in table.values()], dtype=float)
     return np.stack(
@@ -61,6 +69,8 @@ class Vertebra:
         Angle of the axis in radians; positive: the foot end points to the back.
     disc_mm : float
         Height of the disc below.
+    wedge, dent : float
+        Share of the height that is lost in front, and in the middle: a fracture.
     """
 
     level: str
@@ -68,6 +78,8 @@ class Vertebra:
     half: tuple[float, float, float]
     tilt: float
     disc_mm: float
+    wedge: float = 0.0
+    dent: float = 0.0
 
     def local(
         self, x: FloatArray, z: FloatArray, y: FloatArray
@@ -109,6 +121,10 @@ class Vertebra:
         u, v, w = self.local(x, z, y)
         height, depth, width = self.half
         u, v, w = u / height, v / depth, w / width
+        if self.wedge or self.dent:
+            lost = self.wedge * np.clip(0.5 - 0.5 * v, 0, 1)
+            lost = lost + self.dent * np.clip(1 - v**2, 0, 1) * np.clip(1 - w**2, 0, 1)
+            u = u / np.clip(1 - lost, 0.2, 1)
         # Concave endplates, and a waist in front and behind.
         u = u * (1 + 0.07 * np.clip(1 - v**2, 0, 1))
         v = v * (1 + 0.09 * np.clip(1 - u**2, 0, 1))
@@ -151,60 +167,3 @@ class PhantomSpine:
     def find(self, level: str) -> Vertebra | None:
         """The vertebra of that level if it is near the field."""
         return next((v for v in self.vertebrae if v.level == level), None)
-
-
-def make_spine(rng: np.random.Generator, region: str, field_mm: float, wide: bool) -> PhantomSpine:
-    """Draw a spine.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    region : {"lumbar", "thoracic", "cervical"}
-        What the field is centred on.
-    field_mm : float
-        Side of the square field of view.
-    wide : bool
-        Draw size and posture far wider than in life.
-    """
-    scale = float(rng.uniform(0.82, 1.2) if wide else rng.normal(1.0, 0.05))
-    sizes = _interpolate_levels(_SIZES) * scale
-    sizes *= 1 + rng.normal(0, 0.02 if not wide else 0.05, sizes.shape)
-    bend = rng.uniform(0.3, 1.6) if wide else rng.normal(1.0, 0.15)
-    tilts = np.deg2rad(_interpolate_levels(_TILT)[:, 0] * bend + rng.normal(0, 1.5, len(LEVELS)))
-    if wide:
-        tilts += np.deg2rad(rng.normal(0, 4))
-    heights, discs = sizes[:, 0], sizes[:, 3]
-    # March down the spine, then move the whole so that the region's level is in mid-field.
-    z, y = np.zeros(len(LEVELS)), np.zeros(len(LEVELS))
-    for k in range(1, len(LEVELS)):
-        step = heights[k - 1] / 2 + discs[k - 1] + heights[k] / 2
-        middle = (tilts[k - 1] + tilts[k]) / 2
-        z[k] = z[k - 1] + step * np.cos(middle)
-        y[k] = y[k - 1] + step * np.sin(middle)
-    anchor, height = {"lumbar": ("L2", 0.5), "thoracic": ("T8", 0.5), "cervical": ("T1", 0.52)}[
-        region
-    ]
-    shift = rng.uniform(-0.16, 0.16) if wide else rng.uniform(-0.07, 0.07)
-    k = LEVELS.index(anchor)
-    z += (height + shift) * field_mm - z[k]
-    inside = (z > -40) & (z < field_mm + 40)
-    middle_y = float(y[(z > 0) & (z < field_mm)].mean())
-    sideways = rng.uniform(0.42, 0.6) if wide else rng.uniform(0.47, 0.56)
-    y += sideways * field_mm - middle_y
-    # Mild scoliosis: a sideways wave, and a stack that is not quite in the middle.
-    wave = rng.normal(0, 4.0 if wide else 2.0) * np.sin(
-        2 * np.pi * z / rng.uniform(250, 420) + rng.uniform(0, 6.3)
-    )
-    x = wave + rng.normal(0, 2.5 if wide else 1.2)
-    vertebrae = tuple(
-        Vertebra(
-            LEVELS[k],
-            (float(x[k]), float(z[k]), float(y[k])),
-            (float(sizes[k, 0] / 2), float(sizes[k, 1] / 2), float(sizes[k, 2] / 2)),
-            float(tilts[k]),
-            float(discs[k]),
-        )
-        for k in np.flatnonzero(inside)
-    )
-    ends = np.linspace(z[inside].min(), z[inside].max(), 400)
-    return PhantomSpine(vertebrae, ends, np.interp(ends, z, x), np.interp(ends, z, y), scale)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
@@ -16,6 +15,7 @@ from ..atomic_files import replace_atomically, write_text
 from ..dicom import read_series
 from ..exchange import write_annotation
 from ..imaging import Annotation, SagittalSeries
+from .case import PhantomImage
 
 _DATE = "20170101"
 _SAME_IN_EVERY_IMAGE: Mapping[str, Any] = {
@@ -57,8 +57,7 @@ _SAME_IN_EVERY_IMAGE: Mapping[str, Any] = {
 
 def write_case(
     path: Path,
-    series: SagittalSeries,
-    pixels: npt.NDArray[np.int16],
+    images: Sequence[PhantomImage],
     annotation: Annotation,
     facts: Mapping[str, object],
     *,
@@ -67,14 +66,14 @@ def write_case(
 ) -> None:
     """Write ``scan/``, ``contours/`` and at last ``case.json``, by which a case is whole.
 
+    Images beyond the first have folders of their own, named by their contrast.
+
     Parameters
     ----------
     path : Path
         Of the case.
-    series : SagittalSeries
-        Its geometry and description.
-    pixels : numpy.ndarray
-        ``(slice, row, column)`` as int16.
+    images : sequence of PhantomImage
+        On one grid; the first is what is detected on.
     annotation : Annotation
         On the grid of the series; one contour at least.
     facts : mapping
@@ -84,10 +83,11 @@ def write_case(
     name : str
         Of the patient, who is none.
     """
-    images = _make_images(series, pixels, identity, name)
-    for number, image in enumerate(images, 1):
-        with replace_atomically(path / "scan" / f"IM{number:04d}") as temporary:
-            image.save_as(temporary, enforce_file_format=True)
+    first, *others = images
+    source_images = _make_images(first, identity, name)
+    _save(source_images, path / "scan")
+    for number, image in enumerate(others, 2):
+        _save(_make_images(image, identity, name, number), path / image.contrast)
     # As a reader will see it: positions lost their last digits on the way.
     saved_series = read_series(path / "scan")
     contours = Annotation(
@@ -101,29 +101,39 @@ def write_case(
         contours,
         saved_series,
         path / "contours" / "contours.dcm",
-        source_images=images,
+        source_images=source_images,
         uid=generate_uid(entropy_srcs=[identity, "contours"])[:60],
         when=_DATE,
     )
     write_text(path / "case.json", json.dumps(facts, indent=1) + "\n")
 
 
+def _save(images: Sequence[FileDataset], folder: Path) -> None:
+    for number, image in enumerate(images, 1):
+        with replace_atomically(folder / f"IM{number:04d}") as temporary:
+            image.save_as(temporary, enforce_file_format=True)
+
+
 def _make_images(
-    scan: SagittalSeries, pixels: npt.NDArray[np.int16], identity: str, name: str
+    phantom: PhantomImage, identity: str, name: str, number: int = 1
 ) -> Sequence[FileDataset]:
     """One dataset a slice; nothing in them is drawn or taken from the clock."""
-    study, series, frame = (
-        generate_uid(entropy_srcs=[identity, part]) for part in ("study", "series", "frame")
-    )
+    scan, pixels = phantom.series, phantom.pixels
+    # Of one study and one frame of reference; the names of the first are as they always were.
+    own = identity if number == 1 else f"{identity}.{phantom.contrast}"
+    study, frame = (generate_uid(entropy_srcs=[identity, part]) for part in ("study", "frame"))
+    series = generate_uid(entropy_srcs=[own, "series"])
     result = []
     for index, plane in enumerate(pixels):
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = MRImageStorage
-        meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[identity, str(index)])
+        meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[own, str(index)])
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
         image = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-        for keyword, value in _SAME_IN_EVERY_IMAGE.items():
-            setattr(image, keyword, value)
+        for keyword, value in {**_SAME_IN_EVERY_IMAGE, **phantom.header}.items():
+            if value is not None:
+                setattr(image, keyword, value)
+        image.SeriesNumber = number
         image.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
         image.StudyInstanceUID, image.SeriesInstanceUID = study, series
         image.FrameOfReferenceUID = frame

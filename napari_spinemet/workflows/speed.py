@@ -17,7 +17,7 @@ from ..imaging.evaluated_region import CENTRE
 from ..jobs import UNATTENDED, Event, Finished, JobContext, Progressed, Started
 from ..network import SiameseNet
 from ..network.devices import choose_device
-from ..phantom.case import make_case
+from ..phantom.case import CALIBRATED, make_case
 from ..training import TrainingConfig
 from ..training.loop import train_network
 
@@ -135,7 +135,7 @@ def measure_speed(
     if model.form != "dense":
         raise SpinemetError("Only the dense form has both engines; choose a model of that form.")
     job.report(Started(TASK, 4))
-    cases = [make_case((2017, k)) for k in range(3)]
+    cases = [make_case((2017, k), generator=CALIBRATED) for k in range(3)]
     series = cases[0].series
     timings = [
         _time_detection(series, model, settings, "dense", 1, job)

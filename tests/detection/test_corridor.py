@@ -20,7 +20,7 @@ from napari_spinemet.detection.corridor import (
 )
 from napari_spinemet.imaging import OperatingPoint, SagittalSeries, aggregate
 from napari_spinemet.imaging.grids import resample_labels
-from napari_spinemet.phantom import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 from .lively_network import lively_network
 

@@ -84,7 +84,7 @@ def test_a_case_is_contoured_from_opening_to_approval(
 
     Compared with the truth of the phantom; the count of clicks and keys is printed and held.
     """
-    make_cohort(tmp_path / "study", cases=1, seed=17, pixel_mm=0.94)
+    make_cohort(tmp_path / "study", cases=1, seed=17, pixel_mm=0.94, generator=2)
     case = Study(tmp_path / "study").cases()[0]
     truth = case.annotation(case.series())
     for file in (case.path / "contours").iterdir():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_spinemet.phantom import PhantomCase, make_case, make_cohort
+from napari_spinemet.phantom import PhantomCase, make_cohort
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 
 @pytest.fixture(scope="session")
@@ -27,5 +28,5 @@ def healthy() -> PhantomCase:
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One diseased and one normal case of seed 3."""
     folder = tmp_path_factory.mktemp("cohort")
-    make_cohort(folder, cases=1, normals=1, seed=3, pixel_mm=1.13)
+    make_cohort(folder, cases=1, normals=1, seed=3, pixel_mm=1.13, generator=2)
     return folder

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_spinemet.phantom import PhantomCase, make_case
+from napari_spinemet.errors import SpinemetError
+from napari_spinemet.phantom import PhantomCase
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 from napari_spinemet.phantom.spine import LEVELS
 
 
@@ -74,7 +76,7 @@ def test_training_variety_is_wider_and_as_well_formed() -> None:
     assert 2.6 <= facts["spacing"][0] <= 5.0
     assert facts["spacing"][1] == pytest.approx(1.13)
     _check_case({**facts, "spacing": (3.0, *facts["spacing"][1:])}, diseased=True)
-    with pytest.raises(ValueError, match="variety"):
+    with pytest.raises(SpinemetError, match="variety"):
         make_case(0, variety="wild")
 
 

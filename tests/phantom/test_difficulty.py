@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_spinemet.errors import SpinemetError
-from napari_spinemet.phantom import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 
 def test_difficulty_changes_lesions_mimics_and_noise_and_nothing_else() -> None:

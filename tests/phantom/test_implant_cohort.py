@@ -17,14 +17,16 @@ from napari_spinemet.exchange import read_annotation, write_annotation
 from napari_spinemet.imaging import Annotation
 from napari_spinemet.jobs import CancelToken, Event, JobContext
 from napari_spinemet.phantom import PhantomCase, make_cohort, make_implants
-from napari_spinemet.phantom.implant_cohort import to_int16
+from napari_spinemet.phantom.implants.cohort import to_int16
 from napari_spinemet.study import Study
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A normal case on disk: its scan and its contours."""
-    (case,) = make_cohort(tmp_path_factory.mktemp("normal"), 0, 1, seed=5, pixel_mm=1.13)
+    (case,) = make_cohort(
+        tmp_path_factory.mktemp("normal"), 0, 1, seed=5, pixel_mm=1.13, generator=2
+    )
     return case / "scan", case / "contours"
 
 

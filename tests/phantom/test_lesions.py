@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_spinemet.phantom import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 
 @pytest.mark.parametrize("variety", ["evaluation", "training"])

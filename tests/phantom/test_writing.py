@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from napari_spinemet.dicom import read_series
 from napari_spinemet.exchange import read_annotation
-from napari_spinemet.phantom import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 
 def test_a_case_on_disk_is_the_case_in_memory(cohort: Path) -> None:

@@ -19,7 +19,7 @@ from napari_spinemet.imaging import Annotation, FrocCase, OperatingPoint, Sagitt
 from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.jobs.allocator import ALLOCATOR_VARIABLES
 from napari_spinemet.network import SiameseNet, load_card, save_model
-from napari_spinemet.phantom import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 from napari_spinemet.study import Study
 from napari_spinemet.study.run_files import report_path
 from napari_spinemet.training import TrainingConfig

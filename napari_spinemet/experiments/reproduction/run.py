@@ -12,6 +12,7 @@ from ...errors import Cancelled, SpinemetError
 from ...imaging import OperatingPoint
 from ...jobs import UNATTENDED, Deadline, JobContext
 from ...phantom import CohortSettings, write_cohort
+from ...phantom.case import CALIBRATED
 from ...study import Study
 from ...study.run_files import report_path
 from ...workflows.cross_validation.run import CrossValidationPlan
@@ -86,7 +87,11 @@ def reproduce(
     deadline = Deadline(None if task.minutes is None else 60 * task.minutes, job.cancel)
     job = JobContext(job.on_event, deadline)
     try:
-        write_cohort(root / COHORT, CohortSettings(task.plan.cases, seed=COHORT_SEED), job=job)
+        write_cohort(
+            root / COHORT,
+            CohortSettings(task.plan.cases, seed=COHORT_SEED, generator=CALIBRATED),
+            job=job,
+        )
         results = _evaluate_systems(root, task, workers, job)
         if task.only_folds is None:
             write_results(root / RESULTS, Study(root / COHORT), task.plan, results, job=job)

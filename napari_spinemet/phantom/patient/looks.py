@@ -60,7 +60,7 @@ class Looks(ABC):
         """A fresh look, for tissue that differs from place to place."""
 
     @abstractmethod
-    def marrow(self, fat: npt.NDArray[np.floating]) -> FloatArray:
+    def marrow(self, fat: float | npt.NDArray[np.floating]) -> FloatArray:
         """``(2 images, ...)``: marrow that holds so much fat at each place.
 
         Parameters
@@ -111,7 +111,7 @@ class PhysicalLooks(Looks):
             return self._look(TISSUES[name].varied(self._rng, 0.05))
         return self._look(TISSUES[name].varied(self._rng))
 
-    def marrow(self, fat: npt.NDArray[np.floating]) -> FloatArray:
+    def marrow(self, fat: float | npt.NDArray[np.floating]) -> FloatArray:
         """Water and fat in the shares that are given."""
         parts = []
         for protocol, unit in zip(self._protocols, self._units, strict=True):
@@ -147,6 +147,15 @@ _RANGES = {
     "fluid": (0.3, 1.3),
 }
 _ANYTHING = (0.03, 1.1)
+_UNLIKE_MARROW = {
+    "lytic": 0.75,
+    "soft_mass": 0.75,
+    "sclerotic": 0.15,
+    "oedema": 0.8,
+    "haemangioma": 0.8,
+    "fatty_endplate": 0.5,
+}
+"""How often each is brighter than marrow."""
 
 
 class ChanceLooks(Looks):
@@ -169,10 +178,12 @@ class ChanceLooks(Looks):
             rng.shuffle(self._nuclei)
 
     def draw(self, name: str) -> FloatArray:
-        """Anything, within what the tissue can be at all."""
+        """Anything, within what the tissue can be at all; a lesion is what is not as its like."""
+        if name in _UNLIKE_MARROW:
+            return self._water(self._unlike_marrow(_UNLIKE_MARROW[name]))
         return self._water(self._uniform(*_RANGES.get(name, _ANYTHING)))
 
-    def marrow(self, fat: npt.NDArray[np.floating]) -> FloatArray:
+    def marrow(self, fat: float | npt.NDArray[np.floating]) -> FloatArray:
         """The patient's own level, uneven where the fat is."""
         extra = (1,) * np.ndim(fat)
         level, uneven = (v.reshape(-1, *extra) for v in (self._marrow, self._uneven))
@@ -188,6 +199,13 @@ class ChanceLooks(Looks):
     def fat_share(self, level_rank: float) -> float:
         """About the same everywhere."""
         return float(np.clip(self._fat_mean + 0.006 * (level_rank - 20), 0.02, 0.95))
+
+    def _unlike_marrow(self, brighter: float) -> npt.NDArray[np.float64]:
+        """Plainly or faintly off the patient's own marrow, to either side."""
+        shift = self._uniform(0.10, 0.8) * np.where(self._rng.random() < brighter, 1.0, -1.0)
+        values = self._marrow + shift
+        # What would be darker than nothing is as much brighter.
+        return np.where(values < 0.02, self._marrow + np.abs(shift), values)
 
     def _uniform(self, low: float, high: float, *shape: int) -> npt.NDArray[np.float64]:
         return self._rng.uniform(low, high, (*shape, self.images))

@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from .canvas import Canvas, FloatArray, smooth_noise
+from ..canvas import Canvas, FloatArray, smooth_noise
+from ..growth import draw_areas, grow, outline_lesion
+from ..lesion import Lesion
+from ..spine import LEVELS, PhantomSpine, Vertebra
 from .difficulty import STANDARD, Difficulty
-from .growth import draw_areas, grow, outline_lesion
-from .spine import LEVELS, PhantomSpine, Vertebra
 from .tissues import Tissues
 
 MIN_SLICES, MAX_SLICES = 3, 7
 AS_IN_THE_PAPER = 2
 """Diseased segments of a case, at most."""
-
-
-@dataclass(frozen=True, eq=False)
-class Lesion:
-    """One diseased segment.
-
-    Attributes
-    ----------
-    level : str
-        The vertebra.
-    mask : numpy.ndarray
-        ``(slice, row, column)`` bool: where lesion fills at least half of the voxel.
-    contrast : float
-        How far of the way from marrow to cerebrospinal fluid its intensity lies.
-    """
-
-    level: str
-    mask: npt.NDArray[np.bool_]
-    contrast: float
 
 
 class _LesionShape(NamedTuple):

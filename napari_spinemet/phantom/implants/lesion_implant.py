@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ..errors import SpinemetError
-from ..imaging import Annotation, SagittalSeries
-from ..imaging.vertebra_levels import order_vertebrae
-from .canvas import FloatArray, smooth_noise
-from .growth import MIN_AREA_CM2, draw_areas, grow, outline_lesion
+from ...errors import SpinemetError
+from ...imaging import Annotation, SagittalSeries
+from ...imaging.vertebra_levels import order_vertebrae
+from ..canvas import FloatArray, smooth_noise
+from ..growth import MIN_AREA_CM2, draw_areas, grow, outline_lesion
 
 MODERATE = (0.35, 1.0)
 """Contrasts of a trial: of the way from the body's marrow to cerebrospinal fluid."""

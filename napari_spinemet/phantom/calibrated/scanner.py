@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from .canvas import Canvas, smooth_noise
+from ..canvas import Canvas, smooth_noise
 from .difficulty import STANDARD, Difficulty
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .canvas import Canvas, FloatArray, Shape, smooth_noise
-from .spine import LEVELS, PhantomSpine, Vertebra
+from ..canvas import Canvas, FloatArray, Shape, smooth_noise
+from ..spine import LEVELS, PhantomSpine, Vertebra
 from .tissues import Tissues
 
 AnyFloat = npt.NDArray[np.floating]

@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..atomic_files import write_text
-from ..dicom import read_series
-from ..errors import SpinemetError, check_seed
-from ..exchange import read_annotation
-from ..imaging import Annotation, SagittalSeries
-from ..imaging.vertebra_levels import order_vertebrae
-from ..jobs import UNATTENDED, JobContext
-from .implant import MODERATE, Implant, implant_lesion
-from .writing import write_case
+from ...atomic_files import write_text
+from ...dicom import read_series
+from ...errors import SpinemetError, check_seed
+from ...exchange import read_annotation
+from ...imaging import Annotation, SagittalSeries
+from ...imaging.vertebra_levels import order_vertebrae
+from ...jobs import UNATTENDED, JobContext
+from ..case import PhantomImage
+from ..writing import write_case
+from .lesion_implant import MODERATE, Implant, implant_lesion
 
 _LARGEST = 4095
 
@@ -163,8 +164,7 @@ def _write_copy(
     )
     write_case(
         path,
-        series,
-        to_int16(series),
+        [PhantomImage("stir", series, to_int16(series))],
         annotation,
         _describe_case(implant),
         identity=f"implant.{host.mark}.{seed}.{number}",

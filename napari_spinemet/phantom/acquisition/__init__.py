@@ -1,0 +1,1 @@
+"""What the scanner makes of a patient: coil, sequence, artefacts, noise."""

@@ -1,0 +1,1 @@
+"""Lesions put into real scans, for trials on real anatomy."""

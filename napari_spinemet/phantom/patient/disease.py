@@ -1,0 +1,402 @@
+"""Metastases wherever they grow, and what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ..canvas import Canvas, FloatArray, Region, smooth_noise
+from ..growth import keep_main_part
+from ..lesion import Lesion
+from ..spine import LEVELS, PhantomSpine, Vertebra
+from .body_plan import BodyPlan
+from .column import arch_of, soften
+from .looks import Looks
+from .shapes import Point, part_of, region_of
+
+SITE_SHARES = {
+    "body": 0.60,
+    "pedicle": 0.11,
+    "posterior": 0.14,
+    "epidural": 0.07,
+    "paravertebral": 0.08,
+}
+KIND_SHARES = {"lytic": 0.60, "mixed": 0.22, "sclerotic": 0.18}
+DIFFUSE = 0.07
+"""Share of patients whose whole marrow is diseased."""
+COUNTS = ((1, 0.34), (2, 0.22), (3, 0.14), (4, 0.09), (6, 0.12), (9, 0.09))
+"""How many lesions, at most so many, and how often."""
+LEAST_CM2 = 0.8
+"""In the slice where it is largest: what is smaller nobody would contour."""
+_CRUMB_CM2 = 0.25
+_TRIES = 30
+
+
+@dataclass(frozen=True)
+class _Seat:
+    """Where a lesion shall grow."""
+
+    vertebra: Vertebra
+    site: str
+    kind: str
+    is_fractured: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Growth:
+    """A lesion before it is painted.
+
+    Attributes
+    ----------
+    region : tuple of slice
+    cover : numpy.ndarray
+        ``(plane, row, column)`` of the region, in [0, 1].
+    mask : numpy.ndarray
+        ``(slice, row, column)`` of the whole canvas.
+    """
+
+    region: Region
+    cover: FloatArray
+    mask: npt.NDArray[np.bool_]
+
+
+def paint_disease(
+    canvas: Canvas,
+    plan: BodyPlan,
+    looks: Looks,
+    rng: np.random.Generator,
+    max_lesions: int | None = None,
+) -> list[Lesion]:
+    """Paint the lesions of one patient, at least one.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        With patient and mimics painted: a lesion covers a mimic.
+    plan : BodyPlan
+    looks : Looks
+    rng : numpy.random.Generator
+    max_lesions : int, optional
+        More are not drawn; as in life without.
+
+    Returns
+    -------
+    list of Lesion
+        With masks on the slices of the canvas.
+    """
+    if max_lesions is None and rng.random() < DIFFUSE:
+        return _paint_diffuse(canvas, plan, looks, rng)
+    taken = np.zeros((canvas.slices, *canvas.shape[1:]), dtype=bool)
+    lesions: list[Lesion] = []
+    while not lesions:
+        for seat in _draw_seats(canvas, plan, rng, max_lesions):
+            growth = _grow(canvas, plan.spine, seat, rng)
+            # A margin, so that what is one region to a reader is one lesion here.
+            if growth is None or (ndimage.binary_dilation(growth.mask) & taken).any():
+                continue
+            contrast = _fill(canvas, looks, growth, seat.kind, rng)
+            taken |= growth.mask
+            lesions.append(
+                Lesion(
+                    seat.vertebra.level,
+                    growth.mask,
+                    contrast,
+                    seat.site,
+                    seat.kind,
+                    seat.is_fractured,
+                )
+            )
+    return lesions
+
+
+def _draw_seats(
+    canvas: Canvas, plan: BodyPlan, rng: np.random.Generator, max_lesions: int | None
+) -> list[_Seat]:
+    vertebrae = [
+        v
+        for v in plan.spine.vertebrae
+        if canvas.z[0] + 14 < v.centre[1] < canvas.z[-1] - 14
+        and LEVELS.index(v.level) <= LEVELS.index("S3")
+    ]
+    kind = str(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
+    seats = [
+        _Seat(v, "body", _draw_kind(kind, rng), True)
+        for v in vertebrae
+        if v.level in plan.fractures and plan.fractures[v.level].cause == "metastasis"
+    ]
+    counts, shares = zip(*COUNTS, strict=True)
+    largest = int(rng.choice(counts, p=np.array(shares) / sum(shares)))
+    if max_lesions is not None:
+        largest = min(max_lesions, 1 + int(max_lesions * rng.random()))
+    count = int(rng.integers(max(1, (largest + 1) // 2), largest + 1))
+    # Larger bodies are more often the seat, but cervical and sacral ones are too.
+    weights = np.array([v.half[0] * v.half[1] for v in vertebrae]) ** 1.2
+    sites, site_shares = list(SITE_SHARES), list(SITE_SHARES.values())
+    while len(seats) < count:
+        vertebra = vertebrae[int(rng.choice(len(vertebrae), p=weights / weights.sum()))]
+        site = str(rng.choice(sites, p=site_shares))
+        if site in ("epidural", "paravertebral"):
+            if rng.random() < 0.6:  # most grow out of a body
+                seats.append(_Seat(vertebra, "body", _draw_kind(kind, rng)))
+            seats.append(_Seat(vertebra, site, "soft mass"))
+        else:
+            seats.append(_Seat(vertebra, site, _draw_kind(kind, rng)))
+    return seats if max_lesions is None else seats[:max_lesions]
+
+
+def _draw_kind(usual: str, rng: np.random.Generator) -> str:
+    """A patient's lesions are mostly alike."""
+    if rng.random() < 0.75:
+        return usual
+    return str(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
+
+
+def _grow(
+    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
+) -> _Growth | None:
+    """A lesion of its site that a reader would contour; None if there is no room for one."""
+    for _ in range(_TRIES):
+        region, distance = _SHAPES[seat.site](canvas, spine, seat, rng)
+        if min(s.stop - s.start for s in region) <= 0:
+            return None
+        edge = rng.uniform(0.8, 3.5)
+        cover = np.clip(0.5 - distance / edge, 0, 1).astype(np.float32)
+        mask = _outline(canvas, region, cover)
+        if mask is not None:
+            return _Growth(region, cover, mask)
+    return None
+
+
+def _outline(canvas: Canvas, region: Region, cover: FloatArray) -> npt.NDArray[np.bool_] | None:
+    """What a reader contours: voxels filled by half, crumbs left out; None if it is too small."""
+    whole = np.zeros(canvas.shape, dtype=np.float32)
+    whole[region] = cover
+    share = whole.reshape(canvas.slices, canvas.sub_slices, *whole.shape[1:]).mean(axis=1)
+    mask = np.stack([keep_main_part(plane) for plane in share >= 0.5])
+    areas = mask.sum(axis=(1, 2)) * (canvas.pixel_mm / 10) ** 2
+    mask[areas < _CRUMB_CM2] = False
+    return mask if areas.max() >= LEAST_CM2 else None
+
+
+def _blob(
+    canvas: Canvas,
+    region: Region,
+    vertebra: Vertebra,
+    centre: Point,
+    radii: Point,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Signed distance to a lobed ellipsoid in the vertebra's frame."""
+    u, v, w = vertebra.local(*canvas.axes(region))
+    r = np.sqrt(
+        ((u - centre[0]) / radii[0]) ** 2
+        + ((v - centre[1]) / radii[1]) ** 2
+        + ((w - centre[2]) / radii[2]) ** 2
+    )
+    scale = max(3.0, 10 / canvas.pixel_mm)
+    lobes = smooth_noise(rng, r.shape, (6, scale, scale)) * rng.uniform(0.03, 0.22)
+    return np.asarray((r + lobes - 1) * min(radii), dtype=np.float32)
+
+
+def _in_body(
+    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
+) -> tuple[Region, FloatArray]:
+    """From a nodule to the whole body, some through a wall, never into a disc."""
+    vertebra = seat.vertebra
+    height, depth, width = vertebra.half
+    region = canvas.region(*vertebra.box(8))
+    axes = canvas.axes(region)
+    body = vertebra.body(*axes)
+    u, v, _ = vertebra.local(*axes)
+    room = body + 0.7
+    if rng.random() < 0.25:  # through the front, the side or the back wall
+        beyond = np.maximum(body - rng.uniform(2, 6), np.abs(u) - height * 0.95)
+        keeps_off = v - depth * (0.9 if rng.random() < 0.6 else 1.4)
+        room = np.minimum(room, np.maximum(beyond, keeps_off))
+    is_whole = seat.is_fractured or rng.random() < 0.2
+    size = rng.uniform(1.3, 1.8) if is_whole else rng.uniform(0.35, 1.0)
+    centre = tuple(rng.uniform(-0.55, 0.55, 3) * (0.2 if is_whole else 1.0) * vertebra.half)
+    stretch = rng.uniform(0.8, 1.3, 3)
+    radii = tuple(np.maximum(size * stretch * np.array([height, depth, min(width, depth)]), 4.5))
+    blob = _blob(canvas, region, vertebra, centre, radii, rng)
+    return region, np.maximum(room, blob)
+
+
+def _in_arch(
+    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
+) -> tuple[Region, FloatArray]:
+    """In pedicle and facet, or in lamina and process; bone expands, tissue beside is invaded."""
+    vertebra = seat.vertebra
+    names = ("pedicle", "facet") if seat.site == "pedicle" else ("lamina", "process")
+    parts = [p for p in arch_of(vertebra, spine.scale) if p.name in names]
+    if seat.site == "pedicle":
+        side = rng.choice((-1, 1))
+        parts = [p for p in parts if p.centre[2] * side > 0] or parts
+    main = parts[int(rng.integers(len(parts)))]
+    swollen = rng.uniform(0.5, 4.5)
+    reach = max(max(p.half) for p in parts) + swollen + 6
+    region = region_of(canvas, vertebra, main.centre, (reach + 12, reach + 12, reach))
+    if min(s.stop - s.start for s in region) <= 0:
+        return region, np.zeros(0, dtype=np.float32)
+    axes = canvas.axes(region)
+    rooms = [part_of(vertebra, p.centre, p.half, p.slope)(*axes) for p in parts]
+    room = np.minimum.reduce(rooms) - swollen
+    if seat.site == "pedicle":  # and into the back of the body
+        _, v, _ = vertebra.local(*axes)
+        behind = np.maximum(vertebra.body(*axes) + 0.7, vertebra.half[1] * 0.35 - v)
+        room = np.minimum(room, behind)
+    # The canal stays free, but for what an epidural mass is.
+    _, v, w = vertebra.local(*axes)
+    canal = np.hypot((v - vertebra.half[1] - 8.5 * spine.scale) / 7, w / 9) - 1
+    room = np.maximum(room, -canal * 6)
+    radii = tuple(rng.uniform(7, 22, 3))
+    centre = tuple(np.array(main.centre) + rng.uniform(-3, 3, 3))
+    blob = _blob(canvas, region, vertebra, centre, radii, rng)
+    return region, np.maximum(room, blob)
+
+
+def _in_canal(
+    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
+) -> tuple[Region, FloatArray]:
+    """Between the back wall and the sac, or behind the sac; the sac gives way."""
+    vertebra = seat.vertebra
+    height, depth, _ = vertebra.half
+    is_behind = rng.random() < 0.25
+    thick = rng.uniform(3.5, 7.5)
+    v = depth + (17 * spine.scale - thick * 0.6 if is_behind else thick * 0.75)
+    radii = (float(rng.uniform(9, 1.1 * height + 9)), float(thick), float(rng.uniform(8, 14)))
+    centre = (float(rng.uniform(-5, 5)), float(v), float(rng.uniform(-5, 5)))
+    region = region_of(canvas, vertebra, centre, radii, 5)
+    blob = _blob(canvas, region, vertebra, centre, radii, rng)
+    axes = canvas.axes(region)
+    _, back, w = vertebra.local(*axes)
+    canal = (np.hypot((back - depth - 8.5 * spine.scale) / (10 * spine.scale), w / 16) - 1) * 8
+    return region, np.maximum(np.maximum(blob, canal), -(vertebra.body(*axes) - 0.2))
+
+
+def _beside(
+    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
+) -> tuple[Region, FloatArray]:
+    """A mass before a body or at its side, or behind an arch."""
+    vertebra = seat.vertebra
+    height, depth, width = vertebra.half
+    radii = (
+        float(rng.uniform(9, 1.2 * height + 12)),
+        float(rng.uniform(6, 15)),
+        float(rng.uniform(8, 18)),
+    )
+    way = rng.choice(["front", "side", "back"], p=[0.35, 0.45, 0.2])
+    side = float(rng.choice((-1, 1)))
+    if way == "front":
+        centre = (0.0, -depth - radii[1] * 0.6, float(rng.uniform(-8, 8)))
+    elif way == "side":
+        centre = (
+            0.0,
+            float(rng.uniform(-0.5, 0.8) * depth),
+            side * (width * 0.75 + radii[2] * 0.5),
+        )
+    else:
+        centre = (height * 0.5, depth + 36 * spine.scale, side * float(rng.uniform(4, 14)))
+    region = region_of(canvas, vertebra, centre, radii, 5)
+    blob = _blob(canvas, region, vertebra, centre, radii, rng)
+    return region, np.maximum(blob, -(vertebra.body(*canvas.axes(region)) - 0.2))
+
+
+_SHAPES = {
+    "body": _in_body,
+    "pedicle": _in_arch,
+    "posterior": _in_arch,
+    "epidural": _in_canal,
+    "paravertebral": _beside,
+}
+
+
+def _fill(
+    canvas: Canvas, looks: Looks, growth: _Growth, kind: str, rng: np.random.Generator
+) -> float:
+    """Let the lesion take the place of what was there; how it stands out, without noise."""
+    region = growth.region
+    target = canvas.values[(..., *region)]
+    before = looks.magnitude(target)[0]
+    look = _texture(canvas, looks, kind, growth.cover.shape, rng)
+    # Cells replace marrow, wholly or in part.
+    dense = float(np.clip(rng.normal(0.85, 0.2), 0.35, 1.0)) if kind != "soft mass" else 1.0
+    soft = soften(growth.cover, rng.uniform(0.2, 1.2), canvas.pixel_mm)
+    if kind != "soft mass" and rng.random() < 0.25:  # a rim that differs from the middle
+        core = np.clip(soften(growth.cover, 3.0, canvas.pixel_mm) * 1.6 - 0.6, 0, 1)
+        soft = soft * (1 - rng.uniform(0, 0.6) * core)
+    target += dense * soft * (look - target)
+    after = looks.magnitude(target)[0]
+    inner = growth.cover > 0.75
+    if not inner.any():
+        inner = growth.cover > 0.25
+    fluid = float(looks.magnitude(looks["csf"])[0])
+    old, new = float(np.median(before[inner])), float(np.median(after[inner]))
+    scale = fluid - old if abs(fluid - old) > 0.1 else 0.1
+    return float((new - old) / scale)
+
+
+def _texture(
+    canvas: Canvas, looks: Looks, kind: str, shape: Sequence[int], rng: np.random.Generator
+) -> FloatArray:
+    """``(channel, plane, row, column)`` of the tissue that a lesion is made of."""
+    grain = (3.0, max(2.0, 6 / canvas.pixel_mm), max(2.0, 6 / canvas.pixel_mm))
+    uneven = 1 + rng.uniform(0.02, 0.15) * smooth_noise(rng, tuple(shape), grain)
+    names = {"soft mass": "soft_mass", "diffuse": "lytic", "mixed": "lytic"}
+    look = looks.draw(names.get(kind, kind))[:, None, None, None] * uneven
+    if kind == "mixed":
+        blotches = smooth_noise(rng, tuple(shape), grain)
+        bony = np.clip((blotches - rng.uniform(-0.3, 0.9)) * 2 + 0.5, 0, 1)
+        look = look + bony * (looks.draw("sclerotic")[:, None, None, None] - look)
+    return np.asarray(look, dtype=np.float32)
+
+
+def _paint_diffuse(
+    canvas: Canvas, plan: BodyPlan, looks: Looks, rng: np.random.Generator
+) -> list[Lesion]:
+    """The marrow of all vertebrae gives way to cells, evenly or in patches."""
+    share, patchy = rng.uniform(0.5, 0.95), rng.uniform(0, 0.35)
+    kind = "lytic" if rng.random() < 0.8 else "sclerotic"
+    lesions = []
+    for vertebra in plan.spine.vertebrae:
+        region = canvas.region(*vertebra.box(2))
+        if min(s.stop - s.start for s in region) <= 0:
+            continue
+        inside = vertebra.body(*canvas.axes(region)) + 0.7
+        cover = np.clip(0.5 - inside / 1.5, 0, 1).astype(np.float32)
+        mask = _outline(canvas, region, cover)
+        if mask is None:
+            continue
+        scale = max(2.0, 8 / canvas.pixel_mm)
+        noise = smooth_noise(rng, cover.shape, (4, scale, scale))
+        replaced = cover * np.clip(share + patchy * noise, 0, 1).astype(np.float32)
+        growth = _Growth(region, replaced, mask)
+        contrast = _fill(canvas, looks, growth, kind, rng)
+        lesions.append(Lesion(vertebra.level, mask, contrast, "body", "diffuse"))
+        for part in arch_of(vertebra, plan.spine.scale):
+            _replace_in_part(canvas, looks, vertebra, part.centre, part.half, kind, share, rng)
+    return lesions
+
+
+def _replace_in_part(
+    canvas: Canvas,
+    looks: Looks,
+    vertebra: Vertebra,
+    centre: Point,
+    half: Point,
+    kind: str,
+    share: float,
+    rng: np.random.Generator,
+) -> None:
+    """The arch's marrow is diseased too; nobody contours it."""
+    region = region_of(canvas, vertebra, centre, half)
+    if min(s.stop - s.start for s in region) <= 0:
+        return
+    inner = tuple(max(0.8, h - 0.9) for h in half)
+    shape = part_of(vertebra, centre, (inner[0], inner[1], inner[2]))
+    size = tuple(s.stop - s.start for s in region)
+    canvas.paint(region, shape, _texture(canvas, looks, kind, size, rng), 1.0, float(share))
