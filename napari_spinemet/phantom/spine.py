@@ -70,7 +70,7 @@ class Vertebra:
     disc_mm : float
         Height of the disc below.
     wedge, dent : float
-        Share of the height that is lost in front, and in the middle: a fracture.
+        Share of the height that is loss in front, and in the middle: a fracture.
     """
 
     level: str
@@ -122,9 +122,9 @@ class Vertebra:
         height, depth, width = self.half
         u, v, w = u / height, v / depth, w / width
         if self.wedge or self.dent:
-            lost = self.wedge * np.clip(0.5 - 0.5 * v, 0, 1)
-            lost = lost + self.dent * np.clip(1 - v**2, 0, 1) * np.clip(1 - w**2, 0, 1)
-            u = u / np.clip(1 - lost, 0.2, 1)
+            loss = self.wedge * np.clip(0.5 - 0.5 * v, 0, 1)
+            loss = loss + self.dent * np.clip(1 - v**2, 0, 1) * np.clip(1 - w**2, 0, 1)
+            u = u / np.clip(1 - loss, 0.2, 1)
         # Concave endplates, and a waist in front and behind.
         u = u * (1 + 0.07 * np.clip(1 - v**2, 0, 1))
         v = v * (1 + 0.09 * np.clip(1 - u**2, 0, 1))

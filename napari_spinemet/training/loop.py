@@ -177,8 +177,8 @@ class _Trainer:
         self._computation = Computation.of(config)
         fingerprint = self._fingerprint_by(cases, validation, options)
         if options.resume and options.state is not None and options.state.is_file():
-            stored = stored_fingerprint(options.state)
-            config = config.as_begun(lambda c: fingerprint(c) == stored)
+            former = stored_fingerprint(options.state)
+            config = config.as_begun(lambda c: fingerprint(c) == former)
         self._config, self._options, self._job = config, options, job
         device = self._computation.device
         # Dropout draws from this run's own stream, whatever else uses torch.

@@ -117,8 +117,10 @@ def slice_classes(
     lesions = resample_labels(annotation.lesions, in_plane) > 0
     vertebrae = resample_labels(annotation.vertebrae, in_plane) > 0
     width = lesions.shape[2]
-    drawn = np.zeros(width, dtype=bool)
-    drawn[slice(*central_columns(width)) if rule.background == CENTRE else slice(None)] = True
+    is_in_columns = np.zeros(width, dtype=bool)
+    is_in_columns[slice(*central_columns(width)) if rule.background == CENTRE else slice(None)] = (
+        True
+    )
     carries = lesions.any(axis=(1, 2))
     from_all_slices = rule.normal_slices == "all"
     share = int(lesions.sum()) / len(lesions)
@@ -126,7 +128,7 @@ def slice_classes(
     for index in range(len(lesions)) if from_all_slices else np.flatnonzero(carries):
         lesion = np.flatnonzero(lesions[index])
         body = np.flatnonzero(vertebrae[index] & ~lesions[index])
-        background = np.flatnonzero(~vertebrae[index] & ~lesions[index] & drawn)
+        background = np.flatnonzero(~vertebrae[index] & ~lesions[index] & is_in_columns)
         normal = round(share) if from_all_slices else len(lesion)
         from_body = min(round(rule.vertebra_share * normal), len(body))
         from_background = min(normal - from_body, len(background))

@@ -35,7 +35,7 @@ def bloch(tissue: Relaxation, protocol: Protocol, step_ms: float = 0.05) -> floa
         before = 0.0
         for _ in range(int(wait / step_ms)):
             before += step_ms * (1 - before) / t1
-        magnetisation = -protocol.inverted * before
+        magnetisation = -protocol.inversion_efficiency * before
         for _ in range(int(protocol.inversion_ms / step_ms)):
             magnetisation += step_ms * (1 - magnetisation) / t1
         break

@@ -24,7 +24,7 @@ class Hardware:
         Of them, as a share of the field.
     unevenness : float
         Smooth, on top.
-    evened : float
+    evenness : float
         How much of the fall-off the scanner divides out again: 0 none, 1 all of it; noise grows.
     noise : float
         Deviation of each channel where the coil is best, as a share of the fluid's signal.
@@ -50,7 +50,7 @@ class Hardware:
     length_mm: float
     centre: float
     unevenness: float
-    evened: float
+    evenness: float
     noise: float
     grain: float
     blur: float
@@ -83,7 +83,7 @@ def draw_hardware(rng: np.random.Generator, field_t: float, field_mm: float) -> 
         length_mm=float(rng.uniform(0.28, 0.8) * field_mm + 20),
         centre=float(rng.uniform(0.38, 0.62)),
         unevenness=float(rng.uniform(0.02, 0.14)),
-        evened=float(rng.choice((0.0, 0.5, 0.9), p=(0.5, 0.2, 0.3))),
+        evenness=float(rng.choice((0.0, 0.5, 0.9), p=(0.5, 0.2, 0.3))),
         noise=noise,
         grain=float(rng.uniform(0.25, 1.2)),
         blur=float(rng.uniform(0.15, 1.0)),
@@ -105,7 +105,7 @@ def sensitivity(
     hardware: Hardware,
     z: npt.NDArray[np.floating],
     y: npt.NDArray[np.floating],
-    back: npt.NDArray[np.floating],
+    back_mm: npt.NDArray[np.floating],
     field_mm: float,
     rng: np.random.Generator,
 ) -> FloatArray:
@@ -116,17 +116,17 @@ def sensitivity(
     hardware : Hardware
     z, y : numpy.ndarray
         ``(row,)`` and ``(column,)`` in mm.
-    back : numpy.ndarray
+    back_mm : numpy.ndarray
         ``(row,)``: where the skin of the back is.
     field_mm : float
     rng : numpy.random.Generator
     """
-    depth = np.clip(back[:, None] - y[None, :], -15, None)
+    depth = np.clip(back_mm[:, None] - y[None, :], -15, None)
     field = np.exp(-depth / hardware.reach_mm)
-    along = np.exp(-(((z - hardware.centre * field_mm) / hardware.length_mm) ** 2))
-    field = field * (0.06 + 0.94 * along)[:, None]
-    spread = (len(z) / 3.5, len(y) / 3.5)
-    uneven = 1 + hardware.unevenness * smooth_noise(rng, field.shape, spread)
+    profile = np.exp(-(((z - hardware.centre * field_mm) / hardware.length_mm) ** 2))
+    field = field * (0.06 + 0.94 * profile)[:, None]
+    scales = (len(z) / 3.5, len(y) / 3.5)
+    uneven = 1 + hardware.unevenness * smooth_noise(rng, field.shape, scales)
     field = field * np.clip(uneven, 0.3, 2)
     rows = slice(len(z) // 4, 3 * len(z) // 4)
     at_spine = depth[rows].ravel()

@@ -55,11 +55,11 @@ def draw_disturbance(
     rng : numpy.random.Generator
     """
     shape = (canvas.slices, *canvas.shape[1:])
-    spread = (4, shape[1] / 4, shape[2] / 4)
-    uneven = smooth_noise(rng, shape, spread) * rng.uniform(0, 0.25)
+    scales = (4, shape[1] / 4, shape[2] / 4)
+    uneven = smooth_noise(rng, shape, scales) * rng.uniform(0, 0.25)
     z = (canvas.z - canvas.z.mean()) / (np.ptp(canvas.z) / 2)
     ends = rng.uniform(0, 0.9) * np.clip(np.abs(z) - rng.uniform(0.5, 0.95), 0, None) * 3
-    off = np.clip(uneven + ends[None, :, None], 0, 1).astype(np.float32)
+    resonance = np.clip(uneven + ends[None, :, None], 0, 1).astype(np.float32)
     metal = None
     x = canvas.x.reshape(canvas.slices, -1).mean(axis=1)
     for spot in spots:
@@ -70,8 +70,8 @@ def draw_disturbance(
         )
         mark = np.clip((1.15 - distance) * 6, 0, 1) - np.clip(1 - np.abs(distance - 1.3) * 7, 0, 1)
         metal = mark if metal is None else np.where(np.abs(mark) > np.abs(metal), mark, metal)
-        off = np.maximum(off, np.clip(2.2 - distance, 0, 1).astype(np.float32))
-    return Disturbance(off, None if metal is None else metal.astype(np.float32))
+        resonance = np.maximum(resonance, np.clip(2.2 - distance, 0, 1).astype(np.float32))
+    return Disturbance(resonance, None if metal is None else metal.astype(np.float32))
 
 
 def make_image(
@@ -81,7 +81,7 @@ def make_image(
     hardware: Hardware,
     disturbance: Disturbance,
     window: Window,
-    back: npt.NDArray[np.floating],
+    back_mm: npt.NDArray[np.floating],
     rng: np.random.Generator,
 ) -> npt.NDArray[np.int16]:
     """One image of the canvas.
@@ -96,7 +96,7 @@ def make_image(
     hardware : Hardware
     disturbance : Disturbance
     window : Window
-    back : numpy.ndarray
+    back_mm : numpy.ndarray
         ``(row,)``: column of the skin of the back, in mm.
     rng : numpy.random.Generator
 
@@ -119,9 +119,9 @@ def make_image(
         signal = signal * (1 - np.clip(disturbance.metal, 0, 1))
         signal = signal + 1.5 * np.clip(-disturbance.metal, 0, 1) * np.abs(signal).max() * 0.5
     field_mm = canvas.field_mm
-    coil = sensitivity(hardware, canvas.z, canvas.y, back, field_mm, rng)
+    coil = sensitivity(hardware, canvas.z, canvas.y, back_mm, field_mm, rng)
     signal = signal * coil
-    signal = _wrapped(signal, window, hardware, canvas.pixel_mm)
+    signal = _wrap(signal, window, hardware, canvas.pixel_mm)
     coil = coil[window.first : window.last]
     signal = ndimage.gaussian_filter(
         signal, (0, hardware.blur, hardware.blur * rng.uniform(0.8, 1.25))
@@ -131,27 +131,27 @@ def make_image(
         for way in (step, -step):
             signal = signal + hardware.ghost * np.roll(signal, way, hardware.phase_axis)
     image = _with_noise(signal, hardware, rng)
-    if hardware.evened:
+    if hardware.evenness:
         # The scanner knows its coil but for what the patient changes in it.
-        image = image / np.clip(coil, 0.08, None) ** hardware.evened
+        image = image / np.clip(coil, 0.08, None) ** hardware.evenness
     image = image - hardware.offset * hardware.noise
     _paint_borders(image, hardware, rng)
     scale = rng.uniform(350, 1100) / max(1.0, float(np.percentile(image, 99.7)))
     return np.clip(np.round(image * scale), -200, 4095).astype(np.int16)
 
 
-def _wrapped(signal: FloatArray, window: Window, hardware: Hardware, pixel_mm: float) -> FloatArray:
+def _wrap(signal: FloatArray, window: Window, hardware: Hardware, pixel_mm: float) -> FloatArray:
     """The rows of the picture; with the phase along them what lies beyond comes in again."""
     picture = signal[:, window.first : window.last].copy()
     rows = int(hardware.wrap_mm / pixel_mm)
     if hardware.phase_axis != 1 or not rows:
         return picture
-    above = signal[:, max(0, window.first - rows) : window.first]
-    below = signal[:, window.last : window.last + rows]
-    if above.shape[1]:
-        picture[:, -above.shape[1] :] += above
-    if below.shape[1]:
-        picture[:, : below.shape[1]] += below
+    upper_rows = signal[:, max(0, window.first - rows) : window.first]
+    lower_rows = signal[:, window.last : window.last + rows]
+    if upper_rows.shape[1]:
+        picture[:, -upper_rows.shape[1] :] += upper_rows
+    if lower_rows.shape[1]:
+        picture[:, : lower_rows.shape[1]] += lower_rows
     return picture
 
 

@@ -77,14 +77,14 @@ def draw_body_plan(rng: np.random.Generator, has_lesions: bool) -> BodyPlan:
     is_female = bool(rng.random() < 0.5)
     fractures = _draw_fractures(rng, age, has_lesions)
     spine = _draw_spine(rng, region, field_mm, is_female, fractures)
-    seen = {v.level for v in spine.vertebrae}
+    levels = {v.level for v in spine.vertebrae}
     return BodyPlan(
         region,
         field_mm,
         age,
         is_female,
         spine,
-        {level: f for level, f in fractures.items() if level in seen},
+        {level: f for level, f in fractures.items() if level in levels},
     )
 
 

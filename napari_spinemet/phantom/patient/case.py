@@ -16,6 +16,7 @@ from ..acquisition.hardware import Hardware, draw_hardware
 from ..acquisition.imaging import Window, draw_disturbance, make_image
 from ..canvas import Canvas, smooth_noise
 from ..case import PhantomCase, PhantomImage, draw_affine, label_bodies
+from ..lesion import Lesion
 from ..physics.sequences import CONTRASTS, Protocol, draw_field, draw_protocol
 from .body_plan import BodyPlan, draw_body_plan
 from .column import draw_fat_shares, paint_column
@@ -85,11 +86,10 @@ def make_patient_case(
     if variety not in VARIETIES:
         raise SpinemetError(f"The variety is one of {', '.join(VARIETIES)}, not '{variety}'.")
     streams = np.random.default_rng(seed).spawn(9)
-    choices, for_plan, for_looks, for_trunk, for_column, for_mimics, for_disease = streams[:7]
-    for_hardware, for_images = streams[7:]
+    choices, for_plan, for_looks, *_, for_hardware, for_images = streams
     by_chance = variety == "agnostic" or (variety == "training" and choices.random() < 0.5)
-    drawn = str(choices.choice(list(_SUPPRESSED), p=list(_SUPPRESSED.values())))
-    contrasts = [drawn] if contrasts is None else list(contrasts)
+    contrast = str(choices.choice(list(_SUPPRESSED), p=list(_SUPPRESSED.values())))
+    contrasts = [contrast] if contrasts is None else list(contrasts)
     check_contrasts(contrasts)
     plan = draw_body_plan(for_plan, has_lesions)
     field_t = draw_field(for_hardware)
@@ -102,39 +102,33 @@ def make_patient_case(
         else PhysicalLooks(protocols, plan.age, for_looks)
     )
     canvas, window = _make_canvas(plan, hardware, stack, len(contrasts))
-    trunk = paint_trunk(canvas, plan, looks, for_trunk)
-    paint_organs(canvas, plan, looks, for_trunk, trunk)
-    paint_vessels(canvas, plan, looks, for_trunk)
-    paint_column(canvas, plan, looks, draw_fat_shares(plan.spine, looks, for_column), for_column)
-    paint_mimics(canvas, plan, looks, for_mimics)
-    lesions = paint_disease(canvas, plan, looks, for_disease, max_lesions) if has_lesions else []
-    _roughen(canvas, for_trunk)
+    skin, lesions = _paint(canvas, plan, looks, streams[3:7], has_lesions, max_lesions)
     disturbance = draw_disturbance(canvas, _draw_metal(plan, for_hardware), for_hardware)
     affine = draw_affine(canvas, stack.spacing_mm, for_hardware)
     affine[:3, 3] += affine[:3, 1] * window.first
     rows = slice(window.first, window.last)
-    enlarged = _Enlargement(stack.interpolation, rows)
+    enlargement = _Enlargement(stack.interpolation, rows)
     images = []
     for number, protocol in enumerate(protocols):
         pixels = make_image(
-            canvas, number, protocol, hardware, disturbance, window, trunk.rear, for_images
+            canvas, number, protocol, hardware, disturbance, window, skin, for_images
         )
-        pixels = enlarged.image(pixels)
+        pixels = enlargement.image(pixels)
         description, contrast = _DESCRIPTIONS[protocol.contrast]
         series = SagittalSeries(
             pixels.astype(np.float32),
-            enlarged.affine(affine),
+            enlargement.affine(affine),
             description=description,
             contrast=contrast,
         )
         images.append(PhantomImage(protocol.contrast, series, pixels, _header_of(protocol)))
     vertebrae, levels = label_bodies(canvas, plan.spine)
-    kept = [(lesion, enlarged.labels(lesion.mask)) for lesion in lesions]
-    kept = [(lesion, mask) for lesion, mask in kept if mask.any()]
+    outlines = [(lesion, enlargement.labels(lesion.mask)) for lesion in lesions]
+    outlines = [(lesion, mask) for lesion, mask in outlines if mask.any()]
     labels = np.zeros(images[0].pixels.shape, dtype=np.uint16)
-    for label, (_, mask) in enumerate(kept, 1):
+    for label, (_, mask) in enumerate(outlines, 1):
         labels[mask] = label
-    annotation = Annotation(labels, enlarged.labels(vertebrae), levels, reader="phantom")
+    annotation = Annotation(labels, enlargement.labels(vertebrae), levels, reader="phantom")
     facts = {
         "field_t": field_t,
         "age": round(plan.age),
@@ -142,8 +136,29 @@ def make_patient_case(
         "contrasts": list(contrasts),
     }
     return PhantomCase(
-        tuple(images), annotation, tuple(lesion for lesion, _ in kept), plan.region, facts
+        tuple(images), annotation, tuple(lesion for lesion, _ in outlines), plan.region, facts
     )
+
+
+def _paint(
+    canvas: Canvas,
+    plan: BodyPlan,
+    looks: Looks,
+    streams: Sequence[np.random.Generator],
+    has_lesions: bool,
+    max_lesions: int | None,
+) -> tuple[npt.NDArray[np.floating], list[Lesion]]:
+    """The whole patient, from the skin inwards; the skin of the back, and the lesions."""
+    # Streams of their own, so that another number of lesions changes nothing else.
+    for_trunk, for_column, for_mimics, for_disease = streams
+    trunk = paint_trunk(canvas, plan, looks, for_trunk)
+    paint_organs(canvas, plan, looks, for_trunk, trunk)
+    paint_vessels(canvas, plan, looks, for_trunk)
+    paint_column(canvas, plan, looks, draw_fat_shares(plan.spine, looks, for_column), for_column)
+    paint_mimics(canvas, plan, looks, for_mimics)
+    lesions = paint_disease(canvas, plan, looks, for_disease, max_lesions) if has_lesions else []
+    _roughen(canvas, for_trunk)
+    return trunk.rear, lesions
 
 
 @dataclass(frozen=True)
@@ -173,8 +188,8 @@ class _Enlargement:
 
     def labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The same of a mask, or of numbers."""
-        seen = labels[:, self.rows]
-        return seen.repeat(self.factor, axis=1).repeat(self.factor, axis=2)
+        picture = labels[:, self.rows]
+        return picture.repeat(self.factor, axis=1).repeat(self.factor, axis=2)
 
     def affine(self, affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Of the picture: its first pixel begins where that of the canvas does."""
@@ -207,10 +222,10 @@ def check_contrasts(contrasts: Sequence[str]) -> None:
 def _draw_stack(rng: np.random.Generator, plan: BodyPlan, pixel_mm: float | None) -> _Stack:
     spacing = round(float(rng.uniform(3.0, 5.0)), 2)
     slices = int(np.clip(round(rng.uniform(44, 80) / spacing), 9, 19))
-    drawn = float(rng.choice(_PIXELS_MM))
+    usual = float(rng.choice(_PIXELS_MM))
     if plan.field_mm > 380:
-        drawn = max(drawn, 0.78)
-    pixel = pixel_mm or drawn
+        usual = max(usual, 0.78)
+    pixel = pixel_mm or usual
     fine = 2 if pixel_mm is None and pixel < _FINEST_MM else 1
     return _Stack(slices, spacing, pixel * fine, fine)
 
@@ -219,8 +234,8 @@ def _draw_protocols(
     contrasts: Sequence[str], field_t: float, rng: np.random.Generator
 ) -> list[Protocol]:
     """One each, always of all that there are: the patient must not depend on what is asked for."""
-    drawn = {contrast: draw_protocol(contrast, field_t, rng) for contrast in CONTRASTS}
-    return [drawn[contrast] for contrast in contrasts]
+    protocols = {contrast: draw_protocol(contrast, field_t, rng) for contrast in CONTRASTS}
+    return [protocols[contrast] for contrast in contrasts]
 
 
 def _roughen(canvas: Canvas, rng: np.random.Generator) -> None:

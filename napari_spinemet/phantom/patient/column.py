@@ -119,8 +119,8 @@ def fat_field(
     """
     coarse = smooth_noise(rng, shape, (5, max(2, 9 / pixel_mm), max(2, 9 / pixel_mm)))
     fine = smooth_noise(rng, shape, (2, max(1.5, 3 / pixel_mm), max(1.5, 3 / pixel_mm)))
-    spread = rng.uniform(0.02, 0.09)
-    return np.clip(share + spread * coarse + 0.5 * spread * fine, 0.01, 0.97)
+    deviation = rng.uniform(0.02, 0.09)
+    return np.clip(share + deviation * coarse + 0.5 * deviation * fine, 0.01, 0.97)
 
 
 def draw_fat_shares(
@@ -172,9 +172,9 @@ def paint_column(
             _paint_bone_part(canvas, vertebra, part, looks, fat_shares[vertebra.level], rng)
         _paint_joints(canvas, vertebra, spine.scale, looks, rng)
     _paint_canal(canvas, spine, looks, rng)
-    worn = rng.uniform(0.5, 1.6) * (plan.age / 60)
+    wear = rng.uniform(0.5, 1.6) * (plan.age / 60)
     for upper, lower in zip(spine.vertebrae[:-1], spine.vertebrae[1:], strict=True):
-        _paint_disc(canvas, upper, lower, looks, worn, rng)
+        _paint_disc(canvas, upper, lower, looks, wear, rng)
     for vertebra in spine.vertebrae:
         _paint_body(canvas, vertebra, looks, fat_shares[vertebra.level], rng)
 
@@ -311,7 +311,7 @@ def _paint_disc(
     upper: Vertebra,
     lower: Vertebra,
     looks: Looks,
-    worn: float,
+    wear: float,
     rng: np.random.Generator,
 ) -> None:
     """Annulus and nucleus by Pfirrmann's grade, maybe a protrusion."""
@@ -323,7 +323,7 @@ def _paint_disc(
     # A fractured body leaves room that the disc fills.
     height += 0.5 * (upper.dent * upper.half[0] + lower.dent * lower.half[0])
     shares = np.array([grade[3] for grade in DISC_GRADES.values()])
-    shares = shares * np.exp(np.log(worn) * (np.arange(5) - 2))
+    shares = shares * np.exp(np.log(wear) * (np.arange(5) - 2))
     grade = int(rng.choice(5, p=shares / shares.sum())) + 1
     height *= 1.0 if grade < 4 else 0.75
     if lower.level[0] == "S" and lower.level != "S1":

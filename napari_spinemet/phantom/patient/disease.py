@@ -90,16 +90,16 @@ def paint_disease(
     """
     if max_lesions is None and rng.random() < DIFFUSE:
         return _paint_diffuse(canvas, plan, looks, rng)
-    taken = np.zeros((canvas.slices, *canvas.shape[1:]), dtype=bool)
+    occupancy = np.zeros((canvas.slices, *canvas.shape[1:]), dtype=bool)
     lesions: list[Lesion] = []
     while not lesions:
         for seat in _draw_seats(canvas, plan, rng, max_lesions):
             growth = _grow(canvas, plan.spine, seat, rng)
             # A margin, so that what is one region to a reader is one lesion here.
-            if growth is None or (ndimage.binary_dilation(growth.mask) & taken).any():
+            if growth is None or (ndimage.binary_dilation(growth.mask) & occupancy).any():
                 continue
             contrast = _fill(canvas, looks, growth, seat.kind, rng)
-            taken |= growth.mask
+            occupancy |= growth.mask
             lesions.append(
                 Lesion(
                     seat.vertebra.level,
@@ -214,9 +214,9 @@ def _in_body(
     u, v, _ = vertebra.local(*axes)
     room = body + 0.7
     if rng.random() < 0.25:  # through the front, the side or the back wall
-        beyond = np.maximum(body - rng.uniform(2, 6), np.abs(u) - height * 0.95)
+        outside_room = np.maximum(body - rng.uniform(2, 6), np.abs(u) - height * 0.95)
         keeps_off = v - depth * (0.9 if rng.random() < 0.6 else 1.4)
-        room = np.minimum(room, np.maximum(beyond, keeps_off))
+        room = np.minimum(room, np.maximum(outside_room, keeps_off))
     is_whole = seat.is_fractured or rng.random() < 0.2
     size = rng.uniform(1.3, 1.8) if is_whole else rng.uniform(0.35, 1.0)
     centre = tuple(rng.uniform(-0.55, 0.55, 3) * (0.2 if is_whole else 1.0) * vertebra.half)
@@ -247,8 +247,8 @@ def _in_arch(
     room = np.minimum.reduce(rooms) - swollen
     if seat.site == "pedicle":  # and into the back of the body
         _, v, _ = vertebra.local(*axes)
-        behind = np.maximum(vertebra.body(*axes) + 0.7, vertebra.half[1] * 0.35 - v)
-        room = np.minimum(room, behind)
+        rear_room = np.maximum(vertebra.body(*axes) + 0.7, vertebra.half[1] * 0.35 - v)
+        room = np.minimum(room, rear_room)
     # The canal stays free, but for what an epidural mass is.
     _, v, w = vertebra.local(*axes)
     canal = np.hypot((v - vertebra.half[1] - 8.5 * spine.scale) / 7, w / 9) - 1
@@ -278,7 +278,7 @@ def _in_canal(
     return region, np.maximum(np.maximum(blob, canal), -(vertebra.body(*axes) - 0.2))
 
 
-def _beside(
+def _in_soft_tissue(
     canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
 ) -> tuple[Region, FloatArray]:
     """A mass before a body or at its side, or behind an arch."""
@@ -311,7 +311,7 @@ _SHAPES = {
     "pedicle": _in_arch,
     "posterior": _in_arch,
     "epidural": _in_canal,
-    "paravertebral": _beside,
+    "paravertebral": _in_soft_tissue,
 }
 
 
@@ -321,7 +321,7 @@ def _fill(
     """Let the lesion take the place of what was there; how it stands out, without noise."""
     region = growth.region
     target = canvas.values[(..., *region)]
-    before = looks.magnitude(target)[0]
+    former_values = looks.magnitude(target)[0]
     look = _texture(canvas, looks, kind, growth.cover.shape, rng)
     # Cells replace marrow, wholly or in part.
     dense = float(np.clip(rng.normal(0.85, 0.2), 0.35, 1.0)) if kind != "soft mass" else 1.0
@@ -330,12 +330,12 @@ def _fill(
         core = np.clip(soften(growth.cover, 3.0, canvas.pixel_mm) * 1.6 - 0.6, 0, 1)
         soft = soft * (1 - rng.uniform(0, 0.6) * core)
     target += dense * soft * (look - target)
-    after = looks.magnitude(target)[0]
+    new_values = looks.magnitude(target)[0]
     inner = growth.cover > 0.75
     if not inner.any():
         inner = growth.cover > 0.25
     fluid = float(looks.magnitude(looks["csf"])[0])
-    old, new = float(np.median(before[inner])), float(np.median(after[inner]))
+    old, new = float(np.median(former_values[inner])), float(np.median(new_values[inner]))
     scale = fluid - old if abs(fluid - old) > 0.1 else 0.1
     return float((new - old) / scale)
 
@@ -373,8 +373,8 @@ def _paint_diffuse(
             continue
         scale = max(2.0, 8 / canvas.pixel_mm)
         noise = smooth_noise(rng, cover.shape, (4, scale, scale))
-        replaced = cover * np.clip(share + patchy * noise, 0, 1).astype(np.float32)
-        growth = _Growth(region, replaced, mask)
+        cell_share = cover * np.clip(share + patchy * noise, 0, 1).astype(np.float32)
+        growth = _Growth(region, cell_share, mask)
         contrast = _fill(canvas, looks, growth, kind, rng)
         lesions.append(Lesion(vertebra.level, mask, contrast, "body", "diffuse"))
         for part in arch_of(vertebra, plan.spine.scale):

@@ -47,13 +47,13 @@ class Looks(ABC):
     def __init__(self, images: int, rng: np.random.Generator) -> None:
         self.images = images
         self._rng = rng
-        self._known: dict[str, FloatArray] = {}
+        self._looks: dict[str, FloatArray] = {}
 
     def __getitem__(self, name: str) -> FloatArray:
         """``(2 images,)``: the same for the whole patient."""
-        if name not in self._known:
-            self._known[name] = self.draw(name)
-        return self._known[name]
+        if name not in self._looks:
+            self._looks[name] = self.draw(name)
+        return self._looks[name]
 
     @abstractmethod
     def draw(self, name: str) -> FloatArray:
@@ -100,16 +100,16 @@ class PhysicalLooks(Looks):
         self._protocols = protocols
         self._age = age
         self._fat_offset = float(rng.normal(0, 0.07))
-        self._fat = FAT.varied(rng, 0.05)
-        self._marrow = TISSUES["marrow"].varied(rng, 0.10)
+        self._fat = FAT.variant(rng, 0.05)
+        self._marrow = TISSUES["marrow"].variant(rng, 0.10)
         # The unit of all images: this patient's fluid in the first.
         self._units = [abs(p.water_signal(TISSUES["csf"])) for p in protocols]
 
     def draw(self, name: str) -> FloatArray:
         """The tissue with the times of this person, and of this place."""
         if name == "cord":
-            return self._look(TISSUES[name].varied(self._rng, 0.05))
-        return self._look(TISSUES[name].varied(self._rng))
+            return self._look(TISSUES[name].variant(self._rng, 0.05))
+        return self._look(TISSUES[name].variant(self._rng))
 
     def marrow(self, fat: float | npt.NDArray[np.floating]) -> FloatArray:
         """Water and fat in the shares that are given."""
@@ -122,7 +122,7 @@ class PhysicalLooks(Looks):
     def nucleus(self, grade: int) -> FloatArray:
         """By the times of its grade."""
         density, t1, t2, _ = DISC_GRADES[grade]
-        return self._look(Relaxation(density, t1, t2).varied(self._rng))
+        return self._look(Relaxation(density, t1, t2).variant(self._rng))
 
     def fat_share(self, level_rank: float) -> float:
         """By age, level and person."""

@@ -48,9 +48,9 @@ def paint_trunk(canvas: Canvas, plan: BodyPlan, looks: Looks, rng: np.random.Gen
     back = rng.uniform(52, 88) * scale
     rows = len(canvas.z)
     # The back is smoother than the spine: it bridges the hollow of the loin.
-    spread = max(3.0, 90 / canvas.pixel_mm)
-    smooth = _smoothed(curve, spread)
-    rear = _smoothed(np.maximum(smooth + back, curve + 40 * scale), spread / 5)
+    sigma = max(3.0, 90 / canvas.pixel_mm)
+    smooth = _smooth(curve, sigma)
+    rear = _smooth(np.maximum(smooth + back, curve + 40 * scale), sigma / 5)
     rear = rear + _wave(rng, rows, 80 / canvas.pixel_mm) * 4
     front = smooth - depth + _wave(rng, rows, 70 / canvas.pixel_mm) * 8
     chest = spine.find("T2")
@@ -100,14 +100,14 @@ def muscle_field(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floa
     return np.asarray(muscle + share * (fat - muscle), dtype=np.float32)
 
 
-def _wave(rng: np.random.Generator, count: int, spread: float) -> AnyFloat:
+def _wave(rng: np.random.Generator, count: int, sigma: float) -> AnyFloat:
     """A smooth random line of deviation 1."""
-    line = _smoothed(rng.standard_normal(count + int(8 * spread)), spread)
-    return np.asarray(line[int(4 * spread) :][:count] / line.std())
+    line = _smooth(rng.standard_normal(count + int(8 * sigma)), sigma)
+    return np.asarray(line[int(4 * sigma) :][:count] / line.std())
 
 
-def _smoothed(values: AnyFloat, spread: float) -> AnyFloat:
-    return np.asarray(ndimage.gaussian_filter1d(values, spread, mode="nearest"))
+def _smooth(values: AnyFloat, sigma: float) -> AnyFloat:
+    return np.asarray(ndimage.gaussian_filter1d(values, sigma, mode="nearest"))
 
 
 def paint_organs(

@@ -49,7 +49,7 @@ class Relaxation:
         """T1 in ms at a field in tesla."""
         return float(self.t1_ms * (field_t / REFERENCE_T) ** self.exponent)
 
-    def varied(self, rng: np.random.Generator, spread: float = 0.08) -> Relaxation:
+    def variant(self, rng: np.random.Generator, spread: float = 0.08) -> Relaxation:
         """The same tissue of another person: times and density off by some per cent.
 
         Parameters

@@ -37,7 +37,7 @@ class Protocol:
         TR and the effective TE.
     inversion_ms : float or None
         TI; None for a spin echo.
-    inverted : float
+    inversion_efficiency : float
         What the inversion reaches, 1 if it is perfect.
     fat_left : float
         Share of the fat signal that spectral suppression or water-fat separation leaves.
@@ -50,7 +50,7 @@ class Protocol:
     repetition_ms: float
     echo_ms: float
     inversion_ms: float | None = None
-    inverted: float = 1.0
+    inversion_efficiency: float = 1.0
     fat_left: float = 1.0
     bandwidth_hz: float = 150.0
 
@@ -67,12 +67,12 @@ class Protocol:
         t1_ms, t2_ms : float
             At the field of the protocol.
         """
-        recovered = math.exp(-self.repetition_ms / t1_ms)
+        recovery = math.exp(-self.repetition_ms / t1_ms)
         if self.inversion_ms is None:
-            longitudinal = 1 - recovered
+            longitudinal = 1 - recovery
         else:
-            inverted = (1 + self.inverted) * math.exp(-self.inversion_ms / t1_ms)
-            longitudinal = 1 - inverted + self.inverted * recovered
+            inversion = (1 + self.inversion_efficiency) * math.exp(-self.inversion_ms / t1_ms)
+            longitudinal = 1 - inversion + self.inversion_efficiency * recovery
         return longitudinal * math.exp(-self.echo_ms / t2_ms)
 
     def water_signal(self, tissue: Relaxation) -> float:

@@ -225,8 +225,8 @@ def cross_validate_cases(
 
     split = split_folds(len(cases), plan.folds, plan.seed)
     decays = plan.weight_decays or (config.weight_decay,)
-    if stored := store.fingerprint:
-        config = config.as_begun(lambda c: fingerprint(c) == stored)
+    if former := store.fingerprint:
+        config = config.as_begun(lambda c: fingerprint(c) == former)
     run = _Run(
         cases,
         config,
