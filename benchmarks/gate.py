@@ -130,9 +130,9 @@ def make_field(number: int, model: SiameseNet, seed: int = SEED, stride: int = 1
             ellipsoids.append((centre, radii))
             super().ellipsoid(centre, radii, *rest, **options)
 
-    with patch("napari_spinemet.phantom.case.Canvas", Recorder):
+    with patch("napari_spinemet.phantom.calibrated.case.Canvas", Recorder):
         case = make_case((seed, number))
-    plain = likelihood_map(case.series, model, stride=stride)
+    plain = likelihood_map(case.series, model, stride=stride, columns="centre")
     spacing = case.series.spacing_mm
     bodies = (resample_labels(case.annotation.vertebrae, spacing[1:]) > 0).any(axis=0)
     body_rows = np.flatnonzero(bodies.any(axis=1))

@@ -45,7 +45,9 @@ class GateRule:
     degree : int
         Of the polynomial of column on row.
     front_mm, behind_mm : float
-        Detections whose centre lies farther in front of the curve, or behind it, are outside.
+        Detections whose centre lies farther in front of the curve, or behind it, are outside. The
+        spinous process ends up to 70 mm behind the middle of its body; what grows in arch and
+        process, and out of them, passes.
     above_mm, below_mm : float
         How far beyond the first and last supported row the spine may go on.
     sacral_slope : float
@@ -68,7 +70,7 @@ class GateRule:
     width_factor: float = 1.15
     degree: int = 4
     front_mm: float = 22.0
-    behind_mm: float = 28.0
+    behind_mm: float = 65.0
     above_mm: float = 8.0
     below_mm: float = 45.0
     sacral_slope: float = 1.5
