@@ -80,7 +80,9 @@ def phantom(
 
 def implant(
     scan: Annotated[Path, typer.Argument(help="Folder, file or zip of a healthy scan.")],
-    contours: Annotated[Path, typer.Argument(help="DICOM Segmentation of its vertebrae.")],
+    contours: Annotated[
+        Path, typer.Argument(help="Of its vertebrae: DICOM SEG, NIfTI, TIFF, or a .npz.")
+    ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the copies go.")],
     cases: Annotated[int, typer.Option(help="Copies, each with one lesion.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
@@ -91,6 +93,13 @@ def implant(
     series_uid: Annotated[
         str | None, typer.Option("--series", help="Which series; the detectable one by default.")
     ] = None,
+    without: Annotated[
+        list[int] | None,
+        typer.Option(help="Number of a vertebra that receives none; may be repeated."),
+    ] = None,
+    family: Annotated[
+        str, typer.Option(help="lobed as in phantoms, or faceted as in none.")
+    ] = "lobed",
 ) -> None:
     """Put synthetic lesions into copies of a real scan, to try a detector on real anatomy."""
     from ..phantom import make_implants
@@ -104,6 +113,8 @@ def implant(
             seed,
             contrast=contrast,
             series_uid=series_uid,
+            without_labels=without or (),
+            family=family,
             job=job,
         )
     console.print(f"Implants: {folder}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ...imaging.vertebra_levels import order_vertebrae
 from ...jobs import UNATTENDED, JobContext
 from ..case import PhantomImage
 from ..writing import write_case
-from .lesion_implant import MODERATE, Implant, implant_lesion
+from .lesion_implant import LOBED, MODERATE, Implant, implant_lesion
 
 _LARGEST = 4095
 
@@ -58,6 +59,8 @@ def make_implants(
     *,
     contrast: tuple[float, float] = MODERATE,
     series_uid: str | None = None,
+    without_labels: Sequence[int] = (),
+    family: str = LOBED,
     job: JobContext = UNATTENDED,
 ) -> list[Path]:
     """Write copies of a real scan with a synthetic lesion in each.
@@ -74,7 +77,8 @@ def make_implants(
         Folder, file or zip of the scan. Taken to be healthy: whatever else is found in it
         counts as a false positive.
     contours : path-like
-        DICOM Segmentation of its vertebrae.
+        Of its vertebrae, in any format that contours are read in, or a NumPy archive whose array
+        ``vertebrae`` lies on the grid of the series.
     cases : int
     seed : int
         The same seed gives the same files, bit for bit.
@@ -82,6 +86,10 @@ def make_implants(
         Least and largest: 0 is the marrow of the body, 1 cerebrospinal fluid.
     series_uid : str, optional
         Which series of the scan; the detectable one by default.
+    without_labels : sequence of int
+        Vertebrae that receive none.
+    family : {"lobed", "faceted"}
+        Of shapes, see :func:`.implant_lesion`.
     job : JobContext
         Told of each case, and asked before it; whole cases stay, and the same call goes on from
         there.
@@ -103,7 +111,7 @@ def make_implants(
         raise SpinemetError(
             "Implants need at least one case and contrasts above 0 and up to 1.5, the lower first."
         )
-    host = _read_host(scan, contours, series_uid)
+    host = _read_host(scan, contours, series_uid, without_labels)
     root = Path(folder)
     facts: dict[str, object] = {
         "cases": cases,
@@ -112,6 +120,10 @@ def make_implants(
         "scan": host.mark,
         "vertebrae": host.vertebra_mark,
     }
+    if family != LOBED:
+        facts["family"] = family
+    if without_labels:
+        facts["without"] = list(without_labels)
     _refuse_other_cohort(root, facts)
     write_text(root / "cohort.json", json.dumps({"implants": facts}) + "\n")
     # Each level meets weak and strong lesions alike: the steps are in an order of their own.
@@ -123,18 +135,21 @@ def make_implants(
         if not (path / "case.json").exists():
             rng = np.random.default_rng((seed, number))
             lesion_contrast = low + (high - low) * (steps[number] + rng.random()) / cases
-            _write_copy(path, host, number, seed, float(lesion_contrast), rng)
+            _write_copy(path, host, number, seed, float(lesion_contrast), rng, family)
         paths.append(path)
         job.progress("implant", number + 1, cases, path.name)
     return paths
 
 
 def _read_host(
-    scan: str | os.PathLike[str], contours: str | os.PathLike[str], series_uid: str | None
+    scan: str | os.PathLike[str],
+    contours: str | os.PathLike[str],
+    series_uid: str | None,
+    without_labels: Sequence[int],
 ) -> _Host:
     series = read_series(scan, series_uid)
-    annotation = read_annotation(contours, series)
-    labels = order_vertebrae(annotation.vertebrae)
+    annotation = read_vertebrae(contours, series)
+    labels = [k for k in order_vertebrae(annotation.vertebrae) if k not in without_labels]
     if not labels:
         raise SpinemetError(
             f"{contours} holds no vertebra, so there is nowhere to put a lesion; contour the "
@@ -150,17 +165,56 @@ def _read_host(
     )
 
 
+def read_vertebrae(path: str | os.PathLike[str], series: SagittalSeries) -> Annotation:
+    """Contours of any format, or the array ``vertebrae`` of a NumPy archive.
+
+    Parameters
+    ----------
+    path : path-like
+    series : SagittalSeries
+        That they are of.
+
+    Raises
+    ------
+    SpinemetError
+        If they cannot be read, or are of another grid.
+    """
+    if Path(path).suffix.lower() != ".npz":
+        return read_annotation(path, series)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            vertebrae = arrays["vertebrae"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise SpinemetError(
+            f"{path} holds no array 'vertebrae'; save one label a body under that name, on the "
+            "grid of the series."
+        ) from error
+    if vertebrae.shape != series.shape or vertebrae.dtype.kind not in "biu":
+        raise SpinemetError(
+            f"The vertebrae of {path} are {vertebrae.shape} {vertebrae.dtype}, and the series is "
+            f"{series.shape}; save whole numbers on the grid of the series."
+        )
+    lesions = np.zeros(series.shape, dtype=np.uint16)
+    return Annotation(lesions, vertebrae.astype(np.uint16), series_uid=series.series_uid)
+
+
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _write_copy(
-    path: Path, host: _Host, number: int, seed: int, contrast: float, rng: np.random.Generator
+    path: Path,
+    host: _Host,
+    number: int,
+    seed: int,
+    contrast: float,
+    rng: np.random.Generator,
+    family: str,
 ) -> None:
     """A copy of the host with a lesion in the vertebra whose turn it is."""
     label = host.labels[number % len(host.labels)]
     series, annotation, implant = implant_lesion(
-        host.series, host.annotation, label, rng, contrast=contrast
+        host.series, host.annotation, label, rng, contrast=contrast, family=family
     )
     write_case(
         path,

@@ -13,9 +13,12 @@ from ...imaging import Annotation, SagittalSeries
 from ...imaging.vertebra_levels import order_vertebrae
 from ..canvas import FloatArray, smooth_noise
 from ..growth import MIN_AREA_CM2, draw_areas, grow, outline_lesion
+from .faceted import faceted_distances, faceted_texture
 
 MODERATE = (0.35, 1.0)
 """Contrasts of a trial: of the way from the body's marrow to cerebrospinal fluid."""
+LOBED, FACETED = "lobed", "faceted"
+FAMILIES = (LOBED, FACETED)
 _PLANES = 3  # in each slice, as many as the phantom has
 _LENGTH_MM = (9.0, 21.0)  # three to seven slices of the phantom
 _TRIES = 60
@@ -83,6 +86,7 @@ def implant_lesion(
     rng: np.random.Generator,
     *,
     contrast: float,
+    family: str = LOBED,
 ) -> tuple[SagittalSeries, Annotation, Implant]:
     """Put a lesion into one vertebral body.
 
@@ -100,6 +104,8 @@ def implant_lesion(
     rng : numpy.random.Generator
     contrast : float
         0 for marrow, 1 for cerebrospinal fluid.
+    family : {"lobed", "faceted"}
+        The phantom's own shapes, or those of :mod:`.faceted`.
 
     Returns
     -------
@@ -109,8 +115,10 @@ def implant_lesion(
     Raises
     ------
     SpinemetError
-        If there is no such vertebra, or no room in it.
+        If there is no such vertebra or family, or no room in it.
     """
+    if family not in FAMILIES:
+        raise SpinemetError(f"Implants are {' or '.join(FAMILIES)}, not '{family}'.")
     body = find_body_frame(annotation.vertebrae, label, series.spacing_mm)
     order = order_vertebrae(annotation.vertebrae)
     rank = order.index(label)
@@ -128,7 +136,7 @@ def implant_lesion(
             "seen; choose a fat-suppressed T2 series whose middle slices show it."
         )
     for _ in range(_TRIES):
-        shape = _draw_shape(body, series.spacing_mm, rng)
+        shape = _draw_shape(body, series.spacing_mm, rng, family)
         if shape is not None and not (shape[1] & (annotation.lesions > 0)).any():
             break
     else:
@@ -137,9 +145,14 @@ def implant_lesion(
         )
     share, mask = shape
     _, row_mm, column_mm = series.spacing_mm
-    blur = rng.uniform(0.4, 2.0)
-    soft = ndimage.gaussian_filter(share, (0, blur / row_mm, blur / column_mm))
-    uneven = 1 + rng.uniform(0.03, 0.15) * smooth_noise(rng, soft.shape, (1.3, 6, 6))
+    if family == LOBED:
+        blur = rng.uniform(0.4, 2.0)
+        soft = ndimage.gaussian_filter(share, (0, blur / row_mm, blur / column_mm))
+        uneven = 1 + rng.uniform(0.03, 0.15) * smooth_noise(rng, soft.shape, (1.3, 6, 6))
+    else:
+        edge = (1, *(max(1, round(rng.uniform(1, 2) / mm)) for mm in (row_mm, column_mm)))
+        soft = ndimage.uniform_filter(share, edge)
+        uneven = faceted_texture(soft.shape, rng)
     # Fine grain is the scanner's and stays; what is coarser is the tissue that gives way.
     coarse = ndimage.gaussian_filter(series.voxels, (0, 1.5 / row_mm, 1.5 / column_mm))
     target = (marrow + contrast * (fluid - marrow)) * uneven
@@ -241,11 +254,18 @@ def measure_fluid(series: SagittalSeries, body: BodyFrame) -> float:
 
 
 def _draw_shape(
-    body: BodyFrame, spacing: tuple[float, float, float], rng: np.random.Generator
+    body: BodyFrame,
+    spacing: tuple[float, float, float],
+    rng: np.random.Generator,
+    family: str,
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]] | None:
     """Share of lesion in each voxel and the mask, or None if it does not fit."""
     slice_mm, row_mm, column_mm = spacing
-    distance = _draw_distances(body, spacing, rng)
+    distance = (
+        _draw_distances(body, spacing, rng)
+        if family == LOBED
+        else faceted_distances(body, len(body.mask), rng)
+    )
     slices = np.flatnonzero(body.mask.any(axis=(1, 2)))
     length = rng.uniform(*_LENGTH_MM) / slice_mm
     slack = len(slices) - length

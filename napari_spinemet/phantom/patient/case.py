@@ -20,7 +20,7 @@ from ..lesion import Lesion
 from ..physics.sequences import CONTRASTS, Protocol, draw_field, draw_protocol
 from .body_plan import BodyPlan, draw_body_plan
 from .column import draw_fat_shares, paint_column
-from .disease import paint_disease
+from .disease import USUAL, paint_disease
 from .looks import ChanceLooks, Looks, PhysicalLooks
 from .mimics import paint_mimics
 from .trunk import paint_organs, paint_trunk, paint_vessels
@@ -60,6 +60,7 @@ def make_patient_case(
     pixel_mm: float | None = None,
     max_lesions: int | None = None,
     contrasts: Sequence[str] | None = None,
+    burden: str = USUAL,
 ) -> PhantomCase:
     """Make one case of the third generator.
 
@@ -77,6 +78,8 @@ def make_patient_case(
         As in life without, from one to all marrow.
     contrasts : sequence of str, optional
         Of the images; one that is fat-suppressed by default.
+    burden : {"usual", "half", "diffuse"}
+        See :func:`.disease.paint_disease`.
 
     Raises
     ------
@@ -102,7 +105,9 @@ def make_patient_case(
         else PhysicalLooks(protocols, plan.age, for_looks)
     )
     canvas, window = _make_canvas(plan, hardware, stack, len(contrasts))
-    skin, lesions = _paint(canvas, plan, looks, streams[3:7], has_lesions, max_lesions)
+    skin, lesions = _paint(
+        canvas, plan, looks, streams[3:7], (max_lesions, burden) if has_lesions else None
+    )
     disturbance = draw_disturbance(canvas, _draw_metal(plan, for_hardware), for_hardware)
     affine = draw_affine(canvas, stack.spacing_mm, for_hardware)
     affine[:3, 3] += affine[:3, 1] * window.first
@@ -145,8 +150,7 @@ def _paint(
     plan: BodyPlan,
     looks: Looks,
     streams: Sequence[np.random.Generator],
-    has_lesions: bool,
-    max_lesions: int | None,
+    disease: tuple[int | None, str] | None,
 ) -> tuple[npt.NDArray[np.floating], list[Lesion]]:
     """The whole patient, from the skin inwards; the skin of the back, and the lesions."""
     # Streams of their own, so that another number of lesions changes nothing else.
@@ -156,7 +160,7 @@ def _paint(
     paint_vessels(canvas, plan, looks, for_trunk)
     paint_column(canvas, plan, looks, draw_fat_shares(plan.spine, looks, for_column), for_column)
     paint_mimics(canvas, plan, looks, for_mimics)
-    lesions = paint_disease(canvas, plan, looks, for_disease, max_lesions) if has_lesions else []
+    lesions = paint_disease(canvas, plan, looks, for_disease, *disease) if disease else []
     _roughen(canvas, for_trunk)
     return trunk.rear, lesions
 

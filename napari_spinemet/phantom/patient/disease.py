@@ -28,6 +28,7 @@ SITE_SHARES = {
 KIND_SHARES = {"lytic": 0.60, "mixed": 0.22, "sclerotic": 0.18}
 DIFFUSE = 0.07
 """Share of patients whose whole marrow is diseased."""
+USUAL, HALF, DIFFUSE_BURDEN = "usual", "half", "diffuse"
 COUNTS = ((1, 0.34), (2, 0.22), (3, 0.14), (4, 0.09), (6, 0.12), (9, 0.09))
 """How many lesions, at most so many, and how often."""
 LEAST_CM2 = 0.8
@@ -70,6 +71,7 @@ def paint_disease(
     looks: Looks,
     rng: np.random.Generator,
     max_lesions: int | None = None,
+    burden: str = USUAL,
 ) -> list[Lesion]:
     """Paint the lesions of one patient, at least one.
 
@@ -82,18 +84,27 @@ def paint_disease(
     rng : numpy.random.Generator
     max_lesions : int, optional
         More are not drawn; as in life without.
+    burden : {"usual", "half", "diffuse"}
+        As in life; half of the bodies; or all marrow.
 
     Returns
     -------
     list of Lesion
         With masks on the slices of the canvas.
     """
-    if max_lesions is None and rng.random() < DIFFUSE:
+    if burden == DIFFUSE_BURDEN or (
+        burden == USUAL and max_lesions is None and rng.random() < DIFFUSE
+    ):
         return _paint_diffuse(canvas, plan, looks, rng)
     occupancy = np.zeros((canvas.slices, *canvas.shape[1:]), dtype=bool)
     lesions: list[Lesion] = []
     while not lesions:
-        for seat in _draw_seats(canvas, plan, rng, max_lesions):
+        seats = (
+            _seats_in_half(canvas, plan, rng)
+            if burden == HALF
+            else _draw_seats(canvas, plan, rng, max_lesions)
+        )
+        for seat in seats:
             growth = _grow(canvas, plan.spine, seat, rng)
             # A margin, so that what is one region to a reader is one lesion here.
             if growth is None or (ndimage.binary_dilation(growth.mask) & occupancy).any():
@@ -113,15 +124,27 @@ def paint_disease(
     return lesions
 
 
-def _draw_seats(
-    canvas: Canvas, plan: BodyPlan, rng: np.random.Generator, max_lesions: int | None
-) -> list[_Seat]:
-    vertebrae = [
+def _whole_vertebrae(canvas: Canvas, plan: BodyPlan) -> list[Vertebra]:
+    """Those that lie in the picture, or nearly so."""
+    return [
         v
         for v in plan.spine.vertebrae
         if canvas.z[0] + 14 < v.centre[1] < canvas.z[-1] - 14
         and LEVELS.index(v.level) <= LEVELS.index("S3")
     ]
+
+
+def _seats_in_half(canvas: Canvas, plan: BodyPlan, rng: np.random.Generator) -> list[_Seat]:
+    """Every second body, on average."""
+    vertebrae = _whole_vertebrae(canvas, plan)
+    picks = rng.choice(len(vertebrae), (len(vertebrae) + 1) // 2, replace=False)
+    return [_Seat(vertebrae[int(k)], "body", "lytic") for k in picks]
+
+
+def _draw_seats(
+    canvas: Canvas, plan: BodyPlan, rng: np.random.Generator, max_lesions: int | None
+) -> list[_Seat]:
+    vertebrae = _whole_vertebrae(canvas, plan)
     kind = str(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
     seats = [
         _Seat(v, "body", _draw_kind(kind, rng), True)

@@ -99,9 +99,9 @@ class PhysicalLooks(Looks):
         super().__init__(len(protocols), rng)
         self._protocols = protocols
         self._age = age
-        self._fat_offset = float(rng.normal(0, 0.07))
+        self._fat_offset = float(rng.normal(0, 0.09))
         self._fat = FAT.variant(rng, 0.05)
-        self._marrow = TISSUES["marrow"].variant(rng, 0.10)
+        self._marrow = TISSUES["marrow"].variant(rng, 0.13)
         # The unit of all images: this patient's fluid in the first.
         self._units = [abs(p.water_signal(TISSUES["csf"])) for p in protocols]
 

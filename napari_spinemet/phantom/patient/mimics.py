@@ -27,7 +27,7 @@ def paint_mimics(canvas: Canvas, plan: BodyPlan, looks: Looks, rng: np.random.Ge
     vertebrae = plan.spine.vertebrae
     old = max(0.0, plan.age - 40) / 40
     for vertebra in vertebrae:
-        if rng.random() < 0.75:
+        if rng.random() < 0.5:
             _paint_vein(canvas, vertebra, looks, rng)
         if rng.random() < 0.07 + 0.05 * old:
             _paint_haemangioma(canvas, vertebra, looks, rng)
@@ -49,12 +49,12 @@ def _paint_vein(canvas: Canvas, vertebra: Vertebra, looks: Looks, rng: np.random
     depth = vertebra.half[1]
     length = rng.uniform(0.2, 0.55) * depth
     canvas.ellipsoid(
-        vertebra.point(rng.uniform(-1, 1), depth - length * 0.8),
+        vertebra.point(rng.uniform(-0.25, 0.25) * vertebra.half[0], depth - length * 0.8),
         (6, rng.uniform(0.8, 2.0), length),
         looks.draw("blood"),
         1.0,
         vertebra.tilt,
-        rng.uniform(0.3, 0.9),
+        rng.uniform(0.1, 0.8),
     )
 
 
@@ -168,12 +168,13 @@ def _paint_behind(
     if vertebra.level[0] == "S":
         return
     height, depth, width = vertebra.half
-    for _ in range(rng.integers(0, 3)):
+    for _ in range(rng.integers(0, 3) if rng.random() < 0.6 else 0):
         spot = vertebra.point(
             height + rng.uniform(-4, 4), depth + rng.uniform(20, 46) * scale, rng.uniform(-14, 14)
         )
         radii = (5, float(rng.uniform(0.8, 2.2)), float(rng.uniform(1.5, 6)))
-        canvas.ellipsoid(spot, radii, looks.draw("blood"), 1, float(rng.uniform(-1, 1)))
+        turn, dense = float(rng.uniform(-1, 1)), float(rng.uniform(0.15, 0.8))
+        canvas.ellipsoid(spot, radii, looks.draw("blood"), 1, turn, dense)
     if rng.random() < 0.10:
         bursa = vertebra.point(height + vertebra.disc_mm / 2, depth + 30 * scale)
         radii = (3, float(rng.uniform(2, 5)), float(rng.uniform(3, 9)))

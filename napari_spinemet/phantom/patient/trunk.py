@@ -63,6 +63,7 @@ def paint_trunk(canvas: Canvas, plan: BodyPlan, looks: Looks, rng: np.random.Gen
     if seat is not None:  # the buttocks
         swell = np.clip((canvas.z - seat.centre[1] + 30) / 60, 0, 1).astype(np.float32)
         rear = rear + swell * rng.uniform(0, 25)
+    front, rear = (_smooth(line, 14 / canvas.pixel_mm) for line in (front, rear))
     fat = float(rng.uniform(5, 35))
     full = canvas.full_region
     canvas.paint(full, slab(front, rear), looks["skin_fat"], 1.5)

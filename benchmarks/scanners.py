@@ -1,0 +1,69 @@
+"""The exam of a model: real scans of other scanners, implants in them, and sets of phantoms.
+
+Run: ``SPINEMET_REAL_DATA=... python benchmarks/scanners.py [MODEL] [--work DIR] [--share 0.2]``.
+The model runs at the operating point of its own card. Results are kept scan by scan in the folder,
+and a run that was cut goes on. What each part is stands in
+``napari_spinemet/experiments/scanners/exam.py``; the table goes to standard output and, with all
+outcomes, into the folder. Nothing is trained or chosen on these scans: what is, is no longer
+measured by them. ``--share`` runs so much of each part, for a first look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from napari_spinemet.detection.map_settings import MapSettings
+from napari_spinemet.experiments.scanners.exam import ExamPlan, as_plain_data, run_exam
+from napari_spinemet.experiments.scanners.table import exam_page
+from napari_spinemet.jobs import Event, JobContext, Progressed
+from napari_spinemet.network import load_card, load_model
+
+CONTOURS = Path(__file__).resolve().parents[1] / "tests" / "real" / "lspine_vertebrae.zip"
+
+
+def _plan(share: float) -> ExamPlan:
+    whole = asdict(ExamPlan())
+    counts = {name: max(1, round(share * n)) for name, n in whole.items() if isinstance(n, int)}
+    return ExamPlan(**counts, implant_share=share)
+
+
+def _tell(event: Event) -> None:
+    if isinstance(event, Progressed):
+        print(f"{event.done} of {event.total}: {event.message}", flush=True)
+
+
+def main() -> None:
+    """Run, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default="default")
+    parser.add_argument("--work", type=Path, default=Path("scanner-exam"))
+    parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--columns", default="spine")
+    options = parser.parse_args()
+    card = load_card(options.model)
+    real = os.environ.get("SPINEMET_REAL_DATA")
+    tallies = run_exam(
+        load_model(options.model),
+        card.identity,
+        card.operating_point,
+        options.work,
+        data=Path(real) if real else None,
+        contours=CONTOURS,
+        plan=_plan(options.share),
+        settings=MapSettings(columns=options.columns),
+        job=JobContext.of(_tell, None),
+    )
+    page = exam_page(tallies)
+    name = card.identity.replace("@", "-")
+    (options.work / f"{name}.md").write_text(page, encoding="utf-8")
+    text = json.dumps(as_plain_data(tallies), indent=1) + "\n"
+    (options.work / f"{name}.json").write_text(text, encoding="utf-8")
+    print(page)
+
+
+if __name__ == "__main__":
+    main()
