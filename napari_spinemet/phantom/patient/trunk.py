@@ -49,7 +49,7 @@ def paint_trunk(canvas: Canvas, plan: BodyPlan, looks: Looks, rng: np.random.Gen
     rows = len(canvas.z)
     # The back is smoother than the spine: it bridges the hollow of the loin.
     sigma = max(3.0, 90 / canvas.pixel_mm)
-    smooth = _smooth(curve, sigma)
+    smooth: AnyFloat = _smooth(curve, sigma)
     rear = _smooth(np.maximum(smooth + back, curve + 40 * scale), sigma / 5)
     rear = rear + _wave(rng, rows, 80 / canvas.pixel_mm) * 4
     front = smooth - depth + _wave(rng, rows, 70 / canvas.pixel_mm) * 8
@@ -63,12 +63,13 @@ def paint_trunk(canvas: Canvas, plan: BodyPlan, looks: Looks, rng: np.random.Gen
     if seat is not None:  # the buttocks
         swell = np.clip((canvas.z - seat.centre[1] + 30) / 60, 0, 1).astype(np.float32)
         rear = rear + swell * rng.uniform(0, 25)
-    front, rear = (_smooth(line, 14 / canvas.pixel_mm) for line in (front, rear))
+    sigma = 14 / canvas.pixel_mm
+    front_line, rear_line = _smooth(front, sigma), _smooth(rear, sigma)
     fat = float(rng.uniform(5, 35))
     full = canvas.full_region
-    canvas.paint(full, slab(front, rear), looks["skin_fat"], 1.5)
+    canvas.paint(full, slab(front_line, rear_line), looks["skin_fat"], 1.5)
     septa = smooth_noise(rng, canvas.shape, (4, 3, 12))
-    shell = slab(front, rear)
+    shell = slab(front_line, rear_line)
     canvas.paint(
         full,
         lambda x, z, y: np.where(septa > 2.0, shell(x, z, y) + 2, 5.0).astype(np.float32),
@@ -76,11 +77,11 @@ def paint_trunk(canvas: Canvas, plan: BodyPlan, looks: Looks, rng: np.random.Gen
         1.0,
         0.5,
     )
-    rear_fat = rear - rng.uniform(0.3, 0.8) * fat
-    canvas.paint(full, slab(front + fat, rear_fat), muscle_field(canvas, looks, rng), 2.0)
+    rear_fat = rear_line - rng.uniform(0.3, 0.8) * fat
+    canvas.paint(full, slab(front_line + fat, rear_fat), muscle_field(canvas, looks, rng), 2.0)
     wall = fat + float(rng.uniform(7, 16))
-    canvas.paint(full, slab(front + wall, curve + 6), looks["fat"], 2.0)
-    return Trunk(front, rear, wall)
+    canvas.paint(full, slab(front_line + wall, curve + 6), looks["fat"], 2.0)
+    return Trunk(front_line, rear_line, wall)
 
 
 def muscle_field(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> FloatArray:
