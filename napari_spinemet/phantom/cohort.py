@@ -193,7 +193,7 @@ def make_cohort(
     >>> import tempfile
     >>> from napari_spinemet import make_cohort, read_series
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     (case,) = make_cohort(folder, cases=1, seed=3, pixel_mm=4.0)
+    ...     (case,) = make_cohort(folder, cases=1, seed=3, pixel_mm=4.0, generator=2)
     ...     series = read_series(case / "scan")
     >>> case.name, series.shape, series.contrast
     ('case-001', (13, 85, 85), 'STIR')
