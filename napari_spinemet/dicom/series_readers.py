@@ -68,14 +68,15 @@ def list_series(path: str | os.PathLike[str]) -> list[SeriesSummary]:
     >>> from pathlib import Path
     >>> import numpy as np
     >>> import napari_spinemet as spinemet
+    >>> from napari_spinemet.phantom import PhantomImage
     >>> from napari_spinemet.phantom.writing import write_case
     >>> affine = np.array([[4.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
     >>> series = spinemet.SagittalSeries(np.zeros((3, 8, 6)), affine, description="STIR SAG")
     >>> vertebra = np.ones(series.shape, dtype=np.uint16)
     >>> contours = spinemet.Annotation(0 * vertebra, vertebra)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     pixels = series.voxels.astype(np.int16)
-    ...     write_case(Path(folder), series, pixels, contours, {}, identity="1", name="Phantom")
+    ...     image = PhantomImage("stir", series, series.voxels.astype(np.int16))
+    ...     write_case(Path(folder), [image], contours, {}, identity="1", name="Phantom")
     ...     (summary,) = spinemet.list_series(Path(folder) / "scan")
     >>> summary.plane, summary.contrast, summary.slices, summary.detectable
     ('sagittal', 'STIR', 3, True)
@@ -117,14 +118,15 @@ def read_series(
     >>> from pathlib import Path
     >>> import numpy as np
     >>> import napari_spinemet as spinemet
+    >>> from napari_spinemet.phantom import PhantomImage
     >>> from napari_spinemet.phantom.writing import write_case
     >>> affine = np.array([[4.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
     >>> series = spinemet.SagittalSeries(np.ones((3, 8, 6)), affine, description="STIR SAG")
     >>> vertebra = np.ones(series.shape, dtype=np.uint16)
     >>> contours = spinemet.Annotation(0 * vertebra, vertebra)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     pixels = series.voxels.astype(np.int16)
-    ...     write_case(Path(folder), series, pixels, contours, {}, identity="1", name="Phantom")
+    ...     image = PhantomImage("stir", series, series.voxels.astype(np.int16))
+    ...     write_case(Path(folder), [image], contours, {}, identity="1", name="Phantom")
     ...     copy = spinemet.read_series(Path(folder) / "scan")
     >>> copy.shape, copy.spacing_mm, copy.source.name
     ((3, 8, 6), (4.0, 1.0, 1.0), 'scan')
