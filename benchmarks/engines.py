@@ -21,7 +21,7 @@ from machine import describe_machine, median_seconds, peak_flops
 
 import napari_spinemet as spinemet
 from napari_spinemet.imaging import SagittalSeries
-from napari_spinemet.phantom.case import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 DENSE_FLOP_PER_CASE, FLOP_PER_LOCATION = 1.12e12, 173e6
 PATCH_STRIDE = 5

@@ -22,7 +22,7 @@ from machine import describe_machine, peak_flops
 import napari_spinemet as spinemet
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.imaging import LikelihoodMap, OperatingPoint
-from napari_spinemet.phantom.case import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 POINT = OperatingPoint(0.6, 5.0, 0.4)
 

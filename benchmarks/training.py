@@ -25,7 +25,7 @@ from machine import describe_machine
 
 from napari_spinemet.jobs.allocator import keep_freed_memory
 from napari_spinemet.network import SiameseNet
-from napari_spinemet.phantom.case import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 from napari_spinemet.training import TrainingConfig, train
 from napari_spinemet.training.batches import Batches, Cases, WindowBatches
 from napari_spinemet.training.blocks import BlockBatches

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from napari_spinemet.phantom.case import PhantomCase, make_case
+from napari_spinemet.phantom import PhantomCase
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 
 @pytest.fixture(scope="session")

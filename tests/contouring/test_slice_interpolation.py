@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_spinemet.contouring.slice_interpolation import interpolate_slices
-from napari_spinemet.phantom.case import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 
 def disc(shape: tuple[int, int], row: float, column: float, radius: float) -> np.ndarray:

@@ -13,7 +13,8 @@ from scipy import ndimage
 from napari_spinemet.contouring.vertebra_proposal import propose_vertebrae
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import SagittalSeries
-from napari_spinemet.phantom.case import PhantomCase, make_case
+from napari_spinemet.phantom import PhantomCase
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 MakeSeries = Callable[..., SagittalSeries]
 GRIDS = [(3.0, 0.6, 0.6), (4.0, 1.2, 0.8), (5.0, 0.7, 1.1)]

@@ -14,7 +14,7 @@ from napari_spinemet.errors import Cancelled
 from napari_spinemet.imaging import LikelihoodMap, SagittalSeries
 from napari_spinemet.imaging.grids import resample_image, resample_labels, working_affine
 from napari_spinemet.jobs import CancelToken, JobContext
-from napari_spinemet.phantom.case import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 Mask = npt.NDArray[np.bool_]
 FAINT, CLEAR = 0.35, 0.6

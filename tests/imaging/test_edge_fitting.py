@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging.edge_fitting import fit_to_edge
-from napari_spinemet.phantom.case import make_case
+from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:
