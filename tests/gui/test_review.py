@@ -23,7 +23,7 @@ from napari_spinemet.study.map_identity import MapIdentity
 from .conftest import take_picture
 
 POINT = OperatingPoint(0.5, 0.5, None, gate=True)
-IN_SPINE, ORGAN = (1, slice(30, 50), slice(40, 60)), (1, slice(60, 80), slice(2, 22))
+IN_SPINE, ORGAN = (1, slice(30, 50), slice(40, 60)), (1, slice(60, 80), slice(90, 110))
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def review(workspace: object, make_series: Callable, wait_idle: Callable) -> obj
     for index in (1, 2):
         voxels[index, 30:50, 40:60] += 100
         values[index, 28:52, 38:62] = 0.9
-    values[1, 60:80, 2:22] = 0.8
+    values[1, 60:80, 90:110] = 0.8
     series: SagittalSeries = make_series(voxels, series_uid="1.2.3")
     likelihood = LikelihoodMap(
         values, working_affine(series.affine), (0, 120), series.spacing_mm, series_uid="1.2.3"
     )
-    spine = Spine(0, 95, np.polynomial.Polynomial([50.0]), GateRule())
+    spine = Spine(0, 95, np.polynomial.Polynomial([50.0]), GateRule(behind_mm=28.0))
     result = replace(evaluate(likelihood, replace(POINT, gate=False)), spine=spine)
     session = workspace.session
     session.open_series(series)
