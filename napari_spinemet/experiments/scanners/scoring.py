@@ -152,7 +152,7 @@ def _is_at(detection: Detection, centres: Sequence[npt.NDArray[np.floating]]) ->
 def _lies_in(
     finding: Finding, vertebrae: npt.NDArray[np.unsignedinteger], labels: Sequence[int]
 ) -> bool:
-    """Whether the centre of its largest region lies in one of these vertebrae, or in any slice."""
+    """Whether the centre of one of its regions lies in one of these vertebrae."""
     for detection in finding.detections:
         row, column = (round(v) for v in detection.centre_working)
         if vertebrae[detection.slice, row, column] in labels:

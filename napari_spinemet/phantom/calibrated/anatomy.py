@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..canvas import Canvas, FloatArray, Shape, smooth_noise
+from ..shapes import tube
 from ..spine import LEVELS, PhantomSpine, Vertebra
 from .tissues import Tissues
 
@@ -194,19 +195,6 @@ def _paint_muscles_and_processes(
             )
 
 
-def _tube(canvas: Canvas, x: AnyFloat, y: AnyFloat, rx: AnyFloat, ry: AnyFloat) -> Shape:
-    """Signed distance to a tube along the rows; all arguments are per row."""
-
-    def shape(px: FloatArray, pz: FloatArray, py: FloatArray) -> FloatArray:
-        r = np.sqrt(
-            ((px - x[None, :, None]) / rx[None, :, None]) ** 2
-            + ((py - y[None, :, None]) / ry[None, :, None]) ** 2
-        )
-        return np.asarray((r - 1) * np.minimum(rx, ry)[None, :, None], dtype=np.float32)
-
-    return shape
-
-
 def _trace_canal(
     canvas: Canvas, spine: PhantomSpine
 ) -> tuple[FloatArray, FloatArray, FloatArray, float, float]:
@@ -237,22 +225,18 @@ def _paint_canal(
     z = canvas.z
     taper = np.clip((end - z) / 25, 0.02, 1).astype(np.float32)
     epidural = radius * (1.25 + 0.2 * np.clip((z - end) / 40, 0, 1))
-    canvas.paint(
-        canvas.full_region, _tube(canvas, x, y + 1, epidural * 1.35, epidural), tissues["fat"], 2
-    )
+    canvas.paint(canvas.full_region, tube(x, y + 1, epidural * 1.35, epidural), tissues["fat"], 2)
     sac = radius * np.sqrt(taper)
     wobble = 1 + 0.06 * smooth_noise(rng, z.shape, (20,))
     canvas.paint(
         canvas.full_region,
-        _tube(canvas, x, y, sac * 1.3 * wobble, sac * wobble),
+        tube(x, y, sac * 1.3 * wobble, sac * wobble),
         tissues["csf"],
         1.2,
     )
     thinning = np.clip((tip - z) / 22, 0.0, 1)
     cord = (radius * rng.uniform(0.52, 0.66) * np.sqrt(thinning) + 0.01).astype(np.float32)
-    canvas.paint(
-        canvas.full_region, _tube(canvas, x, y + 0.5, cord * 1.25, cord), tissues["cord"], 1.2
-    )
+    canvas.paint(canvas.full_region, tube(x, y + 0.5, cord * 1.25, cord), tissues["cord"], 1.2)
     # A tube runs through all rows; where there is no cauda its radius is too small to show.
     cauda = (1.0 * (z > tip - 15) * (z < end) + 0.01).astype(np.float32)
     for _ in range(rng.integers(4, 9)):  # cauda equina, lying towards the back
@@ -260,7 +244,7 @@ def _paint_canal(
         root_x = x + rng.uniform(-0.8, 0.8) * radius
         root_y = y + rng.uniform(-0.1, 0.75) * radius + wander
         root_mm = cauda * float(rng.uniform(0.5, 1.0))
-        root = _tube(canvas, root_x, root_y, root_mm, root_mm)
+        root = tube(root_x, root_y, root_mm, root_mm)
         canvas.paint(canvas.full_region, root, tissues["nerve"])
 
 
@@ -281,10 +265,10 @@ def _paint_prevertebral(
         radius = inside * size * spine.scale * rng.uniform(0.75, 1.15)
         wander = smooth_noise(rng, z.shape, (90,)) * 2.5
         depth = front - radius - rng.uniform(3, 9)
-        wall = _tube(canvas, axis + side + wander, depth, radius + 1, radius + 1)
+        wall = tube(axis + side + wander, depth, radius + 1, radius + 1)
         canvas.paint(canvas.full_region, wall, tissues["muscle"], 1)
         flow = tissues.draw("slow_flow" if rng.random() < 0.45 else "flow")
-        lumen = _tube(canvas, axis + side + wander, depth, radius, radius)
+        lumen = tube(axis + side + wander, depth, radius, radius)
         canvas.paint(canvas.full_region, lumen, flow, 1)
 
 

@@ -19,9 +19,10 @@ from ..case import PhantomCase, PhantomImage, draw_affine, label_bodies
 from ..lesion import Lesion
 from ..physics.sequences import CONTRASTS, Protocol, draw_field, draw_protocol
 from .body_plan import BodyPlan, draw_body_plan
-from .column import draw_fat_shares, paint_column
+from .column import paint_column
 from .disease import USUAL, paint_disease
 from .looks import ChanceLooks, Looks, PhysicalLooks
+from .marrow import draw_fat_shares
 from .mimics import paint_mimics
 from .trunk import paint_organs, paint_trunk, paint_vessels
 

@@ -12,11 +12,12 @@ from scipy import ndimage
 from ..canvas import Canvas, FloatArray, Region, smooth_noise
 from ..growth import keep_main_part
 from ..lesion import Lesion
+from ..shapes import Point, part_of, region_of
 from ..spine import LEVELS, PhantomSpine, Vertebra
+from .arch import arch_of
 from .body_plan import BodyPlan
-from .column import arch_of, soften
+from .lesion_shapes import SITE_SHAPES, Seat
 from .looks import Looks
-from .shapes import Point, part_of, region_of
 
 SITE_SHARES = {
     "body": 0.60,
@@ -35,16 +36,6 @@ LEAST_CM2 = 0.8
 """In the slice where it is largest: what is smaller nobody would contour."""
 _CRUMB_CM2 = 0.25
 _TRIES = 30
-
-
-@dataclass(frozen=True)
-class _Seat:
-    """Where a lesion shall grow."""
-
-    vertebra: Vertebra
-    site: str
-    kind: str
-    is_fractured: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,20 +125,20 @@ def _whole_vertebrae(canvas: Canvas, plan: BodyPlan) -> list[Vertebra]:
     ]
 
 
-def _seats_in_half(canvas: Canvas, plan: BodyPlan, rng: np.random.Generator) -> list[_Seat]:
+def _seats_in_half(canvas: Canvas, plan: BodyPlan, rng: np.random.Generator) -> list[Seat]:
     """Every second body, on average."""
     vertebrae = _whole_vertebrae(canvas, plan)
     picks = rng.choice(len(vertebrae), (len(vertebrae) + 1) // 2, replace=False)
-    return [_Seat(vertebrae[int(k)], "body", "lytic") for k in picks]
+    return [Seat(vertebrae[int(k)], "body", "lytic") for k in picks]
 
 
 def _draw_seats(
     canvas: Canvas, plan: BodyPlan, rng: np.random.Generator, max_lesions: int | None
-) -> list[_Seat]:
+) -> list[Seat]:
     vertebrae = _whole_vertebrae(canvas, plan)
     kind = str(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
     seats = [
-        _Seat(v, "body", _draw_kind(kind, rng), True)
+        Seat(v, "body", _draw_kind(kind, rng), True)
         for v in vertebrae
         if v.level in plan.fractures and plan.fractures[v.level].cause == "metastasis"
     ]
@@ -164,10 +155,10 @@ def _draw_seats(
         site = str(rng.choice(sites, p=site_shares))
         if site in ("epidural", "paravertebral"):
             if rng.random() < 0.6:  # most grow out of a body
-                seats.append(_Seat(vertebra, "body", _draw_kind(kind, rng)))
-            seats.append(_Seat(vertebra, site, "soft mass"))
+                seats.append(Seat(vertebra, "body", _draw_kind(kind, rng)))
+            seats.append(Seat(vertebra, site, "soft mass"))
         else:
-            seats.append(_Seat(vertebra, site, _draw_kind(kind, rng)))
+            seats.append(Seat(vertebra, site, _draw_kind(kind, rng)))
     return seats if max_lesions is None else seats[:max_lesions]
 
 
@@ -179,11 +170,11 @@ def _draw_kind(usual: str, rng: np.random.Generator) -> str:
 
 
 def _grow(
-    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
+    canvas: Canvas, spine: PhantomSpine, seat: Seat, rng: np.random.Generator
 ) -> _Growth | None:
     """A lesion of its site that a reader would contour; None if there is no room for one."""
     for _ in range(_TRIES):
-        region, distance = _SHAPES[seat.site](canvas, spine, seat, rng)
+        region, distance = SITE_SHAPES[seat.site](canvas, spine, seat, rng)
         if min(s.stop - s.start for s in region) <= 0:
             return None
         edge = rng.uniform(0.8, 3.5)
@@ -205,139 +196,6 @@ def _outline(canvas: Canvas, region: Region, cover: FloatArray) -> npt.NDArray[n
     return mask if areas.max() >= LEAST_CM2 else None
 
 
-def _blob(
-    canvas: Canvas,
-    region: Region,
-    vertebra: Vertebra,
-    centre: Point,
-    radii: Point,
-    rng: np.random.Generator,
-) -> FloatArray:
-    """Signed distance to a lobed ellipsoid in the vertebra's frame."""
-    u, v, w = vertebra.local(*canvas.axes(region))
-    r = np.sqrt(
-        ((u - centre[0]) / radii[0]) ** 2
-        + ((v - centre[1]) / radii[1]) ** 2
-        + ((w - centre[2]) / radii[2]) ** 2
-    )
-    scale = max(3.0, 10 / canvas.pixel_mm)
-    lobes = smooth_noise(rng, r.shape, (6, scale, scale)) * rng.uniform(0.03, 0.22)
-    return np.asarray((r + lobes - 1) * min(radii), dtype=np.float32)
-
-
-def _in_body(
-    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
-) -> tuple[Region, FloatArray]:
-    """From a nodule to the whole body, some through a wall, never into a disc."""
-    vertebra = seat.vertebra
-    height, depth, width = vertebra.half
-    region = canvas.region(*vertebra.box(8))
-    axes = canvas.axes(region)
-    body = vertebra.body(*axes)
-    u, v, _ = vertebra.local(*axes)
-    room = body + 0.7
-    if rng.random() < 0.25:  # through the front, the side or the back wall
-        outside_room = np.maximum(body - rng.uniform(2, 6), np.abs(u) - height * 0.95)
-        keeps_off = v - depth * (0.9 if rng.random() < 0.6 else 1.4)
-        room = np.minimum(room, np.maximum(outside_room, keeps_off))
-    is_whole = seat.is_fractured or rng.random() < 0.2
-    size = rng.uniform(1.3, 1.8) if is_whole else rng.uniform(0.35, 1.0)
-    centre = tuple(rng.uniform(-0.55, 0.55, 3) * (0.2 if is_whole else 1.0) * vertebra.half)
-    stretch = rng.uniform(0.8, 1.3, 3)
-    radii = tuple(np.maximum(size * stretch * np.array([height, depth, min(width, depth)]), 4.5))
-    blob = _blob(canvas, region, vertebra, centre, radii, rng)
-    return region, np.maximum(room, blob)
-
-
-def _in_arch(
-    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
-) -> tuple[Region, FloatArray]:
-    """In pedicle and facet, or in lamina and process; bone expands, tissue beside is invaded."""
-    vertebra = seat.vertebra
-    names = ("pedicle", "facet") if seat.site == "pedicle" else ("lamina", "process")
-    parts = [p for p in arch_of(vertebra, spine.scale) if p.name in names]
-    if seat.site == "pedicle":
-        side = rng.choice((-1, 1))
-        parts = [p for p in parts if p.centre[2] * side > 0] or parts
-    main = parts[int(rng.integers(len(parts)))]
-    swollen = rng.uniform(0.5, 4.5)
-    reach = max(max(p.half) for p in parts) + swollen + 6
-    region = region_of(canvas, vertebra, main.centre, (reach + 12, reach + 12, reach))
-    if min(s.stop - s.start for s in region) <= 0:
-        return region, np.zeros(0, dtype=np.float32)
-    axes = canvas.axes(region)
-    rooms = [part_of(vertebra, p.centre, p.half, p.slope)(*axes) for p in parts]
-    room = np.minimum.reduce(rooms) - swollen
-    if seat.site == "pedicle":  # and into the back of the body
-        _, v, _ = vertebra.local(*axes)
-        rear_room = np.maximum(vertebra.body(*axes) + 0.7, vertebra.half[1] * 0.35 - v)
-        room = np.minimum(room, rear_room)
-    # The canal stays free, but for what an epidural mass is.
-    _, v, w = vertebra.local(*axes)
-    canal = np.hypot((v - vertebra.half[1] - 8.5 * spine.scale) / 7, w / 9) - 1
-    room = np.maximum(room, -canal * 6)
-    radii = tuple(rng.uniform(7, 22, 3))
-    centre = tuple(np.array(main.centre) + rng.uniform(-3, 3, 3))
-    blob = _blob(canvas, region, vertebra, centre, radii, rng)
-    return region, np.maximum(room, blob)
-
-
-def _in_canal(
-    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
-) -> tuple[Region, FloatArray]:
-    """Between the back wall and the sac, or behind the sac; the sac gives way."""
-    vertebra = seat.vertebra
-    height, depth, _ = vertebra.half
-    is_behind = rng.random() < 0.25
-    thick = rng.uniform(3.5, 7.5)
-    v = depth + (17 * spine.scale - thick * 0.6 if is_behind else thick * 0.75)
-    radii = (float(rng.uniform(9, 1.1 * height + 9)), float(thick), float(rng.uniform(8, 14)))
-    centre = (float(rng.uniform(-5, 5)), float(v), float(rng.uniform(-5, 5)))
-    region = region_of(canvas, vertebra, centre, radii, 5)
-    blob = _blob(canvas, region, vertebra, centre, radii, rng)
-    axes = canvas.axes(region)
-    _, back, w = vertebra.local(*axes)
-    canal = (np.hypot((back - depth - 8.5 * spine.scale) / (10 * spine.scale), w / 16) - 1) * 8
-    return region, np.maximum(np.maximum(blob, canal), -(vertebra.body(*axes) - 0.2))
-
-
-def _in_soft_tissue(
-    canvas: Canvas, spine: PhantomSpine, seat: _Seat, rng: np.random.Generator
-) -> tuple[Region, FloatArray]:
-    """A mass before a body or at its side, or behind an arch."""
-    vertebra = seat.vertebra
-    height, depth, width = vertebra.half
-    radii = (
-        float(rng.uniform(9, 1.2 * height + 12)),
-        float(rng.uniform(6, 15)),
-        float(rng.uniform(8, 18)),
-    )
-    way = rng.choice(["front", "side", "back"], p=[0.35, 0.45, 0.2])
-    side = float(rng.choice((-1, 1)))
-    if way == "front":
-        centre = (0.0, -depth - radii[1] * 0.6, float(rng.uniform(-8, 8)))
-    elif way == "side":
-        centre = (
-            0.0,
-            float(rng.uniform(-0.5, 0.8) * depth),
-            side * (width * 0.75 + radii[2] * 0.5),
-        )
-    else:
-        centre = (height * 0.5, depth + 36 * spine.scale, side * float(rng.uniform(4, 14)))
-    region = region_of(canvas, vertebra, centre, radii, 5)
-    blob = _blob(canvas, region, vertebra, centre, radii, rng)
-    return region, np.maximum(blob, -(vertebra.body(*canvas.axes(region)) - 0.2))
-
-
-_SHAPES = {
-    "body": _in_body,
-    "pedicle": _in_arch,
-    "posterior": _in_arch,
-    "epidural": _in_canal,
-    "paravertebral": _in_soft_tissue,
-}
-
-
 def _fill(
     canvas: Canvas, looks: Looks, growth: _Growth, kind: str, rng: np.random.Generator
 ) -> float:
@@ -348,9 +206,9 @@ def _fill(
     look = _texture(canvas, looks, kind, growth.cover.shape, rng)
     # Cells replace marrow, wholly or in part.
     dense = float(np.clip(rng.normal(0.85, 0.2), 0.35, 1.0)) if kind != "soft mass" else 1.0
-    soft = soften(growth.cover, rng.uniform(0.2, 1.2), canvas.pixel_mm)
+    soft = _soften(growth.cover, rng.uniform(0.2, 1.2), canvas.pixel_mm)
     if kind != "soft mass" and rng.random() < 0.25:  # a rim that differs from the middle
-        core = np.clip(soften(growth.cover, 3.0, canvas.pixel_mm) * 1.6 - 0.6, 0, 1)
+        core = np.clip(_soften(growth.cover, 3.0, canvas.pixel_mm) * 1.6 - 0.6, 0, 1)
         soft = soft * (1 - rng.uniform(0, 0.6) * core)
     target += dense * soft * (look - target)
     new_values = looks.magnitude(target)[0]
@@ -423,3 +281,8 @@ def _replace_in_part(
     shape = part_of(vertebra, centre, (inner[0], inner[1], inner[2]))
     size = tuple(s.stop - s.start for s in region)
     canvas.paint(region, shape, _texture(canvas, looks, kind, size, rng), 1.0, float(share))
+
+
+def _soften(values: np.ndarray, mm: float, pixel_mm: float) -> np.ndarray:
+    """In-plane Gaussian of ``(plane, row, column)``, with its sigma in mm."""
+    return np.asarray(ndimage.gaussian_filter(values, (0, mm / pixel_mm, mm / pixel_mm)))

@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 
 from ..canvas import Canvas, smooth_noise
+from ..shapes import part_of, region_of
 from ..spine import Vertebra
 from .body_plan import BodyPlan
 from .looks import Looks
-from .shapes import part_of, region_of
 
 
 def paint_mimics(canvas: Canvas, plan: BodyPlan, looks: Looks, rng: np.random.Generator) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from ..canvas import Canvas, FloatArray, smooth_noise
+from ..shapes import AnyFloat, slab, tube
 from ..spine import LEVELS, Vertebra
 from .body_plan import BodyPlan
 from .looks import Looks
-from .shapes import AnyFloat, slab, tube
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..canvas import Canvas, FloatArray, Region, Shape
-from ..spine import Vertebra
+from .canvas import Canvas, FloatArray, Region, Shape
+from .spine import Vertebra
 
 AnyFloat = npt.NDArray[np.floating]
 Point = tuple[float, float, float]
