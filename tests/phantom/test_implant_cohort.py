@@ -151,3 +151,33 @@ def test_a_trial_needs_vertebrae_and_a_sensible_range(
     with pytest.raises(SpinemetError, match="no vertebra"):
         make_implants(tmp_path / "y", scan, without_vertebrae)
     assert not (tmp_path / "y").exists()
+
+
+def test_vertebrae_of_an_array_and_another_family(host: tuple[Path, Path], tmp_path: Path) -> None:
+    """A NumPy archive gives the same bodies as the contours; a body that is spared gets nothing."""
+    series = read_series(host[0])
+    annotation = read_annotation(host[1], series)
+    np.savez_compressed(tmp_path / "vertebrae.npz", vertebrae=annotation.vertebrae)
+    spared = int(next(iter(annotation.levels)))
+    options = [str(host[0]), str(tmp_path / "vertebrae.npz"), str(tmp_path / "trial")]
+    options += ["--cases", "3", "--without", str(spared), "--family", "faceted"]
+    assert app(["implant", *options], standalone_mode=False) in (None, 0)
+    cases = Study(tmp_path / "trial").cases()
+    assert len(cases) == 3
+    for case in cases:
+        copy = read_series(case.scan)
+        lesions = read_annotation(case.path / "contours", copy).lesions > 0
+        assert lesions.any()
+        assert not (lesions & (annotation.vertebrae == spared)).any()
+        assert (annotation.vertebrae[lesions] > 0).all()  # faceted ones stay within their body
+
+
+@pytest.mark.parametrize("content", [{"other": np.zeros(3)}, {"vertebrae": np.zeros((2, 3, 4))}])
+def test_an_archive_of_something_else_is_refused(
+    host: tuple[Path, Path], tmp_path: Path, content: dict[str, np.ndarray]
+) -> None:
+    """Without the array, and with one of another grid."""
+    np.savez(tmp_path / "vertebrae.npz", **content)
+    with pytest.raises(SpinemetError, match="vertebrae"):
+        make_implants(tmp_path / "trial", host[0], tmp_path / "vertebrae.npz", 1)
+    assert not (tmp_path / "trial").exists()
