@@ -54,7 +54,7 @@ class CorridorRule:
     stride: int = 8
     looks: tuple[int, ...] = (3, 4, 6)
     certain: float = 0.4
-    seen_share: float = 0.55
+    seen_share: float = 0.45
     least_mm: float = 90.0
     body_mm: float = 32.0
     bend: float = 0.12

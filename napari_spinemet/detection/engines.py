@@ -8,11 +8,9 @@ once and gives the same numbers to float rounding.
 from __future__ import annotations
 
 import hashlib
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,35 +23,22 @@ from ..imaging.grids import working_affine, working_shape
 from ..imaging.patches import build_pyramid
 from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext, Started
 from ..network import SiameseNet
-from ..network.dense import BranchGrid, branch_grids, dense_scores
-from ..network.device_pyramid import DevicePyramid, zscore_windows
+from ..network.device_pyramid import DevicePyramid
 from ..network.devices import choose_detection_dtype, choose_device, translate_torch_error
-from ..network.fft_inference import FftNetwork
 from .corridor import CORRIDOR_RULE, SpineCourse, corridor_along, looks_at, trace_course
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
+from .slice_engines import is_reduced, slice_scorer
 
 TASK = "detect"
 NO_SPINE = "no-spine"
 VERTEBRA = 2
 """Output that knows normal vertebra."""
-CPU_BATCH, GPU_BATCH = 16, 512
-"""Windows at a time: on a processor, few enough for their features to stay in its cache."""
-TILE_PIXELS = 400 * 200
-"""Working pixels evaluated at once: a usual slice in one piece, memory bounded for any."""
-
-_SPARSE = 4
-"""At multiples of this stride most poolings keep theirs, so the few pixels cost less than all."""
-
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.intp]
 Band = tuple[slice, slice]
 """Rows and columns of a rectangle of the working grid."""
 Picks = tuple[IndexArray, IndexArray]
 """Which of its rows and columns are evaluated."""
-BlockScores = Callable[[Sequence[torch.Tensor], Sequence[BranchGrid]], torch.Tensor]
-"""Class scores ``(outputs, rows, columns)`` from cropped images of each resolution."""
-SliceScorer = Callable[[DevicePyramid, IndexArray, IndexArray, JobContext], FloatArray]
-"""Probabilities ``(outputs, rows, columns)`` at some rows and columns of a slice."""
 
 
 def likelihood_map(
@@ -130,14 +115,15 @@ def map_series(
     device = choose_device(settings.device)
     slices, rows, width = working_shape(series.shape, series.affine)
     dtype = choose_detection_dtype(settings.precision, device)
-    scorer = _slice_scorer(model, settings, device, dtype)
+    scorer = slice_scorer(model, settings, device, dtype)
     job.report(Started(TASK, slices))
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
     try:
-        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=_is_reduced(dtype)):
-            region, notes = _choose_region(series, model, settings, device, job)
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=is_reduced(dtype)):
+            pyramids = _SlicePyramids(series, model, device)
+            region, notes = _choose_region(pyramids, settings, job)
             for index in range(slices):
-                pyramid = _slice_pyramid(series, model, index, device)
+                pyramid = pyramids.take(index)
                 for band, picks in _bands(region, settings.stride):
                     job.raise_if_cancelled()
                     coarse = scorer(pyramid, *picks, job)
@@ -160,22 +146,37 @@ def map_series(
     )
 
 
-def _slice_pyramid(
-    series: SagittalSeries, model: SiameseNet, index: int, device: torch.device
-) -> DevicePyramid:
-    normalisation = model.normalisation if model.form == "dense" else None
-    pyramid = build_pyramid(series, model.resolutions, model.window, normalisation, [index])
-    return DevicePyramid(pyramid, device)
+@dataclass(frozen=True, eq=False)
+class _SlicePyramids:
+    """Images of single slices; those of the coarse look are kept until the network passes them."""
+
+    series: SagittalSeries
+    model: SiameseNet
+    device: torch.device
+    _kept: dict[int, DevicePyramid] = field(default_factory=dict)
+
+    def look_at(self, index: int) -> DevicePyramid:
+        """Of a slice that will be evaluated later."""
+        return self._kept.setdefault(index, self._build(index))
+
+    def take(self, index: int) -> DevicePyramid:
+        """Of a slice that is evaluated now."""
+        return self._kept.pop(index, None) or self._build(index)
+
+    def _build(self, index: int) -> DevicePyramid:
+        model = self.model
+        normalisation = model.normalisation if model.form == "dense" else None
+        pyramid = build_pyramid(
+            self.series, model.resolutions, model.window, normalisation, [index]
+        )
+        return DevicePyramid(pyramid, self.device)
 
 
 def _choose_region(
-    series: SagittalSeries,
-    model: SiameseNet,
-    settings: MapSettings,
-    device: torch.device,
-    job: JobContext,
+    pyramids: _SlicePyramids, settings: MapSettings, job: JobContext
 ) -> tuple[EvaluatedRegion, list[ScanWarning]]:
     """What is evaluated, and what a reader must know of it."""
+    series, model = pyramids.series, pyramids.model
     _, rows, width = working_shape(series.shape, series.affine)
     if settings.columns == WHOLE_WIDTH:
         return EvaluatedRegion.whole((rows, width)), []
@@ -183,7 +184,7 @@ def _choose_region(
     if settings.columns == CENTRE:
         return central, []
     if model.outputs == 3:
-        course = _find_spine(series, model, settings, device, job)
+        course = _find_spine(pyramids, settings, job)
         if course is not None:
             return corridor_along(course, (rows, width)), []
         warnings = [
@@ -199,24 +200,21 @@ def _choose_region(
 
 
 def _find_spine(
-    series: SagittalSeries,
-    model: SiameseNet,
-    settings: MapSettings,
-    device: torch.device,
-    job: JobContext,
+    pyramids: _SlicePyramids, settings: MapSettings, job: JobContext
 ) -> SpineCourse | None:
     """Where it runs, by every so-many-th pixel of some slices over the whole width."""
+    series, model, device = pyramids.series, pyramids.model, pyramids.device
     slices, rows, width = working_shape(series.shape, series.affine)
     rule = CORRIDOR_RULE
     # In single precision on any device: where the corridor lies shall not depend on that.
-    scorer = _slice_scorer(model, replace(settings, stride=rule.stride), device, torch.float32)
+    scorer = slice_scorer(model, replace(settings, stride=rule.stride), device, torch.float32)
     row_picks, column_picks = _lattice(rows, rule.stride), _lattice(width, rule.stride)
     planes: list[FloatArray] = []
     course = None
     for look in looks_at(slices):
         for index in look:
             job.raise_if_cancelled()
-            pyramid = _slice_pyramid(series, model, int(index), device)
+            pyramid = pyramids.look_at(int(index))
             with torch.autocast(device.type, enabled=False):
                 planes.append(scorer(pyramid, row_picks, column_picks, job)[VERTEBRA])
         course = trace_course(np.stack(planes), row_picks, column_picks)
@@ -257,128 +255,12 @@ def _outlier_warnings(series: SagittalSeries) -> list[ScanWarning]:
     ]
 
 
-def _is_reduced(dtype: torch.dtype) -> bool:
-    return dtype != torch.float32
-
-
-def _slice_scorer(
-    model: SiameseNet, settings: MapSettings, device: torch.device, dtype: torch.dtype
-) -> SliceScorer:
-    """The way to evaluate a slice that is fastest for these settings on this device."""
-    poolings = len(model.blocks)
-    if settings.engine_for(model.form) == "patch":
-        batch_size = CPU_BATCH if device.type == "cpu" else GPU_BATCH
-        return partial(_patch_slice, _fold(model, device), batch_size)
-    if settings.stride % _SPARSE == 0:
-        by_convolutions = _by_convolutions(_fold(model, device))
-        return partial(_dense_lattice, by_convolutions, poolings, settings.stride)
-    if device.type == "cpu" and not _is_reduced(dtype):
-        return partial(_dense_slice, FftNetwork(model).scores, poolings)
-    return partial(_dense_slice, _by_convolutions(_fold(model, device)), poolings)
-
-
 def model_identity(model: SiameseNet) -> str:
     """Form and a hash of the weights: two models with the same identity are the same."""
     digest = hashlib.sha256()
     for tensor in model.state_dict().values():
         digest.update(tensor.detach().cpu().numpy().tobytes())
     return f"{model.form}:{digest.hexdigest()[:16]}"
-
-
-def _fold(model: SiameseNet, device: torch.device) -> SiameseNet:
-    """The network with its normalisation folded into the weights, on the device."""
-    network: SiameseNet = model.fold_batch_norms().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
-
-
-def _by_convolutions(model: SiameseNet) -> BlockScores:
-    """Score blocks of working pixels by plain convolutions, in any precision."""
-
-    def scores(images: Sequence[torch.Tensor], grids: Sequence[BranchGrid]) -> torch.Tensor:
-        return dense_scores(model, [image[None] for image in images], grids)[0]
-
-    return scores
-
-
-def _patch_slice(
-    model: SiameseNet,
-    size: int,
-    pyramid: DevicePyramid,
-    rows: IndexArray,
-    columns: IndexArray,
-    job: JobContext,
-) -> FloatArray:
-    """Probabilities ``(outputs, len(rows), len(columns))``, window by window in batches."""
-    row, column = (g.ravel() for g in np.meshgrid(rows, columns, indexing="ij"))
-    zeros = np.zeros_like(row)
-    parts = []
-    for start in range(0, len(row), size):
-        job.raise_if_cancelled()
-        batch = slice(start, start + size)
-        windows = pyramid.windows(zeros[batch], row[batch], column[batch])
-        scores = model(zscore_windows(windows) if model.form == "patch" else windows)
-        parts.append(torch.softmax(scores.float(), 1))
-    return torch.cat(parts).cpu().numpy().T.reshape(-1, len(rows), len(columns))
-
-
-def _dense_slice(
-    evaluate: BlockScores,
-    poolings: int,
-    pyramid: DevicePyramid,
-    rows: IndexArray,
-    columns: IndexArray,
-    job: JobContext,
-) -> FloatArray:
-    """The same by the dense network: every pixel of the range, in tiles of equal rows."""
-    reach = slice(int(columns[0]), int(columns[-1]) + 1)
-    first, height, width = int(rows[0]), int(rows[-1] - rows[0]) + 1, reach.stop - reach.start
-    # Tiles share their windows' margins with none, so a few large ones cost least.
-    tiles = min(height, math.ceil(height * width / TILE_PIXELS))
-    edges = [first + height * k // tiles for k in range(tiles + 1)]
-    parts = []
-    for tile in map(slice, edges, edges[1:]):
-        job.raise_if_cancelled()
-        parts.append(_block(evaluate, poolings, pyramid, tile, reach))
-    probabilities: FloatArray = np.concatenate(parts, axis=1)
-    return probabilities[:, rows - first][:, :, columns - columns[0]]
-
-
-def _block(
-    evaluate: BlockScores, poolings: int, pyramid: DevicePyramid, rows: slice, columns: slice
-) -> FloatArray:
-    """Probabilities ``(outputs, rows, columns)`` of a block of the pyramid's only slice."""
-    grids = branch_grids(pyramid.pyramid, poolings, rows, columns)
-    images = [grid.crop(image[0]) for grid, image in zip(grids, pyramid.images, strict=True)]
-    probabilities: FloatArray = torch.softmax(evaluate(images, grids).float(), 0).cpu().numpy()
-    return probabilities
-
-
-def _dense_lattice(
-    evaluate: BlockScores,
-    poolings: int,
-    stride: int,
-    pyramid: DevicePyramid,
-    rows: IndexArray,
-    columns: IndexArray,
-    job: JobContext,
-) -> FloatArray:
-    """The same on a lattice alone, the last row and column by themselves."""
-    bands = []
-    for row in _even_parts(rows, stride):
-        job.raise_if_cancelled()
-        parts = []
-        for column in _even_parts(columns, stride):
-            parts.append(_block(evaluate, poolings, pyramid, row, column))
-        bands.append(np.concatenate(parts, axis=2))
-    return np.concatenate(bands, axis=1)
-
-
-def _even_parts(picks: IndexArray, stride: int) -> list[slice]:
-    """Pixels as slices: those at equal distances, and the last if it is at another."""
-    first, last = int(picks[0]), int(picks[-1])
-    if (last - first) % stride == 0:
-        return [slice(first, last + 1, stride)]
-    return [slice(first, last, stride), slice(last, last + 1)]
 
 
 def _fill(coarse: FloatArray, band: Band, picks: Picks) -> FloatArray:
