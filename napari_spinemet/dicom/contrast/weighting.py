@@ -12,7 +12,7 @@ from ..headers import number_of, strings_of, text_of
 from .fat_suppression import find_fat_suppression
 from .image_kinds import b_value, dixon_part_by_name, image_kind
 
-STIR_INVERSION_MS = (50.0, 250.0)
+STIR_INVERSION_MS = (50.0, 260.0)
 """Inversion times that null fat: its T1 times ln 2, up to 3 T with room to spare."""
 FLAIR_INVERSION_MS = 1500.0
 T2_ECHO_MS, T1_ECHO_MS = 60.0, 35.0
@@ -203,7 +203,9 @@ def _by_times(facts: _Facts) -> str:
         return "T2"
     if facts.echo < T1_ECHO_MS and facts.repetition < T1_REPETITION_MS:
         return "T1"
-    return "other"
+    # Between proton density and T2 goes what the hospital calls it, and so what it is used for.
+    is_between = facts.echo >= T1_ECHO_MS and facts.repetition >= T2_REPETITION_MS
+    return "T2" if is_between and facts.name == "T2" else "other"
 
 
 def _by_name(facts: _Facts) -> str:
@@ -245,7 +247,7 @@ RULES = (
     ),
     Rule(
         "InversionTime",
-        "50 to 250 ms null fat: STIR. From 1500 ms with a long echo FLAIR; with a gradient echo "
+        "50 to 260 ms null fat: STIR. From 1500 ms with a long echo FLAIR; with a gradient echo "
         "MPRAGE. ScanningSequence must say IR or nothing, or the name of sequence or series must.",
         _by_inversion,
     ),
@@ -262,8 +264,8 @@ RULES = (
     ),
     Rule(
         "EchoTime and RepetitionTime",
-        "An echo from 60 ms with a repetition from 1500 ms is T2, one below 35 ms with a "
-        "repetition below 1200 ms T1.",
+        "An echo from 60 ms with a repetition from 1500 ms is T2, from 35 ms if it is called so, "
+        "one below 35 ms with a repetition below 1200 ms T1.",
         _by_times,
     ),
     Rule(

@@ -134,8 +134,8 @@ def draw_protocol(contrast: str, field_t: float, rng: np.random.Generator) -> Pr
         echo = rng.uniform(45, 100)
         fat_left = rng.uniform(0.09, 0.18)
     if contrast == "water":
-        # A TSE, or the gradient echoes of fat quantification: proton density to T2.
-        echo = rng.uniform(12, 110)
+        # From nearly proton density to T2; shorter echoes are not read as a T2 (dicom/contrast).
+        echo = rng.uniform(36, 110)
         fat_left = rng.uniform(0.01, 0.12)
     return Protocol(
         contrast,

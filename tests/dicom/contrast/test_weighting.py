@@ -20,6 +20,9 @@ CONTRASTS = {
     "T1 with TI 0": ({"seq": "SE", "ti": 0, "te": 10, "tr": 500}, "T1"),
     "TI left over in a T2": ({"seq": "SE", "ti": 160, "te": 100, "tr": 3500}, "T2"),
     "proton density": ({"seq": "SE", "te": 20, "tr": 3000}, "other"),
+    "an echo between, called T2": ({"seq": "SE", "te": 45, "tr": 3000, "text": "T2 TSE FS"}, "T2"),
+    "an echo between, called PD": ({"seq": "SE", "te": 45, "tr": 3000, "text": "PD FS"}, "other"),
+    "proton density, called T2": ({"seq": "SE", "te": 20, "tr": 3000, "text": "T2 TSE"}, "other"),
     "gradient echo": ({"seq": "GR", "te": 15, "tr": 1500}, "T2*"),
     "T2 that is called STIR": ({"seq": "SE", "te": 100, "tr": 3500, "text": "STIR SAG"}, "T2"),
     "STIR that is called T1": (
