@@ -61,8 +61,11 @@ class TrainingConfig:
     flips : bool
         Left-right and top-bottom, each with probability one half, alike on all resolutions.
     variation : float
-        How far blocks are turned, stretched and recoloured, see :mod:`.blocks.variation`; 0 for
+        How far blocks are turned, stretched and brightened, see :mod:`.blocks.variation`; 0 for
         not at all. Windows are not.
+    recoloured_share : float
+        Share of the blocks whose values pass through a random curve and a random field, as wide as
+        the variation is, see :mod:`.blocks.recolouring`. Windows do not.
     patience : int or None
         Stop after so many epochs without a lower validation error.
     seed : int
@@ -96,6 +99,7 @@ class TrainingConfig:
     clip_norm: float | None = 2.0
     flips: bool = True
     variation: float = 1.0
+    recoloured_share: float = 0.5
     patience: int | None = None
     seed: int = 0
     precision: str = "auto"
@@ -128,6 +132,10 @@ class TrainingConfig:
             raise SpinemetError("The window of the local z-score is at least 1 mm, and finite.")
         if not 0 <= self.variation <= 2:
             raise SpinemetError(f"The variation lies between 0 and 2, not {self.variation}.")
+        if not 0 <= self.recoloured_share <= 1:
+            raise SpinemetError(
+                f"The share of recoloured blocks lies between 0 and 1, not {self.recoloured_share}."
+            )
         if not 0 <= self.mistaken_share < 0.5 or self.looks < 0:
             raise SpinemetError(
                 "The share of mistaken locations lies below a half, and looks at least 0."
@@ -144,7 +152,7 @@ class TrainingConfig:
         if self.learning_rate is None:
             changes["learning_rate"] = LEARNING_RATES[method]
         if method == "windows":  # which are neither drawn where the network is wrong nor varied
-            changes |= {"mistaken_share": 0.0, "variation": 0.0}
+            changes |= {"mistaken_share": 0.0, "variation": 0.0, "recoloured_share": 0.0}
         for name, value in changes.items():
             object.__setattr__(self, name, value)  # the class is frozen
 
@@ -194,17 +202,21 @@ class TrainingConfig:
         facts = self.to_dict()
         if self.background == CENTRE:
             del facts["background"]
+        if not self.recoloured_share:
+            del facts["recoloured_share"]
         return facts
 
     def as_begun(self, is_of: Callable[[TrainingConfig], bool]) -> TrainingConfig:
         """These settings, or those of a version that drew background from the centre alone.
+
+        That version knew no recolouring either.
 
         Parameters
         ----------
         is_of : callable
             Whether the run that is gone on with was begun with some settings.
         """
-        former = replace(self, background=CENTRE)
+        former = replace(self, background=CENTRE, recoloured_share=0.0)
         return former if not is_of(self) and is_of(former) else self
 
     def to_dict(self) -> dict[str, Any]:

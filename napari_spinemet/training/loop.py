@@ -159,6 +159,7 @@ def _make_batches(
         config.batch_blocks,
         config.sampling,
         hard_negative_share=config.mistaken_share,
+        recoloured_share=config.recoloured_share,
         device=home,
     )
 

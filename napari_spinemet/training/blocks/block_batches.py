@@ -18,6 +18,7 @@ from ..batches import CPU, BatchOutcome, Cases
 from ..sampling import PAPER_RULE, SamplingRule
 from .hard_negatives import HardNegatives, find_mistakes
 from .lattice import POINTS, Lattice, lattice_spacing
+from .recolouring import Recolouring
 from .slices import IMAGE_DTYPE, FloatArray, IndexArray, SourceSlice, slices_of_case
 from .variation import Variation
 
@@ -107,6 +108,8 @@ class BlockBatches:
     hard_negative_share : float
         Share of the blocks that are drawn where the network was wrong, once it has been
         looked at, see :meth:`look`.
+    recoloured_share : float
+        Share of the varied blocks whose values are changed too, see :mod:`.recolouring`.
     points, spacing : int
         A block scores ``points`` times ``points`` working pixels, so many apart; by default
         what :func:`lattice_spacing` finds.
@@ -129,6 +132,7 @@ class BlockBatches:
         rule: SamplingRule = PAPER_RULE,
         *,
         hard_negative_share: float = 0.0,
+        recoloured_share: float = 0.0,
         points: int = POINTS,
         spacing: int | None = None,
         device: torch.device = CPU,
@@ -149,6 +153,7 @@ class BlockBatches:
         shapes = [source.shape for source in self._slices]
         self._lattice = Lattice.within(shapes, model.resolutions, points, spacing)
         self._hard_negative_share = hard_negative_share
+        self._recoloured_share = recoloured_share
         self._hard_negatives = HardNegatives(
             [(-(-rows // spacing), -(-columns // spacing)) for rows, columns in shapes], spacing
         )
@@ -209,6 +214,12 @@ class BlockBatches:
                 varied_by.crop(image, grid.first, grid.extent, border, mm)
                 for grid, image, mm in zip(grids, images, pyramid.resolutions, strict=True)
             ]
+            if self._recoloured_share and rng.random() < self._recoloured_share:
+                places = [
+                    varied_by.places(grid.first, grid.extent, border, mm)
+                    for grid, mm in zip(grids, pyramid.resolutions, strict=True)
+                ]
+                crops = Recolouring.draw(rng, variation).apply(crops, places)
             return _Block(crops, grids, classes, weights)
         crops = [grid.crop(image) for grid, image in zip(grids, images, strict=True)]
         if flips:

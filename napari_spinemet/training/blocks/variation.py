@@ -1,4 +1,4 @@
-"""Turned, stretched and recoloured copies of what is learned from.
+"""Turned, stretched and brightened copies of what is learned from.
 
 Of fifteen patients a network remembers each; what it must not depend on is varied while it
 learns: how a spine lies, how large it is, how bright a tissue is beside another. Without any,
@@ -89,6 +89,23 @@ class Variation:
         positions = offsets @ self.matrix.T + np.array(self.pivot)
         return positions[..., 0], positions[..., 1]
 
+    def places(
+        self,
+        first: tuple[int, int],
+        size: tuple[int, int],
+        border: tuple[int, int],
+        resolution_mm: float,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Rows and columns of a part of a padded slice, in mm from the pivot.
+
+        Parameters
+        ----------
+        first, size, border, resolution_mm
+            See :meth:`crop`.
+        """
+        rows, columns = _pixels_mm(first, size, border, resolution_mm)
+        return rows - self.pivot[0], columns - self.pivot[1]
+
     def crop(
         self,
         image: Tensor,
@@ -110,10 +127,7 @@ class Variation:
         resolution_mm : float
             Side of a pixel; a working pixel has 1 mm.
         """
-        rows, columns = (
-            resolution_mm * np.arange(f - b, f - b + n, dtype=np.float64)
-            for f, n, b in zip(first, size, border, strict=True)
-        )
+        rows, columns = _pixels_mm(first, size, border, resolution_mm)
         # The library takes (column, row) from -1 at the first pixel to 1 at the last.
         coordinates = [
             2 * (position / resolution_mm + b) / (n - 1) - 1
@@ -129,3 +143,14 @@ class Variation:
             align_corners=True,
         )[0, 0]
         return self.gain * values + self.bend * values.square() + self.shift
+
+
+def _pixels_mm(
+    first: tuple[int, int], size: tuple[int, int], border: tuple[int, int], resolution_mm: float
+) -> tuple[FloatArray, FloatArray]:
+    """Rows and columns of a part of a padded slice, in working pixels of a millimetre."""
+    rows, columns = (
+        resolution_mm * np.arange(f - b, f - b + n, dtype=np.float64)
+        for f, n, b in zip(first, size, border, strict=True)
+    )
+    return rows, columns
