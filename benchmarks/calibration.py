@@ -1,34 +1,37 @@
-"""The phantom beside a real series, measured alike: ratios of tissues, noise, shading.
+"""Phantoms beside real scans, measured alike: ratios of tissues, noise, shading.
 
-Run: ``SPINEMET_REAL_DATA=... python benchmarks/calibration.py [--pictures DIR]``. The real
-series is the STIR one of a lumbar spine with the vertebrae contoured (``tests/real``); the
-phantoms are normal cases with lumbar fields, of both varieties and every difficulty. All
-intensities are shares of the fluid in the canal.
+Run: ``SPINEMET_REAL_DATA=... python benchmarks/calibration.py [--pictures DIR] [--cases N]``. The
+real scans are those whose vertebrae are contoured or masked, a column each; the phantoms are
+normal cases with lumbar fields: of the third generator in the contrast of each real scan and as
+bright as they come, and of the second one. All intensities are shares of the fluid in the canal.
+Trial scans are measured here; nothing is set by them.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-from napari_spinemet.dicom import read_series
-from napari_spinemet.exchange import read_annotation
+from napari_spinemet.errors import SpinemetError
+from napari_spinemet.experiments.scanners.real_scans import REAL_SCANS
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.imaging.vertebra_levels import order_vertebrae
-from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
+from napari_spinemet.phantom import make_case
 from napari_spinemet.phantom.implants.lesion_implant import (
     find_body_frame,
     measure_fluid,
     measure_marrow,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
+CONTOURS = Path(__file__).resolve().parents[1] / "tests" / "real" / "lspine_vertebrae.zip"
 SEED, CASES = 71001, 24
 ROWS = {
     "marrow": "marrow",
@@ -124,14 +127,24 @@ def _discs(
         yield float(np.percentile(smooth[centre, rows, columns], 90))
 
 
-def phantoms(variety: str, **settings: str) -> Iterator[tuple[SagittalSeries, Annotation]]:
-    """Normal cases with lumbar fields."""
-    number = count = 0
-    while count < CASES:
-        case = make_case((SEED, number), has_lesions=False, variety=variety, **settings)
-        number += 1
+KINDS: dict[str, dict[str, Any]] = {
+    "stir": {"contrasts": ("stir",)},
+    "water": {"contrasts": ("water",)},
+    "t2": {"contrasts": ("t2",)},
+    "agnostic": {"variety": "agnostic"},
+    "second generator": {"generator": 2},
+    "second, training": {"generator": 2, "variety": "training"},
+}
+"""Phantoms, and how they are made."""
+KIND_OF_REAL = {"lspine": "stir", "tirm": "stir", "water": "water", "t2": "t2"}
+"""By how the name of a real scan begins: the phantoms that it is compared with."""
+
+
+def phantoms(kind: str) -> Iterator[tuple[SagittalSeries, Annotation]]:
+    """Normal cases with lumbar fields, without end."""
+    for number in itertools.count():
+        case = make_case((SEED, number), has_lesions=False, **KINDS[kind])
         if case.region == "lumbar":
-            count += 1
             yield case.series, case.annotation
 
 
@@ -143,8 +156,8 @@ def draw(real: SagittalSeries, folder: Path) -> None:
     from matplotlib import pyplot
 
     rows = [("real", real)]
-    for variety in ("evaluation", "training"):
-        rows += [(variety, series) for series, _ in itertools.islice(phantoms(variety), 2)]
+    for kind in ("stir", "agnostic"):
+        rows += [(kind, series) for series, _ in itertools.islice(phantoms(kind), 2)]
     figure, axes = pyplot.subplots(len(rows), 5, figsize=(20, 4 * len(rows)))
     for line, (name, series) in zip(axes, rows, strict=True):
         count, height, width = series.shape
@@ -161,28 +174,55 @@ def draw(real: SagittalSeries, folder: Path) -> None:
     figure.savefig(folder / "calibration.png", dpi=70)
 
 
+def measure_phantoms(kind: str, cases: int) -> list[dict[str, float]]:
+    """Of so many that can be measured: those with bodies and fluid in sight."""
+    figures: list[dict[str, float]] = []
+    for series, annotation in phantoms(kind):
+        with contextlib.suppress(SpinemetError, ValueError, IndexError):
+            figures.append(measure(series, annotation))
+        if len(figures) == cases:
+            return figures
+    raise AssertionError
+
+
 def main() -> None:
-    """Print the table."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, help="Folder for a picture of each to look at.")
+    parser.add_argument("--cases", type=int, default=CASES)
     options = parser.parse_args()
-    real = read_series(Path(os.environ["SPINEMET_REAL_DATA"]) / "lspine_stir_cc0" / "DCMDT")
-    contours = read_annotation(ROOT / "tests" / "real" / "lspine_vertebrae.zip", real)
-    if options.pictures:
-        draw(real, options.pictures)
-    real_figures = measure(real, contours)
-    columns = {}
-    for variety in ("evaluation", "training"):
-        columns[variety] = [measure(*phantom) for phantom in phantoms(variety)]
-    print("| | real | " + " | ".join(f"{v}: median (5 to 95 %)" for v in columns) + " |")
-    print("|---|---|" + "---|" * len(columns))
+    data = Path(os.environ["SPINEMET_REAL_DATA"])
+    real = {}
+    for scan in REAL_SCANS:
+        series, annotation = scan.read(data, CONTOURS)
+        if annotation.vertebrae.any():
+            real[scan.name] = measure(series, annotation)
+            if options.pictures and scan.needs_contours:
+                draw(series, options.pictures)
+    columns = {kind: measure_phantoms(kind, options.cases) for kind in KINDS}
+    bands = {
+        kind: {key: np.percentile([c[key] for c in cases], (5, 50, 95)) for key in ROWS}
+        for kind, cases in columns.items()
+    }
+    print("| | " + " | ".join(name.replace("_vb", " ") for name in real) + " |")
+    print("|---" * (len(real) + 1) + "|")
     for key, title in ROWS.items():
         cells = []
-        for cases in columns.values():
-            low, middle, high = np.percentile([c[key] for c in cases], (5, 50, 95))
-            sign = "" if low <= real_figures[key] <= high else " **outside**"
-            cells.append(f"{middle:.3f} ({low:.3f} to {high:.3f}){sign}")
-        print(f"| {title} | {real_figures[key]:.3f} | " + " | ".join(cells) + " |")
+        for name, figures in real.items():
+            own = bands[KIND_OF_REAL[name.split("_")[0]]][key]
+            signs = [
+                sign
+                for sign, band in (("*", own), ("†", bands["agnostic"][key]))
+                if not band[0] <= figures[key] <= band[2]
+            ]
+            cells.append(f"{figures[key]:.2f}{''.join(signs)}")
+        print(f"| {title} | " + " | ".join(cells) + " |")
+    print("\n* outside the 5 to 95 % of phantoms of its contrast; † of agnostic ones\n")
+    print(f"| {options.cases} each | " + " | ".join(bands) + " |")
+    print("|---" * (len(bands) + 1) + "|")
+    for key, title in ROWS.items():
+        cells = [f"{b[key][1]:.2f} ({b[key][0]:.2f} to {b[key][2]:.2f})" for b in bands.values()]
+        print(f"| {title} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
