@@ -1,4 +1,4 @@
-"""Phantoms beside real scans, one slice each, to ask: what here would no scanner give?
+"""Phantoms beside real scans, one slice each, to find what no scanner would give.
 
 Run: ``[SPINEMET_REAL_DATA=...] python benchmarks/pictures.py FILE [--trial FILE]``. Twelve patients
 of one seed, none chosen, in the grey scale of each picture's own 99.5th percentile; with the real
