@@ -25,7 +25,7 @@ from napari_spinemet.experiments.scanners.real_scans import REAL_SCANS
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.imaging.vertebra_levels import order_vertebrae
 from napari_spinemet.phantom import make_case
-from napari_spinemet.phantom.implants.lesion_implant import (
+from napari_spinemet.phantom.implants.body_frame import (
     find_body_frame,
     measure_fluid,
     measure_marrow,

@@ -19,7 +19,7 @@ from napari_spinemet.dicom import list_series, read_series
 from napari_spinemet.exchange import read_annotation
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.imaging.vertebra_levels import order_vertebrae
-from napari_spinemet.phantom.implants.lesion_implant import BodyFrame, find_body_frame
+from napari_spinemet.phantom.implants.body_frame import BodyFrame, find_body_frame
 from napari_spinemet.phantom.patient.looks import DISC_GRADES
 from napari_spinemet.phantom.physics.relaxation import TISSUES, Relaxation, marrow_fat_share
 from napari_spinemet.phantom.physics.sequences import Protocol

@@ -41,7 +41,17 @@ def is_reduced(dtype: torch.dtype) -> bool:
 def slice_scorer(
     model: SiameseNet, settings: MapSettings, device: torch.device, dtype: torch.dtype
 ) -> SliceScorer:
-    """The way to evaluate a slice that is fastest for these settings on this device."""
+    """The way to evaluate a slice that is fastest for these settings on this device.
+
+    Parameters
+    ----------
+    model : SiameseNet
+    settings : MapSettings
+        Engine and stride.
+    device : torch.device
+    dtype : torch.dtype
+        In which the network is multiplied.
+    """
     poolings = len(model.blocks)
     if settings.engine_for(model.form) == "patch":
         batch_size = CPU_BATCH if device.type == "cpu" else GPU_BATCH

@@ -13,7 +13,13 @@ Point = tuple[float, float, float]
 
 
 def slab(front: AnyFloat, rear: AnyFloat) -> Shape:
-    """The part between two surfaces, of which one column a row is given."""
+    """The part between two surfaces.
+
+    Parameters
+    ----------
+    front, rear : numpy.ndarray
+        ``(row,)``: where each surface lies in a row, in mm.
+    """
     return lambda x, z, y: np.maximum(front[None, :, None] - y, y - rear[None, :, None])
 
 

@@ -87,20 +87,19 @@ def _strata_table(tally: Tally) -> Iterator[str]:
 
 
 def _strata(lesions: Sequence[LesionOutcome]) -> Iterator[tuple[str, Proportion]]:
-    def proportion(kept: list[LesionOutcome]) -> Proportion:
-        return Proportion(sum(x.is_found for x in kept), len(kept))
-
     for attribute in ("site", "kind", "region"):
         for value in dict.fromkeys(getattr(x, attribute) for x in lesions):
-            yield (
-                f"{attribute}: {value}",
-                proportion([x for x in lesions if getattr(x, attribute) == value]),
-            )
+            kept = [x for x in lesions if getattr(x, attribute) == value]
+            yield f"{attribute}: {value}", _share_of_found(kept)
     for low, high in _SIZES:
         extent = f"{low:g} to {high:g} cm²" if high < 99 else f"from {low:g} cm²"
-        label = f"largest area: {extent}"
-        yield label, proportion([x for x in lesions if low <= x.largest_cm2 < high])
+        kept = [x for x in lesions if low <= x.largest_cm2 < high]
+        yield f"largest area: {extent}", _share_of_found(kept)
     for low, high in _CONTRASTS:
         label = f"contrast: {low:g} to {high:g}" if abs(low) < 9 else "contrast: darker than marrow"
         label = label if high < 99 else f"contrast: from {low:g}"
-        yield label, proportion([x for x in lesions if low <= x.contrast < high])
+        yield label, _share_of_found([x for x in lesions if low <= x.contrast < high])
+
+
+def _share_of_found(lesions: Sequence[LesionOutcome]) -> Proportion:
+    return Proportion(sum(x.is_found for x in lesions), len(lesions))

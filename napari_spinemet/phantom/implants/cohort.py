@@ -71,8 +71,8 @@ def make_implants(
     Parameters
     ----------
     folder : path-like
-        Receives one folder a case, as :func:`~napari_spinemet.phantom.make_cohort` writes them.
-        Cases that are there already are left as they are.
+        Receives one folder a case, as :func:`~napari_spinemet.phantom.make_cohort` does, and
+        likewise leaves those that are there already.
     scan : path-like
         Folder, file or zip of the scan. Taken to be healthy: whatever else is found in it
         counts as a false positive.
@@ -91,8 +91,7 @@ def make_implants(
     family : {"lobed", "faceted"}
         Of shapes, see :func:`.implant_lesion`.
     job : JobContext
-        Told of each case, and asked before it; whole cases stay, and the same call goes on from
-        there.
+        Told of each case, and asked before it; the same call goes on from whole cases.
 
     Returns
     -------
@@ -113,30 +112,22 @@ def make_implants(
         )
     host = _read_host(scan, contours, series_uid, without_labels)
     root = Path(folder)
-    facts: dict[str, object] = {
-        "cases": cases,
-        "seed": seed,
-        "contrast": [low, high],
-        "scan": host.mark,
-        "vertebrae": host.vertebra_mark,
-    }
-    if family != LOBED:
-        facts["family"] = family
-    if without_labels:
-        facts["without"] = list(without_labels)
+    facts: dict[str, object] = {"cases": cases, "seed": seed, "contrast": [low, high]}
+    facts |= {"scan": host.mark, "vertebrae": host.vertebra_mark}
+    # What came later is told where it is not as it was before.
+    facts |= {"family": family} if family != LOBED else {}
+    facts |= {"without": list(without_labels)} if without_labels else {}
     _refuse_other_cohort(root, facts)
     write_text(root / "cohort.json", json.dumps({"implants": facts}) + "\n")
     # Each level meets weak and strong lesions alike: the steps are in an order of their own.
     steps = np.random.default_rng((seed, cases)).permutation(cases)
-    paths = []
-    for number in range(cases):
+    paths = [root / f"implant-{number + 1:03d}" for number in range(cases)]
+    for number, path in enumerate(paths):
         job.raise_if_cancelled()
-        path = root / f"implant-{number + 1:03d}"
         if not (path / "case.json").exists():
             rng = np.random.default_rng((seed, number))
             lesion_contrast = low + (high - low) * (steps[number] + rng.random()) / cases
             _write_copy(path, host, number, seed, float(lesion_contrast), rng, family)
-        paths.append(path)
         job.progress("implant", number + 1, cases, path.name)
     return paths
 

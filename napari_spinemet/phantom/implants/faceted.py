@@ -6,14 +6,11 @@ alone. These are cut by planes, end within a pixel or two, are made of two zones
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-if TYPE_CHECKING:
-    from .lesion_implant import BodyFrame
+from .body_frame import BodyFrame
 
 FloatArray = npt.NDArray[np.float32]
 _FACETS = (5, 10)

@@ -112,38 +112,47 @@ def make_patient_case(
     disturbance = draw_disturbance(canvas, _draw_metal(plan, for_hardware), for_hardware)
     affine = draw_affine(canvas, stack.spacing_mm, for_hardware)
     affine[:3, 3] += affine[:3, 1] * window.first
-    rows = slice(window.first, window.last)
-    enlargement = _Enlargement(stack.interpolation, rows)
+    enlargement = _Enlargement(stack.interpolation, slice(window.first, window.last))
     images = []
     for number, protocol in enumerate(protocols):
         pixels = make_image(
             canvas, number, protocol, hardware, disturbance, window, skin, for_images
         )
         pixels = enlargement.image(pixels)
-        description, contrast = _DESCRIPTIONS[protocol.contrast]
-        series = SagittalSeries(
-            pixels.astype(np.float32),
-            enlargement.affine(affine),
-            description=description,
-            contrast=contrast,
-        )
-        images.append(PhantomImage(protocol.contrast, series, pixels, _header_of(protocol)))
-    vertebrae, levels = label_bodies(canvas, plan.spine)
-    outlines = [(lesion, enlargement.labels(lesion.mask)) for lesion in lesions]
-    outlines = [(lesion, mask) for lesion, mask in outlines if mask.any()]
-    labels = np.zeros(images[0].pixels.shape, dtype=np.uint16)
-    for label, (_, mask) in enumerate(outlines, 1):
-        labels[mask] = label
-    annotation = Annotation(labels, enlargement.labels(vertebrae), levels, reader="phantom")
+        images.append(_image_of(pixels, enlargement.affine(affine), protocol))
+    annotation, lesions = _label(canvas, plan, lesions, enlargement)
     facts = {
         "field_t": field_t,
         "age": round(plan.age),
         "looks": "chance" if by_chance else "physics",
         "contrasts": list(contrasts),
     }
-    return PhantomCase(
-        tuple(images), annotation, tuple(lesion for lesion, _ in outlines), plan.region, facts
+    return PhantomCase(tuple(images), annotation, tuple(lesions), plan.region, facts)
+
+
+def _image_of(
+    pixels: npt.NDArray[np.int16], affine: npt.NDArray[np.float64], protocol: Protocol
+) -> PhantomImage:
+    description, contrast = _DESCRIPTIONS[protocol.contrast]
+    series = SagittalSeries(
+        pixels.astype(np.float32), affine, description=description, contrast=contrast
     )
+    return PhantomImage(protocol.contrast, series, pixels, _header_of(protocol))
+
+
+def _label(
+    canvas: Canvas, plan: BodyPlan, lesions: Sequence[Lesion], enlargement: _Enlargement
+) -> tuple[Annotation, list[Lesion]]:
+    """The contours within the picture, and the lesions that reach into it."""
+    vertebrae, levels = label_bodies(canvas, plan.spine)
+    body_labels = enlargement.labels(vertebrae)
+    outlines = [(lesion, enlargement.labels(lesion.mask)) for lesion in lesions]
+    outlines = [(lesion, mask) for lesion, mask in outlines if mask.any()]
+    labels = np.zeros(body_labels.shape, dtype=np.uint16)
+    for label, (_, mask) in enumerate(outlines, 1):
+        labels[mask] = label
+    annotation = Annotation(labels, body_labels, levels, reader="phantom")
+    return annotation, [lesion for lesion, _ in outlines]
 
 
 def _paint(
