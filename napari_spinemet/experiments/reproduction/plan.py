@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import SpinemetError
 from ...imaging import OperatingPoint
+from ...imaging.evaluated_region import CENTRE
 from ...training import TrainingConfig
 
 COHORT_SEED = 2017
@@ -15,6 +16,8 @@ COHORT_SEED = 2017
 REVISION = 2
 """Raised when the same networks would be judged otherwise, so that no table mixes both (1: until
 lambda was chosen for one resolution too, and the gate followed the sacrum)."""
+_OF_REVISION_2: Mapping[str, Any] = {"background": CENTRE, "recoloured_share": 0.0}
+"""What the defaults of a training were when it was run."""
 DEFAULT_POINT = OperatingPoint(0.6, 3.0, 0.6, gate=True)
 """Whose area, weight and gate a fold keeps unless others are clearly better: those of the model
 shipped as this was written, and no other's later, so that numbers do not move with it."""
@@ -122,7 +125,7 @@ class Budget:
             else {"epochs": self.patch_epochs, "batches_per_epoch": self.patch_batches}
         )
         machine = {"seed": seed, "device": device, "precision": "float32"}
-        return TrainingConfig(**{**length, **system.changes, **machine})
+        return TrainingConfig(**{**_OF_REVISION_2, **length, **system.changes, **machine})
 
     @property
     def patch_subset(self) -> list[str]:
