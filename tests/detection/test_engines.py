@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spinemet.detection import engines, likelihood_map
+from napari_spinemet.detection import likelihood_map, slice_engines
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import SagittalSeries
 from napari_spinemet.imaging.grids import resample_image
@@ -54,7 +54,7 @@ def test_tiles_of_a_slice_fit_together(
     model = lively_network("dense", resolutions=(1, 2), blocks=(1, 1, 1))
     one = SagittalSeries(series.voxels[:1], series.affine)
     whole = likelihood_map(one, model, columns="all")
-    monkeypatch.setattr(engines, "TILE_PIXELS", pixels)
+    monkeypatch.setattr(slice_engines, "TILE_PIXELS", pixels)
     in_tiles = likelihood_map(one, model, columns="all")
     np.testing.assert_allclose(in_tiles.values, whole.values, atol=1e-6)
 
