@@ -8,7 +8,6 @@ Billot et al., SynthSeg, Med Image Anal 2023).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,4 +110,4 @@ class Recolouring:
 def _moments(crop: Tensor) -> tuple[float, float]:
     """Mean and standard deviation."""
     deviation, mean = torch.std_mean(crop.float(), correction=0)
-    return float(mean), math.fabs(float(deviation))
+    return float(mean), float(deviation)

@@ -44,9 +44,8 @@ def test_a_curve_is_numpys_interpolation_and_keeps_order_mean_and_spread(seed: i
     for result, curve in zip(results, curves, strict=True):
         expected = factor * (curve - curves[1].mean()) + images[1].numpy().mean()
         np.testing.assert_allclose(result.numpy(), expected, atol=2e-5)
-    values, order = images[0].flatten().sort()
+    order = images[0].flatten().argsort()
     assert bool((results[0].flatten()[order].diff() >= -1e-6).all())
-    assert float(values.diff().min()) >= 0
 
 
 def test_slopes_stay_within_their_bounds_and_use_them() -> None:
