@@ -66,6 +66,9 @@ class TrainingConfig:
     recoloured_share : float
         Share of the blocks whose values pass through a random curve and a random field, as wide as
         the variation is, see :mod:`.blocks.recolouring`. Windows do not.
+    case_limit : float or None
+        Blocks come from one case at most so many times as often as from the median case; None
+        to draw every lesion pixel as often as any other. Windows do that.
     patience : int or None
         Stop after so many epochs without a lower validation error.
     seed : int
@@ -100,6 +103,7 @@ class TrainingConfig:
     flips: bool = True
     variation: float = 1.0
     recoloured_share: float = 0.5
+    case_limit: float | None = 3.0
     patience: int | None = None
     seed: int = 0
     precision: str = "auto"
@@ -136,6 +140,8 @@ class TrainingConfig:
             raise SpinemetError(
                 f"The share of recoloured blocks lies between 0 and 1, not {self.recoloured_share}."
             )
+        if self.case_limit is not None and not self.case_limit >= 1:
+            raise SpinemetError(f"The limit of a case is at least 1, not {self.case_limit}.")
         if not 0 <= self.mistaken_share < 0.5 or self.looks < 0:
             raise SpinemetError(
                 "The share of mistaken locations lies below a half, and looks at least 0."
@@ -153,6 +159,7 @@ class TrainingConfig:
             changes["learning_rate"] = LEARNING_RATES[method]
         if method == "windows":  # which are neither drawn where the network is wrong nor varied
             changes |= {"mistaken_share": 0.0, "variation": 0.0, "recoloured_share": 0.0}
+            changes |= {"case_limit": None}
         for name, value in changes.items():
             object.__setattr__(self, name, value)  # the class is frozen
 
@@ -204,20 +211,24 @@ class TrainingConfig:
             del facts["background"]
         if not self.recoloured_share:
             del facts["recoloured_share"]
+        if self.case_limit is None:
+            del facts["case_limit"]
         return facts
 
     def as_begun(self, is_of: Callable[[TrainingConfig], bool]) -> TrainingConfig:
-        """These settings, or those of a version that drew background from the centre alone.
+        """These settings, or what a former version made of them, whichever a run was begun with.
 
-        That version knew no recolouring either.
+        Without a limit of cases; and before that without recolouring, and with background from
+        the centre alone.
 
         Parameters
         ----------
         is_of : callable
             Whether the run that is gone on with was begun with some settings.
         """
-        former = replace(self, background=CENTRE, recoloured_share=0.0)
-        return former if not is_of(self) and is_of(former) else self
+        unlimited = replace(self, case_limit=None)
+        oldest = replace(unlimited, background=CENTRE, recoloured_share=0.0)
+        return next(filter(is_of, (self, unlimited, oldest)), self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card."""

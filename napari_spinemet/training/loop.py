@@ -160,6 +160,7 @@ def _make_batches(
         config.sampling,
         hard_negative_share=config.mistaken_share,
         recoloured_share=config.recoloured_share,
+        case_limit=config.case_limit,
         device=home,
     )
 

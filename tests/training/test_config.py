@@ -25,6 +25,8 @@ from napari_spinemet.training import TrainingConfig
         ({"precision": "float64"}, "precision"),
         ({"mistaken_share": 1.0}, "mistaken"),
         ({"looks": -1}, "looks"),
+        ({"case_limit": 0.5}, "limit of a case"),
+        ({"case_limit": math.nan}, "limit of a case"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], words: str) -> None:
@@ -41,3 +43,15 @@ def test_each_form_has_its_method_and_each_method_its_rate() -> None:
     assert TrainingConfig(method="blocks", learning_rate=0.02).learning_rate == 0.02
     paper = TrainingConfig.paper()
     assert (paper.method, paper.learning_rate) == ("windows", 0.06)
+
+
+def test_runs_of_former_versions_are_recognised() -> None:
+    """Each has the facts that it always had, and goes on with the settings that made it."""
+    unlimited = TrainingConfig(case_limit=None)
+    oldest = TrainingConfig(case_limit=None, recoloured_share=0.0, background="centre")
+    assert "case_limit" not in unlimited.fingerprint_facts()
+    assert "recoloured_share" not in oldest.fingerprint_facts()
+    for former in (unlimited, oldest):
+        assert TrainingConfig().as_begun(lambda c, former=former: c == former) == former
+    assert TrainingConfig().as_begun(lambda c: False) == TrainingConfig()
+    assert TrainingConfig.paper().case_limit is None

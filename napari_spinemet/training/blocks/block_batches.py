@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +110,10 @@ class BlockBatches:
         looked at, see :meth:`look`.
     recoloured_share : float
         Share of the varied blocks whose values are changed too, see :mod:`.recolouring`.
+    case_limit : float or None
+        At most so many times as often as the median case, of those that are drawn from, is one
+        drawn from. The lesions of one patient whose marrow is infiltrated throughout hold as many
+        pixels as those of thirty others, who would else be learned from as little.
     points, spacing : int
         A block scores ``points`` times ``points`` working pixels, so many apart; by default
         what :func:`lattice_spacing` finds.
@@ -133,6 +137,7 @@ class BlockBatches:
         *,
         hard_negative_share: float = 0.0,
         recoloured_share: float = 0.0,
+        case_limit: float | None = None,
         points: int = POINTS,
         spacing: int | None = None,
         device: torch.device = CPU,
@@ -142,11 +147,14 @@ class BlockBatches:
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
         self._size, self._poolings = size, len(model.blocks)
         spacing = lattice_spacing(model) if spacing is None else spacing
-        self._slices = [
-            source
+        by_case = [
+            slices_of_case(series, annotation, model, rule, device, image_dtype)
             for series, annotation in cases
-            for source in slices_of_case(series, annotation, model, rule, device, image_dtype)
         ]
+        self._slices = [source for slices in by_case for source in slices]
+        self._slice_shares = np.repeat(
+            _case_shares(by_case, case_limit), [len(slices) for slices in by_case]
+        )
         self.samples = int(sum(s.counts.sum() for s in self._slices))
         if not self.samples:
             raise SpinemetError(NOTHING_TO_LEARN)
@@ -163,6 +171,7 @@ class BlockBatches:
         """Draw so much of what the rule says of normal locations, and all of lesions."""
         self._class_shares = np.array([normal, 1.0, normal])
         mass = np.array([(s.counts * self._class_shares).sum() for s in self._slices])
+        mass *= self._slice_shares
         self._slice_chances = mass / mass.sum()
 
     def _rebalance(self) -> None:
@@ -300,6 +309,15 @@ class BlockBatches:
         """Go back to where batches stood."""
         self._hard_negatives.unpack(position["mistaken"].astype(np.uint8))
         self._rebalance()
+
+
+def _case_shares(by_case: Sequence[Sequence[SourceSlice]], case_limit: float | None) -> FloatArray:
+    """So much of what the rule says is drawn of each case."""
+    samples = np.array([sum(s.counts.sum() for s in slices) for slices in by_case], dtype=float)
+    if case_limit is None or not samples.any():
+        return np.ones(len(samples))
+    most = case_limit * np.median(samples[samples > 0])
+    return np.minimum(1.0, most / np.maximum(samples, 1.0))
 
 
 def _pixels_of(

@@ -182,6 +182,25 @@ def test_slices_are_drawn_by_what_they_hold(make_series: MakeSeries) -> None:
     assert np.mean(first) == pytest.approx(expected, abs=0.04)
 
 
+def test_no_case_is_drawn_more_often_than_its_limit(make_series: MakeSeries) -> None:
+    """Of four cases one has a lesion of 24 times the pixels; shares to 0.05 over 900 blocks."""
+    numbers = np.zeros((3, 96, 104))
+    cases = []
+    for case, side in enumerate((10, 10, 10, 49)):
+        lesions = np.zeros_like(numbers)
+        lesions[1, 20 : 20 + side, 30 : 30 + side] = 1
+        cases.append((make_series(numbers + case), Annotation(lesions, lesions)))
+    model = SiameseNet((1.0,), "dense", normalisation=RawImages(), **TINY)  # type: ignore[arg-type]
+    samples = np.array([200.0, 200.0, 200.0, 2 * 49**2])
+    for limit, most in ((None, samples[3]), (3.0, 600.0), (100.0, samples[3])):
+        source = BlockBatches(cases, model, 90, spacing=4, case_limit=limit)
+        rng = np.random.default_rng(4)
+        of_last = [
+            window_centres(model, source.draw(rng, False), 1.0, 4)[:, 0, 0] == 3 for _ in range(10)
+        ]
+        assert np.mean(of_last) == pytest.approx(most / (600 + most), abs=0.05)
+
+
 @pytest.mark.parametrize("corner", [(0, 0), (0, -1), (-1, 0), (-1, -1)])
 @pytest.mark.parametrize("size", [(65, 67), (64, 66), (49, 51)])
 def test_a_lesion_in_a_corner_still_gives_numbers(
