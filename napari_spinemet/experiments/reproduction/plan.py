@@ -16,7 +16,11 @@ COHORT_SEED = 2017
 REVISION = 2
 """Raised when the same networks would be judged otherwise, so that no table mixes both (1: until
 lambda was chosen for one resolution too, and the gate followed the sacrum)."""
-_OF_REVISION_2: Mapping[str, Any] = {"background": CENTRE, "recoloured_share": 0.0, "case_limit": None}
+_OF_REVISION_2: Mapping[str, Any] = {
+    "background": CENTRE,
+    "recoloured_share": 0.0,
+    "case_limit": None,
+}
 """What the defaults of a training were when it was run."""
 DEFAULT_POINT = OperatingPoint(0.6, 3.0, 0.6, gate=True)
 """Whose area, weight and gate a fold keeps unless others are clearly better: those of the model
