@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,9 @@ IndexArray = npt.NDArray[np.intp]
 
 PATCH_SHAPE = (79, 55)
 """(rows, columns) of a patch: 79 high, 55 wide, centre at (39, 27) (paper, section 2.4)."""
+
+WIDE_MM = 2.0
+"""Side of a pixel from which a resolution is a wide view."""
 
 
 def zscore(patches: npt.NDArray[np.floating]) -> FloatArray:
@@ -79,10 +83,32 @@ class LocalZScore:
         Sigma of the Gaussian window.
     floor : float
         Share of the slice's own standard deviation that is added.
+    wide_sigma_mm : float or None
+        Sigma for pixels of :data:`WIDE_MM` and more, whose windows show a body among its like: one
+        that is no larger than the bodies takes away what tells them apart. None for the same.
+
+    Raises
+    ------
+    ValueError
+        If a window is not a number of mm, or the share negative.
     """
 
     sigma_mm: float = 20.0
     floor: float = 0.1
+    wide_sigma_mm: float | None = None
+
+    def __post_init__(self) -> None:
+        for sigma_mm in (self.sigma_mm, self.wide_sigma_mm):
+            if sigma_mm is not None and not 0 < float(sigma_mm) < math.inf:
+                raise ValueError(f"a z-score has no window of {sigma_mm} mm")
+        if not 0 <= float(self.floor) < math.inf:
+            raise ValueError(f"a z-score has no floor of {self.floor}")
+
+    def sigma_at(self, resolution_mm: float) -> float:
+        """Sigma in mm for pixels of a side in mm."""
+        if self.wide_sigma_mm is None or resolution_mm < WIDE_MM:
+            return self.sigma_mm
+        return self.wide_sigma_mm
 
     def __call__(self, images: FloatArray, resolution_mm: float) -> FloatArray:
         """Normalise images, each slice by itself.
@@ -103,7 +129,8 @@ class LocalZScore:
                 target[:] = 0
                 continue
             mean, square = gaussian_mean(
-                np.stack([differences, differences**2]), self.sigma_mm / resolution_mm
+                np.stack([differences, differences**2]),
+                self.sigma_at(resolution_mm) / resolution_mm,
             )
             # Rounding may take the difference below zero where the image is flat.
             deviation = np.sqrt(np.maximum(square - mean**2, 0.0))

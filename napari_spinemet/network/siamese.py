@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
 import torch
@@ -243,10 +244,8 @@ class SiameseNet(nn.Module):
             "hidden": self.hidden_units,
             "dropout": self.dropout,
             "patch_shape": list(self.patch_shape),
-            "normalisation": {
-                "sigma_mm": self.normalisation.sigma_mm,
-                "floor": self.normalisation.floor,
-            },
+            # Without what older versions of the program do not know, unless it matters.
+            "normalisation": {k: v for k, v in asdict(self.normalisation).items() if v is not None},
         }
 
     @classmethod

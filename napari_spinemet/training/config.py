@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SpinemetError, check_seed
 from ..imaging.evaluated_region import CENTRE, WHOLE_WIDTH
 from .sampling import PAPER_RULE, SamplingRule
 
+if TYPE_CHECKING:
+    from ..network import SiameseNet
+
 LEARNING_RATES = {"windows": 0.03, "blocks": 0.02}
 """Peak rates that suit each method."""
+FORMER_DEFAULTS: tuple[Mapping[str, Any], ...] = (
+    {"wide_zscore_sigma_mm": None},
+    {"case_limit": None},
+    {"background": CENTRE, "recoloured_share": 0.0},
+)
+"""What each version did that could not set it yet, the latest first."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,8 @@ class TrainingConfig:
     zscore_sigma_mm : float
         Window of the dense form's local z-score; far beyond the slice, such as 10,000, it is
         z-scored as a whole.
+    wide_zscore_sigma_mm : float or None
+        The same for pixels of 2 mm and more; None for the same window.
     normal_slices, vertebra_share, background
         Where normal locations come from, see :class:`~.sampling.SamplingRule`.
     mistaken_share : float
@@ -85,6 +96,7 @@ class TrainingConfig:
     outputs: int = 3
     patch_shape: tuple[int, int] = (79, 55)
     zscore_sigma_mm: float = 20.0
+    wide_zscore_sigma_mm: float | None = None
     normal_slices: str = "all"
     vertebra_share: float = 0.5
     background: str = WHOLE_WIDTH
@@ -132,8 +144,9 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SpinemetError(f"Training needs {name} of at least 1.")
-        if not self.zscore_sigma_mm >= 1 or math.isinf(self.zscore_sigma_mm):
-            raise SpinemetError("The window of the local z-score is at least 1 mm, and finite.")
+        for sigma_mm in (self.zscore_sigma_mm, self.wide_zscore_sigma_mm):
+            if sigma_mm is not None and not 1 <= sigma_mm < math.inf:
+                raise SpinemetError("The window of the local z-score is at least 1 mm, and finite.")
         if not 0 <= self.variation <= 2:
             raise SpinemetError(f"The variation lies between 0 and 2, not {self.variation}.")
         if not 0 <= self.recoloured_share <= 1:
@@ -205,30 +218,38 @@ class TrainingConfig:
         return cls(**{**settings, **changes})
 
     def fingerprint_facts(self) -> dict[str, Any]:
-        """What a run is recognised by: what is as it always was is left out."""
+        """What a run is recognised by: what is as it was before it could be set is left out."""
         facts = self.to_dict()
-        if self.background == CENTRE:
-            del facts["background"]
-        if not self.recoloured_share:
-            del facts["recoloured_share"]
-        if self.case_limit is None:
-            del facts["case_limit"]
-        return facts
+        before = {name: value for version in FORMER_DEFAULTS for name, value in version.items()}
+        return {k: v for k, v in facts.items() if k not in before or v != before[k]}
 
     def as_begun(self, is_of: Callable[[TrainingConfig], bool]) -> TrainingConfig:
         """These settings, or what a former version made of them, whichever a run was begun with.
-
-        Without a limit of cases; and before that without recolouring, and with background from
-        the centre alone.
 
         Parameters
         ----------
         is_of : callable
             Whether the run that is gone on with was begun with some settings.
         """
-        unlimited = replace(self, case_limit=None)
-        oldest = replace(unlimited, background=CENTRE, recoloured_share=0.0)
-        return next(filter(is_of, (self, unlimited, oldest)), self)
+        versions = [self]
+        for former in FORMER_DEFAULTS:
+            versions.append(replace(versions[-1], **former))
+        return next(filter(is_of, versions), self)
+
+    def starting_from(self, model: SiameseNet) -> TrainingConfig:
+        """These settings with the normalisation of a network, whose weights know no other.
+
+        Parameters
+        ----------
+        model : SiameseNet
+            The one to start from.
+        """
+        normalisation = model.normalisation
+        return replace(
+            self,
+            zscore_sigma_mm=normalisation.sigma_mm,
+            wide_zscore_sigma_mm=normalisation.wide_sigma_mm,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card."""

@@ -176,6 +176,8 @@ class _Trainer:
         options: RunOptions,
         job: JobContext,
     ) -> None:
+        if options.start is not None:
+            config = config.starting_from(options.start)
         self._computation = Computation.of(config)
         fingerprint = self._fingerprint_by(cases, validation, options)
         if options.resume and options.state is not None and options.state.is_file():

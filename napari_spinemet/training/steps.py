@@ -22,7 +22,9 @@ def network_of(config: TrainingConfig) -> SiameseNet:
         config.blocks,
         config.outputs,
         patch_shape=config.patch_shape,
-        normalisation=LocalZScore(config.zscore_sigma_mm),
+        normalisation=LocalZScore(
+            config.zscore_sigma_mm, wide_sigma_mm=config.wide_zscore_sigma_mm
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -127,16 +128,19 @@ def test_gaussian_mean_is_scipys_gaussian_filter(sigma: float, shape: tuple[int,
 
 
 @pytest.mark.parametrize("resolution", [0.5, 1.0, 2.0])
-@pytest.mark.parametrize("settings", [(20.0, 0.1), (12.0, 0.3)])
+@pytest.mark.parametrize("settings", [(20.0, 0.1, None), (12.0, 0.3, None), (20.0, 0.1, 60.0)])
 def test_local_zscore_is_the_plain_computation(
-    resolution: float, settings: tuple[float, float]
+    resolution: float, settings: tuple[float, float, float | None]
 ) -> None:
     """Minus the local mean, over the local deviation plus a share of the slice's own."""
-    sigma_mm, floor = settings
+    normalisation = LocalZScore(*settings)
+    sigma_mm, floor, wide_sigma_mm = settings
+    if resolution == 2 and wide_sigma_mm is not None:
+        sigma_mm = wide_sigma_mm
     rng = np.random.default_rng(7)
     images = (rng.gamma(2, 80, (2, 70, 60)) + 1000).astype(np.float32)
     images[:, :, :12] = 20  # air, of little contrast
-    results = LocalZScore(sigma_mm, floor)(images, resolution)
+    results = normalisation(images, resolution)
     for image, result in zip(images.astype(np.float64), results):
 
         def mean(values: np.ndarray) -> np.ndarray:
@@ -158,6 +162,13 @@ def test_local_zscore_of_a_constant_slice_is_zeros() -> None:
     assert not result[0].any()
     assert result[1].any()
     assert not LocalZScore()(np.zeros((1, 40, 30), np.float32), 2.0).any()
+
+
+def test_a_window_of_no_size_is_refused() -> None:
+    """As a card of a model may say."""
+    for settings in ({"sigma_mm": 0.0}, {"wide_sigma_mm": math.inf}, {"floor": -0.1}):
+        with pytest.raises(ValueError, match="z-score"):
+            LocalZScore(**settings)
 
 
 def test_local_zscore_does_not_see_gain_and_offset() -> None:

@@ -200,6 +200,8 @@ def test_a_damaged_card_is_refused(saved: Path, text: str) -> None:
         {"resolutions": ["fine"]},
         {"widths": [4, 7]},
         {"normalisation": {"sigma": 3}},
+        {"normalisation": {"sigma_mm": -1.0}},
+        {"normalisation": {"wide_sigma_mm": "far"}},
         {"patch_shape": 31},
         {"surprise": 1},
     ],

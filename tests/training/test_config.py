@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from napari_spinemet.errors import SpinemetError
+from napari_spinemet.imaging.patches import LocalZScore
+from napari_spinemet.network import SiameseNet
 from napari_spinemet.training import TrainingConfig
+from napari_spinemet.training.config import FORMER_DEFAULTS
+from napari_spinemet.training.steps import network_of
 
 
 @pytest.mark.parametrize(
@@ -25,6 +30,7 @@ from napari_spinemet.training import TrainingConfig
         ({"precision": "float64"}, "precision"),
         ({"mistaken_share": 1.0}, "mistaken"),
         ({"looks": -1}, "looks"),
+        ({"wide_zscore_sigma_mm": 0.0}, "z-score"),
         ({"case_limit": 0.5}, "limit of a case"),
         ({"case_limit": math.nan}, "limit of a case"),
     ],
@@ -47,11 +53,18 @@ def test_each_form_has_its_method_and_each_method_its_rate() -> None:
 
 def test_runs_of_former_versions_are_recognised() -> None:
     """Each has the facts that it always had, and goes on with the settings that made it."""
-    unlimited = TrainingConfig(case_limit=None)
-    oldest = TrainingConfig(case_limit=None, recoloured_share=0.0, background="centre")
-    assert "case_limit" not in unlimited.fingerprint_facts()
-    assert "recoloured_share" not in oldest.fingerprint_facts()
-    for former in (unlimited, oldest):
+    former = TrainingConfig()
+    for version in FORMER_DEFAULTS:
+        former = replace(former, **version)
+        assert not version.keys() & former.fingerprint_facts().keys()
         assert TrainingConfig().as_begun(lambda c, former=former: c == former) == former
     assert TrainingConfig().as_begun(lambda c: False) == TrainingConfig()
     assert TrainingConfig.paper().case_limit is None
+
+
+def test_a_run_that_starts_from_a_network_normalises_as_that_does() -> None:
+    """Its weights know no other pictures."""
+    start = SiameseNet((1.0, 2.0), "dense", normalisation=LocalZScore(15.0, wide_sigma_mm=50.0))
+    config = TrainingConfig(resolutions=(1.0, 2.0)).starting_from(start)
+    assert (config.zscore_sigma_mm, config.wide_zscore_sigma_mm) == (15.0, 50.0)
+    assert network_of(config).normalisation == start.normalisation

@@ -317,7 +317,7 @@ def _case_shares(by_case: Sequence[Sequence[SourceSlice]], case_limit: float | N
     if case_limit is None or not samples.any():
         return np.ones(len(samples))
     most = case_limit * np.median(samples[samples > 0])
-    return np.minimum(1.0, most / np.maximum(samples, 1.0))
+    return np.asarray(np.minimum(1.0, most / np.maximum(samples, 1.0)))
 
 
 def _pixels_of(
