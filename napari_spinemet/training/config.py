@@ -172,7 +172,7 @@ class TrainingConfig:
             changes["learning_rate"] = LEARNING_RATES[method]
         if method == "windows":  # which are neither drawn where the network is wrong nor varied
             changes |= {"mistaken_share": 0.0, "variation": 0.0, "recoloured_share": 0.0}
-            changes |= {"case_limit": None}
+            changes["case_limit"] = None
         for name, value in changes.items():
             object.__setattr__(self, name, value)  # the class is frozen
 

@@ -342,7 +342,7 @@ class _Trainer:
         seconds = self._run.seconds
         self._job.report(Finished(TASK, seconds))
         return TrainingResult(
-            model, state.best_epoch, state.history, self._batches.samples, seconds
+            model, state.best_epoch, state.history, self._batches.samples, seconds, self._config
         )
 
     def _epochs_within(self, seconds: float) -> int:

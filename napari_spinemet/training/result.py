@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..network import SiameseNet
+from .config import TrainingConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,9 @@ class TrainingResult:
     samples : int
         Locations that the training cases offer.
     seconds : float
+    config : TrainingConfig or None
+        The settings that it went by: those that were asked for, unless it started from a network
+        or was begun by a former version; None where that is not kept.
     """
 
     model: SiameseNet
@@ -33,6 +37,7 @@ class TrainingResult:
     history: list[dict[str, float]] = field(default_factory=list)
     samples: int = 0
     seconds: float = 0.0
+    config: TrainingConfig | None = None
 
     @property
     def error(self) -> float | None:

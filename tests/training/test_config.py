@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from napari_spinemet.errors import SpinemetError
+from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.imaging.patches import LocalZScore
-from napari_spinemet.network import SiameseNet
-from napari_spinemet.training import TrainingConfig
+from napari_spinemet.training import TrainingConfig, train
 from napari_spinemet.training.config import FORMER_DEFAULTS
 from napari_spinemet.training.steps import network_of
 
@@ -62,9 +62,14 @@ def test_runs_of_former_versions_are_recognised() -> None:
     assert TrainingConfig.paper().case_limit is None
 
 
-def test_a_run_that_starts_from_a_network_normalises_as_that_does() -> None:
-    """Its weights know no other pictures."""
-    start = SiameseNet((1.0, 2.0), "dense", normalisation=LocalZScore(15.0, wide_sigma_mm=50.0))
-    config = TrainingConfig(resolutions=(1.0, 2.0)).starting_from(start)
-    assert (config.zscore_sigma_mm, config.wide_zscore_sigma_mm) == (15.0, 50.0)
-    assert network_of(config).normalisation == start.normalisation
+def test_a_run_that_starts_from_a_network_normalises_as_that_does(
+    small_case: tuple[SagittalSeries, Annotation],
+) -> None:
+    """Its weights know no other pictures; what it went by is told."""
+    config = TrainingConfig(
+        resolutions=(1.0, 2.0), epochs=1, batches_per_epoch=1, batch_size=8, device="cpu"
+    )
+    other = replace(config, zscore_sigma_mm=15.0, wide_zscore_sigma_mm=50.0)
+    result = train([small_case], config, start=network_of(other))
+    assert result.model.normalisation == LocalZScore(15.0, wide_sigma_mm=50.0)
+    assert result.config == other

@@ -232,7 +232,7 @@ def _train_grid(
             ),
             job=_job_of_trial(job, number, decays),
         )
-        results.append((settings, result))
+        results.append((result.config or settings, result))
     return results
 
 
