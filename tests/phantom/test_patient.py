@@ -107,6 +107,7 @@ def test_bodies_are_where_they_are_labelled(cohort: list[PhantomCase]) -> None:
     """From head to feet in the order of their levels, none beyond the picture."""
     for case in cohort:
         labels = case.annotation.vertebrae
+        assert set(case.annotation.levels) == set(np.unique(labels[labels > 0]).tolist())
         rows = [np.argwhere(labels == k)[:, 1].mean() for k in case.annotation.levels]
         assert rows == sorted(rows)
         assert labels.shape == case.pixels.shape

@@ -146,6 +146,8 @@ def _label(
     """The contours within the picture, and the lesions that reach into it."""
     vertebrae, levels = label_bodies(canvas, plan.spine)
     body_labels = enlargement.labels(vertebrae)
+    # Some bodies lie in the margin alone, which the picture leaves out.
+    levels = {k: level for k, level in levels.items() if (body_labels == k).any()}
     outlines = [(lesion, enlargement.labels(lesion.mask)) for lesion in lesions]
     outlines = [(lesion, mask) for lesion, mask in outlines if mask.any()]
     labels = np.zeros(body_labels.shape, dtype=np.uint16)
