@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,19 +20,17 @@ from scipy import ndimage
 from ..imaging import EvaluatedRegion, LikelihoodMap, SagittalSeries, ScanWarning
 from ..imaging.evaluated_region import CENTRE, SPINE, WHOLE_WIDTH
 from ..imaging.grids import working_affine, working_shape
-from ..imaging.patches import build_pyramid
 from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext, Started
 from ..network import SiameseNet
-from ..network.device_pyramid import DevicePyramid
 from ..network.devices import choose_detection_dtype, choose_device, translate_torch_error
-from .corridor import CORRIDOR_RULE, SpineCourse, corridor_along, looks_at, trace_course
+from .coarse_look import LESION, VERTEBRA, CoarseLook, take_coarse_look
+from .corridor import SpineCourse, corridor_along
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
 from .slice_engines import is_reduced, slice_scorer
+from .slice_images import SliceImages, compares_with_marrow
 
 TASK = "detect"
 NO_SPINE = "no-spine"
-VERTEBRA = 2
-"""Output that knows normal vertebra."""
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.intp]
 Band = tuple[slice, slice]
@@ -120,10 +118,12 @@ def map_series(
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
     try:
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=is_reduced(dtype)):
-            pyramids = _SlicePyramids(series, model, device)
-            region, notes = _choose_region(pyramids, settings, job)
+            images = SliceImages.first(series, model, device)
+            look = _look(images, settings, job)
+            region, notes = _choose_region(images, look.course, settings)
+            images = images.over(look.marrow)
             for index in range(slices):
-                pyramid = pyramids.take(index)
+                pyramid = images.take(index)
                 for band, picks in _bands(region, settings.stride):
                     job.raise_if_cancelled()
                     coarse = scorer(pyramid, *picks, job)
@@ -133,11 +133,11 @@ def map_series(
         raise translate_torch_error(error) from error
     job.report(Finished(TASK, time.perf_counter() - start_time))
     return LikelihoodMap(
-        values=probabilities[1],
+        values=probabilities[LESION],
         affine=working_affine(series.affine),
         columns=region.columns,
         series_spacing_mm=series.spacing_mm,
-        vertebra=probabilities[2] if model.outputs == 3 else None,
+        vertebra=probabilities[VERTEBRA] if model.outputs == 3 else None,
         stride=settings.stride,
         model=model_identity(model),
         series_uid=series.series_uid,
@@ -146,37 +146,20 @@ def map_series(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _SlicePyramids:
-    """Images of single slices; those of the coarse look are kept until the network passes them."""
-
-    series: SagittalSeries
-    model: SiameseNet
-    device: torch.device
-    _kept: dict[int, DevicePyramid] = field(default_factory=dict)
-
-    def look_at(self, index: int) -> DevicePyramid:
-        """Of a slice that will be evaluated later."""
-        return self._kept.setdefault(index, self._build(index))
-
-    def take(self, index: int) -> DevicePyramid:
-        """Of a slice that is evaluated now."""
-        return self._kept.pop(index, None) or self._build(index)
-
-    def _build(self, index: int) -> DevicePyramid:
-        model = self.model
-        normalisation = model.normalisation if model.form == "dense" else None
-        pyramid = build_pyramid(
-            self.series, model.resolutions, model.window, normalisation, [index]
-        )
-        return DevicePyramid(pyramid, self.device)
+def _look(images: SliceImages, settings: MapSettings, job: JobContext) -> CoarseLook:
+    """Where it is of use: for the corridor, or for the level that images are compared with."""
+    model = images.model
+    finds_corridor = settings.columns == SPINE and model.outputs == 3
+    if finds_corridor or compares_with_marrow(model):
+        return take_coarse_look(images, settings, job)
+    return CoarseLook(None, None)
 
 
 def _choose_region(
-    pyramids: _SlicePyramids, settings: MapSettings, job: JobContext
+    images: SliceImages, course: SpineCourse | None, settings: MapSettings
 ) -> tuple[EvaluatedRegion, list[ScanWarning]]:
     """What is evaluated, and what a reader must know of it."""
-    series, model = pyramids.series, pyramids.model
+    series, model = images.series, images.model
     _, rows, width = working_shape(series.shape, series.affine)
     if settings.columns == WHOLE_WIDTH:
         return EvaluatedRegion.whole((rows, width)), []
@@ -184,7 +167,6 @@ def _choose_region(
     if settings.columns == CENTRE:
         return central, []
     if model.outputs == 3:
-        course = _find_spine(pyramids, settings, job)
         if course is not None:
             return corridor_along(course, (rows, width)), []
         warnings = [
@@ -197,38 +179,6 @@ def _choose_region(
         return replace(central, kind=SPINE, stands_in="no spine was found"), warnings
     # Nothing is wrong with the scan: a network of two outputs knows no vertebrae to follow.
     return replace(central, kind=SPINE, stands_in="the model does not tell vertebrae"), []
-
-
-def _find_spine(
-    pyramids: _SlicePyramids, settings: MapSettings, job: JobContext
-) -> SpineCourse | None:
-    """Where it runs, by every so-many-th pixel of some slices over the whole width."""
-    series, model, device = pyramids.series, pyramids.model, pyramids.device
-    slices, rows, width = working_shape(series.shape, series.affine)
-    rule = CORRIDOR_RULE
-    # In single precision on any device: where the corridor lies shall not depend on that.
-    scorer = slice_scorer(model, replace(settings, stride=rule.stride), device, torch.float32)
-    row_picks, column_picks = _lattice(rows, rule.stride), _lattice(width, rule.stride)
-    planes: list[FloatArray] = []
-    course = None
-    for look in looks_at(slices):
-        for index in look:
-            job.raise_if_cancelled()
-            pyramid = pyramids.look_at(int(index))
-            with torch.autocast(device.type, enabled=False):
-                planes.append(scorer(pyramid, row_picks, column_picks, job)[VERTEBRA])
-        course = trace_course(np.stack(planes), row_picks, column_picks)
-        if course is not None and course.seen_share >= rule.seen_share:
-            break
-    if course is None or course.seen_share * rows < rule.least_mm:
-        return None
-    return course
-
-
-def _lattice(size: int, stride: int) -> IndexArray:
-    """Every so-many-th pixel, as far from the first border as from the last, about."""
-    count = max(1, size // stride)
-    return (size - 1 - stride * (count - 1)) // 2 + stride * np.arange(count)
 
 
 def _bands(region: EvaluatedRegion, stride: int) -> Iterator[tuple[Band, Picks]]:

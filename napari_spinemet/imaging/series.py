@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpinemetError
+from .brightness.value_range import value_range
 from .geometry import check_affine, orientation_codes, spacing_of
 from .scan_warnings import ScanWarning, as_warnings
-from .value_range import value_range
 
 FloatArray = npt.NDArray[np.float32]
 AffineArray = npt.NDArray[np.float64]

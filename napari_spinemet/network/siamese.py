@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import SpinemetError
-from ..imaging.patches import PATCH_SHAPE, LocalZScore
+from ..imaging.brightness.normalisation import LocalZScore
+from ..imaging.patches import PATCH_SHAPE
 
 FORMS = ("patch", "dense")
 LESION, VERTEBRA = 1, 2

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..imaging import Annotation, SagittalSeries
+from ..imaging.brightness.marrow_level import MarrowLevel
 from ..imaging.patches import build_pyramid
 from ..jobs import JobContext
 from ..network import SiameseNet
@@ -150,9 +151,16 @@ class WindowBatches:
         normalisation = None if self._per_patch else model.normalisation
         self._pyramids = [
             DevicePyramid(
-                build_pyramid(series, model.resolutions, model.window, normalisation), device
+                build_pyramid(
+                    series,
+                    model.resolutions,
+                    model.window,
+                    normalisation,
+                    marrow=MarrowLevel.of_contours(series, annotation.vertebrae),
+                ),
+                device,
             )
-            for series, _ in cases
+            for series, annotation in cases
         ]
 
     def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> WindowBatch:

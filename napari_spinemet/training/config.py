@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SpinemetError, check_seed
+from ..imaging.brightness.normalisation import MARROW
 from ..imaging.evaluated_region import CENTRE, WHOLE_WIDTH
 from .sampling import PAPER_RULE, SamplingRule
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from ..network import SiameseNet
 
 LEARNING_RATES = {"windows": 0.03, "blocks": 0.02}
-"""Peak rates that suit each method."""
+"""Peak rates of plain descent that suit each method."""
+ADAMW_RATE = 0.001
 FORMER_DEFAULTS: tuple[Mapping[str, Any], ...] = (
+    {"optimiser": "sgd", "reference": None},
     {"wide_zscore_sigma_mm": None},
     {"case_limit": None},
     {"background": CENTRE, "recoloured_share": 0.0},
@@ -40,6 +43,9 @@ class TrainingConfig:
         z-scored as a whole.
     wide_zscore_sigma_mm : float or None
         The same for pixels of 2 mm and more; None for the same window.
+    reference : {"marrow"} or None
+        What images are shares of before they are normalised, see :class:`.LocalZScore`. Of
+        networks with three outputs in dense form, which know marrow when they see it.
     normal_slices, vertebra_share, background
         Where normal locations come from, see :class:`~.sampling.SamplingRule`.
     mistaken_share : float
@@ -58,12 +64,16 @@ class TrainingConfig:
         Samples in a batch.
     samples_per_block : int
         For so many samples one block is evaluated; it stands for them in the mean.
+    optimiser : {"sgd", "adamw"}
+        Stochastic gradient descent with momentum, as in the paper, or AdamW (Loshchilov and
+        Hutter 2019).
     learning_rate : float or None
         The peak of the one-cycle schedule, or the constant rate. None for what suits the
-        method: 0.03 with windows, 0.02 with blocks.
+        optimiser and the method: 0.001 for AdamW, else 0.03 with windows, 0.02 with blocks.
     schedule : {"one-cycle", "constant"}
         Of the first the last epoch is kept, of the second the one with the lowest error.
     momentum : float
+        Of AdamW the first of its two.
     weight_decay : float
         Twice the paper's lambda; on weights of convolutions and fully connected layers.
     clip_norm : float or None
@@ -97,6 +107,7 @@ class TrainingConfig:
     patch_shape: tuple[int, int] = (79, 55)
     zscore_sigma_mm: float = 20.0
     wide_zscore_sigma_mm: float | None = None
+    reference: str | None = None
     normal_slices: str = "all"
     vertebra_share: float = 0.5
     background: str = WHOLE_WIDTH
@@ -107,6 +118,7 @@ class TrainingConfig:
     method: str | None = None
     batch_size: int = 128
     samples_per_block: int = 8
+    optimiser: str = "sgd"
     learning_rate: float | None = None
     schedule: str = "one-cycle"
     momentum: float = 0.9
@@ -147,6 +159,7 @@ class TrainingConfig:
         for sigma_mm in (self.zscore_sigma_mm, self.wide_zscore_sigma_mm):
             if sigma_mm is not None and not 1 <= sigma_mm < math.inf:
                 raise SpinemetError("The window of the local z-score is at least 1 mm, and finite.")
+        self._check_reference()
         if not 0 <= self.variation <= 2:
             raise SpinemetError(f"The variation lies between 0 and 2, not {self.variation}.")
         if not 0 <= self.recoloured_share <= 1:
@@ -160,6 +173,22 @@ class TrainingConfig:
                 "The share of mistaken locations lies below a half, and looks at least 0."
             )
 
+    def _check_reference(self) -> None:
+        """Refuse one that is none, or that the network could not find in a scan."""
+        if self.reference not in (None, MARROW):
+            raise SpinemetError(f"The reference is 'marrow' or none, not '{self.reference}'.")
+        if self.reference is None:
+            return
+        if self.form != "dense" or self.outputs != 3:
+            raise SpinemetError(
+                "Only a network in dense form with three outputs can find the marrow that images "
+                "are compared with; leave the reference out."
+            )
+        if self.wide_zscore_sigma_mm is not None:
+            raise SpinemetError(
+                "Shares of marrow are not z-scored in the wide view; leave out its window."
+            )
+
     def _fill_in(self) -> None:
         """Choose what was left open, so that a card says what was done."""
         method = self.method or ("blocks" if self.form == "dense" else "windows")
@@ -167,9 +196,12 @@ class TrainingConfig:
             raise SpinemetError(f"The method is 'blocks' or 'windows', not '{method}'.")
         if method == "blocks" and self.form != "dense":
             raise SpinemetError("The patch form is trained on windows; set the method to that.")
+        if self.optimiser not in ("sgd", "adamw"):
+            raise SpinemetError(f"The optimiser is 'sgd' or 'adamw', not '{self.optimiser}'.")
         changes: dict[str, Any] = {"method": method}
         if self.learning_rate is None:
-            changes["learning_rate"] = LEARNING_RATES[method]
+            rate = LEARNING_RATES[method] if self.optimiser == "sgd" else ADAMW_RATE
+            changes["learning_rate"] = rate
         if method == "windows":  # which are neither drawn where the network is wrong nor varied
             changes |= {"mistaken_share": 0.0, "variation": 0.0, "recoloured_share": 0.0}
             changes["case_limit"] = None
@@ -249,6 +281,7 @@ class TrainingConfig:
             self,
             zscore_sigma_mm=normalisation.sigma_mm,
             wide_zscore_sigma_mm=normalisation.wide_sigma_mm,
+            reference=normalisation.reference,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,12 +6,17 @@ import torch
 from torch import nn
 
 from ..errors import SpinemetError
-from ..imaging.patches import LocalZScore
+from ..imaging.brightness.normalisation import LocalZScore
 from ..network import SiameseNet
 from .batches import Batch
 from .computation import Computation
 from .config import TrainingConfig
 from .validation_error import weighted_loss
+
+SECOND_MOMENTUM = 0.99
+"""Of the squares of gradients in AdamW: a run of some thousand steps forgets its first ones."""
+ADAMW_DECAY = 20.0
+"""Weight decay of AdamW for one of plain descent."""
 
 
 def network_of(config: TrainingConfig) -> SiameseNet:
@@ -23,7 +28,9 @@ def network_of(config: TrainingConfig) -> SiameseNet:
         config.outputs,
         patch_shape=config.patch_shape,
         normalisation=LocalZScore(
-            config.zscore_sigma_mm, wide_sigma_mm=config.wide_zscore_sigma_mm
+            config.zscore_sigma_mm,
+            wide_sigma_mm=config.wide_zscore_sigma_mm,
+            reference=config.reference,
         ),
     )
 
@@ -56,7 +63,7 @@ def seeded_network(config: TrainingConfig, start: SiameseNet | None) -> SiameseN
 
 
 def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Stochastic gradient descent with the settings' rate, momentum and weight decay.
+    """The settings' optimiser with their rate, momentum and weight decay.
 
     Parameters
     ----------
@@ -67,10 +74,15 @@ def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
     assert config.learning_rate is not None  # the settings fill it in
     weights = [p for p in model.parameters() if p.dim() > 1]
     shifts = [p for p in model.parameters() if p.dim() <= 1]
+    # That of AdamW is no part of the gradient, and weighs by the rate, which is smaller.
+    decay = config.weight_decay * (ADAMW_DECAY if config.optimiser == "adamw" else 1)
     groups = [
-        {"params": weights, "weight_decay": config.weight_decay},
+        {"params": weights, "weight_decay": decay},
         {"params": shifts, "weight_decay": 0.0},
     ]
+    if config.optimiser == "adamw":
+        betas = (config.momentum, SECOND_MOMENTUM)
+        return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas)
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
 
 

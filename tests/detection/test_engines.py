@@ -9,8 +9,8 @@ import torch
 from napari_spinemet.detection import likelihood_map, slice_engines
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import SagittalSeries
+from napari_spinemet.imaging.brightness.normalisation import zscore
 from napari_spinemet.imaging.grids import resample_image
-from napari_spinemet.imaging.patches import zscore
 from napari_spinemet.jobs import CancelToken, Progressed
 
 from .lively_network import lively_network

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from napari_spinemet.imaging import SagittalSeries
-from napari_spinemet.imaging.patches import build_pyramid, zscore
+from napari_spinemet.imaging.brightness.normalisation import zscore
+from napari_spinemet.imaging.patches import build_pyramid
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.network.device_pyramid import (
     DevicePyramid,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from napari_spinemet.imaging import Annotation, SagittalSeries
-from napari_spinemet.imaging.patches import LocalZScore
+from napari_spinemet.imaging.brightness.normalisation import LocalZScore
 from napari_spinemet.training.sampling import LESION, NORMAL, VERTEBRA
 
 MakeSeries = Callable[..., SagittalSeries]

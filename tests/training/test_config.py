@@ -10,7 +10,7 @@ import pytest
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, SagittalSeries
-from napari_spinemet.imaging.patches import LocalZScore
+from napari_spinemet.imaging.brightness.normalisation import LocalZScore
 from napari_spinemet.training import TrainingConfig, train
 from napari_spinemet.training.config import FORMER_DEFAULTS
 from napari_spinemet.training.steps import network_of

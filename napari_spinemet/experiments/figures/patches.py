@@ -9,8 +9,9 @@ import numpy as np
 
 from ...evaluation.paper_figures import FLIPS, PatchGroup, patches_figure
 from ...imaging import Annotation, SagittalSeries
+from ...imaging.brightness.normalisation import zscore
 from ...imaging.grids import resample_labels
-from ...imaging.patches import build_pyramid, zscore
+from ...imaging.patches import build_pyramid
 from ...network import SiameseNet
 from ...workflows.map_source import MapSource
 from .case_facts import LesionLocation

@@ -17,6 +17,8 @@ REVISION = 2
 """Raised when the same networks would be judged otherwise, so that no table mixes both (1: until
 lambda was chosen for one resolution too, and the gate followed the sacrum)."""
 _OF_REVISION_2: Mapping[str, Any] = {
+    "optimiser": "sgd",
+    "reference": None,
     "wide_zscore_sigma_mm": None,
     "background": CENTRE,
     "recoloured_share": 0.0,

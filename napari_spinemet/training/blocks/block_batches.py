@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...errors import SpinemetError
+from ...imaging.brightness.normalisation import GAIN, WIDE_MM
 from ...jobs import JobContext
 from ...network import SiameseNet
 from ...network.dense import BranchGrid, branch_grids, dense_scores
@@ -20,7 +21,7 @@ from .hard_negatives import HardNegatives, find_mistakes
 from .lattice import POINTS, Lattice, lattice_spacing
 from .recolouring import Recolouring
 from .slices import IMAGE_DTYPE, FloatArray, IndexArray, SourceSlice, slices_of_case
-from .variation import Variation
+from .variation import Variation, draw_marrow_error
 
 _TRIES = 1000
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
@@ -146,6 +147,7 @@ class BlockBatches:
         if model.form != "dense":
             raise SpinemetError("Only the dense form can be trained on blocks; use windows.")
         self._size, self._poolings = size, len(model.blocks)
+        self._reference = model.normalisation.reference
         spacing = lattice_spacing(model) if spacing is None else spacing
         by_case = [
             slices_of_case(series, annotation, model, rule, device, image_dtype)
@@ -229,6 +231,12 @@ class BlockBatches:
                     for grid, mm in zip(grids, pyramid.resolutions, strict=True)
                 ]
                 crops = Recolouring.draw(rng, variation).apply(crops, places)
+            if self._reference is not None:
+                error = GAIN * draw_marrow_error(rng, variation)
+                crops = [
+                    crop + error if mm >= WIDE_MM else crop
+                    for crop, mm in zip(crops, pyramid.resolutions, strict=True)
+                ]
             return _Block(crops, grids, classes, weights)
         crops = [grid.crop(image) for grid, image in zip(grids, images, strict=True)]
         if flips:

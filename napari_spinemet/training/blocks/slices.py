@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from ...imaging import Annotation, SagittalSeries
+from ...imaging.brightness.marrow_level import MarrowLevel
 from ...imaging.grids import nearest_pixel, resample_labels
 from ...imaging.patches import build_pyramid
 from ...network import SiameseNet
@@ -138,7 +139,12 @@ def slices_of_case(
     if not slices:
         return []
     pyramid = build_pyramid(
-        series, model.resolutions, model.window, model.normalisation, [s.slice for s in slices]
+        series,
+        model.resolutions,
+        model.window,
+        model.normalisation,
+        [s.slice for s in slices],
+        MarrowLevel.of_contours(series, annotation.vertebrae),
     )
     height, width = (
         min(map(_pixels_before_end, axis, model.resolutions))

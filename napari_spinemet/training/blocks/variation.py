@@ -22,7 +22,27 @@ GAIN, SHIFT, BEND = 1.2, 0.1, 0.04
 """Widest of each at strength 1; sizes and gains are factors. Images are z-scored: a shift is in
 local standard deviations, and a bend adds so much of the square."""
 
+MARROW_ERROR, COARSE_ERROR, COARSE_SHARE = 0.1, 0.4, 0.15
+"""Standard deviations of the logarithm of a level of marrow, as it is found in a scan and as it is
+guessed at first, and the share of the blocks that are shown with the latter."""
+
 FloatArray = npt.NDArray[np.float64]
+
+
+def draw_marrow_error(rng: np.random.Generator, strength: float) -> float:
+    """By how much a level of marrow is misjudged: what wide views are brighter by, as log.
+
+    Contours say the level to the point; what a scan is looked at with is found by the network
+    itself, or at first guessed. And what is off for all bodies alike is no lesion.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    strength : float
+        1 for as wide as the constants of this module say.
+    """
+    is_coarse = rng.random() < COARSE_SHARE
+    return strength * rng.normal(0, COARSE_ERROR if is_coarse else MARROW_ERROR)
 
 
 @dataclass(frozen=True, eq=False)

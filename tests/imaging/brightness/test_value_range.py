@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from napari_spinemet.imaging.patches import LocalZScore, build_pyramid
-from napari_spinemet.imaging.value_range import value_range
+from napari_spinemet.imaging.brightness.normalisation import LocalZScore
+from napari_spinemet.imaging.brightness.value_range import value_range
+from napari_spinemet.imaging.patches import build_pyramid
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What the values of a scan say: their range, their normalisation, the level of marrow."""
