@@ -156,7 +156,7 @@ class WindowBatches:
                     model.resolutions,
                     model.window,
                     normalisation,
-                    marrow=MarrowLevel.of_contours(series, annotation.vertebrae),
+                    marrow=MarrowLevel.of_contours(series, annotation),
                 ),
                 device,
             )

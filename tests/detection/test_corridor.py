@@ -9,6 +9,7 @@ import pytest
 
 from napari_spinemet import load_model
 from napari_spinemet.detection import detect, engines, likelihood_map
+from napari_spinemet.detection.coarse_look import CoarseLook
 from napari_spinemet.detection.corridor import (
     CORRIDOR_RULE,
     SpineCourse,
@@ -19,6 +20,8 @@ from napari_spinemet.detection.corridor import (
     trace_course,
 )
 from napari_spinemet.imaging import OperatingPoint, SagittalSeries, aggregate
+from napari_spinemet.imaging.brightness.marrow_level import MarrowLevel
+from napari_spinemet.imaging.brightness.normalisation import LocalZScore
 from napari_spinemet.imaging.grids import resample_labels
 from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 
@@ -134,19 +137,22 @@ def test_looks_take_no_slice_twice_and_none_that_is_not_there(count: int) -> Non
 def slanting_course(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a look at the small scan would find, had it a spine."""
     course = SpineCourse(np.array([4, 44]), np.array([-15.0, 40.0]), np.ones(2, dtype=bool))
-    monkeypatch.setattr(engines, "_find_spine", lambda *_: course)
+    look = CoarseLook(course, MarrowLevel(np.linspace(60.0, 90.0, 6)))
+    monkeypatch.setattr(engines, "take_coarse_look", lambda *_: look)
     rule = type(CORRIDOR_RULE)(front_mm=3.0, behind_mm=9.0, slack_mm=0.0, margins=(1, 1))
     monkeypatch.setattr(
         engines, "corridor_along", lambda course, shape: corridor_along(course, shape, rule)
     )
 
 
+@pytest.mark.parametrize("reference", [None, "marrow"])
 @pytest.mark.parametrize("engine", ["dense", "patch"])
 def test_values_in_the_corridor_are_those_of_the_whole_map(
-    series: SagittalSeries, slanting_course: None, engine: str
+    series: SagittalSeries, slanting_course: None, engine: str, reference: str | None
 ) -> None:
     """To 1e-5, by both engines, and nothing outside; averaging slices changes none of that."""
     model = lively_network("dense", outputs=3)
+    model.normalisation = LocalZScore(reference=reference)
     whole = likelihood_map(series, model, columns="all")
     along = likelihood_map(series, model, columns="spine", engine=engine)
     mask = along.region.mask

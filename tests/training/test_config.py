@@ -33,6 +33,11 @@ from napari_spinemet.training.steps import network_of
         ({"wide_zscore_sigma_mm": 0.0}, "z-score"),
         ({"case_limit": 0.5}, "limit of a case"),
         ({"case_limit": math.nan}, "limit of a case"),
+        ({"optimiser": "adam"}, "optimiser"),
+        ({"reference": "muscle"}, "reference"),
+        ({"reference": "marrow", "outputs": 2}, "three outputs"),
+        ({"reference": "marrow", "form": "patch"}, "three outputs"),
+        ({"reference": "marrow", "wide_zscore_sigma_mm": 60.0}, "window"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], words: str) -> None:
@@ -47,6 +52,7 @@ def test_each_form_has_its_method_and_each_method_its_rate() -> None:
     assert TrainingConfig(method="windows").learning_rate == 0.03
     assert TrainingConfig(form="patch").method == "windows"
     assert TrainingConfig(method="blocks", learning_rate=0.02).learning_rate == 0.02
+    assert TrainingConfig(optimiser="adamw").learning_rate == 0.001
     paper = TrainingConfig.paper()
     assert (paper.method, paper.learning_rate) == ("windows", 0.06)
 
@@ -73,3 +79,5 @@ def test_a_run_that_starts_from_a_network_normalises_as_that_does(
     result = train([small_case], config, start=network_of(other))
     assert result.model.normalisation == LocalZScore(15.0, wide_sigma_mm=50.0)
     assert result.config == other
+    over_marrow = replace(config, reference="marrow")
+    assert config.starting_from(network_of(over_marrow)) == over_marrow

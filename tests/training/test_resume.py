@@ -36,27 +36,32 @@ def _is_step(event: Event) -> bool:
 
 @pytest.fixture(scope="module")
 def whole_runs() -> dict[str, TrainingResult]:
-    """Runs that nobody stopped, by method: each is made once."""
+    """Runs that nobody stopped, by kind: each is made once."""
     return {}
 
 
 @pytest.mark.parametrize(
-    ("method", "stop"),
-    [*(("blocks", stop) for stop in range(1, 7)), *(("windows", stop) for stop in (1, 3, 5))],
+    ("kind", "stop"),
+    [
+        *(("blocks", stop) for stop in range(1, 7)),
+        *((kind, stop) for kind in ("windows", "adamw") for stop in (1, 3, 5)),
+    ],
 )
 def test_cancelled_and_resumed_is_bit_for_bit_the_same(
     small_case: Case,
     tmp_path: Path,
     whole_runs: dict[str, TrainingResult],
-    method: str,
+    kind: str,
     stop: int,
 ) -> None:
     """At the start, within an epoch, between two, at the end; weights, history and best epoch."""
     torch.set_num_threads(1)
-    config = quick_config(epochs=2, method=method, schedule="one-cycle")
-    if method not in whole_runs:
-        whole_runs[method] = train([small_case], config, validation=[small_case])
-    whole = whole_runs[method]
+    method = "windows" if kind == "windows" else "blocks"
+    optimiser = "adamw" if kind == "adamw" else "sgd"
+    config = quick_config(epochs=2, method=method, optimiser=optimiser, schedule="one-cycle")
+    if kind not in whole_runs:
+        whole_runs[kind] = train([small_case], config, validation=[small_case])
+    whole = whole_runs[kind]
     state, token = tmp_path / "run" / "state.safetensors", CancelToken()
 
     def listen(event: Event) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...evaluation.paper_figures import FLIPS, PatchGroup, patches_figure
 from ...imaging import Annotation, SagittalSeries
+from ...imaging.brightness.marrow_level import MarrowLevel
 from ...imaging.brightness.normalisation import zscore
 from ...imaging.grids import resample_labels
 from ...imaging.patches import build_pyramid
@@ -109,6 +110,7 @@ def lesion_patches(
         network.patch_shape,
         network.normalisation if dense else None,
         slices=[lesion.slice],
+        marrow=MarrowLevel.of_contours(series, annotation),
     )
     half = [side // 2 for side in network.patch_shape]
     masks = tuple(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ..annotation import Annotation
 from ..series import SagittalSeries
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,6 +25,8 @@ SMOOTHING_MM = 25.0
 """Sigma of the Gaussian that levels of neighbouring places are smoothed with."""
 LEAST_SHARE = 0.05
 """Of the highest level, which no other falls below: images are divided by levels."""
+LEAST_PIXELS = 200
+"""In contours, that tell the level at a place."""
 GUESS_QUANTILE = 0.7
 """Of the pixels in the central half of the columns, where nothing better is known."""
 
@@ -99,25 +102,33 @@ class MarrowLevel:
         return cls._smooth(levels)
 
     @classmethod
-    def of_contours(
-        cls, series: SagittalSeries, vertebrae: npt.NDArray[np.integer]
-    ) -> MarrowLevel | None:
-        """From contours of the vertebral bodies; None without any.
+    def of_contours(cls, series: SagittalSeries, annotation: Annotation) -> MarrowLevel | None:
+        """Of the vertebrae outside all lesions; None where none is contoured.
+
+        Where no marrow is healthy nothing else is known than how bright it is.
 
         Parameters
         ----------
         series : SagittalSeries
-        vertebrae : numpy.ndarray
-            ``(slice, row, column)``, 0 outside.
+        annotation : Annotation
+            On its grid.
         """
-        is_marrow = vertebrae > 0
+        is_bone = annotation.vertebrae > 0
+        return cls._of_marrow(series, is_bone & (annotation.lesions == 0)) or cls._of_marrow(
+            series, is_bone
+        )
+
+    @classmethod
+    def _of_marrow(
+        cls, series: SagittalSeries, is_marrow: npt.NDArray[np.bool_]
+    ) -> MarrowLevel | None:
         low, high = series.value_range
         row_mm = series.spacing_mm[1]
         return cls.measure(
             np.clip(series.voxels[is_marrow], low, high),
             row_mm * np.nonzero(is_marrow)[1].astype(float),
             row_mm * series.shape[1],
-            least=200,
+            LEAST_PIXELS,
         )
 
     @classmethod

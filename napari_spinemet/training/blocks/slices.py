@@ -144,7 +144,7 @@ def slices_of_case(
         model.window,
         model.normalisation,
         [s.slice for s in slices],
-        MarrowLevel.of_contours(series, annotation.vertebrae),
+        MarrowLevel.of_contours(series, annotation),
     )
     height, width = (
         min(map(_pixels_before_end, axis, model.resolutions))

@@ -78,10 +78,24 @@ def test_local_zscore_of_a_constant_slice_is_zeros() -> None:
 
 
 def test_a_window_of_no_size_is_refused() -> None:
-    """As a card of a model may say."""
+    """As a card of a model may say; so is a reference that there is none of."""
     for settings in ({"sigma_mm": 0.0}, {"wide_sigma_mm": math.inf}, {"floor": -0.1}):
         with pytest.raises(ValueError, match="z-score"):
             LocalZScore(**settings)
+    with pytest.raises(ValueError, match="reference"):
+        LocalZScore(reference="muscle")
+    with pytest.raises(ValueError, match="window"):
+        LocalZScore(reference="marrow", wide_sigma_mm=60.0)
+
+
+def test_shares_of_marrow_are_logarithms_in_the_wide_view() -> None:
+    """Of narrow pixels z-scores as ever; very dark and very bright ones are cut off."""
+    shares = np.random.default_rng(10).gamma(4, 0.3, (2, 40, 30)).astype(np.float32)
+    shares[0, 0, :2] = 0, 1e6
+    normalisation = LocalZScore(reference="marrow")
+    expected = [2 * min(max(math.log(max(v, 1e-9)), -1.5), 2.0) for v in shares.ravel()]
+    np.testing.assert_allclose(normalisation(shares, 2.0).ravel(), expected, atol=1e-5)
+    np.testing.assert_array_equal(normalisation(shares, 1.0), LocalZScore()(shares, 1.0))
 
 
 def test_local_zscore_does_not_see_gain_and_offset() -> None:

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from napari_spinemet.imaging import Annotation
+from napari_spinemet.imaging.brightness.normalisation import GAIN
 from napari_spinemet.network import SiameseNet
-from napari_spinemet.training.blocks import BlockBatches, variation
-from napari_spinemet.training.blocks.variation import Variation
+from napari_spinemet.training.blocks import BlockBatches, block_batches, variation
+from napari_spinemet.training.blocks.variation import Variation, draw_marrow_error
 
 from ..coded_scans import RESOLUTIONS, TINY, MakeSeries, RawImages, contour_scan, expected_classes
 from .test_block_batches import window_centres
@@ -125,3 +126,33 @@ def test_a_lesion_in_a_corner_is_not_lost(make_series: MakeSeries, corner: tuple
     assert np.isfinite(batch.weights).all()
     assert all(torch.isfinite(image).all() for image in batch.images)
     assert ((batch.classes == 1) & (batch.weights > 0)).any(axis=(1, 2)).mean() > 0.3
+
+
+def test_levels_of_marrow_are_misjudged_by_little_and_of_some_blocks_by_more() -> None:
+    """As a mixture of two normal distributions; by nothing where nothing is varied."""
+    rng = np.random.default_rng(0)
+    errors = np.array([draw_marrow_error(rng, 1.0) for _ in range(20_000)])
+    assert errors.mean() == pytest.approx(0, abs=0.01)
+    assert np.median(np.abs(errors)) == pytest.approx(0.077, abs=0.01)
+    assert errors.std() == pytest.approx(math.sqrt(0.85 * 0.1**2 + 0.15 * 0.4**2), rel=0.05)
+    assert draw_marrow_error(rng, 0.0) == 0
+
+
+@pytest.mark.parametrize("reference", [None, "marrow"])
+def test_only_wide_views_over_the_level_of_marrow_are_off_by_its_error(
+    make_series: MakeSeries, monkeypatch: pytest.MonkeyPatch, reference: str | None
+) -> None:
+    """By the same everywhere in a block."""
+    annotation = contour_scan(*SIZE)
+    normalisation = RawImages(reference=reference)
+    model = SiameseNet((1.0, 2.0), "dense", normalisation=normalisation, **TINY)  # type: ignore[arg-type]
+    cases = [(make_series(shape=annotation.lesions.shape), annotation)]
+    batches = []
+    for error in (0.0, 0.3):
+        monkeypatch.setattr(block_batches, "draw_marrow_error", lambda *_, error=error: error)
+        source = BlockBatches(cases, model, 4, recoloured_share=0.5, image_dtype=torch.float32)
+        batches.append(source.draw(np.random.default_rng(5), flips=True, variation=1.0))
+    narrow, wide = (b - a for a, b in zip(batches[0].images, batches[1].images, strict=True))
+    assert not narrow.any()
+    expected = torch.full_like(wide, GAIN * 0.3 if reference else 0.0)
+    torch.testing.assert_close(wide, expected, atol=1e-4, rtol=0)
