@@ -59,6 +59,10 @@ def train(
     learning_rate: Annotated[float | None, typer.Option()] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Twice the paper's lambda.")] = None,
     method: Annotated[str | None, typer.Option(help="blocks, or windows as in the paper.")] = None,
+    optimiser: Annotated[str | None, typer.Option(help="sgd as in the paper, or adamw.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="marrow: images as shares of the patient's own marrow.")
+    ] = None,
     normal_slices: Annotated[
         str | None, typer.Option(help="Normal locations from 'lesion' slices or from 'all'.")
     ] = None,
@@ -95,6 +99,8 @@ def train(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         method=method,
+        optimiser=optimiser,
+        reference=reference,
         normal_slices=normal_slices,
         vertebra_share=vertebra_share,
         seed=seed,
