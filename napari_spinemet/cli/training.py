@@ -34,6 +34,13 @@ ResolutionsOption = Annotated[
 FormOption = Annotated[str | None, typer.Option(help="dense or patch.")]
 PaperOption = Annotated[str | None, typer.Option(help="'paper' for its constants.")]
 BatchesOption = Annotated[int | None, typer.Option(help="Batches of an epoch.")]
+NormalSlicesOption = Annotated[
+    str | None, typer.Option(help="Normal locations from 'lesion' slices or from 'all'.")
+]
+OptimiserOption = Annotated[str | None, typer.Option(help="sgd as in the paper, or adamw.")]
+ReferenceOption = Annotated[
+    str | None, typer.Option(help="marrow: images as shares of the patient's own marrow.")
+]
 
 
 def train(
@@ -59,13 +66,12 @@ def train(
     learning_rate: Annotated[float | None, typer.Option()] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Twice the paper's lambda.")] = None,
     method: Annotated[str | None, typer.Option(help="blocks, or windows as in the paper.")] = None,
-    optimiser: Annotated[str | None, typer.Option(help="sgd as in the paper, or adamw.")] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="marrow: images as shares of the patient's own marrow.")
-    ] = None,
-    normal_slices: Annotated[
-        str | None, typer.Option(help="Normal locations from 'lesion' slices or from 'all'.")
-    ] = None,
+    optimiser: NormalSlicesOption = Annotated[
+    str | None, typer.Option(help="Normal locations from 'lesion' slices or from 'all'.")
+]
+OptimiserOption = None,
+    reference: ReferenceOption = None,
+    normal_slices: NormalSlicesOption = None,
     vertebra_share: Annotated[
         float | None, typer.Option(help="Share of normal locations that lies in vertebrae.")
     ] = None,

@@ -40,7 +40,14 @@ class SliceImages:
 
     @classmethod
     def first(cls, series: SagittalSeries, model: SiameseNet, device: torch.device) -> SliceImages:
-        """Before anything is known of the marrow: by a guess, where the network needs one."""
+        """Before anything is known of the marrow: by a guess, where the network needs one.
+
+        Parameters
+        ----------
+        series : SagittalSeries
+        model : SiameseNet
+        device : torch.device
+        """
         marrow = MarrowLevel.guess(series) if compares_with_marrow(model) else None
         return cls(series, model, device, marrow)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...errors import SpinemetError
 from ...imaging.brightness.normalisation import GAIN, WIDE_MM
+from ...imaging.patches import Pyramid
 from ...jobs import JobContext
 from ...network import SiameseNet
 from ...network.dense import BranchGrid, branch_grids, dense_scores
@@ -220,23 +221,7 @@ class BlockBatches:
         images = target.source.pyramid.plane(target.source.position)
         grids = branch_grids(pyramid, self._poolings, *window)
         if varied_by is not None:  # mirroring is part of it
-            border = pyramid.window[0] // 2, pyramid.window[1] // 2
-            crops = [
-                varied_by.crop(image, grid.first, grid.extent, border, mm)
-                for grid, image, mm in zip(grids, images, pyramid.resolutions, strict=True)
-            ]
-            if self._recoloured_share and rng.random() < self._recoloured_share:
-                places = [
-                    varied_by.places(grid.first, grid.extent, border, mm)
-                    for grid, mm in zip(grids, pyramid.resolutions, strict=True)
-                ]
-                crops = Recolouring.draw(rng, variation).apply(crops, places)
-            if self._reference is not None:
-                error = GAIN * draw_marrow_error(rng, variation)
-                crops = [
-                    crop + error if mm >= WIDE_MM else crop
-                    for crop, mm in zip(crops, pyramid.resolutions, strict=True)
-                ]
+            crops = self._vary(varied_by, images, grids, pyramid, rng, variation)
             return _Block(crops, grids, classes, weights)
         crops = [grid.crop(image) for grid, image in zip(grids, images, strict=True)]
         if flips:
@@ -245,6 +230,34 @@ class BlockBatches:
                     crops = [c.flip(axis) for c in crops]
                     classes, weights = np.flip(classes, axis), np.flip(weights, axis)
         return _Block(crops, grids, classes, weights)
+
+    def _vary(
+        self,
+        varied_by: Variation,
+        images: Sequence[Tensor],
+        grids: Sequence[BranchGrid],
+        pyramid: Pyramid,
+        rng: np.random.Generator,
+        strength: float,
+    ) -> list[Tensor]:
+        """The crops of a block, turned and stretched, some recoloured, some off in their level."""
+        border = pyramid.window[0] // 2, pyramid.window[1] // 2
+        parts = list(zip(grids, images, pyramid.resolutions, strict=True))
+        crops = [
+            varied_by.crop(image, grid.first, grid.extent, border, mm) for grid, image, mm in parts
+        ]
+        if self._recoloured_share and rng.random() < self._recoloured_share:
+            places = [
+                varied_by.places(grid.first, grid.extent, border, mm) for grid, _, mm in parts
+            ]
+            crops = Recolouring.draw(rng, strength).apply(crops, places)
+        if self._reference is not None:
+            error = GAIN * draw_marrow_error(rng, strength)
+            crops = [
+                crop + error if mm >= WIDE_MM else crop
+                for crop, mm in zip(crops, pyramid.resolutions, strict=True)
+            ]
+        return crops
 
     def _draw_window(self, target: _Target, rng: np.random.Generator) -> tuple[slice, slice]:
         """Rows and columns of a block that holds the pixel of a target."""
