@@ -66,10 +66,7 @@ def train(
     learning_rate: Annotated[float | None, typer.Option()] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Twice the paper's lambda.")] = None,
     method: Annotated[str | None, typer.Option(help="blocks, or windows as in the paper.")] = None,
-    optimiser: NormalSlicesOption = Annotated[
-    str | None, typer.Option(help="Normal locations from 'lesion' slices or from 'all'.")
-]
-OptimiserOption = None,
+    optimiser: OptimiserOption = None,
     reference: ReferenceOption = None,
     normal_slices: NormalSlicesOption = None,
     vertebra_share: Annotated[
