@@ -150,6 +150,11 @@ class SiameseNet(nn.Module):
         self.dropout = dropout
         self.patch_shape = (int(patch_shape[0]), int(patch_shape[1]))
         self.normalisation = normalisation or LocalZScore()
+        if self.normalisation.reference is not None and (form != "dense" or outputs != 3):
+            raise SpinemetError(
+                "Only a network in dense form with three outputs can find the marrow that its "
+                "images are compared with."
+            )
         padding = 1 if form == "patch" else 0
         self.blocks = nn.ModuleList(
             Block(maps_in, maps, convolutions, padding)

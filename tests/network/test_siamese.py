@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_spinemet.errors import SpinemetError
+from napari_spinemet.imaging.brightness.normalisation import LocalZScore
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.network.siamese import ShiftBatchNorm, pair_maximum
 
@@ -171,6 +172,8 @@ def test_the_papers_alternatives_can_be_built(form: str, settings: dict[str, obj
         ({"hidden": 0}, "hidden"),
         ({"patch_shape": (80, 55)}, "odd"),
         ({"patch_shape": (9, 9)}, "too small"),
+        ({"form": "dense", "normalisation": LocalZScore(reference="marrow")}, "marrow"),
+        ({"outputs": 3, "normalisation": LocalZScore(reference="marrow")}, "marrow"),
     ],
 )
 def test_impossible_networks_are_refused(settings: dict[str, object], words: str) -> None:

@@ -145,7 +145,7 @@ def test_only_wide_views_over_the_level_of_marrow_are_off_by_its_error(
     """By the same everywhere in a block."""
     annotation = contour_scan(*SIZE)
     normalisation = RawImages(reference=reference)
-    model = SiameseNet((1.0, 2.0), "dense", normalisation=normalisation, **TINY)  # type: ignore[arg-type]
+    model = SiameseNet((1.0, 2.0), "dense", outputs=3, normalisation=normalisation, **TINY)  # type: ignore[arg-type]
     cases = [(make_series(shape=annotation.lesions.shape), annotation)]
     batches = []
     for error in (0.0, 0.3):
