@@ -37,6 +37,13 @@ def phantom(
             help="Images of each patient, of stir, t1, t2, t2fs and water; the first is the scan.",
         ),
     ] = None,
+    burden: Annotated[
+        str,
+        typer.Option(
+            help="usual, as in life; localised, without diffuse marrow; half of the bodies; or "
+            "diffuse, all marrow."
+        ),
+    ] = "usual",
     generator: Annotated[
         int,
         typer.Option(
@@ -72,6 +79,7 @@ def phantom(
             lesions=lesions,
             generator=generator,
             contrasts=None if contrasts is None else (*contrasts.replace(",", " ").split(), *names),
+            burden=burden,
         )
         with progress("phantom") as job:
             write_cohort(root, settings, job=job)

@@ -85,6 +85,7 @@ def make_case(
     pixel_mm: float | None = None,
     lesions: int | None = None,
     contrasts: Sequence[str] | None = None,
+    burden: str = "usual",
 ) -> PhantomCase:
     """Make one case.
 
@@ -108,11 +109,14 @@ def make_case(
     contrasts : sequence of str, optional
         Images of the third generator, see :data:`.physics.sequences.CONTRASTS`; without, one
         that is fat-suppressed.
+    burden : str
+        How much of the marrow is diseased, of the third generator, see
+        :data:`.patient.disease.BURDENS`.
 
     Raises
     ------
     SpinemetError
-        If there is no such generator, variety, difficulty or contrast.
+        If there is no such generator, variety, difficulty, contrast or burden.
     """
     if generator == CALIBRATED:
         from .calibrated.case import make_calibrated_case
@@ -120,6 +124,10 @@ def make_case(
         if contrasts is not None and list(contrasts) != ["stir"]:
             raise SpinemetError(
                 "The second generator makes STIR alone; leave the contrasts out, or take the third."
+            )
+        if burden != "usual":
+            raise SpinemetError(
+                "The second generator knows no burdens; leave it out, or take the third."
             )
         return make_calibrated_case(
             seed,
@@ -144,6 +152,7 @@ def make_case(
         pixel_mm=pixel_mm,
         max_lesions=lesions,
         contrasts=contrasts,
+        burden=burden,
     )
 
 

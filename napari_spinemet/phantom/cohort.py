@@ -18,6 +18,7 @@ from .case import CALIBRATED, PHYSICAL, PhantomCase, make_case
 from .lesion import describe_lesions
 from .patient.case import VARIETIES as PATIENT_VARIETIES
 from .patient.case import check_contrasts
+from .patient.disease import BURDENS, USUAL
 from .writing import write_case
 
 
@@ -41,11 +42,15 @@ class CohortSettings:
         Lesions of a case, at most; None for what the generator draws.
     contrasts : tuple of str or None
         Images of each patient; None for one that is fat-suppressed.
+    burden : {"usual", "localised", "half", "diffuse"}
+        How much of the marrow of diseased cases is so, see :data:`.patient.disease.BURDENS`; of
+        generator 3.
 
     Raises
     ------
     SpinemetError
-        If there is no case, no lesion, or no such seed, generator, variety, difficulty or contrast.
+        If there is no case, no lesion, or no such seed, generator, variety, difficulty, contrast
+        or burden.
     """
 
     cases: int = 26
@@ -57,6 +62,7 @@ class CohortSettings:
     lesions: int | None = None
     generator: int = PHYSICAL
     contrasts: tuple[str, ...] | None = None
+    burden: str = USUAL
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -77,6 +83,10 @@ class CohortSettings:
             )
         if not is_former and self.difficulty != STANDARD.name:
             raise SpinemetError("Difficulties are of the second generator; add --generator 2.")
+        if self.burden not in BURDENS:
+            raise SpinemetError(f"The burden is one of {', '.join(BURDENS)}, not '{self.burden}'.")
+        if is_former and self.burden != USUAL:
+            raise SpinemetError("Burdens are of the third generator; leave out --generator 2.")
         if self.contrasts is not None:
             check_contrasts(self.contrasts)
             if is_former:
@@ -108,6 +118,8 @@ class CohortSettings:
             facts["lesions"] = self.lesions
         if self.contrasts is not None:
             facts["contrasts"] = list(self.contrasts)
+        if self.burden != USUAL:
+            facts["burden"] = self.burden
         return facts
 
     @property
@@ -129,6 +141,8 @@ class CohortSettings:
             identity += f".{self.lesions}"
         if self.generator != CALIBRATED:
             identity += f".generator{self.generator}"
+        if self.burden != USUAL:
+            identity += f".{self.burden}"
         return identity
 
 
@@ -144,6 +158,7 @@ def make_cohort(
     lesions: int | None = None,
     generator: int = PHYSICAL,
     contrasts: Sequence[str] | None = None,
+    burden: str = USUAL,
     on_event: EventCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> list[Path]:
@@ -171,6 +186,8 @@ def make_cohort(
         The third by default; the second gives the cohorts that earlier figures rest on.
     contrasts : sequence of str, optional
         Images of each patient: ``scan/`` has the first, ``t1/``, ``t2/`` ... the others.
+    burden : {"usual", "localised", "half", "diffuse"}
+        As in life; the same without patients of diffuse marrow; half of the bodies; all marrow.
     on_event : callable, optional
         Hears an event after each case.
     cancel : CancelToken, optional
@@ -208,6 +225,7 @@ def make_cohort(
         lesions,
         generator,
         None if contrasts is None else tuple(contrasts),
+        burden,
     )
     return write_cohort(folder, settings, job=JobContext.of(on_event, cancel))
 
@@ -265,6 +283,7 @@ def _write_case(path: Path, settings: CohortSettings, number: int) -> None:
         pixel_mm=settings.pixel_mm,
         lesions=settings.lesions,
         contrasts=settings.contrasts,
+        burden=settings.burden,
     )
     write_case(
         path,
@@ -291,6 +310,7 @@ def _refuse_other_cohort(root: Path, facts: Mapping[str, object]) -> None:
         "lesions",
         "generator",
         "contrasts",
+        "burden",
         *(["cases"] if stored_facts.get("normals") else []),
     ]
     if any(stored_facts.get(key) != facts.get(key) for key in decisive):

@@ -95,6 +95,26 @@ def test_sclerotic_lesions_are_dark_and_lytic_ones_bright() -> None:
     assert np.median(by_kind["sclerotic"]) < 0
 
 
+def test_burdens_say_how_much_of_the_marrow_is_diseased(cohort: list[PhantomCase]) -> None:
+    """Localised cases are those of life but for diffuse ones; half is half; diffuse is all."""
+    is_diffuse = [any(x.kind == "diffuse" for x in case.lesions) for case in cohort]
+    assert any(is_diffuse) and not all(is_diffuse)
+    first_diffuse, first_other = is_diffuse.index(True), is_diffuse.index(False)
+    for k in (first_diffuse, first_other):
+        variety = "agnostic" if k % 4 == 0 else "evaluation"
+        localised = make(k, variety=variety, burden="localised")
+        assert not any(x.kind == "diffuse" for x in localised.lesions)
+        is_same = np.array_equal(localised.pixels, cohort[k].pixels)
+        assert is_same == (k == first_other)
+    half = make(5, burden="half")
+    levels = {x.level for x in half.lesions}
+    bodies = len(half.annotation.levels)
+    assert 0.3 * bodies <= len(levels) <= 0.7 * bodies
+    diffuse = make(5, burden="diffuse")
+    assert {x.kind for x in diffuse.lesions} == {"diffuse"}
+    assert len(diffuse.lesions) >= 0.8 * len(diffuse.annotation.levels)
+
+
 def test_a_normal_case_has_no_lesion() -> None:
     """And bodies all the same."""
     case = make(5, has_lesions=False)
@@ -195,6 +215,8 @@ def test_a_cohort_of_three_contrasts_on_disk(tmp_path: Path) -> None:
         {"difficulty": "hard"},
         {"generator": 1},
         {"generator": 2, "contrasts": ["t1"]},
+        {"burden": "light"},
+        {"generator": 2, "burden": "half"},
     ],
 )
 def test_what_there_is_not_is_refused(options: dict[str, object], tmp_path: Path) -> None:

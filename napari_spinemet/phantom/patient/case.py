@@ -20,7 +20,7 @@ from ..lesion import Lesion
 from ..physics.sequences import CONTRASTS, Protocol, draw_field, draw_protocol
 from .body_plan import BodyPlan, draw_body_plan
 from .column import paint_column
-from .disease import USUAL, paint_disease
+from .disease import BURDENS, USUAL, paint_disease
 from .looks import ChanceLooks, Looks, PhysicalLooks
 from .marrow import draw_fat_shares
 from .mimics import paint_mimics
@@ -79,14 +79,16 @@ def make_patient_case(
         As in life without, from one to all marrow.
     contrasts : sequence of str, optional
         Of the images; one that is fat-suppressed by default.
-    burden : {"usual", "half", "diffuse"}
-        See :func:`.disease.paint_disease`.
+    burden : {"usual", "localised", "half", "diffuse"}
+        See :data:`.disease.BURDENS`.
 
     Raises
     ------
     SpinemetError
-        If there is no such variety or contrast.
+        If there is no such variety, burden or contrast.
     """
+    if burden not in BURDENS:
+        raise SpinemetError(f"The burden is one of {', '.join(BURDENS)}, not '{burden}'.")
     if variety not in VARIETIES:
         raise SpinemetError(f"The variety is one of {', '.join(VARIETIES)}, not '{variety}'.")
     streams = np.random.default_rng(seed).spawn(9)

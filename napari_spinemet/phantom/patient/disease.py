@@ -29,7 +29,9 @@ SITE_SHARES = {
 KIND_SHARES = {"lytic": 0.60, "mixed": 0.22, "sclerotic": 0.18}
 DIFFUSE = 0.07
 """Share of patients whose whole marrow is diseased."""
-USUAL, HALF, DIFFUSE_BURDEN = "usual", "half", "diffuse"
+USUAL, LOCALISED, HALF, DIFFUSE_BURDEN = "usual", "localised", "half", "diffuse"
+BURDENS = (USUAL, LOCALISED, HALF, DIFFUSE_BURDEN)
+"""As in life; the same without diffuse marrow; half of the bodies; all marrow."""
 COUNTS = ((1, 0.34), (2, 0.22), (3, 0.14), (4, 0.09), (6, 0.12), (9, 0.09))
 """How many lesions, at most so many, and how often."""
 LEAST_CM2 = 0.8
@@ -75,17 +77,17 @@ def paint_disease(
     rng : numpy.random.Generator
     max_lesions : int, optional
         More are not drawn; as in life without.
-    burden : {"usual", "half", "diffuse"}
-        As in life; half of the bodies; or all marrow.
+    burden : str
+        One of :data:`BURDENS`.
 
     Returns
     -------
     list of Lesion
         With masks on the slices of the canvas.
     """
-    if burden == DIFFUSE_BURDEN or (
-        burden == USUAL and max_lesions is None and rng.random() < DIFFUSE
-    ):
+    # Drawn for localised ones too, so that a patient without diffuse marrow is the same in both.
+    is_diffuse = burden in (USUAL, LOCALISED) and max_lesions is None and rng.random() < DIFFUSE
+    if burden == DIFFUSE_BURDEN or (burden == USUAL and is_diffuse):
         return _paint_diffuse(canvas, plan, looks, rng)
     occupancy = np.zeros((canvas.slices, *canvas.shape[1:]), dtype=bool)
     lesions: list[Lesion] = []
