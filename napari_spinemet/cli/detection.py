@@ -19,6 +19,7 @@ from .options import (
     ModelOption,
     PointOptions,
     PresetOption,
+    SecondLookOption,
     StackOption,
     ThresholdOption,
     WeightOption,
@@ -57,6 +58,7 @@ def detect(
     min_area: AreaOption = None,
     weight: WeightOption = None,
     gate: GateOption = None,
+    second_look: SecondLookOption = None,
     preset: PresetOption = None,
     refine: Annotated[
         bool, typer.Option("--refine", help="Fit the outlines to the lesions' edges.")
@@ -100,7 +102,7 @@ def detect(
     from ..network import load_card, load_model
 
     network, card = load_model(model), load_card(model)
-    options = PointOptions(preset, threshold, min_area, weight, gate)
+    options = PointOptions(preset, threshold, min_area, weight, gate, second_look)
     point = options.change(card.operating_point)
     settings = MapSettings(engine, stride, columns or options.columns, device, precision)
     if scan is None:

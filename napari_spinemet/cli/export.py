@@ -17,6 +17,7 @@ from .options import (
     ModelOption,
     PointOptions,
     PresetOption,
+    SecondLookOption,
     ThresholdOption,
     WeightOption,
 )
@@ -52,6 +53,7 @@ def figures(
     min_area: AreaOption = None,
     weight: WeightOption = None,
     gate: GateOption = None,
+    second_look: SecondLookOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -67,7 +69,7 @@ def figures(
 
     open_study = Study(study)
     source = _source(open_study, model, folds, device)
-    options = PointOptions(preset, threshold, min_area, weight, gate)
+    options = PointOptions(preset, threshold, min_area, weight, gate, second_look)
     point = options.change(source.point or load_card(model).operating_point)
     with progress("figures") as job:
         export = export_figures(
@@ -115,6 +117,7 @@ def report(
     min_area: AreaOption = None,
     weight: WeightOption = None,
     gate: GateOption = None,
+    second_look: SecondLookOption = None,
     refine: Annotated[
         bool, typer.Option("--refine", help="Of a case: fit the outlines to the picture.")
     ] = False,
@@ -131,7 +134,7 @@ def report(
     if model is not None and folds is not None:
         raise SpinemetError("Maps are of a model or of a cross-validation; leave one of them out.")
     open_study = Study(study)
-    options = PointOptions(preset, threshold, min_area, weight, gate)
+    options = PointOptions(preset, threshold, min_area, weight, gate, second_look)
     source = None
     if case is None or model is not None or folds is not None:
         source = _source(open_study, model or "default", folds, device)

@@ -17,6 +17,7 @@ from .options import (
     ModelOption,
     PointOptions,
     PresetOption,
+    SecondLookOption,
     WeightOption,
 )
 from .terminal import print_froc, print_json, progress
@@ -33,6 +34,7 @@ def froc(
     min_area: AreaOption = None,
     weight: WeightOption = None,
     gate: GateOption = None,
+    second_look: SecondLookOption = None,
     preset: PresetOption = None,
     max_distance: Annotated[float, typer.Option(help="mm between centres.")] = 20.0,
     baselines: Annotated[bool, typer.Option(help="Two plain detectors beside it.")] = False,
@@ -50,7 +52,9 @@ def froc(
 
     open_study = Study(study)
     source = MapSource.of_model(model, device)
-    options = PointOptions(preset, min_area_cm2=min_area, weight=weight, gate=gate)
+    options = PointOptions(
+        preset, min_area_cm2=min_area, weight=weight, gate=gate, second_look=second_look
+    )
     point = options.change(source.card.operating_point)
     matching = Matching(max_distance)
     with progress("froc") as job:

@@ -30,7 +30,12 @@ ThresholdOption = Annotated[float | None, typer.Option(help="Likelihood, 0 to 1.
 AreaOption = Annotated[float | None, typer.Option(help="Smallest detection in cm².")]
 WeightOption = Annotated[float | None, typer.Option(help="Aggregation weight.")]
 GateOption = Annotated[bool | None, typer.Option(help="Drop what lies outside the spine.")]
-PresetOption = Annotated[str | None, typer.Option(help="'paper': 0.6, 5 cm², 0.4, no gate.")]
+SecondLookOption = Annotated[
+    bool | None, typer.Option(help="Compare what is marked with the patient's other bodies.")
+]
+PresetOption = Annotated[
+    str | None, typer.Option(help="'paper': 0.6, 5 cm², 0.4, no gate, no second look.")
+]
 
 NO_SCHEDULER = "none"
 
@@ -44,7 +49,7 @@ class PointOptions:
     preset : str or None
         ``"paper"`` for the paper's in place of the default one.
     threshold, min_area_cm2, weight : float or None
-    gate : bool or None
+    gate, second_look : bool or None
     """
 
     preset: str | None = None
@@ -52,6 +57,7 @@ class PointOptions:
     min_area_cm2: float | None = None
     weight: float | None = None
     gate: bool | None = None
+    second_look: bool | None = None
 
     @property
     def columns(self) -> str:
@@ -72,6 +78,7 @@ class PointOptions:
             "min_area_cm2": self.min_area_cm2,
             "weight": self.weight,
             "gate": self.gate,
+            "second_look": self.second_look,
         }
         point = PAPER_OPERATING_POINT if self.preset else default
         return replace(point, **{k: v for k, v in options.items() if v is not None})  # type: ignore[arg-type]

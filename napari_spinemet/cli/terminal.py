@@ -113,7 +113,8 @@ def print_findings(name: str, result: DetectionResult) -> None:
     doubt = ", doubtful" if result.is_doubtful else ""
     table = Table(title=f"{name}: {len(result.findings)} findings{doubt}")
     table.caption = f"Evaluated: {result.plain.region.description}."
-    for heading in ("slices", "volume cm³", "largest area cm²", "peak", "centre mm (LPS)"):
+    headings = ("slices", "volume cm³", "largest area cm²", "peak", "level", "beside neighbours")
+    for heading in (*headings, "centre mm (LPS)"):
         table.add_column(heading)
     for finding in result.findings:
         first, last = finding.slices
@@ -122,6 +123,8 @@ def print_findings(name: str, result: DetectionResult) -> None:
             f"{finding.volume_cm3:.1f}",
             f"{finding.largest.area_cm2:.1f}",
             f"{finding.peak:.2f}",
+            finding.level_text or "-",
+            "-" if finding.evidence is None else f"{finding.evidence.contrast:.2f} x",
             ", ".join(f"{v:.0f}" for v in finding.centre_mm),
         )
     _results().print(table)

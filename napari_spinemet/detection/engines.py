@@ -24,6 +24,7 @@ from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext,
 from ..network import SiameseNet
 from ..network.devices import choose_detection_dtype, choose_device, translate_torch_error
 from .coarse_look import LESION, VERTEBRA, CoarseLook, take_coarse_look
+from .comparison.second_look import SecondLook, look_again
 from .corridor import SpineCourse, corridor_along
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
 from .slice_engines import is_reduced, slice_scorer
@@ -131,8 +132,7 @@ def map_series(
                 job.progress(TASK, index + 1, slices, f"slice {index + 1} of {slices}")
     except (RuntimeError, MemoryError) as error:
         raise translate_torch_error(error) from error
-    job.report(Finished(TASK, time.perf_counter() - start_time))
-    return LikelihoodMap(
+    likelihood = LikelihoodMap(
         values=probabilities[LESION],
         affine=working_affine(series.affine),
         columns=region.columns,
@@ -144,6 +144,10 @@ def map_series(
         warnings=(*series.warnings, *_outlier_warnings(series), *notes),
         region=region,
     )
+    if model.second_look is not None:
+        likelihood = look_again(series, likelihood, SecondLook.of_card(model.second_look))
+    job.report(Finished(TASK, time.perf_counter() - start_time))
+    return likelihood
 
 
 def _look(images: SliceImages, settings: MapSettings, job: JobContext) -> CoarseLook:

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..imaging import Annotation, Detection, Finding
+from ..imaging.comparison import Comparison, Evidence
 from ..imaging.geometry import mm_to_index
 from ..imaging.series import SagittalSeries
 
 
-def link_findings(detections: Sequence[Detection], slice_spacing_mm: float) -> list[Finding]:
+def link_findings(
+    detections: Sequence[Detection],
+    slice_spacing_mm: float,
+    comparison: Comparison | None = None,
+) -> list[Finding]:
     """Detections in neighbouring slices that share a pixel belong to one finding.
 
     Parameters
@@ -20,6 +25,8 @@ def link_findings(detections: Sequence[Detection], slice_spacing_mm: float) -> l
         All from one series.
     slice_spacing_mm : float
         Distance between slices, for the volume.
+    comparison : Comparison, optional
+        Of the map that they come from, for the evidence of each.
 
     Returns
     -------
@@ -47,9 +54,20 @@ def link_findings(detections: Sequence[Detection], slice_spacing_mm: float) -> l
                 detections=tuple(members),
                 volume_cm3=float(areas.sum() * slice_spacing_mm / 10),
                 centre_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
+                evidence=None if comparison is None else _evidence_of(members, comparison),
             )
         )
     return sorted(findings, key=lambda f: -f.centre_mm[2])
+
+
+def _evidence_of(detections: Sequence[Detection], comparison: Comparison) -> Evidence | None:
+    """Of the candidate that most pixels of a finding lie in."""
+    pixels: dict[Evidence, int] = {}
+    for detection in detections:
+        match = comparison.evidence_at(detection.slice, detection.pixels)
+        if match is not None:
+            pixels[match[0]] = pixels.get(match[0], 0) + match[1]
+    return max(pixels, key=lambda e: pixels[e]) if pixels else None
 
 
 def level_of(finding: Finding, series: SagittalSeries, annotation: Annotation) -> str:

@@ -27,6 +27,9 @@ from .gate import Spine, predict_spine
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
 from .refine import refine_detections
 
+MANY_FINDINGS = 8
+"""More than these are told: few patients have so many, and a model that errs has them at once."""
+
 
 @dataclass(frozen=True, eq=False)
 class DetectionResult:
@@ -80,7 +83,7 @@ class DetectionResult:
             Polled at every detection.
         """
         detections = refine_detections(self.detections, series, self.likelihood, job=job)
-        findings = link_findings(detections, self.plain.spacing_mm[0])
+        findings = link_findings(detections, self.plain.spacing_mm[0], self.plain.comparison)
         return replace(self, detections=detections, findings=findings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,15 +191,17 @@ def evaluate(
     former : DetectionResult, optional
         Of the same map at another operating point; what it has computed is used again.
     """
-    if former is not None and former.operating_point.aggregation == point.aggregation:
+    if former is not None and _share_a_map(former.operating_point, point):
         likelihood, forest, spine = former.likelihood, former.forest, former.spine
     else:
-        likelihood = apply_aggregation(plain, point.aggregation)
+        looked = plain.after_second_look() if point.second_look else plain
+        likelihood = apply_aggregation(looked, point.aggregation)
         forest = ComponentForest(likelihood)
         spine = former.spine if former is not None else predict_spine(plain)
     detections = forest.detections(point.threshold, point.min_area_cm2)
     if spine is not None and point.gate:
         detections = [d for d in detections if spine.keeps(d)]
+    findings = link_findings(detections, plain.spacing_mm[0], plain.comparison)
     return DetectionResult(
         plain=plain,
         likelihood=likelihood,
@@ -204,14 +209,19 @@ def evaluate(
         spine=spine,
         operating_point=point,
         detections=detections,
-        findings=link_findings(detections, plain.spacing_mm[0]),
+        findings=findings,
         seconds=0.0,
-        warnings=(*plain.warnings, *_warnings(plain, spine, point)),
+        warnings=(*plain.warnings, *_warnings(plain, spine, point, len(findings))),
     )
 
 
+def _share_a_map(one: OperatingPoint, other: OperatingPoint) -> bool:
+    """Whether both threshold the same likelihoods."""
+    return one.aggregation == other.aggregation and one.second_look == other.second_look
+
+
 def _warnings(
-    plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint
+    plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint, findings: int
 ) -> Iterator[ScanWarning]:
     """What a reader of the result must know."""
     if spine is not None and spine.near_border(plain.region):
@@ -225,3 +235,13 @@ def _warnings(
             "Too little of the spine was recognised to tell what lies outside it, so no "
             "detection was dropped for its place.",
         )
+    comparison = plain.comparison
+    # Where no spine is seen that is said already.
+    if comparison is not None and comparison.reason and spine is not None and point.second_look:
+        yield ScanWarning(
+            "neighbours-not-comparable",
+            f"The vertebral bodies cannot be compared with each other, since {comparison.reason}; "
+            "so no mark was taken away, or added, for being like or unlike its neighbours.",
+        )
+    if findings > MANY_FINDINGS:
+        yield ScanWarning("many-findings", f"There are {findings} findings in this scan.")

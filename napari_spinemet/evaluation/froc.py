@@ -78,7 +78,9 @@ class _Sequence:
     spine: Spine | None
 
     @classmethod
-    def of(cls, case_id: str, likelihood: LikelihoodMap, annotation: Annotation) -> _Sequence:
+    def of(
+        cls, case_id: str, likelihood: LikelihoodMap, annotation: Annotation, *, second_look: bool
+    ) -> _Sequence:
         regions = region_centres(annotation, likelihood.series_spacing_mm)
         if len(regions) != len(likelihood.values):
             raise SpinemetError(
@@ -86,7 +88,8 @@ class _Sequence:
                 f"likelihood map {len(likelihood.values)}; they are of different series."
             )
         first, last = likelihood.columns
-        plain = np.ascontiguousarray(likelihood.values[:, :, first:last])
+        looked = likelihood.after_second_look() if second_look else likelihood
+        plain = np.ascontiguousarray(looked.values[:, :, first:last])
         return cls(plain, first, likelihood.weight, regions, predict_spine(likelihood))
 
     def nodes(self, aggregation: Aggregation, lowest: float, connectivity: int) -> list[Nodes]:
@@ -122,6 +125,8 @@ class TreeSettings:
         Neighbours of a pixel.
     lowest : float
         Rates are exact at thresholds from here up; below, they stay as they are here.
+    second_look : bool
+        Take the likelihoods that a map's comparison leads to, where it has one.
 
     Raises
     ------
@@ -132,6 +137,12 @@ class TreeSettings:
     aggregation: Aggregation = NoAggregation()  # noqa: RUF009  a frozen value without fields
     connectivity: int = 8
     lowest: float = 0.0
+    second_look: bool = False
+
+    @classmethod
+    def of_point(cls, point: OperatingPoint) -> TreeSettings:
+        """Those of an operating point, for all thresholds."""
+        return cls(point.aggregation, second_look=point.second_look)
 
     def __post_init__(self) -> None:
         if self.connectivity not in (4, 8):
@@ -155,7 +166,10 @@ class CaseForests:
     def __init__(self, case: FrocCase, settings: TreeSettings) -> None:
         self.case_id = case.case_id
         self._settings = settings
-        self._sequences = [_Sequence.of(case.case_id, *sequence) for sequence in case.sequences]
+        self._sequences = [
+            _Sequence.of(case.case_id, *sequence, second_look=settings.second_look)
+            for sequence in case.sequences
+        ]
         self._nodes = self._build_nodes(settings)
 
     def _build_nodes(self, settings: TreeSettings) -> list[list[Nodes]]:
@@ -243,6 +257,7 @@ def froc(
     connectivity: int = 8,
     one_to_one: bool = False,
     lowest: float = 0.0,
+    second_look: bool = False,
 ) -> FrocCurve:
     """FROC of likelihood maps against annotations, exact at every threshold.
 
@@ -263,6 +278,8 @@ def froc(
         A detection finds one region at most (the most that can be matched).
     lowest : float
         The curve ends at this threshold.
+    second_look : bool
+        Take the likelihoods that a map's comparison leads to, where it has one.
 
     Returns
     -------
@@ -286,8 +303,8 @@ def froc(
     [(1.0, 0.0, 0.0), (1.0, 1.0, 1.0)]
     """
     # No threshold has a part in a curve of all thresholds.
-    point = OperatingPoint(1.0, min_area_cm2, weight, gate)
-    trees = TreeSettings(point.aggregation, connectivity, lowest)
+    point = OperatingPoint(1.0, min_area_cm2, weight, gate, second_look)
+    trees = TreeSettings(point.aggregation, connectivity, lowest, second_look)
     return froc_curve(cases, point, Matching(max_distance_mm, one_to_one), trees)
 
 
@@ -309,7 +326,7 @@ def froc_curve(
     trees : TreeSettings, optional
         By default those of the point's aggregation, 8 neighbours, all thresholds.
     """
-    trees = trees or TreeSettings(point.aggregation)
+    trees = trees or TreeSettings.of_point(point)
     return curve_of([CaseForests(case, trees).table(point, matching) for case in cases])
 
 

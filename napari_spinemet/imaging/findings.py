@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .annotation import Annotation
+from .comparison import Evidence
 from .likelihood import LikelihoodMap
 
 
@@ -87,7 +88,9 @@ class Finding:
     centre_mm : tuple of float
         Area-weighted mean of the centres, patient LPS.
     level : str
-        Vertebra level where known, else empty.
+        Vertebra level where it is contoured, else empty.
+    evidence : Evidence or None
+        What it was compared by; None where nothing was.
     verdict : str
         ``""``, ``"accepted"``, ``"rejected"`` or ``"unsure"``, as the reader judged.
     """
@@ -97,6 +100,17 @@ class Finding:
     centre_mm: tuple[float, float, float]
     level: str = ""
     verdict: str = ""
+    evidence: Evidence | None = None
+
+    @property
+    def guessed_level(self) -> str:
+        """By the network's own vertebrae, where none is contoured; empty if they do not tell."""
+        return "" if self.level or self.evidence is None else self.evidence.level
+
+    @property
+    def level_text(self) -> str:
+        """The level in words: a guess is said to be one."""
+        return self.level or (f"{self.guessed_level} (guess)" if self.guessed_level else "")
 
     @property
     def slices(self) -> tuple[int, int]:
@@ -122,7 +136,10 @@ class Finding:
             "max_area_cm2": self.largest.area_cm2,
             "centre_mm": list(self.centre_mm),
             "peak": self.peak,
-            "level": self.level,
+            "level": self.level or self.guessed_level,
+            "level_is_guess": bool(self.guessed_level),
+            "contrast_to_neighbours": None if self.evidence is None else self.evidence.contrast,
+            "evidence": None if self.evidence is None else self.evidence.to_dict(),
             "verdict": self.verdict,
         }
 

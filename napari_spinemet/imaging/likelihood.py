@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..errors import SpinemetError
 from .aggregation import DEFAULT_WEIGHT, Aggregation, NeighbourAverage, refuse_aggregated
+from .comparison import Comparison
 from .evaluated_region import EvaluatedRegion
 from .geometry import check_affine, spacing_of
 from .scan_warnings import ScanWarning
@@ -44,6 +45,8 @@ class LikelihoodMap:
         Of that series, and of how the map was made: whoever judges it must know them.
     region : EvaluatedRegion
         What was evaluated; the same columns in every row unless told otherwise.
+    comparison : Comparison or None
+        What a second look made of it; the values are as they were before that.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class LikelihoodMap:
     series_uid: str = ""
     warnings: tuple[ScanWarning, ...] = ()
     region: EvaluatedRegion = None  # type: ignore[assignment]  # set below if it is not given
+    comparison: Comparison | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float32)
@@ -73,6 +77,8 @@ class LikelihoodMap:
             raise SpinemetError("A likelihood map must hold numbers between 0 and 1.")
         if self.vertebra is not None and self.vertebra.shape != values.shape:
             raise SpinemetError("The vertebra map must have the shape of the likelihood map.")
+        if self.comparison is not None and self.comparison.labels.shape != values.shape:
+            raise SpinemetError("A comparison must have the shape of the likelihood map.")
         region = self.region or EvaluatedRegion.of_columns(self.columns, values.shape[1:])
         if (len(region.first), region.width) != values.shape[1:] or region.columns != tuple(
             self.columns
@@ -86,6 +92,20 @@ class LikelihoodMap:
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between neighbours along (slice, row, column) in mm."""
         return spacing_of(self.affine)
+
+    def after_second_look(self) -> LikelihoodMap:
+        """The likelihoods that the comparison leads to; the same map without one.
+
+        Raises
+        ------
+        SpinemetError
+            If the map is aggregated: what is compared is plain.
+        """
+        if self.comparison is None:
+            return self
+        if self.weight is not None:
+            raise SpinemetError("This map has been aggregated already; compare in the plain one.")
+        return replace(self, values=self.comparison.apply(self.values))
 
 
 def aggregate(likelihood: LikelihoodMap, weight: float = DEFAULT_WEIGHT) -> LikelihoodMap:

@@ -26,6 +26,9 @@ class OperatingPoint:
         Weight of the slice itself in the aggregation over neighbours; None for none.
     gate : bool
         Whether detections outside the predicted spine are dropped.
+    second_look : bool
+        Whether likelihoods are moved by the comparison with the patient's other bodies, where a map
+        has one.
 
     Raises
     ------
@@ -45,6 +48,7 @@ class OperatingPoint:
     min_area_cm2: float = 5.0
     weight: float | None = 0.4
     gate: bool = False
+    second_look: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
@@ -71,5 +75,8 @@ class OperatingPoint:
         return asdict(self)
 
 
-PAPER_OPERATING_POINT = OperatingPoint(threshold=0.6, min_area_cm2=5.0, weight=0.4, gate=False)
-"""Threshold 0.6, 5 cm², aggregated with weight 0.4, no gate (paper, section 2.5.2)."""
+PAPER_OPERATING_POINT = OperatingPoint(
+    threshold=0.6, min_area_cm2=5.0, weight=0.4, gate=False, second_look=False
+)
+"""Threshold 0.6, 5 cm², aggregated with weight 0.4; no gate, no second look (paper, section
+2.5.2)."""

@@ -61,6 +61,12 @@ WARNING_KINDS: Mapping[str, WarningKind] = {
     "no-spine": WarningKind(
         True, "Look whether this is a spine; judge each finding, and the scan, by yourself."
     ),
+    "neighbours-not-comparable": WarningKind(
+        True, "Judge the marrow as a whole by yourself, also where nothing is marked."
+    ),
+    "many-findings": WarningKind(
+        False, "Look whether the marrow as a whole is diseased, or the picture unusual."
+    ),
 }
 """Every code there is."""
 

@@ -38,6 +38,8 @@ class ModelCard:
         Figures of merit, each with the data they were measured on.
     sha256 : str
         Hash of the weights file.
+    second_look : mapping or None
+        What compares candidates in the maps of these weights; None where none was fitted.
     """
 
     name: str = "unnamed"
@@ -46,15 +48,29 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    second_look: Mapping[str, Any] | None = None
 
     @property
     def identity(self) -> str:
-        """Name and the start of the hash: enough to tell models apart in a report."""
-        return f"{self.name}@{self.sha256[:12]}" if self.sha256 else self.name
+        """Name and the start of a hash: enough to tell models apart in a report.
+
+        The hash is of the weights, and of the second look where there is one: with another, the
+        same weights give other maps.
+        """
+        if not self.sha256:
+            return self.name
+        mark = self.sha256[:12]
+        if self.second_look is not None:
+            facts = json.dumps(self.second_look, sort_keys=True)
+            mark = hashlib.sha256(f"{self.sha256} {facts}".encode()).hexdigest()[:12]
+        return f"{self.name}@{mark}"
 
     def to_json(self) -> str:
-        """The card as it stands on disk."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        """The card as it stands on disk; without what former versions do not know, if it is not."""
+        values = asdict(self)
+        if self.second_look is None:
+            del values["second_look"]
+        return json.dumps(values, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:

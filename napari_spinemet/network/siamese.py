@@ -110,6 +110,12 @@ class SiameseNet(nn.Module):
     SpinemetError
         If such a network makes no sense, or the patch is too small for its poolings.
 
+    Attributes
+    ----------
+    second_look : mapping or None
+        What compares candidates in the maps of these weights, as their card holds it; None for
+        weights that no second look was fitted to.
+
     Notes
     -----
     The defaults have 733,410 trainable parameters.
@@ -149,6 +155,7 @@ class SiameseNet(nn.Module):
         self.hidden_units = hidden
         self.dropout = dropout
         self.patch_shape = (int(patch_shape[0]), int(patch_shape[1]))
+        self.second_look: Mapping[str, Any] | None = None
         self.normalisation = normalisation or LocalZScore()
         if self.normalisation.reference is not None and (form != "dense" or outputs != 3):
             raise SpinemetError(

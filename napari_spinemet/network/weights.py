@@ -122,6 +122,7 @@ def load_model(
             "for; the two do not mix."
         )
     _load_state(model, tensors, path.name)
+    model.second_look = card.second_look
     return model.eval()
 
 

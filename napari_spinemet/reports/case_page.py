@@ -110,17 +110,18 @@ def _finding_table(findings: Sequence[Finding]) -> Table:
         "findings",
         (
             *("No.", "Level", "Slices", "Largest area (cm²)", "Volume (cm³)", "Peak", "Mean"),
-            *("Left (mm)", "Posterior (mm)", "Superior (mm)", "Verdict"),
+            *("Beside", "Left (mm)", "Posterior (mm)", "Superior (mm)", "Verdict"),
         ),
         [
             (
                 str(number),
-                finding.level or "–",
+                finding.level_text or "–",
                 _slices(finding),
                 f"{finding.largest.area_cm2:.2f}",
                 f"{finding.volume_cm3:.2f}",
                 f"{finding.peak:.3f}",
                 f"{finding.largest.mean:.3f}",
+                "–" if finding.evidence is None else f"{finding.evidence.contrast:.2f} x",
                 *(f"{v:.1f}" for v in finding.centre_mm),
                 finding.verdict or NO_VERDICT,
             )
@@ -128,13 +129,15 @@ def _finding_table(findings: Sequence[Finding]) -> Table:
         ],
         "Slices count from 1 on the patient's right. Peak and mean are likelihoods; the mean and "
         "the largest area are of the same slice. The centre is given in the patient's "
-        "coordinates, from the scanner's centre.",
+        "coordinates, from the scanner's centre. Beside: median brightness over that of healthy "
+        "marrow in the neighbouring bodies. A level that is a guess was counted from the sacrum by "
+        "the model's own vertebrae.",
     )
 
 
 def _finding_picture(evidence: CaseEvidence, finding: Finding, number: int) -> Picture:
     figure = finding_figure(evidence.series, evidence.result, finding, evidence.annotation)
-    level = f", {finding.level}" if finding.level else ""
+    level = f", {finding.level_text}" if finding.level_text else ""
     caption = (
         f"Finding {number}{level}: {finding.verdict or 'no verdict yet'}. Slice "
         f"{finding.largest.slice + 1}, in which it is largest; detections blue"

@@ -101,6 +101,12 @@ def settings_rows(
         ),
         ("Gate", "only within the recognised spine" if point.gate else "none"),
         (
+            "Second look",
+            "what is marked is compared with the patient's other bodies, where that is possible"
+            if point.second_look
+            else "none",
+        ),
+        (
             "Outlines",
             "fitted to the picture, by 3 mm at most"
             if has_fitted_outlines

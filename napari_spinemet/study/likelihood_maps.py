@@ -11,6 +11,7 @@ import numpy as np
 
 from ..atomic_files import replace_atomically
 from ..imaging import EvaluatedRegion, LikelihoodMap, ScanWarning
+from ..imaging.comparison import Comparison
 
 
 def save_likelihood_map(likelihood: LikelihoodMap, path: Path) -> None:
@@ -48,6 +49,7 @@ def save_likelihood_map(likelihood: LikelihoodMap, path: Path) -> None:
             model=np.array(likelihood.model),
             series_uid=np.array(likelihood.series_uid),
             warnings=np.array(json.dumps([w.to_dict() for w in likelihood.warnings])),
+            **_pack_comparison(likelihood.comparison),
         )
 
 
@@ -69,6 +71,7 @@ def load_likelihood_map(path: Path) -> LikelihoodMap | None:
                 series_uid=str(arrays["series_uid"]),
                 warnings=_warnings_of(arrays),
                 region=_region_of(arrays),
+                comparison=_comparison_of(arrays),
             )
     except Exception:  # noqa: BLE001 zipfile, zlib and numpy raise a dozen kinds for damaged files
         return None
@@ -81,6 +84,22 @@ def _region_of(arrays: Mapping[str, Any]) -> EvaluatedRegion:
         first, last = (int(v) for v in arrays["columns"])
         return EvaluatedRegion.of_columns((first, last), shape)
     return EvaluatedRegion.unpack(arrays["region"], shape[1], *map(str, arrays["region_kind"]))
+
+
+def _pack_comparison(comparison: Comparison | None) -> dict[str, Any]:
+    """Nothing for a map that was looked at once."""
+    if comparison is None:
+        return {}
+    return {
+        "candidates": comparison.labels,
+        "comparison": np.array(json.dumps(comparison.facts())),
+    }
+
+
+def _comparison_of(arrays: Mapping[str, Any]) -> Comparison | None:
+    if "comparison" not in arrays:
+        return None
+    return Comparison.of_facts(arrays["candidates"], json.loads(str(arrays["comparison"])))
 
 
 def _warnings_of(arrays: Mapping[str, Any]) -> tuple[ScanWarning, ...]:

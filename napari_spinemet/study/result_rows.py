@@ -44,7 +44,7 @@ class RunRecord:
     @property
     def operating_point(self) -> OperatingPoint:
         """The operating point among its settings."""
-        names = ("threshold", "min_area_cm2", "weight", "gate")
+        names = ("threshold", "min_area_cm2", "weight", "gate", "second_look")
         return OperatingPoint(**{k: self.settings[k] for k in names if k in self.settings})
 
 

@@ -12,7 +12,7 @@ from ..errors import SpinemetError
 from ..evaluation import FrocCurve
 from ..evaluation.curve import curve_of
 from ..evaluation.froc import CaseForests, TreeSettings
-from ..imaging import Aggregation, FrocCase, OperatingPoint
+from ..imaging import FrocCase, OperatingPoint
 from ..imaging.aggregation import NeighbourAverage
 from ..jobs import UNATTENDED, JobContext
 from ..network import load_card
@@ -69,7 +69,7 @@ def choose_operating_point(
         third output.
     default_point : OperatingPoint, optional
         Whose settings have stood elsewhere; by default those of the shipped model. They do
-        not count where they are none of those to try.
+        not count where they are none of those to try. Whether there is a second look is its.
     job : JobContext
         Polled at every case.
 
@@ -87,12 +87,14 @@ def choose_operating_point(
     """
     has_vertebra = any(m.vertebra is not None for c in cases for m, _ in c.sequences)
     gates = (False, True) if has_vertebra else (False,)
+    default_point = default_point or load_card().operating_point
     choices: dict[tuple[float, float, bool], OperatingPointChoice] = {}
     forests: list[CaseForests] = []
     for weight in weights:
-        forests = _forests(cases, NeighbourAverage(weight), forests, job)
+        trees = TreeSettings(NeighbourAverage(weight), second_look=default_point.second_look)
+        forests = _forests(cases, trees, forests, job)
         for area, gate in product(areas_cm2, gates):
-            settings = OperatingPoint(1.0, area, weight, gate)
+            settings = OperatingPoint(1.0, area, weight, gate, default_point.second_look)
             choice = _best_threshold(forests, settings, max_fp_per_scan)
             if choice is not None:
                 choices[weight, area, gate] = choice
@@ -100,7 +102,6 @@ def choose_operating_point(
         raise SpinemetError(
             f"No setting stays at {max_fp_per_scan} false positives per scan; allow more."
         )
-    default_point = default_point or load_card().operating_point
     return _unless_clearly_better(choices, default_point, has_gate=has_vertebra)
 
 
@@ -123,7 +124,7 @@ def _unless_clearly_better(
 
 def _forests(
     cases: Sequence[FrocCase],
-    aggregation: Aggregation,
+    trees: TreeSettings,
     former: Sequence[CaseForests],
     job: JobContext,
 ) -> list[CaseForests]:
@@ -132,9 +133,9 @@ def _forests(
     for number, case in enumerate(cases):
         job.raise_if_cancelled()
         result.append(
-            former[number].with_aggregation(aggregation)
+            former[number].with_aggregation(trees.aggregation)
             if former
-            else CaseForests(case, TreeSettings(aggregation))
+            else CaseForests(case, trees)
         )
     return result
 

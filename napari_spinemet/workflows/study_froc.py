@@ -26,7 +26,7 @@ whole picture is one region, which may find a lesion by chance."""
 
 def tree_settings(point: OperatingPoint) -> TreeSettings:
     """How the trees of every curve of a study are built."""
-    return TreeSettings(point.aggregation, lowest=LOWEST)
+    return TreeSettings(point.aggregation, lowest=LOWEST, second_look=point.second_look)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,9 @@ class CachedForests:
     contours: tuple[tuple[str, int, int], ...]
 
     def at(self, study: Study, point: OperatingPoint) -> CachedForests | None:
-        """Those with the aggregation of an operating point; None if contours have changed.
+        """Those with the aggregation of an operating point; None if they must be built anew.
+
+        That is so if contours have changed, or if another likelihood is thresholded.
 
         Parameters
         ----------
@@ -66,7 +68,8 @@ class CachedForests:
             That they are of.
         point : OperatingPoint
         """
-        if self.contours != _contour_versions(study):
+        is_other = self.cohort.settings.second_look != point.second_look
+        if is_other or self.contours != _contour_versions(study):
             return None
         if self.cohort.settings.aggregation == point.aggregation:
             return self
@@ -307,7 +310,7 @@ def baseline_curves(
                 FrocCase(case.name, ((make_map(series, annotation), annotation),))
                 for case, series, annotation in study.contoured_cases()
             )
-            settings = OperatingPoint(point.threshold, area, None, False)
+            settings = OperatingPoint(point.threshold, area, None, gate=False, second_look=False)
             curves.append(SystemCurve(name, froc_curve(cases, settings, matching), settings))
         result.append(max(curves, key=lambda c: c.curve.tp_rate_at(1.0)))
     return result

@@ -20,15 +20,22 @@ if TYPE_CHECKING:
     from ..viewer.session import Session
 
 HEADINGS = (
-    ("Level", "The vertebra that most of it lies in, where vertebrae are contoured."),
+    (
+        "Level",
+        "The contoured vertebra that most of it lies in; with ? a guess, counted by the model.",
+    ),
     ("Verdict", "What was decided."),
     ("Slices", "First and last slice, from 1."),
     ("cm²", "Area in the slice in which it is largest."),
     ("cm³", "Areas times the distance of the slices."),
     ("Peak, mean", "Largest likelihood, and the mean in the slice in which it is largest."),
+    (
+        "Beside",
+        "Brightness over that of healthy marrow beside it: 1.5 is half as bright again.",
+    ),
     ("Centre mm", "Left, posterior, superior of the scanner's centre, in mm."),
 )
-WIDTHS = 52, 72, 52, 46, 46, 82
+WIDTHS = 46, 68, 48, 40, 40, 74, 48
 VERDICT = 1
 VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure", "unsure", "U"))
 
@@ -228,15 +235,22 @@ class FindingsPanel(QWidget):
 
 def _cells(finding: Finding, verdict: str) -> list[Cell]:
     largest, centre_mm = finding.largest, finding.centre_mm
+    contrast = None if finding.evidence is None else finding.evidence.contrast
     return [
-        Cell(finding.level or "–"),
+        Cell(_level(finding)),
         Cell(verdict),
         Cell(_range(*finding.slices), value=finding.slices[0]),
         Cell(f"{largest.area_cm2:.1f}", value=largest.area_cm2),
         Cell(f"{finding.volume_cm3:.1f}", value=finding.volume_cm3),
         Cell(f"{finding.peak:.2f}, {largest.mean:.2f}", value=finding.peak),
+        Cell("–" if contrast is None else f"{contrast:.2g} x", value=contrast or 0.0),
         Cell(" ".join(f"{v:.0f}" for v in centre_mm), value=centre_mm[0]),
     ]
+
+
+def _level(finding: Finding) -> str:
+    """Contoured, or guessed with a question mark."""
+    return finding.level or (f"{finding.guessed_level}?" if finding.guessed_level else "–")
 
 
 def _range(first: int, last: int) -> str:

@@ -178,7 +178,8 @@ class FrocPanel(QWidget):
             f"Chosen on the validation cases: threshold {point.threshold:.3f}, from "
             f"{point.min_area_cm2:g} cm², "
             + point.aggregation.label
-            + (", gate." if point.gate else ", no gate.")
+            + (", gate" if point.gate else ", no gate")
+            + (", second look." if point.second_look else ".")
         )
 
     def _on_wish(self, index: int) -> None:

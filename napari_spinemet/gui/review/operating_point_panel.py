@@ -10,13 +10,14 @@ from superqt.utils import signals_blocked
 from ...errors import SpinemetError
 from ...imaging import PAPER_OPERATING_POINT, OperatingPoint
 from ...imaging.aggregation import DEFAULT_WEIGHT
+from ...imaging.comparison import Comparison
 from ...network.card import load_card
 from ..viewer.common_widgets import button, form, row
 from ..viewer.preferences import Preferences
 
 
 class OperatingPointPanel(QGroupBox):
-    """Threshold, minimum area, aggregation weight and gate, and how outlines are drawn.
+    """Threshold, minimum area, aggregation, gate and second look, and how outlines are drawn.
 
     Parameters
     ----------
@@ -61,7 +62,13 @@ class OperatingPointPanel(QGroupBox):
         )
         fields.addRow("Minimum area", self.min_area)
         fields.addRow("Aggregate", row(self.aggregate_box, self.weight))
+        self.second_look = QCheckBox("compared with other bodies")
+        self.second_look.setToolTip(
+            "Raise the likelihood of what differs from the patient's own other vertebral bodies, "
+            "and lower that of what does not."
+        )
         fields.addRow("Gate", self.gate)
+        fields.addRow("Second look", self.second_look)
         self.refine_box = QCheckBox("fitted to the picture")
         self.refine_box.setToolTip(
             "Move each outline to the edge next to it, by 3 mm at most, where the picture is clear "
@@ -75,6 +82,7 @@ class OperatingPointPanel(QGroupBox):
             self.weight.valueChanged,
             self.aggregate_box.toggled,
             self.gate.toggled,
+            self.second_look.toggled,
         ):
             signal.connect(lambda _: self._on_changed())
         layout.addWidget(
@@ -82,7 +90,7 @@ class OperatingPointPanel(QGroupBox):
                 button(
                     "Model's own", "The operating point of the model's card.", self.use_model_point
                 ),
-                button("Paper", "0.6, 5 cm², weight 0.4, no gate.", self.use_paper),
+                button("Paper", "0.6, 5 cm², weight 0.4, no gate, no second look.", self.use_paper),
             )
         )
         self.set_point(self.model_point)
@@ -97,6 +105,7 @@ class OperatingPointPanel(QGroupBox):
             min_area_cm2=self.min_area.value(),
             weight=weight if self.aggregate_box.isChecked() else None,
             gate=self.gate.isChecked(),
+            second_look=self.second_look.isChecked(),
         )
 
     def set_point(self, point: OperatingPoint) -> None:
@@ -108,6 +117,7 @@ class OperatingPointPanel(QGroupBox):
             self.aggregate_box.setChecked(point.weight is not None)
             self.weight.setValue(DEFAULT_WEIGHT if point.weight is None else point.weight)
             self.gate.setChecked(point.gate)
+            self.second_look.setChecked(point.second_look)
         self._on_changed()
 
     def use_model_point(self) -> None:
@@ -126,6 +136,26 @@ class OperatingPointPanel(QGroupBox):
             if is_spine_recognised
             else "no: too little of the spine recognised"
         )
+
+    def allow_second_look(self, comparison: Comparison | None, *, has_map: bool) -> None:
+        """Offer a second look only where the model has one and the bodies can be compared.
+
+        Parameters
+        ----------
+        comparison : Comparison or None
+            Of the map that is shown.
+        has_map : bool
+            Whether one is.
+        """
+        is_possible = not has_map or (comparison is not None and comparison.is_possible)
+        self.second_look.setEnabled(is_possible)
+        if is_possible:
+            text = "compared with other bodies"
+        elif comparison is None:
+            text = "no: this map has none"
+        else:
+            text = "no: bodies cannot be compared"
+        self.second_look.setText(text)
 
     def _on_changed(self) -> None:
         self.weight.setEnabled(self.aggregate_box.isChecked())

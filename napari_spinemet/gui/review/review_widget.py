@@ -110,6 +110,8 @@ class ReviewWidget(QWidget):
         result = self.session.result
         self._is_curve_stale = False
         self.controls.allow_gate(result is None or result.spine is not None)
+        comparison = None if result is None else result.plain.comparison
+        self.controls.allow_second_look(comparison, has_map=result is not None)
         if result is not None:
             self.controls.model_point = result.operating_point
             self.controls.set_point(result.operating_point)

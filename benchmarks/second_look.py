@@ -1,0 +1,196 @@
+"""Fit the second look of a model, and choose its operating point, on phantoms it has not seen.
+
+Run: ``python benchmarks/second_look.py MODEL --learn STUDY... --choose STUDY... --out FILE``.
+Studies are cohorts of ``spinemet phantom``; those of the burdens half and diffuse teach what cannot
+be compared. The second look is fitted to the candidates of the first ones; threshold and least
+area are chosen on the others, by findings, as the exam counts them (``benchmarks/scanners.py``):
+the most lesions found at no more than ``--false`` false findings a scan, in cohorts with lesions
+and among normal cases. Maps are kept in the folder ``--work``. FILE gets the weights, and a card
+with both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from napari_spinemet.detection.comparison.second_look import compare_candidates
+from napari_spinemet.detection.engines import map_series
+from napari_spinemet.detection.map_settings import MapSettings
+from napari_spinemet.detection.pipeline import DetectionResult, evaluate
+from napari_spinemet.experiments.scanners.scoring import Truth, score_scan
+from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint, SagittalSeries
+from napari_spinemet.network import SiameseNet, load_card, load_model, save_model
+from napari_spinemet.study import Study
+from napari_spinemet.study.likelihood_maps import load_likelihood_map, save_likelihood_map
+from napari_spinemet.workflows.second_look_training import (
+    JudgedScan,
+    fit_second_look,
+    judge_scan,
+    left_out_logits,
+)
+
+AREAS_CM2 = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+THRESHOLDS = np.round(np.arange(0.2, 0.981, 0.02), 3)
+WEIGHT = 0.6
+
+Case = tuple[str, SagittalSeries, Annotation, list[dict[str, object]], str]
+
+
+def _cases(root: Path) -> list[tuple[str, Path]]:
+    return [(f"{root.name}-{p.parent.name}", p.parent) for p in sorted(root.glob("*/case.json"))]
+
+
+def _read(study: Study, folder: Path) -> tuple[SagittalSeries, Annotation, list[dict[str, object]]]:
+    case = study.case(folder.name)
+    series = case.series()
+    facts = json.loads((folder / "case.json").read_text(encoding="utf-8"))["lesions"]
+    return series, case.annotation(series), facts
+
+
+def _map(model: SiameseNet, series: SagittalSeries, path: Path) -> LikelihoodMap:
+    likelihood = load_likelihood_map(path)
+    if likelihood is None:
+        likelihood = map_series(series, model, MapSettings())
+        save_likelihood_map(likelihood, path)
+    return likelihood
+
+
+def _burden(root: Path) -> str:
+    facts = json.loads((root / "cohort.json").read_text(encoding="utf-8"))["phantom"]
+    return str(facts.get("burden", "usual"))
+
+
+def _judge(model: SiameseNet, roots: list[Path], work: Path) -> list[JudgedScan]:
+    judged = []
+    for root in roots:
+        study, is_comparable = Study(root), _burden(root) not in ("half", "diffuse")
+        for name, folder in _cases(root):
+            series, annotation, _ = _read(study, folder)
+            likelihood = _map(model, series, work / f"{name}.npz")
+            judged.append(
+                judge_scan(name, series, likelihood, annotation, is_comparable=is_comparable)
+            )
+            print(f"{name}: {len(judged[-1].truth)} candidates", flush=True)
+    return judged
+
+
+def _area_under_curve(scores: np.ndarray, truth: np.ndarray) -> float:
+    order = np.argsort(np.argsort(scores))
+    positive = truth > 0
+    count, others = positive.sum(), (~positive).sum()
+    return float((order[positive].sum() - count * (count - 1) / 2) / (count * others))
+
+
+def _describe_fit(scans: list[JudgedScan]) -> dict[str, float]:
+    comparable = [s for s in scans if s.is_comparable and len(s.truth)]
+    logits, truth = left_out_logits(comparable)
+    parts = [np.arange(k, len(comparable), 5) for k in range(5)]
+    peaks = np.concatenate(
+        [
+            np.array([c.peak for c in comparable[k].scan.candidates])[comparable[k].truth >= 0]
+            for part in parts
+            for k in part
+        ]
+    )
+    return {
+        "scans": len(comparable),
+        "lesions": int(truth.sum()),
+        "other candidates": int((truth == 0).sum()),
+        "area under ROC, left out": _area_under_curve(logits, truth),
+        "area under ROC of the plain likelihood": _area_under_curve(peaks, truth),
+    }
+
+
+def _choose(
+    results: list[tuple[DetectionResult, Truth, bool]], most_false: float
+) -> tuple[OperatingPoint, list[dict[str, float]]]:
+    rows = []
+    for area, threshold in product(AREAS_CM2, THRESHOLDS):
+        found, lesions, false, free, normal = 0, 0, [], 0, 0
+        for result, truth, is_normal in results:
+            at = result.at(replace(result.operating_point, threshold=threshold, min_area_cm2=area))
+            outcome = score_scan("", at, truth)
+            found += sum(x.is_found for x in outcome.lesions)
+            lesions += len(outcome.lesions)
+            if is_normal:
+                normal += 1
+                free += not outcome.false_findings
+            else:
+                false.append(outcome.false_findings)
+        rows.append(
+            {
+                "threshold": float(threshold),
+                "min_area_cm2": float(area),
+                "tp_rate": found / lesions,
+                "false_findings": float(np.mean(false)),
+                "normal_free": free / max(normal, 1),
+            }
+        )
+    fitting = [
+        r
+        for r in rows
+        if r["false_findings"] <= most_false and r["normal_free"] >= 1 - most_false / 3
+    ] or [min(rows, key=lambda r: r["false_findings"])]
+    best = max(fitting, key=lambda r: (r["tp_rate"], -r["false_findings"]))
+    print(json.dumps(best))
+    return OperatingPoint(best["threshold"], best["min_area_cm2"], WEIGHT, gate=True), rows
+
+
+def main() -> None:
+    """Fit, choose, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("--learn", type=Path, nargs="+", required=True)
+    parser.add_argument("--choose", type=Path, nargs="+", required=True)
+    parser.add_argument("--work", type=Path, default=Path("second-look-maps"))
+    parser.add_argument("--false", type=float, default=0.5)
+    parser.add_argument("--without", action="store_true", help="The point without a second look.")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    model, card = load_model(options.model), load_card(options.model)
+    model.second_look = None
+    work = options.work / card.sha256[:12]
+    scans = _judge(model, options.learn, work)
+    look = fit_second_look(scans)
+    fit = _describe_fit(scans)
+    print(json.dumps(fit))
+    results = []
+    for root in options.choose:
+        study = Study(root)
+        for name, folder in _cases(root):
+            series, annotation, facts = _read(study, folder)
+            likelihood = _map(model, series, work / f"{name}.npz")
+            if not options.without:
+                judged = judge_scan(name, series, likelihood, annotation)
+                likelihood = replace(likelihood, comparison=compare_candidates(judged.scan, look))
+            point = OperatingPoint(0.5, 1.0, WEIGHT, gate=True)
+            result = evaluate(likelihood, point)
+            results.append((result, Truth(annotation, facts), not facts))
+    point, rows = _choose(results, options.false)
+    validation = {
+        "cases": len(results),
+        "second look": fit,
+        "chosen": next(
+            r
+            for r in rows
+            if (r["threshold"], r["min_area_cm2"]) == (point.threshold, point.min_area_cm2)
+        ),
+    }
+    new_card = replace(
+        card,
+        operating_point=replace(point, second_look=not options.without),
+        second_look=None if options.without else look.to_dict(),
+        metrics={**card.metrics, "operating_point": validation},
+    )
+    save_model(model, options.out, new_card)
+    options.out.with_suffix(".choice.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The second look: what the network marks, against the patient's own other bodies."""

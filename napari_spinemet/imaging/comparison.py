@@ -1,0 +1,128 @@
+"""How what a network marks differs from the patient's own other bodies, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+
+FloatArray = npt.NDArray[np.float32]
+CERTAIN = 1e-6
+"""A likelihood nearer to 0 or 1 is moved as if it were so far away."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one candidate was compared by.
+
+    Attributes
+    ----------
+    contrast : float
+        Median brightness over that of healthy marrow in the neighbouring bodies: 1.5 is half as
+        bright again, 0.7 darker.
+    deviation : float
+        The same as a distance, in robust standard deviations of healthy marrow.
+    body_share : float
+        Of the body, in the slices that the candidate lies in, that it covers; from 0 to 1.
+    level : str
+        Guessed from the network's own vertebrae; empty where they do not tell.
+    shift : float
+        What is added to the logit of its likelihoods; 0 where nothing was compared.
+    """
+
+    contrast: float
+    deviation: float
+    body_share: float
+    level: str
+    shift: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A second look at a likelihood map.
+
+    Attributes
+    ----------
+    labels : numpy.ndarray
+        ``(slice, row, column)`` uint16 on the working grid: 0, or the number of a candidate.
+    evidence : tuple of Evidence
+        Of candidate 1, 2, ...
+    reason : str
+        Why the bodies cannot be compared with each other; empty where they can. Then no likelihood
+        is moved.
+
+    Raises
+    ------
+    ValueError
+        If a label has no evidence.
+    """
+
+    labels: npt.NDArray[np.uint16]
+    evidence: tuple[Evidence, ...]
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if int(self.labels.max(initial=0)) > len(self.evidence):
+            raise ValueError("each candidate of a comparison has its evidence")
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether bodies could be compared."""
+        return not self.reason
+
+    def apply(self, values: FloatArray) -> FloatArray:
+        """Likelihoods with those of each candidate moved by its shift.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            ``(slice, row, column)`` of the plain map.
+        """
+        shifts = np.array([0.0, *(e.shift for e in self.evidence)])
+        is_moved = shifts[self.labels] != 0
+        result = values.copy()
+        plain = np.clip(values[is_moved].astype(np.float64), CERTAIN, 1 - CERTAIN)
+        result[is_moved] = expit(logit(plain) + shifts[self.labels[is_moved]])
+        return result
+
+    def evidence_at(
+        self, slice_index: int, pixels: npt.NDArray[np.integer]
+    ) -> tuple[Evidence, int] | None:
+        """The candidate that most of a region lies in, and how many pixels of it do.
+
+        Parameters
+        ----------
+        slice_index : int
+        pixels : numpy.ndarray
+            ``(n, 2)`` (row, column) of the region.
+        """
+        labels = self.labels[slice_index, pixels[:, 0], pixels[:, 1]]
+        labels = labels[labels > 0]
+        if not len(labels):
+            return None
+        counts = np.bincount(labels)
+        label = int(counts.argmax())
+        return self.evidence[label - 1], int(counts[label])
+
+    def facts(self) -> dict[str, Any]:
+        """What is kept of it beside the labels; plain values."""
+        return {"reason": self.reason, "evidence": [e.to_dict() for e in self.evidence]}
+
+    @classmethod
+    def of_facts(cls, labels: npt.NDArray[np.uint16], facts: Mapping[str, Any]) -> Comparison:
+        """What :meth:`facts` gave, with the labels.
+
+        Parameters
+        ----------
+        labels : numpy.ndarray
+        facts : mapping
+        """
+        return cls(labels, tuple(Evidence(**e) for e in facts["evidence"]), facts["reason"])
