@@ -20,6 +20,7 @@ from ..imaging.likelihood import apply_aggregation
 from ..imaging.scan_warnings import has_grave
 from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from ..network import SiameseNet
+from .comparison.second_look import TOO_FEW
 from .components import ComponentForest
 from .engines import NO_SPINE, map_series
 from .findings import link_findings
@@ -235,13 +236,14 @@ def _warnings(
             "Too little of the spine was recognised to tell what lies outside it, so no "
             "detection was dropped for its place.",
         )
-    comparison = plain.comparison
-    # Where no spine is seen that is said already.
-    if comparison is not None and comparison.reason and spine is not None and point.second_look:
-        yield ScanWarning(
-            "neighbours-not-comparable",
-            f"The vertebral bodies cannot be compared with each other, since {comparison.reason}; "
-            "so no mark was taken away, or added, for being like or unlike its neighbours.",
-        )
     if findings > MANY_FINDINGS:
         yield ScanWarning("many-findings", f"There are {findings} findings in this scan.")
+    comparison = plain.comparison
+    reason = comparison.reason if comparison is not None and point.second_look else ""
+    # Where no spine is seen that is said already.
+    if reason and not (spine is None and reason == TOO_FEW):
+        yield ScanWarning(
+            "neighbours-not-comparable",
+            f"The vertebral bodies cannot be compared with each other, since {reason}; "
+            "so no mark was taken away, or added, for being like or unlike its neighbours.",
+        )

@@ -12,8 +12,16 @@ _HEIGHTS = {
     **dict.fromkeys(("C3", "C4", "C5", "C6", "C7"), 0.50),
     **dict(zip(("T1", "T2", "T3", "T4", "T5", "T6"), np.linspace(0.55, 0.63, 6), strict=True)),
     **dict(zip(("T7", "T8", "T9", "T10", "T11", "T12"), np.linspace(0.65, 0.83, 6), strict=True)),
-    "L1": 0.90, "L2": 0.96, "L3": 1.0, "L4": 1.0, "L5": 0.95,
-    "S1": 0.80, "S2": 0.64, "S3": 0.55, "S4": 0.47, "S5": 0.42,
+    "L1": 0.90,
+    "L2": 0.96,
+    "L3": 1.0,
+    "L4": 1.0,
+    "L5": 0.95,
+    "S1": 0.80,
+    "S2": 0.64,
+    "S3": 0.55,
+    "S4": 0.47,
+    "S5": 0.42,
 }
 """Of a body with the disc below it, over that of L3: usual proportions of adults."""
 _TILTS = {"L3": 0.0, "L4": 0.05, "L5": 0.2, "S1": 0.55, "S2": 0.7, "S3": 0.5, "S4": 0.3, "S5": 0.1}

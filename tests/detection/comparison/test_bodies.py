@@ -14,8 +14,7 @@ from tests.detection.comparison.drawn_scan import DISC, HEIGHT, ROWS, TOP, draw_
 
 @pytest.mark.parametrize("slope", [0.0, 0.35])
 def test_every_body_is_one(slope: float) -> None:
-    """As many as were drawn, each with its own pixels, also where the spine leans; and diseased
-    ones, which are no normal vertebra."""
+    """As many as were drawn, diseased or not, each with its own pixels; also if the spine leans."""
     scan = draw_scan(slope, bodies=8, lesions={3: 1.8})
     bodies = find_bodies(scan.likelihood)
     assert bodies is not None

@@ -52,8 +52,7 @@ def test_contrast_is_the_ratio_to_the_neighbours_marrow() -> None:
 
 
 def test_a_coil_that_fades_does_not_make_a_lesion() -> None:
-    """Only the bodies beside it count: brightness that falls by half along the spine is no
-    contrast."""
+    """Only the bodies beside it count: what falls by half along the spine is no contrast."""
     fade = np.linspace(1.4, 0.7, ROWS)[:, None]
     (candidate,) = candidates_of(draw_scan(lesions={4: 1.0}).with_voxels(lambda v: v * fade))
     assert candidate.contrast == pytest.approx(1.0, abs=0.05)

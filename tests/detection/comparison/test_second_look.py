@@ -1,0 +1,172 @@
+"""What a second look does to likelihoods, and when it does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from napari_spinemet.detection.comparison.candidates import FEATURES
+from napari_spinemet.detection.comparison.logistic import LogisticModel
+from napari_spinemet.detection.comparison.marrow import MARROW_FEATURES
+from napari_spinemet.detection.comparison.second_look import (
+    TOO_FEW,
+    TOO_MANY,
+    UNUSUAL,
+    SecondLook,
+    compare_candidates,
+    look_again,
+    measure_scan,
+)
+from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.errors import SpinemetError
+from napari_spinemet.evaluation import froc
+from napari_spinemet.imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint
+from napari_spinemet.imaging.aggregation import NeighbourAverage
+from napari_spinemet.imaging.likelihood import apply_aggregation
+from tests.detection.comparison.drawn_scan import draw_scan
+
+POINT = OperatingPoint(0.5, 1.0, 0.6, gate=False)
+
+
+def look_of(marrow_bias: float = -9.0, **weights: float) -> SecondLook:
+    """A second look by a few features alone, and a bias of -3."""
+    chosen = np.array([weights.get(name.replace(" ", "_"), 0.0) for name in FEATURES])
+    count = len(FEATURES)
+    candidates = LogisticModel(np.zeros(count), np.ones(count), chosen, -3.0)
+    marrow_count = len(MARROW_FEATURES)
+    marrow = LogisticModel(
+        np.zeros(marrow_count), np.ones(marrow_count), np.zeros(marrow_count), marrow_bias
+    )
+    return SecondLook(candidates, marrow)
+
+
+BY_BRIGHTNESS = look_of(brighter_than_its_neighbours=12.0)
+
+
+def test_the_peak_becomes_the_probability_of_a_lesion() -> None:
+    """Marks that are as bright as their neighbours go, others stay; the rest is as it was."""
+    scan = draw_scan(lesions={2: 1.0, 6: 1.6})
+    plain = look_again(scan.series, scan.likelihood, BY_BRIGHTNESS)
+    np.testing.assert_array_equal(plain.values, scan.likelihood.values)
+    moved = plain.after_second_look()
+    is_marked = [np.broadcast_to(scan.body == k, moved.values.shape) for k in (2, 6)]
+    assert moved.values[is_marked[0]].max() == pytest.approx(expit(-3.0), abs=0.02)
+    assert moved.values[is_marked[1]].max() == pytest.approx(expit(12 * np.log(1.6) - 3), abs=0.02)
+    elsewhere = ~(is_marked[0] | is_marked[1])
+    np.testing.assert_array_equal(moved.values[elsewhere], plain.values[elsewhere])
+    for k, evidence in enumerate(plain.comparison.evidence, 1):  # type: ignore[union-attr]
+        own = plain.comparison.labels == k  # type: ignore[union-attr]
+        np.testing.assert_allclose(
+            logit(moved.values[own]), logit(plain.values[own]) + evidence.shift, atol=1e-3
+        )
+
+
+def test_with_and_without_it_at_one_operating_point() -> None:
+    """One finding of two is left; switched off both are there; the network does not run again."""
+    scan = draw_scan(lesions={2: 1.0, 6: 1.6})
+    plain = look_again(scan.series, scan.likelihood, BY_BRIGHTNESS)
+    with_look = evaluate(plain, POINT)
+    without = with_look.at(replace(POINT, second_look=False))
+    assert (len(with_look.findings), len(without.findings)) == (1, 2)
+    assert len(without.at(POINT).findings) == 1
+    (finding,) = with_look.findings
+    report = with_look.to_dict()["findings"][0]
+    assert finding.evidence is not None
+    assert report["contrast_to_neighbours"] == finding.evidence.contrast == pytest.approx(1.6, 0.05)
+    assert with_look.to_dict()["operating_point"]["second_look"] is True
+    assert without.to_dict()["operating_point"]["second_look"] is False
+    untouched = evaluate(scan.likelihood, POINT)
+    assert untouched.to_dict()["findings"][0]["contrast_to_neighbours"] is None
+    assert len(untouched.findings) == 2
+
+
+def test_a_curve_is_that_of_the_moved_likelihoods() -> None:
+    """FROC with a second look against FROC of maps whose values were moved by hand."""
+    scan = draw_scan(lesions={2: 1.0, 6: 1.6})
+    plain = look_again(scan.series, scan.likelihood, BY_BRIGHTNESS)
+    lesions = np.broadcast_to(scan.body == 6, plain.values.shape).astype(np.uint16)
+    annotation = Annotation(lesions, 0 * lesions)
+
+    def curve(likelihood: LikelihoodMap, **options: bool) -> tuple[list[float], list[float]]:
+        case = FrocCase("one", ((likelihood, annotation),))
+        result = froc([case], min_area_cm2=1.0, weight=0.6, **options)  # type: ignore[arg-type]
+        return result.tp_rate.tolist(), result.fp_sum.tolist()
+
+    by_hand = replace(plain.after_second_look(), comparison=None)
+    assert curve(plain, second_look=True) == curve(by_hand)
+    assert curve(plain) == curve(scan.likelihood)
+    assert curve(plain) != curve(by_hand)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "lesions", "bias", "reason"),
+    [
+        (2, {0: 1.6}, -9.0, TOO_FEW),
+        (9, dict.fromkeys((0, 2, 3, 5, 7), 1.6), -9.0, TOO_MANY),
+        (9, {4: 1.6}, 9.0, UNUSUAL),
+    ],
+)
+def test_what_cannot_be_compared_is_not_silenced(
+    bodies: int, lesions: dict[int, float], bias: float, reason: str
+) -> None:
+    """No likelihood moves, the findings are those of the plain map, and the result says why."""
+    scan = draw_scan(bodies=bodies, lesions=lesions)
+    look = replace(look_of(bias))  # which would take every mark away
+    plain = look_again(scan.series, scan.likelihood, look)
+    assert plain.comparison is not None
+    assert plain.comparison.reason == reason
+    np.testing.assert_array_equal(plain.after_second_look().values, plain.values)
+    result = evaluate(plain, POINT)
+    assert len(result.findings) == len(evaluate(scan.likelihood, POINT).findings) > 0
+    codes = [warning.code for warning in result.warnings]
+    if bodies > 2:  # of so short a spine it is said already that none was recognised
+        assert "neighbours-not-comparable" in codes
+        assert result.is_doubtful
+        (warning,) = [w for w in result.warnings if w.code == "neighbours-not-comparable"]
+        assert reason in warning
+    off = evaluate(plain, replace(POINT, second_look=False))
+    assert "neighbours-not-comparable" not in [w.code for w in off.warnings]
+
+
+def test_many_findings_are_told() -> None:
+    """More than eight, whatever they are."""
+    scan = draw_scan(bodies=10, lesions=dict.fromkeys(range(10), 1.5))
+    codes = [w.code for w in evaluate(scan.likelihood, POINT).warnings]
+    assert "many-findings" in codes
+    few = draw_scan(bodies=10, lesions={2: 1.5})
+    assert "many-findings" not in [w.code for w in evaluate(few.likelihood, POINT).warnings]
+
+
+def test_an_aggregated_map_is_not_compared() -> None:
+    """Shifts are of plain likelihoods: the plain map has to be used."""
+    scan = draw_scan(lesions={2: 1.0})
+    plain = look_again(scan.series, scan.likelihood, BY_BRIGHTNESS)
+    aggregated = apply_aggregation(plain, NeighbourAverage(0.6))
+    with pytest.raises(SpinemetError, match="compare in the plain one"):
+        aggregated.after_second_look()
+    with pytest.raises(SpinemetError, match="shape of the likelihood map"):
+        replace(plain, comparison=replace(plain.comparison, labels=np.zeros((1, 2, 3), np.uint16)))
+
+
+def test_it_stands_in_a_card_and_is_checked() -> None:
+    """Written and read it decides alike; of other features, or damaged, it is refused."""
+    scan = measure_scan(*_pair())
+    copy = SecondLook.of_card(BY_BRIGHTNESS.to_dict())
+    one, same = (compare_candidates(scan, look) for look in (BY_BRIGHTNESS, copy))
+    assert one.evidence == same.evidence
+    values = BY_BRIGHTNESS.to_dict()
+    for broken in (
+        {**values, "features": ["size"]},
+        {k: v for k, v in values.items() if k != "marrow"},
+        {**values, "candidates": {"mean": 1}},
+    ):
+        with pytest.raises(SpinemetError, match="second look in the card"):
+            SecondLook.of_card(broken)
+
+
+def _pair():  # type: ignore[no-untyped-def]
+    scan = draw_scan(lesions={2: 1.0, 6: 1.6})
+    return scan.series, scan.likelihood
