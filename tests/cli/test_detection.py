@@ -110,12 +110,16 @@ def test_options_override_the_card(run: Run, scan: Path, quick_model: Path) -> N
         "min_area_cm2": 5.0,
         "weight": 0.4,
         "gate": False,
+        "second_look": False,
     }
     _, stdout, _ = run(
         "detect", scan, "--model", quick_model, "--threshold", 0.5, "--min-area", 2, "--json"
     )
     point = json.loads(stdout)["operating_point"]
     assert (point["threshold"], point["min_area_cm2"], point["weight"]) == (0.5, 2.0, 0.5)
+    assert point["second_look"] is True
+    _, stdout, _ = run("detect", scan, "--model", quick_model, "--no-second-look", "--json")
+    assert json.loads(stdout)["operating_point"]["second_look"] is False
 
 
 def test_detect_writes_pictures_and_report(

@@ -16,6 +16,7 @@ from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.errors import Cancelled
 from napari_spinemet.gui.viewer.layer_style import OUTSIDE_SPINE
 from napari_spinemet.imaging import LikelihoodMap, OperatingPoint, SagittalSeries
+from napari_spinemet.imaging.comparison import Comparison, Evidence
 from napari_spinemet.imaging.grids import working_affine
 from napari_spinemet.jobs import JobContext
 from napari_spinemet.study.map_identity import MapIdentity
@@ -86,6 +87,37 @@ def test_what_the_gate_drops_is_dimmed(
     wait_for_rest(review, qtbot)
     assert not (layer.data == OUTSIDE).any()
     assert len(review.findings) == 2
+
+
+@pytest.mark.one_binding
+def test_a_second_look_is_switched_and_its_evidence_shown(review: object, qtbot: object) -> None:
+    """What it takes away comes back without it; brightness beside neighbours is in the table."""
+    box, session = review.controls.second_look, review.session
+    assert not box.isEnabled()
+    assert box.text() == "no: this map has none"
+    plain = session.result.plain
+    labels = np.zeros(plain.values.shape, dtype=np.uint16)
+    labels[IN_SPINE], labels[ORGAN] = 1, 2
+    evidence = (Evidence(1.62, 9.0, 0.4, "L3", 0.5), Evidence(1.0, 0.2, 0.0, "", -8.0))
+    point = replace(POINT, gate=False)
+    compared = replace(plain, comparison=Comparison(labels, evidence))
+    session.set_result(evaluate(compared, point), "default")
+    wait_for_rest(review, qtbot)
+    assert box.isEnabled()
+    assert box.isChecked()
+    table = review.findings_panel.table
+    assert len(review.findings) == 1
+    cells = [table.item(0, k).text() for k in range(table.columnCount())]
+    assert "1.6 x" in cells
+    assert "L3?" in cells
+    box.setChecked(False)
+    wait_for_rest(review, qtbot)
+    assert len(review.findings) == 2
+    unlike = replace(plain, comparison=Comparison(labels, evidence, "the marrow is unusual"))
+    session.set_result(evaluate(unlike, point), "default")
+    wait_for_rest(review, qtbot)
+    assert not box.isEnabled()
+    assert box.text() == "no: bodies cannot be compared"
 
 
 @pytest.mark.one_binding

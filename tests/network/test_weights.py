@@ -70,6 +70,23 @@ def test_the_card_comes_back_as_it_was(model: SiameseNet, tmp_path: Path) -> Non
     assert written.identity == f"second@{written.sha256[:12]}"
 
 
+def test_a_second_look_is_the_models_own(model: SiameseNet, tmp_path: Path) -> None:
+    """It comes with the weights and is part of their identity; without one nothing speaks of it."""
+    path = tmp_path / "m.safetensors"
+    without = save_model(model, path, ModelCard(name="one"))
+    assert "second_look" not in json.loads(path.with_suffix(".json").read_text())
+    assert load_model(path).second_look is None
+    identities = {without.identity}
+    for bias in (0.0, 1.0):
+        look = {"features": ["size"], "bias": bias}
+        card = save_model(model, path, ModelCard(name="one", second_look=look))
+        assert load_card(path) == card
+        assert load_model(path).second_look == look
+        assert card.sha256 == without.sha256
+        identities.add(card.identity)
+    assert len(identities) == 3
+
+
 def test_weights_with_another_memory_layout_are_saved_alike(
     model: SiameseNet, tmp_path: Path
 ) -> None:

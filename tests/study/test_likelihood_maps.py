@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_spinemet.imaging import EvaluatedRegion, LikelihoodMap
+from napari_spinemet.imaging.comparison import Comparison, Evidence
 from napari_spinemet.study import Study
 from napari_spinemet.study.map_identity import MapIdentity
 
@@ -51,6 +52,29 @@ def test_a_likelihood_map_comes_back_as_it_was(
     assert study.likelihood_map(case, MapIdentity.of_model("dense:9999")) is None
     assert study.likelihood_map(study.cases()[1], made_by) is None
     assert len(study.cases()) == 2
+
+
+@pytest.mark.parametrize("reason", ["", "the marrow as a whole is unusual"])
+def test_what_a_second_look_found_comes_back(
+    study: Study, lfp_affine: Callable[..., np.ndarray], reason: str
+) -> None:
+    """Labels, evidence and reason; the likelihoods that follow are the same to the last bit."""
+    labels = np.zeros((3, 40, 44), dtype=np.uint16)
+    labels[1, 10:20, 15:25], labels[2, 5:9, 12:20] = 1, 2
+    evidence = (Evidence(1.6, 4.25, 0.5, "L3", 1.75), Evidence(0.7, 3.0, 0.125, "", -2.5))
+    comparison = Comparison(labels, evidence, reason)
+    plain = replace(_likelihood(lfp_affine, True), comparison=comparison)
+    case, made_by = study.cases()[0], MapIdentity.of_model(plain.model)
+    study.save_likelihood_map(case, made_by, plain)
+    reread_map = study.likelihood_map(case, made_by)
+    assert reread_map is not None
+    assert reread_map.comparison is not None
+    np.testing.assert_array_equal(reread_map.comparison.labels, labels)
+    assert reread_map.comparison.evidence == evidence
+    assert reread_map.comparison.reason == reason
+    np.testing.assert_array_equal(
+        reread_map.after_second_look().values, plain.after_second_look().values
+    )
 
 
 def test_an_aggregated_map_is_not_stored_as_a_plain_one(
