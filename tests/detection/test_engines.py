@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from napari_spinemet.detection import likelihood_map, slice_engines
+from napari_spinemet.detection.comparison.second_look import look_again
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import SagittalSeries
 from napari_spinemet.imaging.brightness.normalisation import zscore
 from napari_spinemet.imaging.grids import resample_image
 from napari_spinemet.jobs import CancelToken, Progressed
 
+from .comparison.drawn_scan import look_of
 from .lively_network import lively_network
 
 
@@ -119,6 +121,25 @@ def test_strided_map_keeps_its_samples_and_says_its_stride(series: SagittalSerie
     )
     halfway = (coarse.values[:, 4, 13:34:4] + coarse.values[:, 8, 13:34:4]) / 2
     np.testing.assert_allclose(coarse.values[:, 6, 13:34:4], halfway, atol=1e-6)
+
+
+def test_a_model_with_a_second_look_takes_one(series: SagittalSeries) -> None:
+    """Its map is the plain one with the comparison; what the card holds must be a second look."""
+    model = lively_network("dense", outputs=3, resolutions=(1,))
+    one = SagittalSeries(series.voxels[:1, :30, :40], series.affine)
+    plain = likelihood_map(one, model, columns="all")
+    assert plain.comparison is None
+    look = look_of()
+    model.second_look = look.to_dict()
+    compared = likelihood_map(one, model, columns="all")
+    np.testing.assert_array_equal(compared.values, plain.values)
+    expected = look_again(one, plain, look).comparison
+    assert compared.comparison is not None
+    assert expected is not None
+    assert compared.comparison.facts() == expected.facts()
+    model.second_look = {"features": ["size"]}
+    with pytest.raises(SpinemetError, match="second look in the card"):
+        likelihood_map(one, model, columns="all")
 
 
 def test_engine_must_fit_the_form(series: SagittalSeries) -> None:

@@ -19,11 +19,12 @@ from napari_spinemet.jobs import (
     JobContext,
     Progressed,
 )
-from napari_spinemet.network import ModelCard, load_model, scan_fingerprint
+from napari_spinemet.network import ModelCard, load_model, save_model, scan_fingerprint
 from napari_spinemet.study import Case, Study
 from napari_spinemet.study.run_files import has_training_state
 from napari_spinemet.training import TrainingConfig
 from napari_spinemet.workflows.study_training import StudyTraining, split_cases, train_study
+from tests.detection.comparison.drawn_scan import look_of
 
 CONFIG = TrainingConfig(
     resolutions=(1.0,),
@@ -206,12 +207,15 @@ def test_contours_that_change_meanwhile_are_told(
 def test_what_a_model_started_from_has_seen_is_not_forgotten(
     study: Path, small_case: tuple[SagittalSeries, Annotation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its scans stay on the card, and a measurement on one of them is told to be too good."""
+    """Its scans stay on the card, and its second look; what is measured on them is too good."""
     held = [(case, *small_case) for case in Study(study).cases()]
     monkeypatch.setattr(Study, "contoured_cases", lambda _, only=None: iter(held))
     path, first = _train(study, name="first")
+    look = look_of().to_dict()
+    save_model(load_model(path), path, dataclasses.replace(first, second_look=look))
     # Both cases of this study are the same scan, so what validates was learned from.
     _, second = _train(study, name="second", start=str(path))
+    assert (first.second_look, second.second_look) == (None, look)
     assert second.training["seen"]["training"] == first.training["seen"]["training"]
     assert "The model that it started from had learned from" in " ".join(second.training["notes"])
     (note,) = first.training["notes"]

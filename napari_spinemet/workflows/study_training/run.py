@@ -167,6 +167,9 @@ def train_study(
         seconds = (60 * task.minutes - reserve - reading_seconds) / len(decays)
     grid = _train_grid(task, config, decays, cohort, target, monitor, seconds, job)
     config, result = min(grid, key=lambda trial: trial[1].score)
+    if cohort.start is not None:
+        # Fitted to the former weights, and nearer to the new ones than none.
+        result.model.second_look = cohort.start.second_look
     maps = monitor.maps(result.model)
     choice = None
     if has_lesions(cohort.validation):
@@ -288,6 +291,7 @@ def _make_card(
         name=task.name,
         # Where it cannot be chosen here, that of the shipped model is nearer than the paper's.
         operating_point=load_card().operating_point if choice is None else choice.point,
+        second_look=result.model.second_look,
         training={
             **training_facts(result, config, cohort.training, task.command),
             "data": [s.origin for s in cohort.studies],

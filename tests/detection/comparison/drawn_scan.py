@@ -1,4 +1,4 @@
-"""A drawn spine with its series, and the maps of a network that sees it well."""
+"""A drawn spine with its series, the maps of a network that sees it well, and a second look."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from napari_spinemet.detection.comparison.candidates import FEATURES
+from napari_spinemet.detection.comparison.logistic import LogisticModel
+from napari_spinemet.detection.comparison.marrow import MARROW_FEATURES
+from napari_spinemet.detection.comparison.second_look import SecondLook
 from napari_spinemet.imaging import LikelihoodMap, SagittalSeries
 
 AFFINE = np.array([[4.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
@@ -87,3 +91,15 @@ def draw_scan(
     return DrawnScan(
         series, LikelihoodMap(maps[0], AFFINE, (0, COLUMNS), (4.0, 1.0, 1.0), maps[1]), body
     )
+
+
+def look_of(marrow_bias: float = -9.0, **weights: float) -> SecondLook:
+    """A second look by a few features alone, and a bias of -3."""
+    chosen = np.array([weights.get(name.replace(" ", "_"), 0.0) for name in FEATURES])
+    count = len(FEATURES)
+    candidates = LogisticModel(np.zeros(count), np.ones(count), chosen, -3.0)
+    marrow_count = len(MARROW_FEATURES)
+    marrow = LogisticModel(
+        np.zeros(marrow_count), np.ones(marrow_count), np.zeros(marrow_count), marrow_bias
+    )
+    return SecondLook(candidates, marrow)

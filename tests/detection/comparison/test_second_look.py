@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from napari_spinemet.detection.comparison.candidates import FEATURES
-from napari_spinemet.detection.comparison.logistic import LogisticModel
-from napari_spinemet.detection.comparison.marrow import MARROW_FEATURES
 from napari_spinemet.detection.comparison.second_look import (
     TOO_FEW,
     TOO_MANY,
@@ -26,21 +23,9 @@ from napari_spinemet.evaluation import froc
 from napari_spinemet.imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint
 from napari_spinemet.imaging.aggregation import NeighbourAverage
 from napari_spinemet.imaging.likelihood import apply_aggregation
-from tests.detection.comparison.drawn_scan import draw_scan
+from tests.detection.comparison.drawn_scan import draw_scan, look_of
 
 POINT = OperatingPoint(0.5, 1.0, 0.6, gate=False)
-
-
-def look_of(marrow_bias: float = -9.0, **weights: float) -> SecondLook:
-    """A second look by a few features alone, and a bias of -3."""
-    chosen = np.array([weights.get(name.replace(" ", "_"), 0.0) for name in FEATURES])
-    count = len(FEATURES)
-    candidates = LogisticModel(np.zeros(count), np.ones(count), chosen, -3.0)
-    marrow_count = len(MARROW_FEATURES)
-    marrow = LogisticModel(
-        np.zeros(marrow_count), np.ones(marrow_count), np.zeros(marrow_count), marrow_bias
-    )
-    return SecondLook(candidates, marrow)
 
 
 BY_BRIGHTNESS = look_of(brighter_than_its_neighbours=12.0)
