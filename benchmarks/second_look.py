@@ -28,7 +28,7 @@ from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint, S
 from napari_spinemet.network import SiameseNet, load_card, load_model, save_model
 from napari_spinemet.study import Study
 from napari_spinemet.study.likelihood_maps import load_likelihood_map, save_likelihood_map
-from napari_spinemet.workflows.second_look_training import (
+from napari_spinemet.workflows.study_training.second_look_fit import (
     JudgedScan,
     fit_second_look,
     judge_scan,

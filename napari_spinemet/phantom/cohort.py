@@ -75,6 +75,10 @@ class CohortSettings:
                 f"A case with lesions has at least one of them, not {self.lesions}."
             )
         difficulty_of(self.difficulty)
+        self._check_generator()
+
+    def _check_generator(self) -> None:
+        """Refuse what the generator cannot draw."""
         is_former = self.generator == CALIBRATED
         varieties = tuple(CALIBRATED_VARIETIES) if is_former else PATIENT_VARIETIES
         if self.variety not in varieties:
@@ -187,11 +191,9 @@ def make_cohort(
     contrasts : sequence of str, optional
         Images of each patient: ``scan/`` has the first, ``t1/``, ``t2/`` ... the others.
     burden : {"usual", "localised", "half", "diffuse"}
-        As in life; the same without patients of diffuse marrow; half of the bodies; all marrow.
-    on_event : callable, optional
-        Hears an event after each case.
-    cancel : CancelToken, optional
-        Polled before each case; whole cases stay, and the same call goes on from there.
+        How much marrow is diseased, see :data:`.patient.disease.BURDENS`.
+    on_event, cancel : optional
+        Told of each case, and asked before it; whole cases stay, and the same call goes on there.
 
     Returns
     -------

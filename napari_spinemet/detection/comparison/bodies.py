@@ -93,10 +93,10 @@ class Bodies:
             ``(row, column)`` each; the distance is in mm, and below 0 in front of the course.
         """
         rows, columns = np.arange(shape[0]), np.arange(shape[1])
-        aside = columns - self.middle[:, None]
+        offset_mm = columns - self.middle[:, None]
         slope = self.slope[:, None]
         steep = np.sqrt(1 + slope**2)
-        return rows[:, None] + slope * aside / steep**2, aside / steep
+        return rows[:, None] + slope * offset_mm / steep**2, offset_mm / steep
 
     def numbers(self, foot: FloatArray) -> npt.NDArray[np.int64]:
         """Number of the body, from 0, at feet on the course; the nearest one beyond its ends.
@@ -105,8 +105,8 @@ class Bodies:
         ----------
         foot : numpy.ndarray
         """
-        between = (self.borders[1:, 0] + self.borders[:-1, 1]) / 2
-        return np.asarray(np.searchsorted(between, foot), dtype=np.int64)
+        limits = (self.borders[1:, 0] + self.borders[:-1, 1]) / 2
+        return np.asarray(np.searchsorted(limits, foot), dtype=np.int64)
 
 
 def bone_likelihood(likelihood: LikelihoodMap) -> npt.NDArray[np.float32] | None:
@@ -166,10 +166,10 @@ def find_bodies(likelihood: LikelihoodMap, rule: BodyRule = BODY_RULE) -> Bodies
 def _profile(bone: npt.NDArray[np.floating], middle: FloatArray, rule: BodyRule) -> FloatArray:
     """Mean likelihood of bone across the bodies, at right angles to the course, in each row."""
     slope = np.gradient(ndimage.gaussian_filter1d(middle, 5.0))
-    aside = np.arange(-rule.reach_mm, rule.reach_mm + 1)
+    offset_mm = np.arange(-rule.reach_mm, rule.reach_mm + 1)
     steep = np.sqrt(1 + slope**2)[:, None]
-    rows = np.arange(len(middle))[:, None] - aside * slope[:, None] / steep
-    columns = middle[:, None] + aside / steep
+    rows = np.arange(len(middle))[:, None] - offset_mm * slope[:, None] / steep
+    columns = middle[:, None] + offset_mm / steep
     across = ndimage.map_coordinates(bone, [rows, columns], order=1, mode="nearest")
     return np.asarray(ndimage.gaussian_filter1d(across.mean(axis=1), rule.blur_mm))
 
@@ -177,13 +177,13 @@ def _profile(bone: npt.NDArray[np.floating], middle: FloatArray, rule: BodyRule)
 def _find_discs(profile: FloatArray, rule: BodyRule) -> list[float]:
     """Rows of the discs, and of the ends of what is seen."""
     # The ends of the spine are borders too: beyond the picture there is no bone.
-    padded = np.pad(1 - profile, 2, constant_values=1.0)
-    peaks, _ = signal.find_peaks(padded, distance=rule.least_mm, prominence=rule.depth)
+    framed = np.pad(1 - profile, 2, constant_values=1.0)
+    peaks, _ = signal.find_peaks(framed, distance=rule.least_mm, prominence=rule.depth)
     discs = [float(p - 2) for p in peaks]
-    seen = np.flatnonzero(profile > rule.bone)
-    if not len(seen):
+    bone_rows = np.flatnonzero(profile > rule.bone)
+    if not len(bone_rows):
         return []
-    first, last = float(seen[0]), float(seen[-1])
+    first, last = float(bone_rows[0]), float(bone_rows[-1])
     discs = [d for d in discs if first < d < last]
     if not discs or discs[0] - first >= rule.least_mm:
         discs.insert(0, first)

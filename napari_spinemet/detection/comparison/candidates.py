@@ -9,38 +9,12 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.special import logit
 
-from ...imaging import LikelihoodMap, SagittalSeries
-from ...imaging.aggregation import NeighbourAverage
 from ...imaging.comparison import CERTAIN
-from ...imaging.grids import resample_image
-from .bodies import BODY_RULE, Bodies, BodyRule, bone_likelihood
+from .scan_view import CANDIDATE_RULE, BoolArray, CandidateRule, FloatArray, ScanView
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 LabelArray = npt.NDArray[np.uint16]
 
 
-@dataclass(frozen=True)
-class CandidateRule:
-    """What is compared.
-
-    Attributes
-    ----------
-    threshold : float
-        Aggregated likelihood from which a pixel belongs to a candidate: far below any operating
-        point, so that what is moved up can still be found.
-    area_cm2 : float
-        In the slice where it is largest; smaller ones are left as they are.
-    weight : float
-        Of the slice itself in the aggregation.
-    """
-
-    threshold: float = 0.3
-    area_cm2: float = 0.5
-    weight: float = 0.6
-
-
-CANDIDATE_RULE = CandidateRule()
 FEATURES = (
     "peak likelihood",
     "mean likelihood",
@@ -73,95 +47,6 @@ DARKEST = 0.02
 """Of the level of marrow: the logarithm of less says nothing."""
 
 
-@dataclass(frozen=True, eq=False)
-class ScanView:
-    """What all candidates of a scan are compared in.
-
-    Attributes
-    ----------
-    image : numpy.ndarray
-        ``(slice, row, column)`` on the working grid.
-    plain, aggregated, vertebra, bone : numpy.ndarray
-        Likelihoods, alike.
-    bodies : Bodies
-    body_number, aside : numpy.ndarray
-        ``(row, column)``: which body a pixel lies beside, and its distance from the course in mm.
-    foot : numpy.ndarray
-        ``(row, column)``: the row of its perpendicular on the course.
-    is_marrow : numpy.ndarray
-        ``(slice, row, column)``: bone within the bodies, away from discs.
-    spacing_mm : tuple of float
-        Of the working grid.
-    """
-
-    image: npt.NDArray[np.float32]
-    plain: npt.NDArray[np.float32]
-    aggregated: npt.NDArray[np.float32]
-    vertebra: npt.NDArray[np.float32]
-    bone: npt.NDArray[np.float32]
-    bodies: Bodies
-    body_number: npt.NDArray[np.int64]
-    aside: FloatArray
-    foot: FloatArray
-    is_marrow: BoolArray
-    spacing_mm: tuple[float, float, float]
-
-    @classmethod
-    def of(
-        cls,
-        series: SagittalSeries,
-        likelihood: LikelihoodMap,
-        bodies: Bodies,
-        rule: CandidateRule = CANDIDATE_RULE,
-        body_rule: BodyRule = BODY_RULE,
-    ) -> ScanView:
-        """Bring all of it to the working grid.
-
-        Parameters
-        ----------
-        series : SagittalSeries
-            That was evaluated.
-        likelihood : LikelihoodMap
-            Plain, of a network with three outputs.
-        bodies : Bodies
-            Of that map.
-        rule : CandidateRule
-        body_rule : BodyRule
-        """
-        bone = bone_likelihood(likelihood)
-        assert bone is not None  # or there were no bodies
-        assert likelihood.vertebra is not None
-        low, high = series.value_range
-        image = resample_image(
-            np.clip(series.voxels, low, high), (series.spacing_mm[1], series.spacing_mm[2]), 1.0
-        )
-        shape = bone.shape[1:]
-        # Both grids have as many pixels but for the rounding of the last row and column.
-        image = np.pad(
-            image,
-            [(0, 0), *((0, max(0, n - m)) for n, m in zip(shape, image.shape[1:], strict=True))],
-            "edge",
-        )[:, : shape[0], : shape[1]]
-        foot, aside = bodies.coordinates((shape[0], shape[1]))
-        number = bodies.numbers(foot)
-        first, last = bodies.borders[number].transpose(2, 0, 1)
-        from_disc = np.minimum(foot - first, last - foot)
-        is_inner = (from_disc >= body_rule.edge_mm) & (np.abs(aside) <= body_rule.half_depth_mm)
-        return cls(
-            image,
-            likelihood.values,
-            NeighbourAverage(rule.weight).combine(likelihood.values),
-            likelihood.vertebra,
-            bone,
-            bodies,
-            number,
-            aside,
-            foot,
-            is_inner & (bone > 0.5),
-            likelihood.spacing_mm,
-        )
-
-
 def find_candidates(view: ScanView, rule: CandidateRule = CANDIDATE_RULE) -> LabelArray:
     """Regions of raised likelihood across slices, cut at the discs.
 
@@ -177,18 +62,18 @@ def find_candidates(view: ScanView, rule: CandidateRule = CANDIDATE_RULE) -> Lab
     numpy.ndarray
         ``(slice, row, column)`` uint16: 0, or the number of a candidate.
     """
-    least = 100 * rule.area_cm2
-    labels, _ = ndimage.label(view.aggregated >= rule.threshold, np.ones((3, 3, 3)))
+    smallest = 100 * rule.area_cm2
+    labels, _ = ndimage.label(view.average >= rule.threshold, np.ones((3, 3, 3)))
     result = np.zeros(labels.shape, dtype=np.uint16)
     number = 0
     for label, box in enumerate(ndimage.find_objects(labels), 1):
         mask = labels[box] == label
-        if mask.sum(axis=(1, 2)).max() < least:
+        if mask.sum(axis=(1, 2)).max() < smallest:
             continue
         zones = view.body_number[box[1:]]
         present = np.unique(zones[mask.any(axis=0)])
         areas = [(mask & (zones == z)).sum(axis=(1, 2)).max() for z in present]
-        large = present[np.array(areas) >= least]
+        large = present[np.array(areas) >= smallest]
         if not len(large):
             large = present[[int(np.argmax(areas))]]
         # What reaches over a disc by little goes with the nearest large piece.
@@ -231,7 +116,7 @@ class _Marrow:
     ----------
     median : numpy.ndarray
         ``(body,)``: of healthy marrow; not a number where a body has too little of it.
-    spread : float
+    deviation : float
         Robust standard deviation of the logarithm of brightness within bodies.
     body_spread : float
         The same of the bodies' medians among each other.
@@ -240,7 +125,7 @@ class _Marrow:
     """
 
     median: FloatArray
-    spread: float
+    deviation: float
     body_spread: float
     texture: float
 
@@ -261,23 +146,23 @@ class _Marrow:
             textures.append(_robust_deviation(shares))
         if not residuals:
             return cls(median, 1.0, 1.0, 0.2)
-        known = np.log(median[np.isfinite(median)])
-        trend = ndimage.median_filter(known, size=5, mode="nearest")
+        logs = np.log(median[np.isfinite(median)])
+        trend = ndimage.median_filter(logs, size=5, mode="nearest")
         return cls(
             median,
             max(_robust_deviation(np.concatenate(residuals)), 0.02),
-            max(_robust_deviation(known - trend), 0.05),
+            max(_robust_deviation(logs - trend), 0.05),
             max(float(np.median(textures)), 0.02),
         )
 
-    def beside(self, body: int) -> float:
+    def level_beside(self, body: int) -> float:
         """Level of healthy marrow in the neighbours of a body, or in all of them; else its own."""
         distance = np.abs(np.arange(len(self.median)) - body)
-        known = np.isfinite(self.median)
+        has_level = np.isfinite(self.median)
         for selection in (
-            known & (distance > 0) & (distance <= NEIGHBOURS),
-            known & (distance > 0),
-            known,
+            has_level & (distance > 0) & (distance <= NEIGHBOURS),
+            has_level & (distance > 0),
+            has_level,
         ):
             if selection.any():
                 return float(np.median(self.median[selection]))
@@ -296,10 +181,10 @@ def measure_candidates(view: ScanView, labels: LabelArray) -> list[Candidate]:
     marrow = _Marrow.of(view, labels)
     boxes = ndimage.find_objects(labels)
     numbers = [_body_of(view, labels[box] == k, box) for k, box in enumerate(boxes, 1)]
-    marked = len(set(numbers)) / len(view.bodies)
+    marked_share = len(set(numbers)) / len(view.bodies)
     by_body = _likelihood_by_body(view)
     return [
-        _measure(view, marrow, labels[box] == k, box, number, marked, by_body)
+        _measure(view, marrow, labels[box] == k, box, number, marked_share, by_body)
         for k, (box, number) in enumerate(zip(boxes, numbers, strict=True), 1)
     ]
 
@@ -312,7 +197,7 @@ def _body_of(view: ScanView, mask: BoolArray, box: tuple[slice, ...]) -> int:
 def _likelihood_by_body(view: ScanView) -> FloatArray:
     """``(body,)``: mean likelihood of lesion in the marrow of each body."""
     numbers = np.broadcast_to(view.body_number, view.is_marrow.shape)[view.is_marrow]
-    values = view.aggregated[view.is_marrow].astype(np.float64)
+    values = view.average[view.is_marrow].astype(np.float64)
     count = len(view.bodies)
     total = np.bincount(numbers, minlength=count)
     return np.asarray(np.bincount(numbers, values, count) / np.maximum(total, 1))
@@ -324,12 +209,12 @@ def _measure(
     mask: BoolArray,
     box: tuple[slice, ...],
     body: int,
-    marked: float,
+    marked_share: float,
     by_body: FloatArray,
 ) -> Candidate:
     plane = box[1:]
-    aggregated, image = view.aggregated[box][mask], view.image[box][mask].astype(np.float64)
-    reference = marrow.beside(body)
+    likelihoods, image = view.average[box][mask], view.image[box][mask].astype(np.float64)
+    reference = marrow.level_beside(body)
     if not np.isfinite(reference):  # no healthy marrow anywhere
         reference = max(float(np.median(image)), 1e-6)
     shares = np.log(np.maximum(image / reference, DARKEST))
@@ -337,7 +222,7 @@ def _measure(
     own = marrow.median[body]
     own_difference = difference if np.isnan(own) else difference - float(np.log(own / reference))
     areas = mask.sum(axis=(1, 2))
-    aside = np.broadcast_to(view.aside[plane], mask.shape)[mask]
+    offset_mm = np.broadcast_to(view.offset_mm[plane], mask.shape)[mask]
     foot = np.broadcast_to(view.foot[plane], mask.shape)[mask]
     first, last = view.bodies.borders[body]
     half = (last - first) / 2
@@ -345,10 +230,12 @@ def _measure(
     slices = np.arange(view.plain.shape[0])[box[0]]
     middle = (view.plain.shape[0] - 1) / 2
     off_middle_mm = float(np.average(np.abs(slices - middle), weights=areas)) * view.spacing_mm[0]
-    peak, mean = float(aggregated.max()), float(aggregated.mean())
-    deviation = abs(difference) / marrow.spread
+    peak, mean = float(likelihoods.max()), float(likelihoods.mean())
+    deviation = abs(difference) / marrow.deviation
     share = _body_share(view, mask, box, body)
-    beyond = max(view.bodies.borders[0, 0] - foot.mean(), foot.mean() - view.bodies.borders[-1, 1])
+    past_end_mm = max(
+        view.bodies.borders[0, 0] - foot.mean(), foot.mean() - view.bodies.borders[-1, 1]
+    )
     features = [
         float(logit(np.clip(peak, CERTAIN, 1 - CERTAIN))),
         float(logit(np.clip(mean, CERTAIN, 1 - CERTAIN))),
@@ -359,18 +246,18 @@ def _measure(
         min(abs(own_difference), 2.0),
         share,
         float(np.clip(np.log(max(_robust_deviation(shares), 0.01) / marrow.texture), -2, 2)),
-        _across_disc(view, aside, foot, body, slices),
+        _across_disc(view, offset_mm, foot, body, slices),
         float(np.clip(min(foot.mean() - first, last - foot.mean()) / half, 0, 1)),
         float(np.log(areas.max() / 100)),
         float(np.log((areas > 0).sum())),
         float(view.vertebra[box][mask].mean()),
-        float(((np.abs(aside) <= 18) & (foot > first) & (foot < last)).mean()),
-        float(np.clip(-aside.mean() - 14, 0, 30) / 10),
-        float(np.clip(aside.mean() - 14, 0, 60) / 10),
-        marked,
+        float(((np.abs(offset_mm) <= 18) & (foot > first) & (foot < last)).mean()),
+        float(np.clip(-offset_mm.mean() - 14, 0, 30) / 10),
+        float(np.clip(offset_mm.mean() - 14, 0, 60) / 10),
+        marked_share,
         float(np.median(others)) if len(others) else 0.0,
         off_middle_mm / 20,
-        float(np.clip(beyond, 0, 60) / 20),
+        float(np.clip(past_end_mm, 0, 60) / 20),
     ]
     return Candidate(np.array(features), body, float(np.exp(difference)), deviation, share, peak)
 
@@ -378,13 +265,13 @@ def _measure(
 def _body_share(view: ScanView, mask: BoolArray, box: tuple[slice, ...], body: int) -> float:
     """Of the body's marrow, in the slices that the candidate lies in, that it covers."""
     own = view.is_marrow[box[0]] & (view.body_number == body)
-    covered = own[:, box[1], box[2]] & mask
+    overlap = own[:, box[1], box[2]] & mask
     in_slices = own[mask.any(axis=(1, 2))].sum()
-    return float(covered.sum() / in_slices) if in_slices else 0.0
+    return float(overlap.sum() / in_slices) if in_slices else 0.0
 
 
 def _across_disc(
-    view: ScanView, aside: FloatArray, foot: FloatArray, body: int, slices: npt.NDArray[np.intp]
+    view: ScanView, offset_mm: FloatArray, foot: FloatArray, body: int, slices: npt.NDArray[np.intp]
 ) -> float:
     """Mean likelihood of lesion across the nearer disc: what marks both sides is degeneration."""
     first, last = view.bodies.borders[body]
@@ -393,11 +280,13 @@ def _across_disc(
     if not 0 <= other < len(view.bodies):
         return 0.0
     edge = view.bodies.borders[other][1 if is_upper else 0]
-    near = np.abs(view.foot - edge) <= 10
-    beside = (view.aside >= np.quantile(aside, 0.1)) & (view.aside <= np.quantile(aside, 0.9))
-    strip = near & beside & (view.body_number == other)
+    is_near = np.abs(view.foot - edge) <= 10
+    is_beside = (view.offset_mm >= np.quantile(offset_mm, 0.1)) & (
+        view.offset_mm <= np.quantile(offset_mm, 0.9)
+    )
+    strip = is_near & is_beside & (view.body_number == other)
     is_bone = strip & (view.bone[slices] > 0.5)
-    return float(view.aggregated[slices][is_bone].mean()) if is_bone.any() else 0.0
+    return float(view.average[slices][is_bone].mean()) if is_bone.any() else 0.0
 
 
 def _robust_deviation(values: FloatArray) -> float:

@@ -68,18 +68,18 @@ def _misfits(bodies: Bodies) -> dict[int, float]:
     tilts = np.interp(middles, np.arange(len(bodies.middle)), bodies.slope)
     # Along the course, which is longer than the rows that it passes.
     heights = np.diff(bodies.borders, axis=1)[:, 0] * np.sqrt(1 + tilts**2)
-    expected = np.array([_HEIGHTS.get(level, np.nan) for level in LEVELS])
+    proportions = np.array([_HEIGHTS.get(level, np.nan) for level in LEVELS])
     result = {}
     for first in range(1, len(LEVELS) - len(bodies) + 1):
         part = slice(first, first + len(bodies))
-        ratio = np.log(heights / expected[part])
+        ratio = np.log(heights / proportions[part])
         inner = ratio[1:-1] if len(ratio) > 4 else ratio  # those at the ends may be cut off
         scale = float(np.clip(np.median(inner), *np.log(_L3_MM)))
         misfit = np.minimum(np.abs(inner - scale) / _HEIGHT_SPREAD, 3.0) ** 2
-        known = np.array([_TILTS.get(level, 0.0) for level in LEVELS[part]])
+        usual_tilts = np.array([_TILTS.get(level, 0.0) for level in LEVELS[part]])
         is_low = np.arange(first, first + len(bodies)) >= _SACRUM - 3
-        turned = np.minimum(np.abs(tilts - known) / _TILT_SPREAD, 3.0) ** 2
+        tilt_misfit = np.minimum(np.abs(tilts - usual_tilts) / _TILT_SPREAD, 3.0) ** 2
         # Higher up the tilt is the posture's, and is not that of a sacrum.
         steep = np.minimum(np.maximum(tilts - 0.45, 0) / _TILT_SPREAD, 3.0) ** 2
-        result[first] = 0.5 * float(misfit.sum() + np.where(is_low, turned, steep).sum())
+        result[first] = 0.5 * float(misfit.sum() + np.where(is_low, tilt_misfit, steep).sum())
     return result

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .candidates import LEAST_PIXELS, Candidate, LabelArray, ScanView
+from .candidates import LEAST_PIXELS, Candidate, LabelArray
+from .scan_view import ScanView
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,9 +39,9 @@ def measure_marrow(view: ScanView, labels: LabelArray, candidates: list[Candidat
     """
     marrow = view.is_marrow
     count = len(view.bodies)
-    covered = np.zeros(count)
+    shares = np.zeros(count)
     for candidate in candidates:
-        covered[candidate.body] = max(covered[candidate.body], candidate.body_share)
+        shares[candidate.body] = max(shares[candidate.body], candidate.body_share)
     numbers = np.broadcast_to(view.body_number, marrow.shape)[marrow]
     values = view.image[marrow].astype(np.float64)
     levels, spreads = [], []
@@ -54,13 +55,13 @@ def measure_marrow(view: ScanView, labels: LabelArray, candidates: list[Candidat
     level = float(np.median(levels))
     return np.array(
         [
-            float((covered > _LARGE_SHARE).mean()),
+            float((shares > _LARGE_SHARE).mean()),
             float((view.plain[marrow] > 0.5).mean()),
             float(view.plain[marrow].mean()),
             float(view.vertebra[marrow].mean()),
             _log_ratio(level, _in_discs(view)),
-            _log_ratio(level, _along(view, _CANAL_MM, 0.8)),
-            _log_ratio(level, _along(view, _FRONT_MM, 0.5)),
+            _log_ratio(level, _in_strip(view, _CANAL_MM, 0.8)),
+            _log_ratio(level, _in_strip(view, _FRONT_MM, 0.5)),
             float(np.log(np.percentile(levels, 90) / np.percentile(levels, 10))),
             float(np.median(spreads)),
         ]
@@ -75,14 +76,14 @@ def _in_discs(view: ScanView) -> float:
     """Median brightness in the middle of the discs."""
     borders = view.bodies.borders
     middles = (borders[1:, 0] + borders[:-1, 1]) / 2
-    near = np.abs(view.foot[..., None] - middles).min(axis=-1) <= _DISC_MM
-    return _median_of(view, near & (np.abs(view.aside) <= 8), 0.5)
+    from_disc_mm = np.abs(view.foot[..., None] - middles).min(axis=-1)
+    return _median_of(view, (from_disc_mm <= _DISC_MM) & (np.abs(view.offset_mm) <= 8), 0.5)
 
 
-def _along(view: ScanView, aside_mm: tuple[float, float], quantile: float) -> float:
+def _in_strip(view: ScanView, range_mm: tuple[float, float], quantile: float) -> float:
     """Brightness in a strip along the bodies."""
     inside = (view.foot > view.bodies.borders[0, 0]) & (view.foot < view.bodies.borders[-1, 1])
-    strip = (view.aside > aside_mm[0]) & (view.aside < aside_mm[1]) & inside
+    strip = (view.offset_mm > range_mm[0]) & (view.offset_mm < range_mm[1]) & inside
     return _median_of(view, strip, quantile)
 
 

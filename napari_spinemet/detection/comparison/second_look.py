@@ -18,18 +18,16 @@ from ...imaging import LikelihoodMap, SagittalSeries
 from ...imaging.comparison import CERTAIN, Comparison, Evidence
 from .bodies import find_bodies
 from .candidates import (
-    CANDIDATE_RULE,
     FEATURES,
     Candidate,
-    CandidateRule,
     LabelArray,
-    ScanView,
     find_candidates,
     measure_candidates,
 )
 from .levels import guess_levels
 from .logistic import FloatArray, LogisticModel
 from .marrow import MARROW_FEATURES, measure_marrow
+from .scan_view import CANDIDATE_RULE, CandidateRule, ScanView
 
 LEAST_BODIES = 3
 """With fewer there are no neighbours."""
@@ -102,12 +100,12 @@ class SecondLook:
         ValueError, TypeError, KeyError
             If it is none, or of features that this program does not have.
         """
-        known = (list(FEATURES), list(MARROW_FEATURES))
-        if (list(values["features"]), list(values["marrow_features"])) != known:
+        names = (list(FEATURES), list(MARROW_FEATURES))
+        if (list(values["features"]), list(values["marrow_features"])) != names:
             raise ValueError("a second look has the features of this program")
         models = [LogisticModel.from_dict(values[name]) for name in ("candidates", "marrow")]
-        for model, names in zip(models, known, strict=True):
-            if len(model.mean) != len(names):
+        for model, own_names in zip(models, names, strict=True):
+            if len(model.mean) != len(own_names):
                 raise ValueError("a second look has a weight for each feature")
         return cls(
             models[0],
@@ -147,8 +145,8 @@ class ComparedScan:
     @property
     def marked_share(self) -> float:
         """Of the bodies, those that candidates with a likelihood of a half cover by a quarter."""
-        marked = {c.body for c in self.candidates if c.peak > 0.5 and c.body_share > LARGE_SHARE}
-        return len(marked) / len(self.levels) if self.levels else 0.0
+        bodies = {c.body for c in self.candidates if c.peak > 0.5 and c.body_share > LARGE_SHARE}
+        return len(bodies) / len(self.levels) if self.levels else 0.0
 
 
 def measure_scan(

@@ -9,11 +9,11 @@ from napari_spinemet.detection.comparison.bodies import find_bodies
 from napari_spinemet.detection.comparison.candidates import (
     FEATURES,
     Candidate,
-    ScanView,
     find_candidates,
     measure_candidates,
 )
 from napari_spinemet.detection.comparison.marrow import MARROW_FEATURES, measure_marrow
+from napari_spinemet.detection.comparison.scan_view import ScanView
 from tests.detection.comparison.drawn_scan import DISC, HEIGHT, ROWS, TOP, DrawnScan, draw_scan
 
 

@@ -10,7 +10,7 @@ from napari_spinemet.detection.comparison.marrow import MARROW_FEATURES
 from napari_spinemet.detection.comparison.second_look import ComparedScan
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation
-from napari_spinemet.workflows.second_look_training import (
+from napari_spinemet.workflows.study_training.second_look_fit import (
     JudgedScan,
     fit_second_look,
     judge_scan,

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..detection.comparison.candidates import FEATURES
-from ..detection.comparison.logistic import FloatArray, LogisticModel
-from ..detection.comparison.second_look import ComparedScan, SecondLook, measure_scan
-from ..errors import SpinemetError
-from ..imaging import Annotation, LikelihoodMap, SagittalSeries
-from ..imaging.grids import resample_labels
+from ...detection.comparison.candidates import FEATURES
+from ...detection.comparison.logistic import FloatArray, LogisticModel
+from ...detection.comparison.second_look import ComparedScan, SecondLook, measure_scan
+from ...errors import SpinemetError
+from ...imaging import Annotation, LikelihoodMap, SagittalSeries
+from ...imaging.grids import resample_labels
 
 LESION_SHARE = 0.25
 """Of a candidate's pixels, or of a lesion's in its slices, by which the two are the same."""
