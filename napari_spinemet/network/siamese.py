@@ -110,6 +110,11 @@ class SiameseNet(nn.Module):
     SpinemetError
         If such a network makes no sense, or the patch is too small for its poolings.
 
+    Attributes
+    ----------
+    learned_from : str
+        What its weights have learned from, in a sentence of its card; empty unless it was loaded.
+
     Notes
     -----
     The defaults have 733,410 trainable parameters.
@@ -150,6 +155,7 @@ class SiameseNet(nn.Module):
         self.dropout = dropout
         self.patch_shape = (int(patch_shape[0]), int(patch_shape[1]))
         self.normalisation = normalisation or LocalZScore()
+        self.learned_from = ""
         if self.normalisation.reference is not None and (form != "dense" or outputs != 3):
             raise SpinemetError(
                 "Only a network in dense form with three outputs can find the marrow that its "
