@@ -44,6 +44,8 @@ class LikelihoodMap:
         Of that series, and of how the map was made: whoever judges it must know them.
     region : EvaluatedRegion
         What was evaluated; the same columns in every row unless told otherwise.
+    learned_from : str
+        What the model has learned from, in a sentence; empty where that is not known.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class LikelihoodMap:
     series_uid: str = ""
     warnings: tuple[ScanWarning, ...] = ()
     region: EvaluatedRegion = None  # type: ignore[assignment]  # set below if it is not given
+    learned_from: str = ""
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float32)
