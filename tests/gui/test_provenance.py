@@ -139,3 +139,10 @@ def test_a_result_by_a_network_without_a_card_is_of_unknown_origin(
     plain = replace(session.result.plain, learned_from="")
     session.set_result(replace(session.result, plain=plain), "default")
     assert detection_workspace.review.findings_panel.learned_from.text() == NOTHING_KNOWN
+
+
+def test_the_models_of_the_study_count_the_scans_of_all_rounds(workspace: object) -> None:
+    """The number is that of the sentence."""
+    models = workspace.train.models
+    for (_, card), cells in zip(models.models, models.table.texts(), strict=True):
+        assert f"{cells[2]} synthetic scans" in provenance_sentence(card)
