@@ -64,8 +64,16 @@ def detect_in_folder(
         )
     scans = [asdict(row) for row in rows]
     if as_json:
-        print_json({"model": source.card.identity, **point.to_dict(), "scans": scans})
+        print_json(
+            {
+                "model": source.card.identity,
+                "learned_from": source.learned_from,
+                **point.to_dict(),
+                "scans": scans,
+            }
+        )
     else:
+        console.print(source.learned_from, soft_wrap=True)
         print_scans(str(folder), scans)
         console.print(f"Reports, pictures and table.csv: {out_folder}", soft_wrap=True)
         console.print(DISCLAIMER)

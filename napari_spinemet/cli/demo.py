@@ -30,6 +30,7 @@ def demo(
 
     with progress("demo") as job:
         report = run_demo_headless(out_folder, job=job)
+    console.print(report["learned_from"], soft_wrap=True)
     for case in report["cases"]:
         console.print(
             f"{case['case']}: {len(case['findings'])} findings, {case['contoured_regions']} "

@@ -151,6 +151,8 @@ def _tell(
     if as_json:
         print_json(report)
         return
+    # Above what is found: whoever reads it should know what it rests on.
+    console.print(result.plain.learned_from, soft_wrap=True)
     print_findings(scan.description, result)
     for warning in result.warnings:
         if warning.is_grave:

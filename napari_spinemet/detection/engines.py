@@ -143,6 +143,7 @@ def map_series(
         series_uid=series.series_uid,
         warnings=(*series.warnings, *_outlier_warnings(series), *notes),
         region=region,
+        learned_from=model.learned_from,
     )
     if model.second_look is not None:
         likelihood = look_again(series, likelihood, SecondLook.of_card(model.second_look))

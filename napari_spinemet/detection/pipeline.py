@@ -92,6 +92,7 @@ class DetectionResult:
         return {
             "series_uid": self.plain.series_uid,
             "model": self.plain.model,
+            "learned_from": self.plain.learned_from,
             "threshold": self.operating_point.threshold,
             "operating_point": self.operating_point.to_dict(),
             "evaluated": self.plain.region.to_dict(),

@@ -47,6 +47,8 @@ class LikelihoodMap:
         What was evaluated; the same columns in every row unless told otherwise.
     comparison : Comparison or None
         What a second look made of it; the values are as they were before that.
+    learned_from : str
+        What the model has learned from, in a sentence; empty where that is not known.
 
     Raises
     ------
@@ -66,6 +68,7 @@ class LikelihoodMap:
     warnings: tuple[ScanWarning, ...] = ()
     region: EvaluatedRegion = None  # type: ignore[assignment]  # set below if it is not given
     comparison: Comparison | None = None
+    learned_from: str = ""
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float32)

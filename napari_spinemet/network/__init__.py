@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .card import ModelCard, load_card, model_names, scan_fingerprint, scans_trained_on
+from .provenance import provenance_sentence
 
 if TYPE_CHECKING:
     from .siamese import SiameseNet
@@ -22,6 +23,7 @@ __all__ = [
     "load_card",
     "load_model",
     "model_names",
+    "provenance_sentence",
     "save_model",
     "scan_fingerprint",
     "scans_trained_on",

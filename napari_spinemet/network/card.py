@@ -33,7 +33,8 @@ class ModelCard:
     operating_point : OperatingPoint
         Chosen on the validation cases; what detection uses by default.
     training : mapping
-        Training data, settings, date and the command that made the model.
+        Training data, settings, date and the command that made the model; that of the model it
+        started from is in it. Real scans among the cases may be named in a list ``real_scans``.
     metrics : mapping
         Figures of merit, each with the data they were measured on.
     sha256 : str

@@ -14,6 +14,7 @@ from safetensors.torch import load, save_file
 from ..atomic_files import replace_atomically, write_text
 from ..errors import SpinemetError
 from .card import DEFAULT, ModelCard, load_card, model_names, weights_path
+from .provenance import provenance_sentence
 from .siamese import SiameseNet
 
 __all__ = ["load_model", "model_names", "save_model"]
@@ -80,7 +81,7 @@ def save_model(
 def load_model(
     name_or_path: str | os.PathLike[str] = DEFAULT, *, form: str | None = None
 ) -> SiameseNet:
-    """Load a model in evaluation mode.
+    """Load a model in evaluation mode; it knows what its card says that it has learned from.
 
     Parameters
     ----------
@@ -123,6 +124,7 @@ def load_model(
         )
     _load_state(model, tensors, path.name)
     model.second_look = card.second_look
+    model.learned_from = provenance_sentence(card)
     return model.eval()
 
 

@@ -47,7 +47,10 @@ def case_page(evidence: CaseEvidence, report_time: datetime.datetime | None = No
     ]
     of_study = f" in the study {evidence.study}" if evidence.study else ""
     return Page(
-        "Detection of spinal metastases", f"Scan {evidence.name}{of_study}", tuple(sections)
+        "Detection of spinal metastases",
+        f"Scan {evidence.name}{of_study}",
+        tuple(sections),
+        evidence.learned_from,
     )
 
 

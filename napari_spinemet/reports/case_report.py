@@ -104,8 +104,13 @@ def report_case(
             f"{study.path} holds no map of {case.name} by {source.identity}; take a model instead."
         )
     point = request.change_point(default_point or source.point or source.card.operating_point)
-    # Maps may come from a version that did not keep the warnings of the scan with them.
-    plain = replace(plain, model=_model_name(source), warnings=series.warnings)
+    # Maps may come from a version that kept neither warnings nor provenance with them.
+    plain = replace(
+        plain,
+        model=_model_name(source),
+        warnings=series.warnings,
+        learned_from=plain.learned_from or source.learned_from,
+    )
     result = evaluate(plain, point)
     if refine:
         result = result.refine(series, job=job)

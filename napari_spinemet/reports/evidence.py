@@ -11,6 +11,7 @@ from ..evaluation import FrocCurve
 from ..evaluation.matching import PAPER_MATCHING, Matching
 from ..imaging import Annotation, Finding, OperatingPoint, SagittalSeries, ScanWarning
 from ..network.card import ModelCard
+from ..network.provenance import NOTHING_KNOWN, OUT_OF_FOLD, provenance_sentence
 from ..study import Case, Study
 from ..study.database import FINDINGS_SIGNED
 from ..study.map_identity import MapIdentity
@@ -68,6 +69,11 @@ class CaseEvidence:
         return list(dict.fromkeys((*self.series.warnings, *self.result.warnings)))
 
     @property
+    def learned_from(self) -> str:
+        """What the model has learned from, in a sentence."""
+        return self.result.plain.learned_from or _provenance(self.card)
+
+    @property
     def findings(self) -> list[Finding]:
         """With level and verdict."""
         verdicts = list(self.verdicts) or [""] * len(self.result.findings)
@@ -108,6 +114,11 @@ class StudyEvidence:
     def point(self) -> OperatingPoint:
         """That cases and curves are told at."""
         return self.system.point
+
+    @property
+    def learned_from(self) -> str:
+        """What the model, or each network of a cross-validation, has learned from."""
+        return OUT_OF_FOLD if self.identity.is_cross_validation else _provenance(self.card)
 
 
 def case_evidence(
@@ -152,3 +163,7 @@ def case_evidence(
         scan_hash=record.content_hash if record is not None else "",
         trail=trail,
     )
+
+
+def _provenance(card: ModelCard | None) -> str:
+    return NOTHING_KNOWN if card is None else provenance_sentence(card)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..evaluation import FrocCurve
 from ..imaging import Annotation, OperatingPoint, SagittalSeries
 from ..network.card import ModelCard
+from ..network.provenance import scans_learned_from
 from ..study.store import user
 from ..version import __version__
 from .page import Block, Facts, Paragraph, Section, Table
@@ -143,7 +145,7 @@ def model_section(identity: str, card: ModelCard | None) -> Section:
                 f"{configuration.get('outputs', '?')} outputs"
             ),
         ),
-        ("Trained on", f"{training.get('cases', '?')} cases, {training.get('date', '?')}"),
+        ("Trained", _training_words(training)),
         (
             "Its own operating point",
             (
@@ -155,6 +157,13 @@ def model_section(identity: str, card: ModelCard | None) -> Section:
     ]
     blocks: list[Block] = [Facts([*rows, *_metrics(card)])]
     return Section("Model", blocks)
+
+
+def _training_words(training: Mapping[str, Any]) -> str:
+    """When, and from how many scans in all rounds."""
+    scans, date = scans_learned_from(training), training.get("date", "an unknown date")
+    number = "an unknown number of" if scans is None else str(scans)
+    return f"last on {date}; {number} scans in all rounds"
 
 
 def _metrics(card: ModelCard) -> list[tuple[str, str]]:

@@ -112,11 +112,14 @@ class Page:
     ----------
     title, subtitle : str
     sections : sequence of Section
+    learned_from : str
+        What the model has learned from: it stands below the disclaimer, above all results.
     """
 
     title: str
     subtitle: str
     sections: Sequence[Section] = field(default_factory=tuple)
+    learned_from: str = ""
 
 
 def write_page(page: Page, folder: Path) -> Path:

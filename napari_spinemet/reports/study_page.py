@@ -87,6 +87,7 @@ def study_page(
         "Detection of spinal metastases in a study",
         f"Study {study.path.resolve().name}, by {evidence.identity}",
         tuple(sections),
+        evidence.learned_from,
     )
 
 

@@ -50,6 +50,7 @@ def save_likelihood_map(likelihood: LikelihoodMap, path: Path) -> None:
             series_uid=np.array(likelihood.series_uid),
             warnings=np.array(json.dumps([w.to_dict() for w in likelihood.warnings])),
             **_pack_comparison(likelihood.comparison),
+            learned_from=np.array(likelihood.learned_from),
         )
 
 
@@ -72,6 +73,8 @@ def load_likelihood_map(path: Path) -> LikelihoodMap | None:
                 warnings=_warnings_of(arrays),
                 region=_region_of(arrays),
                 comparison=_comparison_of(arrays),
+                # Maps of the version 0.1 do not hold it.
+                learned_from=str(arrays["learned_from"]) if "learned_from" in arrays else "",
             )
     except Exception:  # noqa: BLE001 zipfile, zlib and numpy raise a dozen kinds for damaged files
         return None

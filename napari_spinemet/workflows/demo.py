@@ -58,6 +58,7 @@ def run_demo_headless(out_folder: Path, *, job: JobContext = UNATTENDED) -> dict
     summary = {
         "notice": DISCLAIMER,
         "model": card.identity,
+        "learned_from": model.learned_from,
         "operating_point": point.to_dict(),
         "tp_rate": tp_rate,
         "fp_per_case_mean_over_slices": fp_mean,

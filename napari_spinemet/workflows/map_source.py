@@ -15,6 +15,7 @@ from ..imaging import LikelihoodMap, OperatingPoint
 from ..imaging.evaluated_region import KINDS
 from ..jobs import UNATTENDED, JobContext
 from ..network import ModelCard, SiameseNet, load_card, load_model
+from ..network.provenance import OUT_OF_FOLD, provenance_sentence
 from ..study.map_identity import MapIdentity
 from ..study.run_files import cross_validated_point
 
@@ -109,6 +110,13 @@ class MapSource:
             )
         network = SiameseNet.from_configuration(card.configuration).eval()
         return cls(identity, card, network, False, cross_validated_point(study.path, name))
+
+    @property
+    def learned_from(self) -> str:
+        """What the model, or each network of the cross-validation, has learned from."""
+        if self.identity.is_cross_validation:
+            return OUT_OF_FOLD
+        return provenance_sentence(self.card)
 
     @property
     def mirrors(self) -> bool:

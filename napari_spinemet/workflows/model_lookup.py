@@ -1,10 +1,12 @@
-"""Which file a model is that a study speaks of."""
+"""Which file a model is that a study speaks of, and what it has learned from."""
 
 from __future__ import annotations
 
 from ..errors import SpinemetError
 from ..network.card import load_card, model_names
+from ..network.provenance import NOTHING_KNOWN, OUT_OF_FOLD, provenance_sentence
 from ..study import Study
+from ..study.map_identity import MapIdentity
 
 
 def model_file(study: Study, identity: str) -> str:
@@ -23,3 +25,18 @@ def model_file(study: Study, identity: str) -> str:
         except SpinemetError:  # a model whose card is lost is none of those
             continue
     return ""
+
+
+def learned_from(study: Study, identity: MapIdentity) -> str:
+    """What the network of stored maps has learned from, in a sentence.
+
+    Parameters
+    ----------
+    study : Study
+    identity : MapIdentity
+        Of maps that do not say it themselves, as those of the version 0.1.
+    """
+    if identity.is_cross_validation:
+        return OUT_OF_FOLD
+    file = model_file(study, identity.source)
+    return provenance_sentence(load_card(file)) if file else NOTHING_KNOWN

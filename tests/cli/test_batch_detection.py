@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from napari_spinemet.network import load_card, provenance_sentence
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -23,14 +25,16 @@ def test_many_scans_end_with_a_table_and_a_sentence_on_what_failed(
     assert status == 2
     assert "1 of 2 series failed (bad:" in message
     report = json.loads(stdout)
+    assert report["learned_from"] == provenance_sentence(load_card(str(quick_model)))
     assert [(row["scan"], row["status"]) for row in report["scans"]] == [
         ("bad", "failed"),
         ("good", "done"),
     ]
     assert (out_folder / "table.csv").is_file()
     shutil.rmtree(scans / "bad")
-    status, stdout, _ = run(*words[:-1], "--out", str(out_folder))
+    status, stdout, message = run(*words[:-1], "--out", str(out_folder))
     assert status == 0
+    assert report["learned_from"] in message
     assert "good" in stdout
     assert run(*words)[0] == 2  # nowhere to put what is found
     assert run(*words, "--out", str(out_folder), "--series", "1.2")[0] == 2

@@ -14,7 +14,7 @@ import pytest
 
 from napari_spinemet.detection import detect
 from napari_spinemet.dicom import read_series
-from napari_spinemet.network import load_card, load_model
+from napari_spinemet.network import load_card, load_model, provenance_sentence
 from napari_spinemet.phantom.sample import sample_study
 
 Run = Callable[..., tuple[int, str, str]]
@@ -131,6 +131,21 @@ def test_detect_writes_pictures_and_report(
     assert status == 0
     assert (out_folder / "detections.png").read_bytes()[:4] == b"\x89PNG"
     assert "Research use only" in json.loads((out_folder / "report.json").read_text())["notice"]
+
+
+def test_detect_says_what_the_model_has_learned_from(
+    run: Run, scan: Path, quick_model: Path, tmp_path: Path
+) -> None:
+    """Above the findings, in the JSON and in the report."""
+    sentence = provenance_sentence(load_card(str(quick_model)))
+    words = ("detect", scan, "--model", quick_model)
+    status, _, message = run(*words, "--out", tmp_path / "out")
+    assert status == 0
+    assert message.index(sentence) < message.index("Research use only")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert (
+        report["learned_from"] == json.loads(run(*words, "--json")[1])["learned_from"] == sentence
+    )
 
 
 def test_a_zip_gives_what_its_folder_gives(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,15 @@ import pytest
 
 from napari_spinemet import __version__
 from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.disclaimer import DISCLAIMER
 from napari_spinemet.imaging import Annotation, LikelihoodMap, SagittalSeries
 from napari_spinemet.imaging.grids import working_affine
-from napari_spinemet.network import load_model
+from napari_spinemet.network import load_card, load_model, provenance_sentence
+from napari_spinemet.network.provenance import NOTHING_KNOWN, scans_learned_from
 from napari_spinemet.reports import (
     CaseEvidence,
+    CaseRequest,
+    report_case,
     write_case_report,
 )
 from napari_spinemet.study import Study
@@ -60,6 +65,33 @@ def test_a_case_report_says_what_was_found_judged_and_used(study: Study, tmp_pat
     assert f"true positive rate of {rate:.1%} at {total:.2f} false" in text
     assert len(csv_rows(folder, "froc")) - 1 == len(curve.thresholds)
     assert "Every contoured lesion is touched" in text
+
+
+def test_a_report_begins_with_what_the_model_has_learned_from(study: Study, tmp_path: Path) -> None:
+    """In the words of the map, else of the card; without either it is not known."""
+    evidence = evidence_of(study)
+    plain = replace(evidence.result.plain, learned_from="The model has learned from <3> scans.")
+    for name, case, sentence in (
+        ("map", replace(evidence, result=evaluate(plain, POINT)), "learned from &lt;3&gt; scans."),
+        ("card", evidence, provenance_sentence(load_card())),
+        ("neither", replace(evidence, card=None), NOTHING_KNOWN),
+    ):
+        write_case_report(case, tmp_path / name, report_time=REPORT_TIME)
+        read_alone(tmp_path / name)
+        text = (tmp_path / name / "report.html").read_text(encoding="utf-8")
+        assert text.index(DISCLAIMER) < text.index(sentence) < text.index("<main>"), name
+
+
+def test_a_case_whose_map_is_older_is_reported_with_the_words_of_the_card(
+    study: Study, tmp_path: Path
+) -> None:
+    """Its map was stored before maps held them."""
+    source = MapSource.of_model("default")
+    request = CaseRequest("case-001", lambda point: point)
+    page = report_case(study, request, tmp_path / "out", source)
+    assert provenance_sentence(source.card) in page.read_text(encoding="utf-8")
+    scans = scans_learned_from(source.card.training)
+    assert read_alone(tmp_path / "out").fact("Trained").endswith(f"{scans} scans in all rounds")
 
 
 def test_what_a_scanner_wrote_is_text(tmp_path: Path, make_series: object) -> None:

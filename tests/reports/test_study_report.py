@@ -8,6 +8,8 @@ import numpy as np
 
 from napari_spinemet.evaluation.case_level import case_level
 from napari_spinemet.imaging import ScanWarning
+from napari_spinemet.network import load_card, provenance_sentence
+from napari_spinemet.network.provenance import OUT_OF_FOLD
 from napari_spinemet.reports import StudyEvidence, write_curve_report, write_study_report
 from napari_spinemet.study import Study
 from napari_spinemet.study.case.warnings_file import write_warnings
@@ -45,9 +47,9 @@ def test_a_study_report_says_what_its_curve_says(study: Study, tmp_path: Path) -
         [curve.thresholds, curve.tp_rate, curve.fp_mean, curve.fp_sum], dtype=float
     ).T
     np.testing.assert_array_equal(table_points, curve_points)
-    assert "Nothing was changed past the audit trail" in (
-        tmp_path / "out" / "report.html"
-    ).read_text(encoding="utf-8")
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Nothing was changed past the audit trail" in text
+    assert provenance_sentence(load_card()) in text.partition("<main>")[0]
 
 
 def test_a_doubtful_scan_is_no_clean_row(study: Study, tmp_path: Path) -> None:
@@ -84,3 +86,4 @@ def test_a_cross_validation_is_reported_without_its_networks(study: Study, tmp_p
     }
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Its card is not at hand." in text
+    assert OUT_OF_FOLD in text.partition("<main>")[0]

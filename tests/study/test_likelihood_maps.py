@@ -26,6 +26,7 @@ def _likelihood(lfp_affine: Callable[..., np.ndarray], vertebra: bool) -> Likeli
         stride=2,
         model="dense:0123/abc",
         series_uid="1.2.3",
+        learned_from="The model has learned from 3 scans.",
     )
 
 
@@ -75,6 +76,23 @@ def test_what_a_second_look_found_comes_back(
     np.testing.assert_array_equal(
         reread_map.after_second_look().values, plain.after_second_look().values
     )
+
+
+def test_a_map_that_does_not_say_what_its_model_learned_from_is_read(
+    study: Study, lfp_affine: Callable[..., np.ndarray]
+) -> None:
+    """As those of the version 0.1 are: the sentence is empty, all else as it was."""
+    likelihood, case = _likelihood(lfp_affine, False), study.cases()[0]
+    made_by = MapIdentity.of_model(likelihood.model)
+    study.save_likelihood_map(case, made_by, likelihood)
+    (path,) = (study.path / "likelihood").rglob("*.npz")
+    with np.load(path) as arrays:
+        older = {name: arrays[name] for name in arrays if name != "learned_from"}
+    np.savez_compressed(path, **older)
+    reread_map = study.likelihood_map(case, made_by)
+    assert reread_map is not None
+    assert (reread_map.learned_from, reread_map.model) == ("", likelihood.model)
+    np.testing.assert_array_equal(reread_map.values, likelihood.values)
 
 
 def test_an_aggregated_map_is_not_stored_as_a_plain_one(

@@ -19,6 +19,7 @@ from napari_spinemet.imaging import Annotation, FrocCase, OperatingPoint, Sagitt
 from napari_spinemet.jobs import CancelToken, Event, Progressed
 from napari_spinemet.jobs.allocator import ALLOCATOR_VARIABLES
 from napari_spinemet.network import SiameseNet, load_card, save_model
+from napari_spinemet.network.provenance import OUT_OF_FOLD
 from napari_spinemet.phantom.calibrated.case import make_calibrated_case as make_case
 from napari_spinemet.study import Study
 from napari_spinemet.study.run_files import report_path
@@ -87,6 +88,7 @@ def test_out_of_fold_maps(monkeypatch: pytest.MonkeyPatch) -> None:
         assert case not in trained[fold]
     for case, (_, annotation) in zip(result.cases, pairs, strict=True):
         assert case.sequences[0][1] is annotation
+        assert case.sequences[0][0].learned_from == OUT_OF_FOLD
 
 
 def test_baselines_are_maps_of_the_right_kind() -> None:

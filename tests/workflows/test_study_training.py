@@ -223,6 +223,36 @@ def test_what_a_model_started_from_has_seen_is_not_forgotten(
     assert "better than what can be expected" in note
 
 
+def test_the_card_counts_the_scans_of_each_study(
+    study: Path,
+    tmp_path: Path,
+    small_case: tuple[SagittalSeries, Annotation],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that were learned from, so that a model says how many were synthetic."""
+    own, phantoms = tmp_path / "own", tmp_path / "phantoms"
+    held: dict[Path, list[tuple[Case, SagittalSeries, Annotation]]] = {}
+    for folder, count in ((own, 2), (phantoms, 3)):
+        for number in range(count):
+            (folder / f"case-{number}" / "scan").mkdir(parents=True)
+        held[folder] = [
+            (case, dataclasses.replace(small_case[0], series_uid=f"{folder}.{k}"), small_case[1])
+            for k, case in enumerate(Study(folder).cases())
+        ]
+    (phantoms / "cohort.json").write_text('{"phantom": {"cases": 3, "normals": 0, "seed": 1}}')
+    monkeypatch.setattr(Study, "contoured_cases", lambda self, only=None: iter(held[self.path]))
+    path, card = _train(own, name="mine", further_studies=(phantoms,))
+    shares = card.training["cases_by_study"]
+    assert sum(shares) == card.training["cases"]
+    synthetic, users = (
+        f"{count} {noun}{'s' if count != 1 else ''}"
+        for count, noun in ((shares[1], "synthetic scan"), (shares[0], "scan"))
+    )
+    learned = [synthetic, f"{users} of a user's study"]
+    sentence = f"The model has learned from {' and '.join(learned[: 1 + bool(shares[0])])};"
+    assert load_model(path).learned_from.startswith(sentence)
+
+
 def test_what_is_learned_from_does_not_validate(study: Path) -> None:
     """A study of validation cases that shares a scan with the others is refused."""
     with pytest.raises(SpinemetError, match=r"case-001 and case-002 .* among the scans to train"):

@@ -13,6 +13,7 @@ from ...errors import SpinemetError
 from ...imaging.evaluated_region import CENTRE, SPINE, WHOLE_WIDTH
 from ...jobs import JobContext
 from ...network.card import ModelCard, load_card, model_names
+from ...network.provenance import NOTHING_KNOWN, provenance_sentence
 from ...study.map_identity import MapIdentity
 from ...version import __version__
 from ..viewer.common_widgets import (
@@ -22,6 +23,7 @@ from ..viewer.common_widgets import (
     disclaimer_label,
     form,
     group,
+    provenance_label,
     row,
     text,
 )
@@ -93,6 +95,8 @@ class DetectWidget(QWidget):
         self.model.currentIndexChanged.connect(lambda _: self._describe())
         file_button = button("File…", "Choose a .safetensors file.", self._choose_file)
         layout.addWidget(row(self.model, file_button))
+        self.learned_from = provenance_label()
+        layout.addWidget(self.learned_from)
         self.card = text(is_quiet=True)
         layout.addWidget(self.card)
         holder, fields = form()
@@ -157,12 +161,14 @@ class DetectWidget(QWidget):
         try:
             card = load_card(self.session.selected_model)
         except SpinemetError as error:
+            self.learned_from.setText(NOTHING_KNOWN)
             self.card.setText(str(error))
             return
+        self.learned_from.setText(provenance_sentence(card))
         point = card.operating_point
         self.card.setText(
             f"{card.configuration.get('form', '?')} form, trained on "
-            f"{card.training.get('cases', '?')} cases on {card.training.get('date', '?')}. "
+            f"{card.training.get('date', 'an unknown date')}. "
             f"Operating point: threshold {point.threshold:.2f}, from {point.min_area_cm2:g} cm²"
             f"{', within the spine' if point.gate else ''}."
         )

@@ -11,7 +11,7 @@ from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
 from ...imaging import Finding, ScanWarning
-from ..viewer.common_widgets import WarningsLabel, button, group, row, text
+from ..viewer.common_widgets import WarningsLabel, button, group, provenance_label, row, text
 from ..viewer.drawing import Drawing
 from ..viewer.shortcuts import Key, KeyHelp, bind
 from ..viewer.tables import Cell, Table
@@ -58,6 +58,8 @@ class FindingsPanel(QWidget):
         self.count = text()
         self._inner = inner
         inner.addWidget(self.count)
+        self.learned_from = provenance_label()
+        inner.addWidget(self.learned_from)
         self.warnings = WarningsLabel()
         inner.addWidget(self.warnings)
         self.table = Table(
@@ -122,7 +124,11 @@ class FindingsPanel(QWidget):
         self._inner.addWidget(widget)
 
     def fill(
-        self, findings: Sequence[Finding], summary: str, warnings: Sequence[ScanWarning] = ()
+        self,
+        findings: Sequence[Finding],
+        summary: str,
+        warnings: Sequence[ScanWarning] = (),
+        learned_from: str = "",
     ) -> None:
         """Show findings; the one that was selected stays so where it has gone to.
 
@@ -133,7 +139,11 @@ class FindingsPanel(QWidget):
             What stands over the table.
         warnings : sequence of ScanWarning
             Of the result; they stand below it.
+        learned_from : str
+            What the model of the result has learned from; hidden if it is empty.
         """
+        self.learned_from.setText(learned_from)
+        self.learned_from.setVisible(bool(learned_from))
         self.warnings.show_warnings(warnings)
         self.findings = list(findings)
         self.count.setText(summary)

@@ -13,6 +13,7 @@ from ...evaluation.bands import Bands, froc_bands
 from ...imaging import Finding
 from ...imaging.annotation import LAYERS
 from ...jobs import JobContext
+from ...network.provenance import NOTHING_KNOWN
 from ..viewer.common_widgets import JobBar, disclaimer_label, group
 from ..viewer.displayed_froc import DisplayedFroc
 from ..viewer.session import session_of
@@ -220,6 +221,7 @@ class ReviewWidget(QWidget):
             f"{_count(len(findings), 'finding')}, {_count(len(result.detections), 'detection')} "
             f"in slices{f'; {outside_count} outside the spine, dimmed' if outside_count else ''}.",
             result.warnings,
+            result.plain.learned_from or NOTHING_KNOWN,
         )
 
     @property

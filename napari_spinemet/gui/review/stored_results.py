@@ -12,7 +12,7 @@ from ...detection.pipeline import evaluate
 from ...imaging import OperatingPoint
 from ...jobs import JobContext
 from ...study.map_identity import MapIdentity
-from ...workflows.model_lookup import model_file
+from ...workflows.model_lookup import learned_from, model_file
 from ..viewer.displayed_froc import DisplayedFroc, draw_scan_froc
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def _find_stored_map(
         if plain is not None:
             # Of a cross-validation each map names its fold.
             plain = replace(plain, model=str(curve_identity))
+            plain = _with_provenance(plain, study, curve_identity)
             return _StoredMap(plain, point, model_file(study, str(curve_identity)))
     run = case.last_run
     if run is None:
@@ -119,4 +120,12 @@ def _find_stored_map(
     plain = study.likelihood_map(case, identity)
     if plain is None:
         return None
+    plain = _with_provenance(plain, study, identity)
     return _StoredMap(plain, run.operating_point, model_file(study, run.model))
+
+
+def _with_provenance(plain: LikelihoodMap, study: Study, identity: MapIdentity) -> LikelihoodMap:
+    """Maps of former versions do not say what their model has learned from."""
+    if plain.learned_from:
+        return plain
+    return replace(plain, learned_from=learned_from(study, identity))

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from ...errors import SpinemetError
 from ...jobs import JobContext
 from ...network.card import ModelCard, load_card, model_names
+from ...network.provenance import scans_learned_from
 from ..viewer.common_widgets import JobBar, button, row, text
 from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.session import Session
@@ -31,8 +32,9 @@ class ModelsPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.table = Table(
-            ("Model", "Made", "Cases", "TP rate", "FP", "Default"),
-            "Models of the study and those that ship. TP rate and false positives per scan are "
+            ("Model", "Made", "Scans", "TP rate", "FP", "Default"),
+            "Models of the study and those that ship. Scans are all that it has learned from, in "
+            "all rounds of training. TP rate and false positives per scan are "
             "those on the validation cases at the model's own operating point.",
             stretch=0,
         )
@@ -138,12 +140,13 @@ class ModelsPanel(QWidget):
 
 
 def _cells(card: ModelCard, default: str) -> list[Cell | str]:
+    scans = scans_learned_from(card.training)
     validation = card.metrics.get("validation", {})
     tp_rate, false_positives = validation.get("tp_rate"), validation.get("fp_per_scan")
     return [
         card.name,
         str(card.training.get("date", "")),
-        str(card.training.get("cases", "")),
+        "" if scans is None else str(scans),
         "" if tp_rate is None else f"{tp_rate:.2f}",
         "" if false_positives is None else f"{false_positives:.1f}",
         "yes" if card.identity == default else "",

@@ -131,6 +131,13 @@ def text(value: str = "", is_quiet: bool = False) -> QLabel:
     return label
 
 
+def provenance_label() -> QLabel:
+    """What a model has learned from, in the words of its card: no markup, whoever wrote it."""
+    label = text()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
 def disclaimer_label() -> QLabel:
     """The quiet line at the foot of every widget."""
     label = text(DISCLAIMER, is_quiet=True)

@@ -11,6 +11,7 @@ from ...errors import Cancelled, SpinemetError
 from ...imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint, SagittalSeries
 from ...jobs import JobContext
 from ...network import SiameseNet
+from ...network.provenance import OUT_OF_FOLD
 from ...network.threads import torch_threads
 from ...training import TrainingConfig, TrainingResult
 from ...training.loop import train_network
@@ -120,4 +121,4 @@ def map_test_case(
     """
     with torch_threads(threads):
         likelihood = map_series(cases[number][0], model, settings, job=job.without_events())
-    return replace(likelihood, model=identity)
+    return replace(likelihood, model=identity, learned_from=OUT_OF_FOLD)

@@ -121,6 +121,8 @@ class _Cohort:
     validation: list[NamedCase]
     start: SiameseNet | None
     start_training: Mapping[str, Any] | None
+    cases_by_study: tuple[int, ...] = ()
+    """How many cases of each study are learned from."""
     known_scans: frozenset[str] = field(default_factory=frozenset)
     """Fingerprints of the scans that the model to start from has learned from."""
 
@@ -183,9 +185,9 @@ def train_study(
 def _read_cohort(task: StudyTraining, config: TrainingConfig, job: JobContext) -> _Cohort:
     studies = tuple(Study(path) for path in (task.study, *task.further_studies))
     revision = studies[0].contours_revision
-    cases = _read_cases(studies[0], job, task.only_cases)
-    own_cases = tuple(cases)
-    cases += [case for study in studies[1:] for case in _read_cases(study, job)]
+    case_lists = [_read_cases(studies[0], job, task.only_cases)]
+    case_lists += [_read_cases(study, job) for study in studies[1:]]
+    cases = [case for case_list in case_lists for case in case_list]
     start = start_training = None
     if task.start is not None:
         # Read before the run writes its own unfinished weights, from which it may have started.
@@ -196,8 +198,17 @@ def _read_cohort(task: StudyTraining, config: TrainingConfig, job: JobContext) -
         refuse_overlap(training, validation)
     else:
         training, validation = split_cases(cases, config.seed, known_scans)
+    trained_ids = set(map(id, training))
     return _Cohort(
-        studies, own_cases, revision, training, validation, start, start_training, known_scans
+        studies,
+        tuple(case_lists[0]),
+        revision,
+        training,
+        validation,
+        start,
+        start_training,
+        tuple(sum(id(case) in trained_ids for case in case_list) for case_list in case_lists),
+        known_scans,
     )
 
 
@@ -295,6 +306,7 @@ def _make_card(
         training={
             **training_facts(result, config, cohort.training, task.command),
             "data": [s.origin for s in cohort.studies],
+            "cases_by_study": list(cohort.cases_by_study),
             "started_from": cohort.start_training,
             "validation_data": validation_origin,
             "seen": {
