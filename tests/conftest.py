@@ -96,13 +96,13 @@ def _thin_phantoms() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phantom_case, "SLICES", 6)
         patch.setattr(phantom_lesions, "MAX_SLICES", 4)
-        patch.setattr(patient_case, "SLICES", (6, 6))
+        patch.setattr(patient_case, "SLICES", (4, 4))
         yield
 
 
 @pytest.fixture
 def thin_phantoms() -> Iterator[None]:
-    """Phantoms of 6 slices in place of 9 to 19: for what happens to them, not for what they are."""
+    """Phantoms of 4 or 6 slices, not 9 to 19: for what happens to them, not for what they are."""
     with _thin_phantoms():
         yield
 
