@@ -9,6 +9,8 @@ from ...evaluation.comparison import FpComparison, FrocComparison
 from ...imaging import OperatingPoint
 
 PAPER_SETTINGS, VALIDATED_SETTINGS = "paper", "validated"
+FIRST, SECOND, BETWEEN = "first", "second", "between"
+"""Of which training both rows of a question are; the last compares the two of one system."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class Question:
     ----------
     text : str
         What is asked.
+    training : {"first", "second", "between"}
+        Of both rows, or one of each.
     settings : {"paper", "validated"}
         Of both rows.
     a, b : str
@@ -50,6 +54,7 @@ class Question:
     """
 
     text: str
+    training: str
     settings: str
     a: str
     b: str
