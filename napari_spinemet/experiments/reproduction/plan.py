@@ -88,9 +88,9 @@ class System:
 
 
 MAIN, SINGLE, PATCH = "three", "one", "patch-form"
-AGAIN = "-again"
+AGAIN_SUFFIX = "-again"
 """Behind the key of a system: its second training."""
-TRAINED_TWICE = (MAIN, SINGLE, MAIN + AGAIN, SINGLE + AGAIN)
+TRAINED_TWICE = (MAIN, SINGLE, MAIN + AGAIN_SUFFIX, SINGLE + AGAIN_SUFFIX)
 OTHER_SEEDS = 1000
 """More than there are folds, so that no network of the second training has a seed of the first."""
 WHOLE_SLICE_MM = 10_000.0
@@ -99,9 +99,11 @@ _THREE, _ONE = "three resolutions (0.5, 1, 2 mm)", "one resolution (1 mm)"
 SYSTEMS = (
     System(MAIN, _THREE, tries_decays=True),
     System(SINGLE, _ONE, {"resolutions": (1.0,)}, tries_decays=True),
-    System(MAIN + AGAIN, f"{_THREE}, trained again", tries_decays=True, seed_shift=OTHER_SEEDS),
     System(
-        SINGLE + AGAIN,
+        MAIN + AGAIN_SUFFIX, f"{_THREE}, trained again", tries_decays=True, seed_shift=OTHER_SEEDS
+    ),
+    System(
+        SINGLE + AGAIN_SUFFIX,
         f"{_ONE}, trained again",
         {"resolutions": (1.0,)},
         tries_decays=True,

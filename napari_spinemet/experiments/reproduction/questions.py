@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from ...evaluation.comparison import compare_fp_at, compare_froc
 from ...jobs import JobContext
-from .plan import AGAIN, MAIN, PATCH, SINGLE
+from .plan import AGAIN_SUFFIX, MAIN, PATCH, SINGLE
 from .rows import (
-    BETWEEN,
-    FIRST,
+    BOTH_TRAININGS,
+    FIRST_TRAINING,
     PAPER_SETTINGS,
-    SECOND,
+    SECOND_TRAINING,
     VALIDATED_SETTINGS,
     Question,
     Row,
@@ -24,7 +24,7 @@ SUBSET = f"{MAIN} subset"
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Query:
     """A question before it is answered: keys of the two rows."""
 
     text: str
@@ -44,7 +44,7 @@ _OF_EACH_TRAINING = (
     ("Does the gate help one resolution?", (SINGLE, ""), (SINGLE, " no gate")),
 )
 """Text, and system with the word behind it of both rows."""
-_BETWEEN_TRAININGS = (
+_OF_BOTH_TRAININGS = (
     ("How far apart are two trainings of three resolutions?", MAIN),
     ("How far apart are two trainings of one resolution?", SINGLE),
 )
@@ -59,15 +59,15 @@ _OF_ONE_TRAINING = (
 )
 
 
-def _asked() -> Iterator[_Asked]:
+def _queries() -> Iterator[_Query]:
     """All questions: those of two trainings beside each other, and their spread after them."""
     for text, (one, one_word), (other, other_word) in _OF_EACH_TRAINING:
-        for training, suffix in ((FIRST, ""), (SECOND, AGAIN)):
-            yield _Asked(text, training, one + suffix + one_word, other + suffix + other_word)
-    for text, key in _BETWEEN_TRAININGS:
-        yield _Asked(text, BETWEEN, key, key + AGAIN)
+        for training, suffix in ((FIRST_TRAINING, ""), (SECOND_TRAINING, AGAIN_SUFFIX)):
+            yield _Query(text, training, one + suffix + one_word, other + suffix + other_word)
+    for text, key in _OF_BOTH_TRAININGS:
+        yield _Query(text, BOTH_TRAININGS, key, key + AGAIN_SUFFIX)
     for text, one, other in _OF_ONE_TRAINING:
-        yield _Asked(text, FIRST, one, other)
+        yield _Query(text, FIRST_TRAINING, one, other)
 
 
 def answer_questions(rows: Sequence[Row], job: JobContext) -> list[Question]:
@@ -82,14 +82,14 @@ def answer_questions(rows: Sequence[Row], job: JobContext) -> list[Question]:
     row_of = {(row.key, row.settings): row for row in rows}
     result = []
     for settings in (PAPER_SETTINGS, VALIDATED_SETTINGS):
-        for asked in _asked():
-            a, b = row_of.get((asked.a, settings)), row_of.get((asked.b, settings))
+        for query in _queries():
+            a, b = row_of.get((query.a, settings)), row_of.get((query.b, settings))
             if a is None or b is None or len(a.curve.cases) < 2:
                 continue
             job.raise_if_cancelled()
             area = compare_froc(a.curve, b.curve, n_resamples=N_RESAMPLES)
             fp = compare_fp_at(a.curve, b.curve, n_resamples=N_RESAMPLES)
             result.append(
-                Question(asked.text, asked.training, settings, a.title, b.title, area, fp)
+                Question(query.text, query.training, settings, a.title, b.title, area, fp)
             )
     return result

@@ -9,7 +9,7 @@ from ...evaluation.comparison import FpComparison, FrocComparison
 from ...imaging import OperatingPoint
 
 PAPER_SETTINGS, VALIDATED_SETTINGS = "paper", "validated"
-FIRST, SECOND, BETWEEN = "first", "second", "between"
+FIRST_TRAINING, SECOND_TRAINING, BOTH_TRAININGS = "first", "second", "both"
 """Of which training both rows of a question are; the last compares the two of one system."""
 
 
@@ -41,8 +41,8 @@ class Question:
     Attributes
     ----------
     text : str
-        What is asked.
-    training : {"first", "second", "between"}
+        What is query.
+    training : {"first", "second", "both"}
         Of both rows, or one of each.
     settings : {"paper", "validated"}
         Of both rows.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...evaluation.comparison import FrocComparison
-from .rows import BETWEEN, FIRST, SECOND, Question, Row
+from .rows import BOTH_TRAININGS, FIRST_TRAINING, SECOND_TRAINING, Question, Row
 
 SYSTEM_COLUMNS = (
     *("system", "settings", "area, weight, gate", "area to 0.5 FP"),
@@ -27,13 +27,19 @@ QUESTION_COLUMNS = (
     *("difference, 95 %", "p bootstrap (one, two sided)", "p sign flip (one, two sided)"),
     *("FP at 90 %, a and b", "saved, 95 %", "p bootstrap, sign flip (two sided)"),
 )
-_TRAINING_NAMES = {FIRST: "first", SECOND: "second", BETWEEN: "first against second"}
+_TRAINING_NAMES = {
+    FIRST_TRAINING: "first",
+    SECOND_TRAINING: "second",
+    BOTH_TRAININGS: "first against second",
+}
 WORDS = (
-    "*Area*: mean TP rate from 0 to 0.5 false positives (FP) a case as mean over slices; 1 is the "
-    "best. *Paper*: its least area and weight, without a gate. *Validated*: as chosen on the "
-    "validation cases. A difference is given with its 95 % interval, then with p by bootstrap and "
-    "by sign flips, both two-sided. Interval and p say what other cases might change. They do not "
-    "say what another training would."
+    "*TP rate*: share of the lesion regions that are found. *Area*: its mean from 0 to 0.5 false "
+    "positives (FP) a case as mean over slices; 1 is the best. *Aggregation*: likelihoods are "
+    "averaged over neighbouring slices. *Gate*: detections outside the spine are dropped. "
+    "*Paper*: its least area and weight, without a gate. *Validated*: as each training has chosen "
+    "on its validation cases. A difference is given with its 95 % interval, then with p by "
+    "bootstrap and by sign flips, both two-sided. Interval and p say what other cases might "
+    "change. They do not say what another training would."
 )
 SPREAD_WORDS = (
     "Two trainings differ in their seeds alone. Two networks whose difference is no larger than "
@@ -88,9 +94,10 @@ def _trainings(questions: Sequence[Question]) -> list[str]:
     pairs = [
         _line(text, settings, area.n_cases, _difference(area), _difference(second))
         for (text, settings, training), area in answers.items()
-        if training == FIRST and (second := answers.get((text, settings, SECOND))) is not None
+        if training == FIRST_TRAINING
+        and (second := answers.get((text, settings, SECOND_TRAINING))) is not None
     ]
-    spread = [
+    spread_lines = [
         _line(
             text,
             settings,
@@ -99,13 +106,13 @@ def _trainings(questions: Sequence[Question]) -> list[str]:
             _difference(area),
         )
         for (text, settings, training), area in answers.items()
-        if training == BETWEEN
+        if training == BOTH_TRAININGS
     ]
     lines = []
     if pairs:
         lines += [*_heading(TRAINING_COLUMNS), *pairs, ""]
-    if spread:
-        lines += [*_heading(SPREAD_COLUMNS), *spread, "", SPREAD_WORDS, ""]
+    if spread_lines:
+        lines += [*_heading(SPREAD_COLUMNS), *spread_lines, "", SPREAD_WORDS, ""]
     return lines
 
 

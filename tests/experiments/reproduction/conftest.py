@@ -10,7 +10,7 @@ import pytest
 
 from napari_spinemet.errors import Cancelled
 from napari_spinemet.experiments.reproduction import questions, reproduce
-from napari_spinemet.experiments.reproduction.plan import AGAIN, BUDGETS, SINGLE
+from napari_spinemet.experiments.reproduction.plan import AGAIN_SUFFIX, BUDGETS, SINGLE
 from napari_spinemet.jobs import CancelToken, Event, JobContext, Progressed
 
 from .tiny_budget import ONE_THREAD, TINY, task_of
@@ -40,7 +40,7 @@ def finished_reproduction(
 def _reproduce_in_pieces(folder: Path) -> None:
     first = reproduce(folder, task_of(minutes=0.01), workers=ONE_THREAD)
     assert first.results is None
-    assert first.missing_systems == (SINGLE, SINGLE + AGAIN)
+    assert first.missing_systems == (SINGLE, SINGLE + AGAIN_SUFFIX)
     token = CancelToken()
 
     def listen(event: Event) -> None:
@@ -52,7 +52,7 @@ def _reproduce_in_pieces(folder: Path) -> None:
     networks = {p: p.stat().st_mtime_ns for p in folder.rglob("*.safetensors")}
     assert len(networks) == 2
     last = reproduce(folder, task_of(), workers=ONE_THREAD)
-    assert last.evaluated_systems == (SINGLE, SINGLE + AGAIN)
+    assert last.evaluated_systems == (SINGLE, SINGLE + AGAIN_SUFFIX)
     assert last.missing_systems == ()
     assert last.results == folder / "results"
     # What was there was not made again.

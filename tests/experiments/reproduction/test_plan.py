@@ -11,7 +11,7 @@ import pytest
 from napari_spinemet.detection.map_settings import MapSettings
 from napari_spinemet.experiments.reproduction import plan as plans
 from napari_spinemet.experiments.reproduction.plan import (
-    AGAIN,
+    AGAIN_SUFFIX,
     BUDGETS,
     DEFAULT_POINT,
     MAIN,
@@ -88,7 +88,7 @@ def test_every_comparison_of_the_paper_has_its_networks() -> None:
 
 def test_lambda_is_chosen_for_both_trainings_of_three_and_of_one() -> None:
     """Among the same values, and for no other network."""
-    chosen = {MAIN, SINGLE, MAIN + AGAIN, SINGLE + AGAIN}
+    chosen = {MAIN, SINGLE, MAIN + AGAIN_SUFFIX, SINGLE + AGAIN_SUFFIX}
     for budget, system in product(BUDGETS.values(), SYSTEMS):
         expected = budget.weight_decays if system.key in chosen else ()
         assert budget.decays(system) == expected
@@ -98,7 +98,7 @@ def test_the_second_training_has_other_seeds_in_every_fold_and_nothing_else() ->
     """Whatever the seed of the run is: no network of one has a seed of the other."""
     for budget, key, seed in product(BUDGETS.values(), (MAIN, SINGLE), (0, 7)):
         first = budget.config(SYSTEM_OF[key], seed=seed)
-        second = budget.config(SYSTEM_OF[key + AGAIN], seed=seed)
+        second = budget.config(SYSTEM_OF[key + AGAIN_SUFFIX], seed=seed)
         seeds = [{config.seed + fold for fold in range(budget.folds)} for config in (first, second)]
         assert seeds[0] == set(range(seed, seed + budget.folds))
         assert not seeds[0] & seeds[1]

@@ -43,8 +43,8 @@ DIFFERENCES = {
     ("Does the gate help three resolutions?", "second"): 2,
     ("Does the gate help one resolution?", "first"): 2,
     ("Does the gate help one resolution?", "second"): 3,
-    ("How far apart are two trainings of three resolutions?", "between"): 1,
-    ("How far apart are two trainings of one resolution?", "between"): -2,
+    ("How far apart are two trainings of three resolutions?", "both"): 1,
+    ("How far apart are two trainings of one resolution?", "both"): -2,
 }
 """By how many cases the first row finds more than the other."""
 FACTS = {
@@ -113,9 +113,9 @@ def test_the_table_has_both_trainings_in_one_line() -> None:
     for text, training in DIFFERENCES:
         if training == "first":
             cells = cell(text, "first"), cell(text, "second")
-        elif training == "between":
+        elif training == "both":
             area = area_of[text, training, "paper"]
-            cells = f"{area.area_a:.3f}, {area.area_b:.3f}", cell(text, "between")
+            cells = f"{area.area_a:.3f}, {area.area_b:.3f}", cell(text, "both")
         else:
             continue
         assert lines.count(f"| {text} | paper | {CASES} | {cells[0]} | {cells[1]} |") == 1

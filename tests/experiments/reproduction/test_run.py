@@ -16,7 +16,7 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation.froc import froc
 from napari_spinemet.experiments.reproduction import Reproduction, reproduce
 from napari_spinemet.experiments.reproduction import plan as plans
-from napari_spinemet.experiments.reproduction.plan import AGAIN, OTHER_SEEDS, SINGLE
+from napari_spinemet.experiments.reproduction.plan import AGAIN_SUFFIX, OTHER_SEEDS, SINGLE
 from napari_spinemet.imaging import FrocCase
 from napari_spinemet.study import Study
 from napari_spinemet.study.map_identity import MapIdentity
@@ -24,7 +24,7 @@ from napari_spinemet.workflows.study_froc import LOWEST
 
 from .tiny_budget import ONE_THREAD, TINY, task_of
 
-TWICE = SINGLE, SINGLE + AGAIN
+TWICE = SINGLE, SINGLE + AGAIN_SUFFIX
 
 
 def _mapped_cases(study: Study, key: str) -> list[FrocCase]:
@@ -110,7 +110,7 @@ def test_results_are_complete_and_agree_with_each_other(finished_reproduction: P
         ("Does aggregation help one resolution?", "second"): 2,
         ("Does the gate help one resolution?", "first"): 2,
         ("Does the gate help one resolution?", "second"): 2,
-        ("How far apart are two trainings of one resolution?", "between"): 2,
+        ("How far apart are two trainings of one resolution?", "both"): 2,
     }
     for comparison in results["questions"]:
         assert comparison["cases"] == 4
