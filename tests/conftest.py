@@ -20,6 +20,7 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, OperatingPoint, SagittalSeries
 from napari_spinemet.phantom.calibrated import case as phantom_case
 from napari_spinemet.phantom.calibrated import lesions as phantom_lesions
+from napari_spinemet.phantom.patient import case as patient_case
 from napari_spinemet.training import validation_error
 
 # Claims, not times: an example that takes long on a busy computer is no failure.
@@ -95,12 +96,13 @@ def _thin_phantoms() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phantom_case, "SLICES", 6)
         patch.setattr(phantom_lesions, "MAX_SLICES", 4)
+        patch.setattr(patient_case, "SLICES", (4, 4))
         yield
 
 
 @pytest.fixture
 def thin_phantoms() -> Iterator[None]:
-    """Phantoms of 6 slices in place of 13: for what happens to them, not for what they are."""
+    """Phantoms of 4 or 6 slices, not 9 to 19: for what happens to them, not for what they are."""
     with _thin_phantoms():
         yield
 

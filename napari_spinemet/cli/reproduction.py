@@ -31,7 +31,11 @@ def reproduce(
     ] = None,
     system: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Only this kind of network; may be repeated."),
+        typer.Option(
+            "--only",
+            help="Only this kind of network, such as 'three' or 'one', or 'three-again' or "
+            "'one-again' for the second training of these; may be repeated.",
+        ),
     ] = None,
     fold: Annotated[
         list[int] | None,
@@ -45,7 +49,9 @@ def reproduce(
 ) -> None:
     """Run the paper's comparisons on a synthetic cohort: tables, figure 5, and p-values.
 
-    It can be interrupted at any point; the same command goes on from there.
+    The networks of three resolutions and of one are trained twice, with other seeds: the tables
+    show each answer of both trainings, and how far these lie apart. It can be interrupted at any
+    point; the same command goes on from there.
     """
     from ..experiments.reproduction import Reproduction
     from ..experiments.reproduction import reproduce as run

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ...atomic_files import write_text
-from ...evaluation.comparison import compare_fp_at, compare_froc
 from ...imaging import PAPER_OPERATING_POINT
 from ...jobs import UNATTENDED, JobContext
 from ...study import Study
 from ...workflows.study_froc import baseline_curves
-from .plan import MAIN, PATCH, SINGLE, SYSTEMS, Budget
-from .rows import PAPER_SETTINGS, VALIDATED_SETTINGS, Question, Row
+from .plan import MAIN, PATCH, REVISION, SYSTEMS, Budget
+from .questions import SUBSET, answer_questions
+from .rows import PAPER_SETTINGS, VALIDATED_SETTINGS, Row
 from .system_results import SystemResults, chosen_point, restrict_row
+from .tables import markdown
 from .writing import (
     curve_corners,
-    markdown,
     question_facts,
     question_line,
     row_facts,
@@ -27,8 +27,6 @@ from .writing import (
     write_csv,
     write_figures,
 )
-
-N_RESAMPLES = 20_000
 
 
 def write_results(
@@ -53,9 +51,10 @@ def write_results(
         Polled at every comparison.
     """
     rows = [*_system_rows(results, budget), *_baseline_rows(results, study, job)]
-    questions = _questions(rows, job)
+    questions = answer_questions(rows, job)
     main = results.get(MAIN)
     facts = {
+        "revision": REVISION,
         "budget": {**_budget_facts(budget), "left out": budget.omissions},
         "cases": budget.cases,
         "systems": [row_facts(row) for row in rows],
@@ -109,40 +108,7 @@ def _subset_rows(main: SystemResults, budget: Budget) -> list[Row]:
     names = budget.patch_subset
     title = f"dense form, three resolutions, the first {len(names)} cases"
     return [
-        restrict_row(row, names, "three subset", title)
+        restrict_row(row, names, SUBSET, title)
         for row in main.rows
         if not row.key.endswith(" plain") and not row.point.gate
     ]
-
-
-QUESTIONS = (
-    ("Does aggregation help?", MAIN, f"{MAIN} plain"),
-    ("Do three resolutions beat one?", MAIN, SINGLE),
-    ("Does one resolution gain from aggregation?", SINGLE, f"{SINGLE} plain"),
-    ("0.5, 1, 2 mm against 0.25, 1, 1.25 mm", MAIN, "quarter"),
-    ("0.5, 1, 2 mm against 0.5, 1, 1.5 mm", MAIN, "half"),
-    ("79 x 55 against smaller patches, one resolution", SINGLE, "one-small"),
-    ("79 x 55 against larger patches, one resolution", SINGLE, "one-large"),
-    ("Local z-score against one of the whole slice", MAIN, "zscore-slice"),
-    ("Blocks of (1, 2, 2) against (1, 1, 1) convolutions", MAIN, "blocks-111"),
-    ("Dense form against patch form, on the same cases", "three subset", PATCH),
-    ("Does the gate help?", f"{MAIN} with gate", MAIN),
-    ("Does the gate help?", MAIN, f"{MAIN} no gate"),
-)
-"""What is asked, and of which rows."""
-
-
-def _questions(rows: Sequence[Row], job: JobContext) -> list[Question]:
-    """The comparisons whose rows are both there."""
-    row_of = {(row.key, row.settings): row for row in rows}
-    result = []
-    for settings in (PAPER_SETTINGS, VALIDATED_SETTINGS):
-        for text, one, other in QUESTIONS:
-            a, b = row_of.get((one, settings)), row_of.get((other, settings))
-            if a is None or b is None or len(a.curve.cases) < 2:
-                continue
-            job.raise_if_cancelled()
-            area = compare_froc(a.curve, b.curve, n_resamples=N_RESAMPLES)
-            fp = compare_fp_at(a.curve, b.curve, n_resamples=N_RESAMPLES)
-            result.append(Question(text, settings, a.title, b.title, area, fp))
-    return result

@@ -9,6 +9,8 @@ from ...evaluation.comparison import FpComparison, FrocComparison
 from ...imaging import OperatingPoint
 
 PAPER_SETTINGS, VALIDATED_SETTINGS = "paper", "validated"
+FIRST_TRAINING, SECOND_TRAINING, BOTH_TRAININGS = "first", "second", "both"
+"""Of which training both rows of a question are; the last compares the two of one system."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,9 @@ class Question:
     Attributes
     ----------
     text : str
-        What is asked.
+        What is query.
+    training : {"first", "second", "both"}
+        Of both rows, or one of each.
     settings : {"paper", "validated"}
         Of both rows.
     a, b : str
@@ -50,6 +54,7 @@ class Question:
     """
 
     text: str
+    training: str
     settings: str
     a: str
     b: str

@@ -11,8 +11,7 @@ from ...atomic_files import write_text
 from ...errors import Cancelled, SpinemetError
 from ...imaging import OperatingPoint
 from ...jobs import UNATTENDED, Deadline, JobContext
-from ...phantom import CohortSettings, write_cohort
-from ...phantom.case import CALIBRATED
+from ...phantom import write_cohort
 from ...study import Study
 from ...study.run_files import report_path
 from ...workflows.cross_validation.run import CrossValidationPlan
@@ -79,7 +78,7 @@ def reproduce(
     Raises
     ------
     SpinemetError
-        If the folder holds another reproduction.
+        If the folder holds another reproduction, or one of another revision.
     """
     root = Path(folder)
     _agree(root / PLAN, task)
@@ -87,11 +86,7 @@ def reproduce(
     deadline = Deadline(None if task.minutes is None else 60 * task.minutes, job.cancel)
     job = JobContext(job.on_event, deadline)
     try:
-        write_cohort(
-            root / COHORT,
-            CohortSettings(task.plan.cases, seed=COHORT_SEED, generator=CALIBRATED),
-            job=job,
-        )
+        write_cohort(root / COHORT, task.plan.cohort, job=job)
         results = _evaluate_systems(root, task, workers, job)
         if task.only_folds is None:
             write_results(root / RESULTS, Study(root / COHORT), task.plan, results, job=job)
@@ -123,6 +118,13 @@ def _agree(path: Path, task: Reproduction) -> None:
         former_facts = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         former_facts = None
+    former_revision = former_facts.get("revision") if isinstance(former_facts, dict) else None
+    if former_revision not in (None, REVISION):
+        raise SpinemetError(
+            f"{path.parent} holds a reproduction of revision {former_revision}, which another "
+            f"version of this program made; this one makes revision {REVISION}: choose another "
+            "folder."
+        )
     if former_facts != facts:
         raise SpinemetError(
             f"{path.parent} holds another reproduction ({json.dumps(former_facts)}); choose "

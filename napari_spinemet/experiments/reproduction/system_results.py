@@ -27,7 +27,7 @@ from ...study.map_identity import MapIdentity
 from ...study.run_files import report_path
 from ...workflows.operating_point_choice import WEIGHTS
 from ...workflows.study_froc import tree_settings
-from .plan import MAIN, SINGLE, System
+from .plan import MAIN, TRAINED_TWICE, System
 from .rows import PAPER_SETTINGS, VALIDATED_SETTINGS, Row
 
 _TABLE_PARTS = ("thresholds", "tp_rate", "fp_mean", "fp_sum")
@@ -216,7 +216,7 @@ def _curve(cases: Sequence[FrocCase], point: OperatingPoint) -> FrocCurve:
 
 
 def _rows(system: System, cases: Sequence[FrocCase], own_point: OperatingPoint) -> list[Row]:
-    """A system at both settings, and without aggregation; the main one without its gate too."""
+    """A system at both settings; what is trained twice also plain, and with the gate changed."""
     rows = []
     key, title = system.key, system.title
     for settings, point in (
@@ -224,11 +224,10 @@ def _rows(system: System, cases: Sequence[FrocCase], own_point: OperatingPoint) 
         (VALIDATED_SETTINGS, own_point),
     ):
         rows.append(Row(key, title, settings, point, _curve(cases, point)))
-        if key in (MAIN, SINGLE):
+        if key in TRAINED_TWICE:
             plain = replace(point, weight=None)
             text = f"{title}, no aggregation"
             rows.append(Row(f"{key} plain", text, settings, plain, _curve(cases, plain)))
-        if key == MAIN:
             other = replace(point, gate=not point.gate)
             word = "with gate" if other.gate else "no gate"
             row = Row(f"{key} {word}", f"{title}, {word}", settings, other, _curve(cases, other))

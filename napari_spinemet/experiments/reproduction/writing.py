@@ -1,4 +1,4 @@
-"""Tables, curves and figures of a reproduction, as files."""
+"""Figures and numbers of a reproduction, as files and plain values."""
 
 from __future__ import annotations
 
@@ -16,21 +16,6 @@ from ...evaluation.curve import MEAN, SUM
 from ...evaluation.pictures import froc_figure, render_figure
 from .plan import MAIN, SINGLE
 from .rows import PAPER_SETTINGS, VALIDATED_SETTINGS, Question, Row
-
-SYSTEM_COLUMNS = (
-    *("system", "settings", "area, weight, gate", "TP at 0.2 FP (mean over slices)"),
-    *("TP at 1 FP per scan", "FP at 90 % (mean over slices)", "FP at 90 % (per scan)"),
-    "FP at 100 % (mean)",
-)
-QUESTION_COLUMNS = (
-    *("question", "settings", "cases", "area to 0.5 FP, a and b", "difference, 95 %"),
-    *("p bootstrap (one, two sided)", "p sign flip (one, two sided)", "FP at 90 %, a and b"),
-    *("saved, 95 %", "p bootstrap, sign flip (two sided)"),
-)
-
-
-def _heading(columns: Sequence[str]) -> list[str]:
-    return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
 
 
 def row_facts(row: Row) -> dict[str, Any]:
@@ -57,6 +42,7 @@ def question_facts(question: Question) -> dict[str, Any]:
     """An answer as plain values."""
     return {
         "question": question.text,
+        "training": question.training,
         "settings": question.settings,
         "a": question.a,
         "b": question.b,
@@ -155,75 +141,3 @@ def write_figures(folder: Path, rows: Sequence[Row]) -> None:
         for suffix, content in render_figure(froc_figure(curves)).items():
             with replace_atomically(folder / f"figure-5-{settings}.{suffix}") as temporary:
                 temporary.write_bytes(content)
-
-
-def markdown(rows: Sequence[Row], questions: Sequence[Question], facts: Mapping[str, Any]) -> str:
-    """The tables for a reader.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-    questions : sequence of Question
-    facts : mapping
-        What ``results.json`` holds: budget and rates at the folds' own points are from there.
-    """
-    lines = [
-        f"Budget: {facts['budget']['name']}; left out: {facts['budget']['left out']}.",
-        "",
-        *_heading(SYSTEM_COLUMNS),
-        *map(_row_markdown, rows),
-        "",
-        *_heading(QUESTION_COLUMNS),
-        *map(_question_markdown, questions),
-        "",
-        *_heading(("system", "at the points of its folds, on their test cases")),
-    ]
-    for key, at in facts["at_the_folds_own_points"].items():
-        lines.append(
-            f"| {key} | TP {at['tp_rate']:.3f} at {at['fp_per_scan']:.2f} FP per scan, "
-            f"{at['fp_mean_over_slices']:.3f} as mean over slices ({at['cases']} cases) |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _row_markdown(row: Row) -> str:
-    s, p = row.curve.summary(), row.point
-    weight = "none" if p.weight is None else f"{p.weight:.2g}"
-    cells = (
-        row.title,
-        row.settings,
-        f"{p.min_area_cm2:g} cm², {weight}, {'gate' if p.gate else 'no gate'}",
-        f"{s['tp_rate_at_0.20_fp_mean_over_slices']:.3f}",
-        f"{s['tp_rate_at_1_fp_per_scan']:.3f}",
-        _fp(s["fp_at_90_percent_mean_over_slices"]),
-        _fp(s["fp_at_90_percent_per_scan"]),
-        _fp(s["fp_at_100_percent_mean_over_slices"]),
-    )
-    return f"| {' | '.join(cells)} |"
-
-
-def _question_markdown(question: Question) -> str:
-    a, f = question.area, question.fp_at_90
-    return (
-        f"| {question.text} | {question.settings} | {a.n_cases} | "
-        f"{a.area_a:.3f}, {a.area_b:.3f} | "
-        f"{a.difference:+.3f} ({a.interval[0]:+.3f} to {a.interval[1]:+.3f}) | "
-        f"{_p(a.p_one_sided)}, {_p(a.p_two_sided)} | "
-        f"{_p(a.p_sign_flip_one_sided)}, {_p(a.p_sign_flip_two_sided)} | "
-        f"{_at(f.fp_a, f.limit)}, {_at(f.fp_b, f.limit)} | "
-        f"{f.fp_saved:+.3f} ({f.interval[0]:+.3f} to {f.interval[1]:+.3f}) | "
-        f"{_p(f.p_two_sided)}, {_p(f.p_sign_flip_two_sided)} |"
-    )
-
-
-def _fp(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "never"
-
-
-def _p(value: float) -> str:
-    """A share of resamples: none of 20,000 is less than one in ten thousand, not nothing."""
-    return f"{value:.4f}" if value >= 1e-4 else "< 0.0001"
-
-
-def _at(value: float, limit: float) -> str:
-    return f"{value:.3f}" if value < limit else f"never ({limit:.3f} counted)"

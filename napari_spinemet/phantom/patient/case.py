@@ -34,6 +34,8 @@ _SUPPRESSED = {"stir": 0.70, "t2fs": 0.18, "water": 0.12}
 _PIXELS_MM = (0.55, 0.63, 0.70, 0.78, 0.88, 0.94, 1.04, 1.13, 1.25)
 _FINEST_MM = 0.75
 """Finer pixels are interpolated, as scanners do."""
+SLICES = 9, 19
+"""Fewest and most of a stack."""
 _DESCRIPTIONS = {
     "stir": ("STIR SAG", "STIR"),
     "t1": ("T1 TSE SAG", "T1"),
@@ -239,7 +241,7 @@ def check_contrasts(contrasts: Sequence[str]) -> None:
 
 def _draw_stack(rng: np.random.Generator, plan: BodyPlan, pixel_mm: float | None) -> _Stack:
     spacing = round(float(rng.uniform(3.0, 5.0)), 2)
-    slices = int(np.clip(round(rng.uniform(44, 80) / spacing), 9, 19))
+    slices = int(np.clip(round(rng.uniform(44, 80) / spacing), *SLICES))
     usual = float(rng.choice(_PIXELS_MM))
     if plan.field_mm > 380:
         usual = max(usual, 0.78)

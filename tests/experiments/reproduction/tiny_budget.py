@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from napari_spinemet.experiments.reproduction import Reproduction
-from napari_spinemet.experiments.reproduction.plan import BUDGETS, SINGLE
+from napari_spinemet.experiments.reproduction.plan import AGAIN_SUFFIX, BUDGETS, SINGLE
 from napari_spinemet.workflows.worker_settings import WorkerSettings
 
 TINY = replace(BUDGETS["smoke"], name="tiny", cases=4, patch_cases=1, weight_decays=())
@@ -14,5 +14,6 @@ ONE_THREAD = WorkerSettings(threads=1)
 
 
 def task_of(**settings: object) -> Reproduction:
-    """One resolution of the tiny budget, which must be among the budgets."""
-    return Reproduction(**{"budget": "tiny", "only_systems": (SINGLE,), **settings})
+    """One resolution, trained twice, of the tiny budget, which must be among the budgets."""
+    defaults = {"budget": "tiny", "only_systems": (SINGLE, SINGLE + AGAIN_SUFFIX)}
+    return Reproduction(**{**defaults, **settings})
