@@ -12,6 +12,7 @@ from ..imaging import SagittalSeries
 from ..imaging.brightness.marrow_level import MarrowLevel
 from ..imaging.grids import resample_image, working_shape
 from ..jobs import JobContext
+from .bone import bone_likelihood
 from .corridor import CORRIDOR_RULE, CorridorRule, SpineCourse, looks_at, trace_course
 from .map_settings import MapSettings
 from .slice_engines import SliceScorer, slice_scorer
@@ -19,8 +20,8 @@ from .slice_images import SliceImages, compares_with_marrow
 
 LESION, VERTEBRA = 1, 2
 """Outputs that know a lesion, and normal vertebra."""
-BONE, LEAST_VERTEBRA = 0.75, 0.15
-"""Marrow lies where the network says lesion or vertebra so surely, and not lesion alone."""
+CERTAIN_BONE = 0.75
+"""Marrow lies where the network sees bone so surely."""
 MARROW_REACH_MM = 20.0
 """And so near to the course."""
 LEAST_POINTS = 20
@@ -109,8 +110,7 @@ class _Planes:
                 with torch.autocast(images.device.type, enabled=False):
                     planes.append(scorer(image, rows, columns, job))
                 slices.append(int(index))
-            vertebra = np.stack(planes)[:, VERTEBRA]
-            course = trace_course(vertebra, rows, columns, rule)
+            course = trace_course(_bone(np.stack(planes)), rows, columns, rule)
             if course is not None and course.seen_share >= rule.seen_share:
                 break
         if course is not None and course.seen_share * height < rule.least_mm:
@@ -121,8 +121,7 @@ class _Planes:
         """Its level where the network sees bone along the course."""
         if self.course is None:
             return None
-        vertebra = self.probabilities[:, VERTEBRA]
-        is_marrow = (self.probabilities[:, LESION] + vertebra > BONE) & (vertebra > LEAST_VERTEBRA)
+        is_marrow = _bone(self.probabilities) > CERTAIN_BONE
         aside = np.abs(self.columns - self.course.at(self.rows)[:, None])
         is_marrow &= aside <= MARROW_REACH_MM
         low, high = series.value_range
@@ -138,6 +137,11 @@ class _Planes:
         rows_mm = self.rows[np.nonzero(is_marrow)[1]].astype(np.float64)
         height_mm = row_mm * series.shape[1]
         return MarrowLevel.measure(image[at][is_marrow], rows_mm, height_mm, LEAST_POINTS)
+
+
+def _bone(probabilities: FloatArray) -> FloatArray:
+    """``(slice, row, column)`` of ``(slice, output, row, column)``."""
+    return bone_likelihood(probabilities[:, LESION], probabilities[:, VERTEBRA])
 
 
 def lattice(size: int, stride: int) -> IndexArray:

@@ -30,7 +30,7 @@ class CorridorRule:
     looks : tuple of int
         So many slices are looked at, and then more, until the spine is seen.
     certain : float
-        It is seen at a row where the mean vertebra likelihood across a body exceeds this, in the
+        It is seen at a row where the mean likelihood of bone across a body exceeds this, in the
         half of the slices that show most of it.
     seen_share, least_mm : float
         Enough is seen where the share of such rows is as large; at the end, so many mm of them.
@@ -136,19 +136,19 @@ def looks_at(count: int, rule: CorridorRule = CORRIDOR_RULE) -> list[IndexArray]
 
 
 def trace_course(
-    vertebra: npt.NDArray[np.float32],
+    bone: npt.NDArray[np.float32],
     rows: IndexArray,
     columns: IndexArray,
     rule: CorridorRule = CORRIDOR_RULE,
 ) -> SpineCourse | None:
-    """The path from the first row to the last that meets most vertebra and bends least.
+    """The path from the first row to the last that meets most bone and bends least.
 
     Found by dynamic programming, so that no bright organ or process beside the bodies leads it
     astray for long.
 
     Parameters
     ----------
-    vertebra : numpy.ndarray
+    bone : numpy.ndarray
         ``(slice, row, column)``: likelihood at the points looked at.
     rows, columns : numpy.ndarray
         Where these lie on the working grid, at equal distances.
@@ -160,7 +160,7 @@ def trace_course(
         None if no point of it is seen for certain.
     """
     # Where the stack is wide, or the spine bends sideways, some slices miss the bodies.
-    best = np.sort(vertebra, axis=0)[len(vertebra) // 2 :].mean(axis=0)
+    best = np.sort(bone, axis=0)[len(bone) // 2 :].mean(axis=0)
     weights = _body_weights(rule.body_mm / rule.stride)
     support = ndimage.convolve1d(best, weights, axis=1, mode="constant")
     support = ndimage.gaussian_filter1d(support, 0.7, axis=0)

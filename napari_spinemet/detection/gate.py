@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage, optimize
 
 from ..imaging import Detection, EvaluatedRegion, LikelihoodMap
+from .bone import bone_likelihood
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -29,7 +30,7 @@ class GateRule:
     Attributes
     ----------
     certain : float
-        Rows belong to the spine where the vertebra likelihood exceeds this in any slice.
+        Rows belong to the spine where the likelihood of bone exceeds this in any slice.
     probability, share : float
         Pixels tell its course where the likelihood exceeds this in that share of the slices.
     gap_mm : int
@@ -133,7 +134,7 @@ class Spine:
 
 
 def predict_spine(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Spine | None:
-    """Fit the course of the spine to the vertebra likelihood.
+    """Fit the course of the spine to the likelihood of bone.
 
     Parameters
     ----------
@@ -149,15 +150,15 @@ def predict_spine(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Sp
     rule = rule or GateRule()
     if likelihood.vertebra is None:
         return None
-    vertebra = likelihood.vertebra
+    bone = bone_likelihood(likelihood.values, likelihood.vertebra)
     # The brain and the nape look like vertebra in some slices, the spine does for certain.
-    certain = _spine_of(vertebra.max(axis=0) > rule.certain, rule)
+    certain = _spine_of(bone.max(axis=0) > rule.certain, rule)
     certain_rows = np.flatnonzero(certain.any(axis=1))
     if len(certain_rows) < rule.min_rows:
         return None
     first, last = int(certain_rows[0]), int(certain_rows[-1])
-    in_slices = (vertebra > rule.probability).sum(axis=0)
-    support = in_slices >= max(1, math.ceil(rule.share * len(vertebra)))
+    in_slices = (bone > rule.probability).sum(axis=0)
+    support = in_slices >= max(1, math.ceil(rule.share * len(bone)))
     support[:first] = False
     support[last + 1 :] = False
     support = _spine_of(support, rule)

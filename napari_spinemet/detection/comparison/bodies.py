@@ -109,8 +109,10 @@ class Bodies:
         return np.asarray(np.searchsorted(limits, foot), dtype=np.int64)
 
 
-def bone_likelihood(likelihood: LikelihoodMap) -> npt.NDArray[np.float32] | None:
+def body_likelihood(likelihood: LikelihoodMap) -> npt.NDArray[np.float32] | None:
     """Of lesion or normal vertebra; None for a network that does not tell vertebrae.
+
+    A body that is called lesion for certain counts too: here the course is known.
 
     Parameters
     ----------
@@ -136,7 +138,7 @@ def find_bodies(likelihood: LikelihoodMap, rule: BodyRule = BODY_RULE) -> Bodies
     Bodies or None
         None where no spine is seen, or fewer than two bodies.
     """
-    bone = bone_likelihood(likelihood)
+    bone = body_likelihood(likelihood)
     if bone is None:
         return None
     rows, columns = (lattice(size, CORRIDOR_RULE.stride) for size in bone.shape[1:])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ...imaging import LikelihoodMap, SagittalSeries
 from ...imaging.aggregation import NeighbourAverage
 from ...imaging.grids import resample_image
-from .bodies import BODY_RULE, Bodies, BodyRule, bone_likelihood
+from .bodies import BODY_RULE, Bodies, BodyRule, body_likelihood
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -94,7 +94,7 @@ class ScanView:
         rule : CandidateRule
         body_rule : BodyRule
         """
-        bone = bone_likelihood(likelihood)
+        bone = body_likelihood(likelihood)
         assert bone is not None  # or there were no bodies
         assert likelihood.vertebra is not None
         low, high = series.value_range
