@@ -1,0 +1,153 @@
+"""How the shipped model is made: its cohorts, its rounds of training, its second look.
+
+Run: ``python benchmarks/shipped_training.py WORK cohorts``, then ``... WORK round 1`` and so on,
+then ``... WORK look``. Each step goes on where it was cut short. A round starts from the weights of
+the one before (``WORK/round-N.safetensors``); ``--start FILE`` names others. Cohorts are of
+localised burden: where all marrow is diseased no body is healthy, and a network that compares with
+the level of marrow would learn that any marrow may be a lesion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_spinemet.jobs import Evaluated, Event, JobContext, Progressed
+from napari_spinemet.jobs.allocator import keep_freed_memory
+from napari_spinemet.training import TrainingConfig
+from napari_spinemet.workflows.study_training import StudyTraining, train_study
+
+COHORTS = {
+    "life": "--cases 55 --normals 10 --seed 26001 --burden localised",
+    "life2": "--cases 55 --normals 10 --seed 26005 --burden localised",
+    "chance": "--variety agnostic --cases 95 --normals 15 --seed 26002 --burden localised",
+    "former": "--generator 2 --variety training --lesions 5 --cases 40 --normals 6 --seed 26006",
+    "val": "--variety training --cases 24 --normals 6 --seed 26003 --burden localised",
+    "sl-life": "--cases 24 --normals 6 --seed 26007 --burden localised",
+    "sl-chance": "--variety agnostic --cases 16 --normals 4 --seed 26008 --burden localised",
+    "sl-half": "--cases 14 --seed 26009 --burden half",
+    "sl-diffuse": "--cases 14 --seed 26010 --burden diffuse",
+    "sl-former": "--generator 2 --cases 8 --normals 2 --seed 26013",
+    "ch-life": "--cases 24 --normals 20 --seed 26011 --burden localised",
+    "ch-chance": "--variety agnostic --cases 10 --seed 26012 --burden localised",
+    "ch-former": "--generator 2 --cases 8 --normals 2 --seed 26014",
+}
+"""Options of ``spinemet phantom``. Seeds are those of no test, and not that of the exam."""
+TRAINING, VALIDATION = ("life", "life2", "chance", "former"), "val"
+LEARN = ("sl-life", "sl-chance", "sl-half", "sl-diffuse", "sl-former")
+CHOOSE = ("ch-life", "ch-chance", "ch-former")
+
+
+@dataclass(frozen=True)
+class Round:
+    """One training.
+
+    Attributes
+    ----------
+    epochs : int
+        Of 200 batches.
+    looks : int
+    learning_rate : float
+    seed : int
+    """
+
+    epochs: int
+    looks: int
+    learning_rate: float
+    seed: int
+
+    @property
+    def config(self) -> TrainingConfig:
+        """Its settings."""
+        return TrainingConfig(
+            optimiser="adamw",
+            reference="marrow",
+            batches_per_epoch=200,
+            epochs=self.epochs,
+            looks=self.looks,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+        )
+
+
+ROUNDS = {1: Round(45, 4, 0.001, 0), 2: Round(55, 2, 0.0008, 2)}
+
+
+def make_cohorts(work: Path, workers: int) -> None:
+    """As many at a time as there are cores."""
+
+    def make(name: str) -> None:
+        command = [sys.executable, "-m", "napari_spinemet.cli", "phantom", str(work / name)]
+        subprocess.run([*command, *COHORTS[name].split()], check=True)
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(make, COHORTS))
+
+
+def train(work: Path, number: int, start: Path | None) -> None:
+    """One round; it goes on where it was cut short."""
+    keep_freed_memory()
+    if start is None and number > 1:
+        start = work / f"round-{number - 1}.safetensors"
+    first, *others = (work / name for name in TRAINING)
+    task = StudyTraining(
+        first,
+        "default",
+        further_studies=tuple(others),
+        validation_study=work / VALIDATION,
+        start=None if start is None else str(start),
+        model_path=work / f"round-{number}.safetensors",
+        resume=True,
+        command=f"benchmarks/shipped_training.py WORK round {number}",
+    )
+    path, card = train_study(task, ROUNDS[number].config, job=JobContext.of(_tell, None))
+    print(path, card.operating_point, card.metrics["validation"])
+
+
+def fit_second_look(work: Path, model: Path, out: Path) -> None:
+    """Second look and operating point, see ``benchmarks/second_look.py``."""
+    script = Path(__file__).with_name("second_look.py")
+    learn, choose = ([str(work / name) for name in names] for names in (LEARN, CHOOSE))
+    options = ["--learn", *learn, "--choose", *choose, "--work", str(work / "maps")]
+    subprocess.run(
+        [sys.executable, str(script), str(model), *options, "--out", str(out)], check=True
+    )
+
+
+_last_line = [0.0]
+
+
+def _tell(event: Event) -> None:
+    """Each epoch, and twice a minute how far it is."""
+    if isinstance(event, Evaluated):
+        print(event.step, event.values, flush=True)
+    elif isinstance(event, Progressed) and time.monotonic() - _last_line[0] > 30:
+        _last_line[0] = time.monotonic()
+        print(f"  {event.done} of {event.total}: {event.message}", flush=True)
+
+
+def main() -> None:
+    """One step."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("step", choices=("cohorts", "round", "look"))
+    parser.add_argument("number", type=int, nargs="?", default=1, help="Of the round.")
+    parser.add_argument("--start", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    if options.step == "cohorts":
+        make_cohorts(options.work, options.workers)
+    elif options.step == "round":
+        train(options.work, options.number, options.start)
+    else:
+        model = options.work / f"round-{options.number}.safetensors"
+        fit_second_look(options.work, model, options.work / "default.safetensors")
+
+
+if __name__ == "__main__":
+    main()
