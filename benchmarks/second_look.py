@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import rankdata
 
 from napari_spinemet.detection.comparison.second_look import compare_candidates
 from napari_spinemet.detection.engines import map_series
@@ -33,6 +34,7 @@ from napari_spinemet.workflows.study_training.second_look_fit import (
     fit_second_look,
     judge_scan,
     left_out_logits,
+    left_out_marrow,
 )
 
 AREAS_CM2 = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -61,15 +63,21 @@ def _map(model: SiameseNet, series: SagittalSeries, path: Path) -> LikelihoodMap
     return likelihood
 
 
+def _facts(root: Path) -> dict[str, object]:
+    facts: dict[str, object] = json.loads((root / "cohort.json").read_text(encoding="utf-8"))
+    return dict(facts["phantom"])  # type: ignore[call-overload]
+
+
 def _burden(root: Path) -> str:
-    facts = json.loads((root / "cohort.json").read_text(encoding="utf-8"))["phantom"]
-    return str(facts.get("burden", "usual"))
+    return str(_facts(root).get("burden", "usual"))
 
 
 def _judge(model: SiameseNet, roots: list[Path], work: Path) -> list[JudgedScan]:
     judged = []
     for root in roots:
         study, is_comparable = Study(root), _burden(root) not in ("half", "diffuse")
+        if _facts(root)["generator"] != 2 and _burden(root) == "usual":
+            raise SystemExit(f"{root} has patients of diffuse marrow; make it of localised burden.")
         for name, folder in _cases(root):
             series, annotation, _ = _read(study, folder)
             likelihood = _map(model, series, work / f"{name}.npz")
@@ -81,13 +89,14 @@ def _judge(model: SiameseNet, roots: list[Path], work: Path) -> list[JudgedScan]
 
 
 def _area_under_curve(scores: np.ndarray, truth: np.ndarray) -> float:
-    order = np.argsort(np.argsort(scores))
     positive = truth > 0
     count, others = positive.sum(), (~positive).sum()
-    return float((order[positive].sum() - count * (count - 1) / 2) / (count * others))
+    ranks = rankdata(scores)[positive].sum()
+    return float((ranks - count * (count + 1) / 2) / (count * others))
 
 
-def _describe_fit(scans: list[JudgedScan]) -> dict[str, float]:
+def _describe_fit(scans: list[JudgedScan], threshold: float) -> dict[str, float]:
+    marrow, is_unusual = left_out_marrow(scans)
     comparable = [s for s in scans if s.is_comparable and len(s.truth)]
     logits, truth = left_out_logits(comparable)
     parts = [np.arange(k, len(comparable), 5) for k in range(5)]
@@ -104,6 +113,8 @@ def _describe_fit(scans: list[JudgedScan]) -> dict[str, float]:
         "other candidates": int((truth == 0).sum()),
         "area under ROC, left out": _area_under_curve(logits, truth),
         "area under ROC of the plain likelihood": _area_under_curve(peaks, truth),
+        "unusual marrow told, left out": float((marrow >= threshold)[is_unusual].mean()),
+        "comparable scans told so, left out": float((marrow >= threshold)[~is_unusual].mean()),
     }
 
 
@@ -129,14 +140,16 @@ def _choose(
                 "min_area_cm2": float(area),
                 "tp_rate": found / lesions,
                 "false_findings": float(np.mean(false)),
-                "normal_free": free / max(normal, 1),
+                "normal_free": free / normal if normal else 1.0,
             }
         )
     fitting = [
         r
         for r in rows
         if r["false_findings"] <= most_false and r["normal_free"] >= 1 - most_false / 3
-    ] or [min(rows, key=lambda r: r["false_findings"])]
+    ]
+    if not fitting:
+        raise SystemExit(f"No setting stays at {most_false} false findings a scan; allow more.")
     best = max(fitting, key=lambda r: (r["tp_rate"], -r["false_findings"]))
     print(json.dumps(best))
     return OperatingPoint(best["threshold"], best["min_area_cm2"], WEIGHT, gate=True), rows
@@ -158,7 +171,7 @@ def main() -> None:
     work = options.work / card.sha256[:12]
     scans = _judge(model, options.learn, work)
     look = fit_second_look(scans)
-    fit = _describe_fit(scans)
+    fit = _describe_fit(scans, look.marrow_threshold)
     print(json.dumps(fit))
     results = []
     for root in options.choose:
@@ -176,7 +189,7 @@ def main() -> None:
     validation = {
         "cases": len(results),
         "second look": fit,
-        "chosen": next(
+        "at the chosen point, best of all settings on these cases": next(
             r
             for r in rows
             if (r["threshold"], r["min_area_cm2"]) == (point.threshold, point.min_area_cm2)
@@ -186,7 +199,11 @@ def main() -> None:
         card,
         operating_point=replace(point, second_look=not options.without),
         second_look=None if options.without else look.to_dict(),
-        metrics={**card.metrics, "operating_point": validation},
+        # What was measured at the former point says nothing of this one.
+        metrics={
+            **{k: v for k, v in card.metrics.items() if k != "validation"},
+            "operating_point": validation,
+        },
     )
     save_model(model, options.out, new_card)
     options.out.with_suffix(".choice.json").write_text(json.dumps(rows, indent=1) + "\n")

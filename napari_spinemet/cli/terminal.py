@@ -124,7 +124,7 @@ def print_findings(name: str, result: DetectionResult) -> None:
             f"{finding.largest.area_cm2:.1f}",
             f"{finding.peak:.2f}",
             finding.level_text or "-",
-            "-" if finding.evidence is None else f"{finding.evidence.contrast:.2f} x",
+            "-" if finding.evidence is None else finding.evidence.contrast_text,
             ", ".join(f"{v:.0f}" for v in finding.centre_mm),
         )
     _results().print(table)
@@ -161,7 +161,8 @@ def print_froc(name: str, report: Mapping[str, Any]) -> None:
     weight = "no aggregation" if at["weight"] is None else f"weight {at['weight']:g}"
     _results().print(
         f"At its operating point (threshold {at['threshold']:.2f}, {at['min_area_cm2']:g} cm², "
-        f"{weight}, {'gate' if at['gate'] else 'no gate'}): TP rate {at['tp_rate']:.3f} at "
+        f"{weight}, {'gate' if at['gate'] else 'no gate'}"
+        f"{', second look' if at.get('second_look') else ''}): TP rate {at['tp_rate']:.3f} at "
         f"{at['fp_per_scan']:.2f} false positives per scan, {at['fp_mean_over_slices']:.3f} as "
         "mean over slices."
     )

@@ -115,6 +115,8 @@ def map_series(
     slices, rows, width = working_shape(series.shape, series.affine)
     dtype = choose_detection_dtype(settings.precision, device)
     scorer = slice_scorer(model, settings, device, dtype)
+    # Before anything is computed: the card may hold another than this program's.
+    second_look = None if model.second_look is None else SecondLook.of_card(model.second_look)
     job.report(Started(TASK, slices))
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
     try:
@@ -145,8 +147,8 @@ def map_series(
         region=region,
         learned_from=model.learned_from,
     )
-    if model.second_look is not None:
-        likelihood = look_again(series, likelihood, SecondLook.of_card(model.second_look))
+    if second_look is not None:
+        likelihood = look_again(series, likelihood, second_look)
     job.report(Finished(TASK, time.perf_counter() - start_time))
     return likelihood
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..imaging import (
@@ -15,6 +15,7 @@ from ..imaging import (
     SagittalSeries,
     ScanWarning,
 )
+from ..imaging.comparison import Comparison
 from ..imaging.evaluated_region import SPINE
 from ..imaging.likelihood import apply_aggregation
 from ..imaging.scan_warnings import has_grave
@@ -63,6 +64,11 @@ class DetectionResult:
     warnings: tuple[ScanWarning, ...]
 
     @property
+    def _comparison(self) -> Comparison | None:
+        """What the findings rest on, where a second look was taken."""
+        return self.plain.comparison if self.operating_point.second_look else None
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether one of the warnings is grave: the result may be wrong by it."""
         return has_grave(self.warnings)
@@ -84,7 +90,7 @@ class DetectionResult:
             Polled at every detection.
         """
         detections = refine_detections(self.detections, series, self.likelihood, job=job)
-        findings = link_findings(detections, self.plain.spacing_mm[0], self.plain.comparison)
+        findings = link_findings(detections, self.plain.spacing_mm[0], self._comparison)
         return replace(self, detections=detections, findings=findings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,7 +100,7 @@ class DetectionResult:
             "model": self.plain.model,
             "learned_from": self.plain.learned_from,
             "threshold": self.operating_point.threshold,
-            "operating_point": self.operating_point.to_dict(),
+            "operating_point": asdict(self.operating_point),
             "evaluated": self.plain.region.to_dict(),
             "seconds": self.seconds,
             "detections": [d.to_dict() for d in self.detections],
@@ -193,7 +199,7 @@ def evaluate(
     former : DetectionResult, optional
         Of the same map at another operating point; what it has computed is used again.
     """
-    if former is not None and _share_a_map(former.operating_point, point):
+    if former is not None and _share_a_map(former, point):
         likelihood, forest, spine = former.likelihood, former.forest, former.spine
     else:
         looked = plain.after_second_look() if point.second_look else plain
@@ -203,7 +209,8 @@ def evaluate(
     detections = forest.detections(point.threshold, point.min_area_cm2)
     if spine is not None and point.gate:
         detections = [d for d in detections if spine.keeps(d)]
-    findings = link_findings(detections, plain.spacing_mm[0], plain.comparison)
+    comparison = plain.comparison if point.second_look else None
+    findings = link_findings(detections, plain.spacing_mm[0], comparison)
     return DetectionResult(
         plain=plain,
         likelihood=likelihood,
@@ -217,9 +224,14 @@ def evaluate(
     )
 
 
-def _share_a_map(one: OperatingPoint, other: OperatingPoint) -> bool:
-    """Whether both threshold the same likelihoods."""
-    return one.aggregation == other.aggregation and one.second_look == other.second_look
+def _share_a_map(former: DetectionResult, point: OperatingPoint) -> bool:
+    """Whether a point thresholds the same likelihoods."""
+    known = former.operating_point
+    comparison = former.plain.comparison
+    is_moved = comparison is not None and comparison.is_possible
+    return known.aggregation == point.aggregation and (
+        not is_moved or known.second_look == point.second_look
+    )
 
 
 def _warnings(

@@ -11,8 +11,22 @@ import numpy.typing as npt
 from scipy.special import expit, logit
 
 FloatArray = npt.NDArray[np.float32]
-CERTAIN = 1e-6
-"""A likelihood nearer to 0 or 1 is moved as if it were so far away."""
+CERTAIN = 1e-3
+"""A likelihood nearer to 0 or 1 is moved as if it were so far away: else what is all but certain
+could not be moved."""
+
+
+def move(likelihoods: FloatArray, shift: float | npt.NDArray[np.float64]) -> FloatArray:
+    """Likelihoods moved in logit.
+
+    Parameters
+    ----------
+    likelihoods : numpy.ndarray
+    shift : float or numpy.ndarray
+        Of the same shape.
+    """
+    plain = np.clip(likelihoods.astype(np.float64), CERTAIN, 1 - CERTAIN)
+    return np.asarray(expit(logit(plain) + shift), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -21,10 +35,10 @@ class Evidence:
 
     Attributes
     ----------
-    contrast : float
-        Median brightness over that of healthy marrow in the neighbouring bodies: 1.5 is half as
-        bright again, 0.7 darker.
-    deviation : float
+    contrast : float or None
+        Median brightness of the candidate over that of healthy marrow in the neighbouring bodies:
+        1.5 is half as bright again, 0.7 darker. None where there is no such marrow.
+    deviation : float or None
         The same as a distance, in robust standard deviations of healthy marrow.
     body_share : float
         Of the body, in the slices that the candidate lies in, that it covers; from 0 to 1.
@@ -34,11 +48,16 @@ class Evidence:
         What is added to the logit of its likelihoods; 0 where nothing was compared.
     """
 
-    contrast: float
-    deviation: float
+    contrast: float | None
+    deviation: float | None
     body_share: float
     level: str
     shift: float
+
+    @property
+    def contrast_text(self) -> str:
+        """The contrast for a table."""
+        return "–" if self.contrast is None else f"{self.contrast:.2g} x"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -89,8 +108,7 @@ class Comparison:
         shifts = np.array([0.0, *(e.shift for e in self.evidence)])
         is_moved = shifts[self.labels] != 0
         result = values.copy()
-        plain = np.clip(values[is_moved].astype(np.float64), CERTAIN, 1 - CERTAIN)
-        result[is_moved] = expit(logit(plain) + shifts[self.labels[is_moved]])
+        result[is_moved] = move(values[is_moved], shifts[self.labels[is_moved]])
         return result
 
     def evidence_at(

@@ -97,7 +97,9 @@ class LikelihoodMap:
         return spacing_of(self.affine)
 
     def after_second_look(self) -> LikelihoodMap:
-        """The likelihoods that the comparison leads to; the same map without one.
+        """The likelihoods that the comparison leads to, and no comparison any more.
+
+        A map without one stays as it is.
 
         Raises
         ------
@@ -108,7 +110,7 @@ class LikelihoodMap:
             return self
         if self.weight is not None:
             raise SpinemetError("This map has been aggregated already; compare in the plain one.")
-        return replace(self, values=self.comparison.apply(self.values))
+        return replace(self, values=self.comparison.apply(self.values), comparison=None)
 
 
 def aggregate(likelihood: LikelihoodMap, weight: float = DEFAULT_WEIGHT) -> LikelihoodMap:

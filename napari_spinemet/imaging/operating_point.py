@@ -48,7 +48,7 @@ class OperatingPoint:
     min_area_cm2: float = 5.0
     weight: float | None = 0.4
     gate: bool = False
-    second_look: bool = True
+    second_look: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
@@ -66,17 +66,29 @@ class OperatingPoint:
         """How slices are combined."""
         return aggregation_of(self.weight)
 
+    @property
+    def label(self) -> str:
+        """In words, for people: all but the threshold."""
+        parts = [f"from {self.min_area_cm2:g} cm²", self.aggregation.label]
+        parts.append("gate" if self.gate else "no gate")
+        return ", ".join([*parts, *(["second look"] if self.second_look else [])])
+
     def differs_in_threshold_only(self, other: OperatingPoint) -> bool:
         """Whether both share a curve: all but the threshold is alike."""
         return self == replace(other, threshold=self.threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a card or a report."""
-        return asdict(self)
+        """Plain values for a card or a report; what came later, only where it is used.
+
+        So a card without a second look is read by versions that know of none, and a run that they
+        have begun goes on.
+        """
+        values = asdict(self)
+        if not self.second_look:
+            del values["second_look"]
+        return values
 
 
-PAPER_OPERATING_POINT = OperatingPoint(
-    threshold=0.6, min_area_cm2=5.0, weight=0.4, gate=False, second_look=False
-)
+PAPER_OPERATING_POINT = OperatingPoint(threshold=0.6, min_area_cm2=5.0, weight=0.4, gate=False)
 """Threshold 0.6, 5 cm², aggregated with weight 0.4; no gate, no second look (paper, section
 2.5.2)."""

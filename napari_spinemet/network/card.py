@@ -68,7 +68,7 @@ class ModelCard:
 
     def to_json(self) -> str:
         """The card as it stands on disk; without what former versions do not know, if it is not."""
-        values = asdict(self)
+        values = {**asdict(self), "operating_point": self.operating_point.to_dict()}
         if self.second_look is None:
             del values["second_look"]
         return json.dumps(values, indent=2) + "\n"

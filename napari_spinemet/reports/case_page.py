@@ -124,7 +124,7 @@ def _finding_table(findings: Sequence[Finding]) -> Table:
                 f"{finding.volume_cm3:.2f}",
                 f"{finding.peak:.3f}",
                 f"{finding.largest.mean:.3f}",
-                "–" if finding.evidence is None else f"{finding.evidence.contrast:.2f} x",
+                "–" if finding.evidence is None else finding.evidence.contrast_text,
                 *(f"{v:.1f}" for v in finding.centre_mm),
                 finding.verdict or NO_VERDICT,
             )
@@ -133,8 +133,8 @@ def _finding_table(findings: Sequence[Finding]) -> Table:
         "Slices count from 1 on the patient's right. Peak and mean are likelihoods; the mean and "
         "the largest area are of the same slice. The centre is given in the patient's "
         "coordinates, from the scanner's centre. Beside: median brightness over that of healthy "
-        "marrow in the neighbouring bodies. A level that is a guess was counted from the sacrum by "
-        "the model's own vertebrae.",
+        "marrow in the neighbouring bodies. A level that is a guess was counted by the model's own "
+        "vertebrae, and may be one off.",
     )
 
 

@@ -148,11 +148,7 @@ def model_section(identity: str, card: ModelCard | None) -> Section:
         ("Trained", _training_words(training)),
         (
             "Its own operating point",
-            (
-                f"threshold {point.threshold:.3f}, from {point.min_area_cm2:g} cm², "
-                f"weight {'none' if point.weight is None else f'{point.weight:.3g}'}, "
-                f"{'gate' if point.gate else 'no gate'}"
-            ),
+            f"threshold {point.threshold:.3f}, {point.label}",
         ),
     ]
     blocks: list[Block] = [Facts([*rows, *_metrics(card)])]

@@ -19,6 +19,8 @@ from ..network import load_card
 
 AREAS_CM2 = (1.0, 1.5, 2.0, 3.0, 5.0)
 WEIGHTS = (1 / 3, 0.4, 0.5, 0.6)
+_Settings = tuple[float, float, bool, bool]
+"""Weight, minimum area, gate and second look."""
 CLEAR_ADVANTAGE = 2.0
 """Standard errors by which other settings must find more than the default ones."""
 
@@ -54,9 +56,9 @@ def choose_operating_point(
 ) -> OperatingPointChoice:
     """The highest TP rate at no more than so many false positives per scan.
 
-    Area, weight and gate stay the default ones unless others find clearly more: of forty
-    settings some fit a handful of cases by chance. What is clear grows finer with the number of
-    cases.
+    Area, weight, gate and second look stay the default ones unless others find clearly more: of
+    forty settings some fit a handful of cases by chance. What is clear grows finer with the number
+    of cases.
 
     Parameters
     ----------
@@ -69,7 +71,8 @@ def choose_operating_point(
         third output.
     default_point : OperatingPoint, optional
         Whose settings have stood elsewhere; by default those of the shipped model. They do
-        not count where they are none of those to try. Whether there is a second look is its.
+        not count where they are none of those to try. With and without a second look is tried
+        where the maps have one.
     job : JobContext
         Polled at every case.
 
@@ -88,25 +91,29 @@ def choose_operating_point(
     has_vertebra = any(m.vertebra is not None for c in cases for m, _ in c.sequences)
     gates = (False, True) if has_vertebra else (False,)
     default_point = default_point or load_card().operating_point
-    choices: dict[tuple[float, float, bool], OperatingPointChoice] = {}
-    forests: list[CaseForests] = []
-    for weight in weights:
-        trees = TreeSettings(NeighbourAverage(weight), second_look=default_point.second_look)
-        forests = _forests(cases, trees, forests, job)
-        for area, gate in product(areas_cm2, gates):
-            settings = OperatingPoint(1.0, area, weight, gate, default_point.second_look)
-            choice = _best_threshold(forests, settings, max_fp_per_scan)
-            if choice is not None:
-                choices[weight, area, gate] = choice
+    has_comparison = any(m.comparison is not None for c in cases for m, _ in c.sequences)
+    choices: dict[_Settings, OperatingPointChoice] = {}
+    for second_look in (False, True) if has_comparison else (False,):
+        forests: list[CaseForests] = []
+        for weight in weights:
+            trees = TreeSettings(NeighbourAverage(weight), second_look=second_look)
+            forests = _forests(cases, trees, forests, job)
+            for area, gate in product(areas_cm2, gates):
+                settings = OperatingPoint(1.0, area, weight, gate, second_look)
+                choice = _best_threshold(forests, settings, max_fp_per_scan)
+                if choice is not None:
+                    choices[weight, area, gate, second_look] = choice
     if not choices:
         raise SpinemetError(
             f"No setting stays at {max_fp_per_scan} false positives per scan; allow more."
         )
+    if not has_comparison:
+        default_point = replace(default_point, second_look=False)
     return _unless_clearly_better(choices, default_point, has_gate=has_vertebra)
 
 
 def _unless_clearly_better(
-    choices: Mapping[tuple[float, float, bool], OperatingPointChoice],
+    choices: Mapping[_Settings, OperatingPointChoice],
     default_point: OperatingPoint,
     *,
     has_gate: bool,
@@ -114,7 +121,12 @@ def _unless_clearly_better(
     """The default settings, unless others find clearly more; then the best of those."""
     # No weight is none of those to try.
     weight = -1.0 if default_point.weight is None else default_point.weight
-    default_key = weight, default_point.min_area_cm2, float(default_point.gate and has_gate)
+    default_key = (
+        weight,
+        default_point.min_area_cm2,
+        float(default_point.gate and has_gate),
+        float(default_point.second_look),
+    )
     default = next((c for key, c in choices.items() if np.allclose(key, default_key)), None)
     better = [c for c in choices.values() if default is None or _clearly_more(c, default)]
     if default is not None and not better:
@@ -163,7 +175,7 @@ def joint_point(points: Sequence[OperatingPoint]) -> OperatingPoint:
     The settings are those that most folds chose (of equal ones the first's), the threshold the
     median of these folds'.
     """
-    settings = [(p.min_area_cm2, p.weight, p.gate) for p in points]
+    settings = [(p.min_area_cm2, p.weight, p.gate, p.second_look) for p in points]
     majority = max(settings, key=settings.count)
     members = [p for p, s in zip(points, settings, strict=True) if s == majority]
     return replace(members[0], threshold=float(np.median([p.threshold for p in members])))

@@ -117,9 +117,9 @@ def test_options_override_the_card(run: Run, scan: Path, quick_model: Path) -> N
     )
     point = json.loads(stdout)["operating_point"]
     assert (point["threshold"], point["min_area_cm2"], point["weight"]) == (0.5, 2.0, 0.5)
-    assert point["second_look"] is True
-    _, stdout, _ = run("detect", scan, "--model", quick_model, "--no-second-look", "--json")
-    assert json.loads(stdout)["operating_point"]["second_look"] is False
+    assert point["second_look"] is False
+    _, stdout, _ = run("detect", scan, "--model", quick_model, "--second-look", "--json")
+    assert json.loads(stdout)["operating_point"]["second_look"] is True
 
 
 def test_detect_writes_pictures_and_report(

@@ -15,6 +15,7 @@ from napari_spinemet.workflows.study_training.second_look_fit import (
     fit_second_look,
     judge_scan,
     left_out_logits,
+    left_out_marrow,
 )
 from tests.detection.comparison.drawn_scan import draw_scan
 
@@ -24,6 +25,7 @@ def _scans(count: int) -> list[JudgedScan]:
     rng = np.random.default_rng(7)
     deviation = FEATURES.index("deviations from healthy marrow")
     scans = []
+    nothing = np.zeros((1, 1, 1), np.uint16)
     for number in range(count):
         truth = (rng.random(6) < 0.5).astype(np.int8)
         truth[5] = -1
@@ -33,7 +35,9 @@ def _scans(count: int) -> list[JudgedScan]:
         is_unusual = number % 3 == 0
         marrow = rng.normal(size=len(MARROW_FEATURES))
         marrow[1] += 4 * is_unusual
-        scan = ComparedScan(np.zeros((1, 1, 1), np.uint16), candidates, [""] * 9, marrow)
+        scan = ComparedScan(
+            nothing, candidates, [""] * 9, marrow, nothing.astype(np.float32), nothing
+        )
         scans.append(JudgedScan(f"{number}", scan, truth, not is_unusual))
     return scans
 
@@ -52,7 +56,10 @@ def test_what_differs_is_learned() -> None:
 
 def test_nearly_all_unusual_marrow_is_told() -> None:
     """On scans of the same kind that the fit has not seen: more than nine of ten."""
-    look = fit_second_look(_scans(90))
+    scans = _scans(90)
+    look = fit_second_look(scans)
+    left_out, truth = left_out_marrow(scans)
+    assert (left_out >= look.marrow_threshold)[truth].mean() >= 0.93
     fresh = _scans(240)[90:]
     told = look.marrow.probabilities(np.array([s.scan.marrow for s in fresh]))
     is_told = told >= look.marrow_threshold
@@ -74,7 +81,7 @@ def test_candidates_are_held_against_contours() -> None:
     by_body = {c.body: int(t) for c, t in zip(judged.scan.candidates, judged.truth, strict=True)}
     assert by_body[1] == 1
     assert by_body[4] == 0
-    assert by_body[7] in (-1, 1)
+    assert by_body[7] != 0
     few = lesions.copy()
     few[:, rows[0] - 8 : rows[0], :] = 2
     few[:, rows[0] + 1 :, :] = np.where(few[:, rows[0] + 1 :, :] == 2, 0, few[:, rows[0] + 1 :, :])

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import ndimage, signal
 
 from ...imaging import LikelihoodMap
+from ..bone import bone_likelihood
 from ..coarse_look import lattice
 from ..corridor import CORRIDOR_RULE, trace_course
 
@@ -37,6 +38,8 @@ class BodyRule:
         Height of a body with its disc. Two discs that lie farther apart have others between them.
     bone : float
         A body is one where bone is as likely in the middle of it.
+    gap_mm : float
+        Where no bone is seen over so much there is no disc, but a body that is not recognised.
     edge_mm : float
         Marrow is measured so far from discs.
     half_depth_mm : float
@@ -49,6 +52,7 @@ class BodyRule:
     least_mm: float = 11.0
     most_mm: float = 48.0
     bone: float = 0.3
+    gap_mm: float = 13.0
     edge_mm: float = 3.0
     half_depth_mm: float = 16.0
 
@@ -73,6 +77,11 @@ class Bodies:
 
     def __len__(self) -> int:
         return len(self.borders)
+
+    @property
+    def is_gapless(self) -> bool:
+        """Whether each body adjoins the next: none between them was missed."""
+        return bool((np.abs(self.borders[1:, 0] - self.borders[:-1, 1]) < 1).all())
 
     @property
     def slope(self) -> FloatArray:
@@ -112,7 +121,7 @@ class Bodies:
 def body_likelihood(likelihood: LikelihoodMap) -> npt.NDArray[np.float32] | None:
     """Of lesion or normal vertebra; None for a network that does not tell vertebrae.
 
-    A body that is called lesion for certain counts too: here the course is known.
+    A body that is called lesion for certain counts too, along a course that is known.
 
     Parameters
     ----------
@@ -139,10 +148,14 @@ def find_bodies(likelihood: LikelihoodMap, rule: BodyRule = BODY_RULE) -> Bodies
         None where no spine is seen, or fewer than two bodies.
     """
     bone = body_likelihood(likelihood)
-    if bone is None:
+    if bone is None or likelihood.vertebra is None:
         return None
     rows, columns = (lattice(size, CORRIDOR_RULE.stride) for size in bone.shape[1:])
-    course = trace_course(bone[:, rows[:, None], columns], rows, columns)
+    points = np.s_[:, rows[:, None], columns]
+    # Not of what is lesion for certain: a bright organ would lead the course astray.
+    course = trace_course(
+        bone_likelihood(likelihood.values[points], likelihood.vertebra[points]), rows, columns
+    )
     if course is None:
         return None
     # Where the stack is wide, or the spine bends sideways, some slices miss the bodies.
@@ -191,7 +204,17 @@ def _find_discs(profile: FloatArray, rule: BodyRule) -> list[float]:
         discs.insert(0, first)
     if last - discs[-1] >= rule.least_mm:
         discs.append(last)
-    return _fill_gaps(discs, rule)
+    discs = _fill_gaps(discs, rule)
+    for start, end in _gaps(profile[int(first) : int(last) + 1], rule):
+        inner = [d for d in discs if not first + start - 1 <= d <= first + end + 1]
+        discs = sorted([*inner, first + start, first + end])
+    return discs
+
+
+def _gaps(profile: FloatArray, rule: BodyRule) -> list[tuple[int, int]]:
+    """First row and one past the last of each stretch in which no bone is seen."""
+    edges = np.flatnonzero(np.diff(np.r_[False, profile < rule.bone, False].astype(int)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if b - a > rule.gap_mm]
 
 
 def _fill_gaps(discs: list[float], rule: BodyRule) -> list[float]:

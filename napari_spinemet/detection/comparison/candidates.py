@@ -43,6 +43,8 @@ NEIGHBOURS = 4
 """Bodies above and below that a candidate is compared with."""
 LEAST_PIXELS = 60
 """Of healthy marrow, by which a body is a neighbour to compare with."""
+CONTRASTS = (0.02, 50.0)
+"""What lies beyond is told as this."""
 DARKEST = 0.02
 """Of the level of marrow: the logarithm of less says nothing."""
 
@@ -71,6 +73,10 @@ def find_candidates(view: ScanView, rule: CandidateRule = CANDIDATE_RULE) -> Lab
         if mask.sum(axis=(1, 2)).max() < smallest:
             continue
         zones = view.body_number[box[1:]]
+        if not _is_beside(view, mask, box):
+            number += 1
+            result[box][mask] = number
+            continue
         present = np.unique(zones[mask.any(axis=0)])
         areas = [(mask & (zones == z)).sum(axis=(1, 2)).max() for z in present]
         large = present[np.array(areas) >= smallest]
@@ -84,6 +90,34 @@ def find_candidates(view: ScanView, rule: CandidateRule = CANDIDATE_RULE) -> Lab
     return result
 
 
+def find_rims(
+    view: ScanView, labels: LabelArray, rule: CandidateRule = CANDIDATE_RULE
+) -> LabelArray:
+    """Candidates with the pixels around them that are marked less.
+
+    Parameters
+    ----------
+    view : ScanView
+    labels : numpy.ndarray
+        Of :func:`find_candidates`.
+    rule : CandidateRule
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(slice, row, column)`` uint16, as the labels.
+    """
+    from skimage.segmentation import expand_labels
+
+    result = labels.copy()
+    for plane, own in zip(view.average, result, strict=True):
+        if own.any():
+            wide = expand_labels(own, rule.rim_mm)
+            is_rim = (own == 0) & (plane >= rule.rim)
+            own[is_rim] = wide[is_rim]
+    return result
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """One piece of what the network marks.
@@ -94,18 +128,21 @@ class Candidate:
         As :data:`FEATURES` names them.
     body : int
         Number of its body, from 0.
-    contrast, deviation, body_share : float
+    contrast, deviation, body_share
         See :class:`.Evidence`.
+    is_beside : bool
+        Whether it lies beside a body at all.
     peak : float
         Largest aggregated likelihood.
     """
 
     features: FloatArray
     body: int
-    contrast: float
-    deviation: float
+    contrast: float | None
+    deviation: float | None
     body_share: float
     peak: float
+    is_beside: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,13 +193,12 @@ class _Marrow:
         )
 
     def level_beside(self, body: int) -> float:
-        """Level of healthy marrow in the neighbours of a body, or in all of them; else its own."""
+        """Level of healthy marrow in the neighbours of a body, or in all others."""
         distance = np.abs(np.arange(len(self.median)) - body)
         has_level = np.isfinite(self.median)
         for selection in (
             has_level & (distance > 0) & (distance <= NEIGHBOURS),
             has_level & (distance > 0),
-            has_level,
         ):
             if selection.any():
                 return float(np.median(self.median[selection]))
@@ -187,6 +223,10 @@ def measure_candidates(view: ScanView, labels: LabelArray) -> list[Candidate]:
         _measure(view, marrow, labels[box] == k, box, number, marked_share, by_body)
         for k, (box, number) in enumerate(zip(boxes, numbers, strict=True), 1)
     ]
+
+
+def _is_beside(view: ScanView, mask: BoolArray, box: tuple[slice, ...]) -> bool:
+    return bool(np.broadcast_to(view.is_beside[box[1:]], mask.shape)[mask].mean() >= 0.5)
 
 
 def _body_of(view: ScanView, mask: BoolArray, box: tuple[slice, ...]) -> int:
@@ -215,7 +255,8 @@ def _measure(
     plane = box[1:]
     likelihoods, image = view.average[box][mask], view.image[box][mask].astype(np.float64)
     reference = marrow.level_beside(body)
-    if not np.isfinite(reference):  # no healthy marrow anywhere
+    has_reference = bool(np.isfinite(reference))
+    if not has_reference:  # it differs from nothing, then
         reference = max(float(np.median(image)), 1e-6)
     shares = np.log(np.maximum(image / reference, DARKEST))
     difference = float(np.median(shares))
@@ -259,7 +300,15 @@ def _measure(
         off_middle_mm / 20,
         float(np.clip(past_end_mm, 0, 60) / 20),
     ]
-    return Candidate(np.array(features), body, float(np.exp(difference)), deviation, share, peak)
+    return Candidate(
+        np.array(features),
+        body,
+        float(np.clip(np.exp(difference), *CONTRASTS)) if has_reference else None,
+        deviation if has_reference else None,
+        share,
+        peak,
+        _is_beside(view, mask, box),
+    )
 
 
 def _body_share(view: ScanView, mask: BoolArray, box: tuple[slice, ...], body: int) -> float:

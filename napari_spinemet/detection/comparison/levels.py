@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from ...imaging.vertebra_levels import LEVELS
 from .bodies import Bodies
@@ -32,6 +33,10 @@ _SACRUM = LEVELS.index("S1")
 _L3_MM = (28.0, 44.0)
 """No adult's L3 with its disc is lower, or higher."""
 LEAST_BODIES = 4
+LARGEST_MISFIT = 0.8
+"""For each body: a count that fits no better is none."""
+HIGHEST = 1.6
+"""A body that is so many times as high as the usual one beside it may be two."""
 CLEAR = 1.0
 """Half of the difference of the squared deviations by which the best count must fit better than
 any other, as a logarithm of their odds."""
@@ -41,7 +46,7 @@ def guess_levels(bodies: Bodies) -> list[str]:
     """The level of each body, by the count that fits best; empty where none fits clearly.
 
     It is a guess: nobody counted from the skull, and one in ten people has a transitional
-    vertebra.
+    vertebra. Only the sacrum anchors it: where none is in view there is no guess.
 
     Parameters
     ----------
@@ -53,11 +58,17 @@ def guess_levels(bodies: Bodies) -> list[str]:
         From head to feet.
     """
     unknown = [""] * len(bodies)
+    heights = np.diff(bodies.borders, axis=1)[:, 0]
+    usual = ndimage.median_filter(heights, size=5, mode="nearest")
+    if len(bodies) < LEAST_BODIES or not bodies.is_gapless or (heights > HIGHEST * usual).any():
+        return unknown
     misfits = _misfits(bodies)
-    if len(bodies) < LEAST_BODIES or not len(misfits):
+    if not misfits:
         return unknown
     order = sorted(misfits, key=lambda first: misfits[first])
-    if len(order) > 1 and misfits[order[1]] - misfits[order[0]] < CLEAR:
+    is_clear = len(order) == 1 or misfits[order[1]] - misfits[order[0]] >= CLEAR
+    has_sacrum = order[0] <= _SACRUM < order[0] + len(bodies)
+    if not is_clear or not has_sacrum or misfits[order[0]] > LARGEST_MISFIT * len(bodies):
         return unknown
     return list(LEVELS[order[0] : order[0] + len(bodies)])
 

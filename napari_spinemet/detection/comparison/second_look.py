@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
+import numpy.typing as npt
+from scipy import ndimage
 
 from ...errors import SpinemetError
 from ...imaging import LikelihoodMap, SagittalSeries
-from ...imaging.comparison import CERTAIN, Comparison, Evidence
+from ...imaging.aggregation import NeighbourAverage
+from ...imaging.comparison import Comparison, Evidence, move
 from .bodies import find_bodies
 from .candidates import (
     FEATURES,
     Candidate,
     LabelArray,
     find_candidates,
+    find_rims,
     measure_candidates,
 )
 from .levels import guess_levels
@@ -36,6 +39,12 @@ MOST_MARKED = 0.5
 be compared with."""
 LARGE_SHARE = 0.25
 """Of a body, that makes it a marked one."""
+MOST_UP, MOST_DOWN = 2.0, 14.0
+"""By how much a likelihood may be moved, in logit. Upwards by no more: the outline at a threshold
+follows what is moved, and a lesion shall not grow by being certain."""
+_HALVINGS = 12
+METHOD = 1
+"""Raised when the same weights would measure or move otherwise."""
 TOO_FEW = "fewer than three vertebral bodies were recognised"
 TOO_MANY = "more than half of the bodies are marked"
 UNUSUAL = "the marrow as a whole is unusual"
@@ -64,6 +73,7 @@ class SecondLook:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card."""
         return {
+            "method": METHOD,
             "features": list(FEATURES),
             "candidates": self.candidates.to_dict(),
             "marrow_features": list(MARROW_FEATURES),
@@ -101,6 +111,8 @@ class SecondLook:
             If it is none, or of features that this program does not have.
         """
         names = (list(FEATURES), list(MARROW_FEATURES))
+        if values["method"] != METHOD:
+            raise ValueError("a second look is by the method of this program")
         if (list(values["features"]), list(values["marrow_features"])) != names:
             raise ValueError("a second look has the features of this program")
         models = [LogisticModel.from_dict(values[name]) for name in ("candidates", "marrow")]
@@ -130,12 +142,18 @@ class ComparedScan:
         Guessed, of the bodies.
     marrow : numpy.ndarray or None
         As :data:`.MARROW_FEATURES` names them; None where there are too few bodies.
+    plain : numpy.ndarray
+        ``(slice, row, column)``: the likelihoods that it was measured on.
+    rims : numpy.ndarray
+        As the labels: pixels around a candidate that go down with it.
     """
 
     labels: LabelArray
     candidates: list[Candidate]
     levels: list[str]
     marrow: FloatArray | None
+    plain: npt.NDArray[np.float32]
+    rims: LabelArray
 
     @property
     def features(self) -> FloatArray:
@@ -164,19 +182,23 @@ def measure_scan(
     """
     bodies = find_bodies(likelihood)
     if bodies is None or len(bodies) < LEAST_BODIES:
-        return ComparedScan(np.zeros(likelihood.values.shape, np.uint16), [], [], None)
+        nothing = np.zeros(likelihood.values.shape, np.uint16)
+        return ComparedScan(nothing, [], [], None, likelihood.values, nothing)
     view = ScanView.of(series, likelihood, bodies, rule)
     labels = find_candidates(view, rule)
     candidates = measure_candidates(view, labels)
     marrow = measure_marrow(view, labels, candidates)
-    return ComparedScan(labels, candidates, guess_levels(bodies), marrow)
+    rims = find_rims(view, labels, rule)
+    return ComparedScan(labels, candidates, guess_levels(bodies), marrow, view.plain, rims)
 
 
 def compare_candidates(scan: ComparedScan, look: SecondLook) -> Comparison:
     """Decide what each candidate's likelihood becomes.
 
-    The largest likelihood of a candidate becomes the probability that it is a lesion; its other
-    pixels are moved as far in logit. Where the bodies cannot be compared nothing is moved.
+    All pixels of a candidate are moved alike in logit, so far that its largest likelihood after
+    aggregation becomes the probability that it is a lesion, or as near to it as it may go: upwards
+    by :data:`MOST_UP`, and not at all where it lies beside no body. What goes down takes its rim
+    along. Where the bodies cannot be compared nothing is moved.
 
     Parameters
     ----------
@@ -184,15 +206,59 @@ def compare_candidates(scan: ComparedScan, look: SecondLook) -> Comparison:
     look : SecondLook
     """
     reason = _why_not(scan, look)
-    shifts = np.zeros(len(scan.candidates))
-    if not reason and scan.candidates:
-        peaks = np.array([c.peak for c in scan.candidates])
-        shifts = look.candidates.logits(scan.features) - logit(np.clip(peaks, CERTAIN, 1 - CERTAIN))
+    if reason or not scan.candidates:
+        evidence = tuple(
+            Evidence(None, None, c.body_share, scan.levels[c.body], 0.0) for c in scan.candidates
+        )
+        return Comparison(scan.labels, evidence, reason)
+    average = NeighbourAverage(look.rule.weight)
+    targets = look.candidates.probabilities(scan.features)
+    boxes = ndimage.find_objects(scan.labels)
+    shifts = [
+        _shift_to(float(target), scan, average, number, box, is_beside=candidate.is_beside)
+        for number, (candidate, box, target) in enumerate(
+            zip(scan.candidates, boxes, targets, strict=True), 1
+        )
+    ]
     evidence = tuple(
-        Evidence(c.contrast, c.deviation, c.body_share, scan.levels[c.body], float(shift))
+        Evidence(c.contrast, c.deviation, c.body_share, scan.levels[c.body], shift)
         for c, shift in zip(scan.candidates, shifts, strict=True)
     )
-    return Comparison(scan.labels, evidence, reason)
+    goes_down = np.r_[False, np.array(shifts) < 0]
+    labels = np.where(goes_down[scan.rims], scan.rims, scan.labels)
+    return Comparison(labels.astype(np.uint16), evidence)
+
+
+def _shift_to(
+    target: float,
+    scan: ComparedScan,
+    average: NeighbourAverage,
+    number: int,
+    box: tuple[slice, ...],
+    *,
+    is_beside: bool,
+) -> float:
+    """By how much a candidate moves, so that its largest aggregated likelihood is the target.
+
+    Found by halving: what it moves to depends on the slices beside it too, and is no formula.
+    """
+    mask = scan.labels[(slice(None), *box[1:])] == number
+    columns = mask.any(axis=0)
+    inside = mask[:, columns]
+    plain = scan.plain[(slice(None), *box[1:])][:, columns]
+
+    def peak_at(shift: float) -> float:
+        moved = np.where(inside, move(plain, shift), plain)
+        return float(average.combine(moved[:, :, None])[:, :, 0][inside].max())
+
+    if (peak_at(0.0) >= target) or not is_beside:
+        low, high = -MOST_DOWN, 0.0
+    else:
+        low, high = 0.0, MOST_UP
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if peak_at(middle) > target else (middle, high)
+    return round((low + high) / 2, 4)
 
 
 def _why_not(scan: ComparedScan, look: SecondLook) -> str:

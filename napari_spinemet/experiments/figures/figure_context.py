@@ -102,4 +102,9 @@ class FigureContext:
 def settings_sentence(point: OperatingPoint) -> str:
     """Which detections count."""
     gate = ", within the predicted spine where it is recognised" if point.gate else ""
-    return f"Detections count from {point.min_area_cm2:g} cm²{gate}."
+    look = (
+        " Likelihoods are those after the second look, where the model has one."
+        if point.second_look
+        else ""
+    )
+    return f"Detections count from {point.min_area_cm2:g} cm²{gate}.{look}"

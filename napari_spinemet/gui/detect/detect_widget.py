@@ -169,8 +169,7 @@ class DetectWidget(QWidget):
         self.card.setText(
             f"{card.configuration.get('form', '?')} form, trained on "
             f"{card.training.get('date', 'an unknown date')}. "
-            f"Operating point: threshold {point.threshold:.2f}, from {point.min_area_cm2:g} cm²"
-            f"{', within the spine' if point.gate else ''}."
+            f"Operating point: threshold {point.threshold:.2f}, {point.label}."
         )
 
     def refresh(self, task: str = "") -> None:

@@ -245,7 +245,8 @@ class FindingsPanel(QWidget):
 
 def _cells(finding: Finding, verdict: str) -> list[Cell]:
     largest, centre_mm = finding.largest, finding.centre_mm
-    contrast = None if finding.evidence is None else finding.evidence.contrast
+    evidence = finding.evidence
+    contrast = 0.0 if evidence is None else evidence.contrast or 0.0
     return [
         Cell(_level(finding)),
         Cell(verdict),
@@ -253,7 +254,7 @@ def _cells(finding: Finding, verdict: str) -> list[Cell]:
         Cell(f"{largest.area_cm2:.1f}", value=largest.area_cm2),
         Cell(f"{finding.volume_cm3:.1f}", value=finding.volume_cm3),
         Cell(f"{finding.peak:.2f}, {largest.mean:.2f}", value=finding.peak),
-        Cell("–" if contrast is None else f"{contrast:.2g} x", value=contrast or 0.0),
+        Cell("–" if evidence is None else evidence.contrast_text, value=contrast),
         Cell(" ".join(f"{v:.0f}" for v in centre_mm), value=centre_mm[0]),
     ]
 

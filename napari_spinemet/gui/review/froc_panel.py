@@ -175,11 +175,7 @@ class FrocPanel(QWidget):
             return
         self.point_chosen.emit(point)
         self.suggestion.setText(
-            f"Chosen on the validation cases: threshold {point.threshold:.3f}, from "
-            f"{point.min_area_cm2:g} cm², "
-            + point.aggregation.label
-            + (", gate" if point.gate else ", no gate")
-            + (", second look." if point.second_look else ".")
+            f"Chosen on the validation cases: threshold {point.threshold:.3f}, {point.label}."
         )
 
     def _on_wish(self, index: int) -> None:

@@ -64,7 +64,9 @@ class Outlines(QObject):
     def _point_of_result(self) -> OperatingPoint:
         result = self._session.result
         assert result is not None
-        return replace(self._point, weight=result.operating_point.weight)
+        # Others are computed in the background; until then the outlines are of these likelihoods.
+        shown = result.operating_point
+        return replace(self._point, weight=shown.weight, second_look=shown.second_look)
 
     def current(self) -> DetectionResult:
         """The result at this operating point, with the outlines that are shown."""

@@ -109,16 +109,36 @@ def fit_second_look(scans: Sequence[JudgedScan], *, folds: int = 5) -> SecondLoo
     """
     candidates = _fit_candidates(scans)
     marrow = _fit_marrow(scans)
+    left_out, is_unusual = left_out_marrow(scans, folds)
+    threshold = float(np.quantile(left_out[is_unusual], 1 - WARNED))
+    return SecondLook(candidates, marrow, float(np.clip(threshold, 0.02, 0.98)))
+
+
+def left_out_marrow(
+    scans: Sequence[JudgedScan], folds: int = 5
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """How likely the marrow is unusual in scans that the fit has not seen, and whether it is.
+
+    Parameters
+    ----------
+    scans : sequence of JudgedScan
+        Those in which bodies were recognised count.
+    folds : int
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        ``(scan,)`` each.
+    """
     known = [s for s in scans if s.scan.marrow is not None]
     is_unusual = np.array([not s.is_comparable for s in known])
     left_out = np.empty(len(known))
-    for part in _parts(known, folds):
-        rest = [s for k, s in enumerate(known) if k not in set(part.tolist())]
-        left_out[part] = _fit_marrow(rest).probabilities(
-            np.array([known[k].scan.marrow for k in part])
-        )
-    threshold = float(np.quantile(left_out[is_unusual], 1 - WARNED))
-    return SecondLook(candidates, marrow, float(np.clip(threshold, 0.02, 0.98)))
+    for part in _parts(known, min(folds, max(1, int(is_unusual.sum())))):
+        chosen = set(part.tolist())
+        rest = [s for k, s in enumerate(known) if k not in chosen]
+        features = np.array([known[k].scan.marrow for k in part])
+        left_out[part] = _fit_marrow(rest).probabilities(features)
+    return left_out, is_unusual
 
 
 def left_out_logits(scans: Sequence[JudgedScan], folds: int = 5) -> tuple[FloatArray, FloatArray]:
@@ -165,7 +185,16 @@ def _fit_candidates(scans: Sequence[JudgedScan]) -> LogisticModel:
             "A second look is fitted to lesions and to what is none; take more scans."
         )
     signs = np.array([int(name in _RISING) for name in FEATURES])
-    return LogisticModel.fit(features[is_plain], truth[is_plain] == 1, ridge=RIDGE, signs=signs)
+    # A scan with twenty candidates says less than twenty scans with one.
+    weights = np.concatenate([np.full(len(s.truth), len(s.truth) ** -0.5) for s in usable])
+    weights /= weights.mean()
+    return LogisticModel.fit(
+        features[is_plain],
+        truth[is_plain] == 1,
+        ridge=RIDGE,
+        signs=signs,
+        weights=weights[is_plain],
+    )
 
 
 def _fit_marrow(scans: Sequence[JudgedScan]) -> LogisticModel:

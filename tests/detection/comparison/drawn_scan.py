@@ -75,6 +75,7 @@ def draw_scan(
     image = np.full((ROWS, COLUMNS), 60.0)
     # All brightnesses occur, so that none is an island far beyond the others.
     image[:, -20:] = np.linspace(0, 3 * MARROW, ROWS)[:, None]
+    image[:, :12] = 0  # air
     image[inside] = MARROW
     lesion = np.zeros((ROWS, COLUMNS), dtype=bool)
     for k, brightness in (lesions or {}).items():
@@ -85,7 +86,7 @@ def draw_scan(
     rng = np.random.default_rng(5)
     voxels = image + rng.normal(0, 3, (SLICES, ROWS, COLUMNS))
     values = np.where(lesion, likelihood, 0.02).astype(np.float32)
-    vertebra = np.where(inside & ~lesion, 0.9, np.where(lesion, 0.15, 0.02)).astype(np.float32)
+    vertebra = np.where(inside & ~lesion, 0.9, np.where(lesion, 0.2, 0.02)).astype(np.float32)
     series = SagittalSeries(voxels.astype(np.float32), AFFINE)
     maps = [np.broadcast_to(v, voxels.shape).copy() for v in (values, vertebra)]
     return DrawnScan(

@@ -42,6 +42,32 @@ def test_a_disc_that_is_not_seen_is_put_between_its_neighbours() -> None:
     assert len(bodies) == 9
 
 
+def test_a_body_that_is_not_recognised_is_left_out() -> None:
+    """Its neighbours stay as high as they are, and it is no body; levels are then not guessed."""
+    scan = draw_scan()
+    vertebra = scan.likelihood.vertebra
+    assert vertebra is not None
+    vertebra[:, scan.body == 4] = 0.02
+    bodies = find_bodies(scan.likelihood)
+    assert bodies is not None
+    assert len(bodies) == 8
+    assert not bodies.is_gapless
+    np.testing.assert_allclose(np.diff(bodies.borders, axis=1)[1:-1], HEIGHT + DISC, atol=8)
+    numbers = bodies.numbers(bodies.coordinates(scan.body.shape)[0])
+    for drawn, found in ((3, 3), (5, 4)):
+        assert (numbers[scan.body == drawn] == found).mean() > 0.95
+
+
+def test_a_bright_organ_does_not_lead_the_course_astray() -> None:
+    """A strip beside the spine that is lesion for certain is no spine."""
+    scan = draw_scan()
+    scan.likelihood.values[:, :, 95:125] = 0.99
+    bodies = find_bodies(scan.likelihood)
+    assert bodies is not None
+    assert len(bodies) == 9
+    assert np.abs(bodies.middle[30:250] - 50).max() < 8
+
+
 def test_the_foot_of_a_perpendicular_is_the_nearest_point_of_the_course() -> None:
     """Against a search over all of a gently curved course, within a millimetre near the bodies."""
     rows = np.arange(ROWS)
@@ -87,6 +113,11 @@ def test_levels_are_counted_from_the_sacrum() -> None:
 
 
 def test_levels_that_are_not_plain_are_not_guessed() -> None:
-    """Bodies that are all alike may be any; few bodies too."""
+    """Bodies that are all alike, few ones, no sacrum in view, or two bodies taken for one."""
+    heights = [30.0, 32.5, 34.5, 36.0, 36.0, 34.0, 27.0, 21.0]
+    tilts = [-0.1, -0.05, 0.0, 0.0, 0.05, 0.2, 0.6, 0.7]
+    assert guess_levels(_spine(heights[:5], tilts[:5])) == [""] * 5
+    joined = [30.0, 67.0, 36.0, 36.0, 34.0, 27.0, 21.0]
+    assert guess_levels(_spine(joined, [0.0, *tilts[2:]])) == [""] * 7
     assert guess_levels(_spine([25.0] * 7, [0.0] * 7)) == [""] * 7
     assert guess_levels(_spine([36.0, 34.0, 27.0], [0.05, 0.2, 0.6])) == [""] * 3

@@ -83,6 +83,22 @@ def test_both_sides_of_a_disc_are_seen() -> None:
     assert feature(beside, "likelihood across the disc") > 0.6
 
 
+def test_values_below_zero_are_no_brightness() -> None:
+    """A scanner that writes them for nothing has another zero: ratios stay as they are."""
+    drawn = draw_scan(lesions={2: 1.6})
+    usual, shifted = (
+        candidates_of(drawn.with_voxels(lambda v, by=by: v - by))[0] for by in (0, 150)
+    )
+    assert shifted.contrast == pytest.approx(usual.contrast, rel=0.01)
+
+
+def test_where_no_marrow_is_healthy_there_is_no_contrast() -> None:
+    """Nothing is told of brightness where nothing can be compared with."""
+    for candidate in candidates_of(draw_scan(lesions=dict.fromkeys(range(9), 1.6))):
+        assert candidate.contrast is None
+        assert candidate.deviation is None
+
+
 def test_small_marks_are_left_alone() -> None:
     """Less than half a square centimetre in every slice is no candidate."""
     scan = draw_scan()

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.special import expit, logit
 
 from napari_spinemet.detection.comparison.second_look import (
+    MOST_UP,
     TOO_FEW,
     TOO_MANY,
     UNUSUAL,
@@ -25,7 +27,7 @@ from napari_spinemet.imaging.aggregation import NeighbourAverage
 from napari_spinemet.imaging.likelihood import apply_aggregation
 from tests.detection.comparison.drawn_scan import draw_scan, look_of
 
-POINT = OperatingPoint(0.5, 1.0, 0.6, gate=False)
+POINT = OperatingPoint(0.5, 1.0, 0.6, gate=False, second_look=True)
 
 
 BY_BRIGHTNESS = look_of(brighter_than_its_neighbours=12.0)
@@ -40,6 +42,7 @@ def test_the_peak_becomes_the_probability_of_a_lesion() -> None:
     is_marked = [np.broadcast_to(scan.body == k, moved.values.shape) for k in (2, 6)]
     assert moved.values[is_marked[0]].max() == pytest.approx(expit(-3.0), abs=0.02)
     assert moved.values[is_marked[1]].max() == pytest.approx(expit(12 * np.log(1.6) - 3), abs=0.02)
+    assert moved.comparison is None
     elsewhere = ~(is_marked[0] | is_marked[1])
     np.testing.assert_array_equal(moved.values[elsewhere], plain.values[elsewhere])
     for k, evidence in enumerate(plain.comparison.evidence, 1):  # type: ignore[union-attr]
@@ -47,6 +50,52 @@ def test_the_peak_becomes_the_probability_of_a_lesion() -> None:
         np.testing.assert_allclose(
             logit(moved.values[own]), logit(plain.values[own]) + evidence.shift, atol=1e-3
         )
+
+
+@pytest.mark.parametrize("slices", [[0], [3], [5], [2, 3], [0, 1]])
+@pytest.mark.parametrize("certain", [0.8, 0.999, 1.0])
+def test_a_mark_in_few_slices_goes_too(slices: list[int], certain: float) -> None:
+    """However sure the network is, and at the ends of the stack: it is the average that falls."""
+    scan = draw_scan(lesions={4: 1.0}, likelihood=certain)
+    elsewhere = [k for k in range(len(scan.likelihood.values)) if k not in slices]
+    scan.likelihood.values[elsewhere] = 0.02
+    plain = look_again(scan.series, scan.likelihood, BY_BRIGHTNESS)
+    before, after = (
+        apply_aggregation(m, NeighbourAverage(0.6)).values.max()
+        for m in (plain, plain.after_second_look())
+    )
+    assert before > 0.45
+    assert after == pytest.approx(expit(-3.0), abs=0.03)
+
+
+def test_a_faint_mark_is_raised_by_so_much_and_no_more() -> None:
+    """Or its outline would grow over all that is marked a little."""
+    scan = draw_scan(lesions={6: 1.6}, likelihood=0.4)
+    plain = look_again(scan.series, scan.likelihood, BY_BRIGHTNESS)
+    expected = expit(logit(0.4) + MOST_UP)
+    assert plain.after_second_look().values.max() == pytest.approx(expected, abs=0.01)
+
+
+def test_what_goes_down_leaves_no_ring() -> None:
+    """A body that is marked less towards its edge is silent at low thresholds too."""
+    scan = draw_scan(lesions={4: 1.0})
+    blurred = ndimage.gaussian_filter(scan.likelihood.values, (0, 3, 3))
+    soft = replace(scan.likelihood, values=blurred)
+    plain = look_again(scan.series, soft, BY_BRIGHTNESS)
+    low = replace(POINT, threshold=0.1)
+    assert evaluate(plain, replace(low, second_look=False)).findings
+    assert evaluate(plain, low).findings == []
+
+
+def test_what_lies_beside_no_body_is_not_raised() -> None:
+    """A faint mark far behind the spine stays faint, however bright it is."""
+    scan = draw_scan(lesions={4: 1.0})
+    scan.likelihood.values[:, 100:125, 135:155] = 0.4
+    is_mark = scan.likelihood.values == np.float32(0.4)
+    bright = scan.with_voxels(lambda v: np.where(is_mark, 250, v))
+    plain = look_again(bright.series, bright.likelihood, BY_BRIGHTNESS)
+    moved = plain.after_second_look()
+    assert moved.values[:, 100:125, 135:155].max() <= 0.4 + 1e-6
 
 
 def test_with_and_without_it_at_one_operating_point() -> None:
@@ -63,6 +112,7 @@ def test_with_and_without_it_at_one_operating_point() -> None:
     assert report["contrast_to_neighbours"] == finding.evidence.contrast == pytest.approx(1.6, 0.05)
     assert with_look.to_dict()["operating_point"]["second_look"] is True
     assert without.to_dict()["operating_point"]["second_look"] is False
+    assert without.to_dict()["findings"][0]["contrast_to_neighbours"] is None
     untouched = evaluate(scan.likelihood, POINT)
     assert untouched.to_dict()["findings"][0]["contrast_to_neighbours"] is None
     assert len(untouched.findings) == 2
@@ -80,7 +130,7 @@ def test_a_curve_is_that_of_the_moved_likelihoods() -> None:
         result = froc([case], min_area_cm2=1.0, weight=0.6, **options)  # type: ignore[arg-type]
         return result.tp_rate.tolist(), result.fp_sum.tolist()
 
-    by_hand = replace(plain.after_second_look(), comparison=None)
+    by_hand = plain.after_second_look()
     assert curve(plain, second_look=True) == curve(by_hand)
     assert curve(plain) == curve(scan.likelihood)
     assert curve(plain) != curve(by_hand)
@@ -99,13 +149,17 @@ def test_what_cannot_be_compared_is_not_silenced(
 ) -> None:
     """No likelihood moves, the findings are those of the plain map, and the result says why."""
     scan = draw_scan(bodies=bodies, lesions=lesions)
-    look = replace(look_of(bias))  # which would take every mark away
-    plain = look_again(scan.series, scan.likelihood, look)
+    plain = look_again(scan.series, scan.likelihood, look_of(bias))
+    # Where it can be compared this look takes every mark away.
+    comparable = draw_scan(bodies=9, lesions={4: 1.6})
+    gone = look_again(comparable.series, comparable.likelihood, look_of())
+    assert evaluate(gone, POINT).findings == []
     assert plain.comparison is not None
     assert plain.comparison.reason == reason
     np.testing.assert_array_equal(plain.after_second_look().values, plain.values)
     result = evaluate(plain, POINT)
     assert len(result.findings) == len(evaluate(scan.likelihood, POINT).findings) > 0
+    assert all(f.to_dict()["contrast_to_neighbours"] is None for f in result.findings)
     codes = [warning.code for warning in result.warnings]
     if bodies > 2:  # of so short a spine it is said already that none was recognised
         assert "neighbours-not-comparable" in codes
