@@ -2,7 +2,8 @@
 
 Run: ``python benchmarks/shipped_training.py WORK cohorts``, then ``... WORK round 1`` and so on,
 then ``... WORK look``. Each step goes on where it was cut short. A round starts from the weights of
-the one before (``WORK/round-N.safetensors``); ``--start FILE`` names others. Cohorts are of
+the one before (``WORK/round-N.safetensors``, or the one kept in ``benchmarks/rounds/``, so that a
+further round needs no other computer's files); ``--start FILE`` names others. Cohorts are of
 localised burden: where all marrow is diseased no body is healthy, and a network that compares with
 the level of marrow would learn that any marrow may be a lesion.
 """
@@ -75,6 +76,7 @@ class Round:
         )
 
 
+KEPT_ROUNDS = Path(__file__).with_name("rounds")
 ROUNDS = {1: Round(45, 4, 0.001, 0), 2: Round(55, 2, 0.0008, 2)}
 
 
@@ -93,7 +95,7 @@ def train(work: Path, number: int, start: Path | None) -> None:
     """One round; it goes on where it was cut short."""
     keep_freed_memory()
     if start is None and number > 1:
-        start = work / f"round-{number - 1}.safetensors"
+        start = _weights_of(work, number - 1)
     first, *others = (work / name for name in TRAINING)
     task = StudyTraining(
         first,
@@ -107,6 +109,12 @@ def train(work: Path, number: int, start: Path | None) -> None:
     )
     path, card = train_study(task, ROUNDS[number].config, job=JobContext.of(_tell, None))
     print(path, card.operating_point, card.metrics["validation"])
+
+
+def _weights_of(work: Path, number: int) -> Path:
+    """Of a round that was run here, or that is kept."""
+    name = f"round-{number}.safetensors"
+    return work / name if (work / name).exists() else KEPT_ROUNDS / name
 
 
 def fit_second_look(work: Path, model: Path, out: Path) -> None:
@@ -145,7 +153,7 @@ def main() -> None:
     elif options.step == "round":
         train(options.work, options.number, options.start)
     else:
-        model = options.work / f"round-{options.number}.safetensors"
+        model = _weights_of(options.work, options.number)
         fit_second_look(options.work, model, options.work / "default.safetensors")
 
 
