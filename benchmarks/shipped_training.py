@@ -1,7 +1,8 @@
 """How the shipped model is made: its cohorts, its rounds of training, its second look.
 
-Run: ``python benchmarks/shipped_training.py WORK cohorts``, then ``... WORK round 1`` and so on,
-then ``... WORK look``. Each step goes on where it was cut short. A round starts from the weights of
+Run: ``python benchmarks/shipped_training.py WORK cohorts 1``, then ``... WORK round 1``, the same
+for rounds 2 and 3, then ``... WORK look 3``. Each step goes on where it was cut short. The third
+round has cohorts of its own, so that it sees other patients. A round starts from the weights of
 the one before (``WORK/round-N.safetensors``, or the one kept in ``benchmarks/rounds/``, so that a
 further round needs no other computer's files); ``--start FILE`` names others. Cohorts are of
 localised burden: where all marrow is diseased no body is healthy, and a network that compares with
@@ -23,11 +24,14 @@ from napari_spinemet.jobs.allocator import keep_freed_memory
 from napari_spinemet.training import TrainingConfig
 from napari_spinemet.workflows.study_training import StudyTraining, train_study
 
-COHORTS = {
-    "life": "--cases 55 --normals 10 --seed 26001 --burden localised",
-    "life2": "--cases 55 --normals 10 --seed 26005 --burden localised",
-    "chance": "--variety agnostic --cases 95 --normals 15 --seed 26002 --burden localised",
-    "former": "--generator 2 --variety training --lesions 5 --cases 40 --normals 6 --seed 26006",
+TRAINING = {
+    "life": "--cases 55 --normals 10 --burden localised",
+    "life2": "--cases 55 --normals 10 --burden localised",
+    "chance": "--variety agnostic --cases 95 --normals 15 --burden localised",
+    "former": "--generator 2 --variety training --lesions 5 --cases 40 --normals 6",
+}
+"""Options of ``spinemet phantom`` for what is learned from; the seeds are those of the round."""
+FURTHER = {
     "val": "--variety training --cases 24 --normals 6 --seed 26003 --burden localised",
     "sl-life": "--cases 24 --normals 6 --seed 26007 --burden localised",
     "sl-chance": "--variety agnostic --cases 16 --normals 4 --seed 26008 --burden localised",
@@ -38,8 +42,8 @@ COHORTS = {
     "ch-chance": "--variety agnostic --cases 10 --seed 26012 --burden localised",
     "ch-former": "--generator 2 --cases 8 --normals 2 --seed 26014",
 }
-"""Options of ``spinemet phantom``. Seeds are those of no test, and not that of the exam."""
-TRAINING, VALIDATION = ("life", "life2", "chance", "former"), "val"
+"""The same for what is not. Seeds are those of no test, and not that of the exam."""
+VALIDATION = "val"
 LEARN = ("sl-life", "sl-chance", "sl-half", "sl-diffuse", "sl-former")
 CHOOSE = ("ch-life", "ch-chance", "ch-former")
 
@@ -55,12 +59,22 @@ class Round:
     looks : int
     learning_rate : float
     seed : int
+    cohort_seeds : tuple of int
+        Of the cohorts in :data:`TRAINING`, in their order.
     """
 
     epochs: int
     looks: int
     learning_rate: float
     seed: int
+    cohort_seeds: tuple[int, ...]
+
+    def cohorts(self) -> dict[str, str]:
+        """Folders of what it learns from, and how they are made."""
+        return {
+            f"{name}-{seed}": f"{options} --seed {seed}"
+            for (name, options), seed in zip(TRAINING.items(), self.cohort_seeds, strict=True)
+        }
 
     @property
     def config(self) -> TrainingConfig:
@@ -77,18 +91,24 @@ class Round:
 
 
 KEPT_ROUNDS = Path(__file__).with_name("rounds")
-ROUNDS = {1: Round(45, 4, 0.001, 0), 2: Round(55, 2, 0.0008, 2)}
+_FIRST_SEEDS, _OTHER_SEEDS = (26001, 26005, 26002, 26006), (26101, 26105, 26102, 26106)
+ROUNDS = {
+    1: Round(45, 4, 0.001, 0, _FIRST_SEEDS),
+    2: Round(55, 2, 0.0008, 2, _FIRST_SEEDS),
+    3: Round(80, 3, 0.0008, 3, _OTHER_SEEDS),
+}
 
 
-def make_cohorts(work: Path, workers: int) -> None:
-    """As many at a time as there are cores."""
+def make_cohorts(work: Path, number: int, workers: int) -> None:
+    """Those of a round, and all that are not learned from; as many at a time as there are cores."""
+    cohorts = {**ROUNDS[number].cohorts(), **FURTHER}
 
     def make(name: str) -> None:
         command = [sys.executable, "-m", "napari_spinemet.cli", "phantom", str(work / name)]
-        subprocess.run([*command, *COHORTS[name].split()], check=True)
+        subprocess.run([*command, *cohorts[name].split()], check=True)
 
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(make, COHORTS))
+        list(pool.map(make, cohorts))
 
 
 def train(work: Path, number: int, start: Path | None) -> None:
@@ -96,7 +116,7 @@ def train(work: Path, number: int, start: Path | None) -> None:
     keep_freed_memory()
     if start is None and number > 1:
         start = _weights_of(work, number - 1)
-    first, *others = (work / name for name in TRAINING)
+    first, *others = (work / name for name in ROUNDS[number].cohorts())
     task = StudyTraining(
         first,
         "default",
@@ -149,7 +169,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     if options.step == "cohorts":
-        make_cohorts(options.work, options.workers)
+        make_cohorts(options.work, options.number, options.workers)
     elif options.step == "round":
         train(options.work, options.number, options.start)
     else:
