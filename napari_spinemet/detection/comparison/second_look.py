@@ -35,8 +35,8 @@ from .scan_view import CANDIDATE_RULE, CandidateRule, ScanView
 LEAST_BODIES = 3
 """With fewer there are no neighbours."""
 MOST_MARKED = 0.5
-"""Where the network marks a larger share of the bodies for certain, they have no healthy ones to
-be compared with."""
+"""Where a larger share of the bodies has a probable lesion, there are too few healthy ones to
+compare with."""
 LARGE_SHARE = 0.25
 """Of a body, that makes it a marked one."""
 MOST_UP, MOST_DOWN = 2.0, 14.0
@@ -160,10 +160,19 @@ class ComparedScan:
         """``(candidate, feature)``."""
         return np.array([c.features for c in self.candidates]).reshape(-1, len(FEATURES))
 
-    @property
-    def marked_share(self) -> float:
-        """Of the bodies, those that candidates with a likelihood of a half cover by a quarter."""
-        bodies = {c.body for c in self.candidates if c.peak > 0.5 and c.body_share > LARGE_SHARE}
+    def marked_share(self, probabilities: FloatArray) -> float:
+        """Of the bodies, those of which a probable lesion covers a quarter.
+
+        Parameters
+        ----------
+        probabilities : numpy.ndarray
+            ``(candidate,)``: that it is a lesion.
+        """
+        bodies = {
+            c.body
+            for c, probability in zip(self.candidates, probabilities, strict=True)
+            if probability > 0.5 and c.body_share > LARGE_SHARE
+        }
         return len(bodies) / len(self.levels) if self.levels else 0.0
 
 
@@ -205,14 +214,14 @@ def compare_candidates(scan: ComparedScan, look: SecondLook) -> Comparison:
     scan : ComparedScan
     look : SecondLook
     """
-    reason = _why_not(scan, look)
+    targets = look.candidates.probabilities(scan.features)
+    reason = _why_not(scan, look, targets)
     if reason or not scan.candidates:
         evidence = tuple(
             Evidence(None, None, c.body_share, scan.levels[c.body], 0.0) for c in scan.candidates
         )
         return Comparison(scan.labels, evidence, reason)
     average = NeighbourAverage(look.rule.weight)
-    targets = look.candidates.probabilities(scan.features)
     boxes = ndimage.find_objects(scan.labels)
     shifts = [
         _shift_to(float(target), scan, average, number, box, is_beside=candidate.is_beside)
@@ -261,10 +270,10 @@ def _shift_to(
     return round((low + high) / 2, 4)
 
 
-def _why_not(scan: ComparedScan, look: SecondLook) -> str:
+def _why_not(scan: ComparedScan, look: SecondLook, probabilities: FloatArray) -> str:
     if scan.marrow is None:
         return TOO_FEW
-    if scan.marked_share > MOST_MARKED:
+    if scan.marked_share(probabilities) > MOST_MARKED:
         return TOO_MANY
     is_unusual = look.marrow.probabilities(scan.marrow)[0] >= look.marrow_threshold
     return UNUSUAL if is_unusual else ""
