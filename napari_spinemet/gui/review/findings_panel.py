@@ -35,7 +35,7 @@ HEADINGS = (
     ),
     ("Centre mm", "Left, posterior, superior of the scanner's centre, in mm."),
 )
-WIDTHS = 46, 68, 48, 40, 40, 74, 48
+WIDTHS = 42, 62, 44, 42, 42, 84, 46
 VERDICT = 1
 VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure", "unsure", "U"))
 
