@@ -133,6 +133,18 @@ def test_bodies_are_where_they_are_labelled(cohort: list[PhantomCase]) -> None:
         assert labels.shape == case.pixels.shape
 
 
+def test_nothing_is_contoured_where_the_picture_is_black(cohort: list[PhantomCase]) -> None:
+    """Bands that nothing was received in hide bodies and lesions, as from a reader."""
+    banded = 0
+    for case in cohort:
+        black = (case.pixels == 0).all(axis=(0, 2))
+        banded += int(black.any())
+        assert not case.annotation.vertebrae[:, black].any()
+        assert not case.annotation.lesions[:, black].any()
+        assert len(case.lesions) == len(np.unique(case.annotation.lesions)) - 1
+    assert banded
+
+
 def test_postures_are_as_wide_as_patients_are() -> None:
     """Round backs and scoliosis among them, and spines aside of the middle of the picture."""
     plans = [draw_body_plan(np.random.default_rng(k), True) for k in range(200)]

@@ -62,6 +62,17 @@ class Hardware:
     dark_rim: int
     offset: float
 
+    def received(self, rows: int, columns: int) -> tuple[slice, slice]:
+        """Rows and columns of a picture in which there is signal: between the black borders.
+
+        Parameters
+        ----------
+        rows, columns : int
+            Of the picture.
+        """
+        top, bottom = (int(share * rows) for share in self.bands)
+        return slice(top, rows - bottom), slice(self.dark_rim, columns - self.dark_rim)
+
 
 def draw_hardware(rng: np.random.Generator, field_t: float, field_mm: float) -> Hardware:
     """A scanner as hospitals have them, from worn ones to new ones.

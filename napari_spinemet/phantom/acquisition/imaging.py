@@ -171,17 +171,14 @@ def _paint_borders(
     image: npt.NDArray[np.float64], hardware: Hardware, rng: np.random.Generator
 ) -> None:
     """Bands that nothing was received in, and rims that reconstruction left."""
-    rows, columns = image.shape[1:]
-    top, bottom = (int(share * rows) for share in hardware.bands)
-    image[:, :top] = 0
-    image[:, rows - bottom :] = 0
+    rows, columns = hardware.received(*image.shape[1:])
+    image[:, : rows.start] = 0
+    image[:, rows.stop :] = 0
     if hardware.bright_rim:
         level = float(np.percentile(image, 99)) * rng.uniform(0.5, 2.0)
         if rng.random() < 0.5:
             image[:, -hardware.bright_rim :] = level
         if rng.random() < 0.8:
             image[:, :, -hardware.bright_rim :] = level
-    if hardware.dark_rim:
-        edge = hardware.dark_rim
-        image[:, :, :edge] = 0
-        image[:, :, columns - edge :] = 0
+    image[:, :, : columns.start] = 0
+    image[:, :, columns.stop :] = 0

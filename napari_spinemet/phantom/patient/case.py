@@ -116,7 +116,11 @@ def make_patient_case(
     disturbance = draw_disturbance(canvas, _draw_metal(plan, for_hardware), for_hardware)
     affine = draw_affine(canvas, stack.spacing_mm, for_hardware)
     affine[:3, 3] += affine[:3, 1] * window.first
-    enlargement = _Enlargement(stack.interpolation, slice(window.first, window.last))
+    enlargement = _Enlargement(
+        stack.interpolation,
+        slice(window.first, window.last),
+        hardware.received(window.last - window.first, canvas.shape[2]),
+    )
     images = []
     for number, protocol in enumerate(protocols):
         pixels = make_image(
@@ -150,7 +154,7 @@ def _label(
     """The contours within the picture, and the lesions that reach into it."""
     vertebrae, levels = label_bodies(canvas, plan.spine)
     body_labels = enlargement.labels(vertebrae)
-    # Some bodies lie in the margin alone, which the picture leaves out.
+    # Some bodies lie only in the margin, which the picture leaves out, or in a black band.
     levels = {k: level for k, level in levels.items() if (body_labels == k).any()}
     outlines = [(lesion, enlargement.labels(lesion.mask)) for lesion in lesions]
     outlines = [(lesion, mask) for lesion, mask in outlines if mask.any()]
@@ -191,10 +195,13 @@ class _Enlargement:
         Pixels of the picture for one of the canvas, along each side.
     rows : slice
         Of the canvas.
+    received : tuple of slice
+        Rows and columns of the picture, before its pixels are made finer, that hold signal.
     """
 
     factor: int
     rows: slice
+    received: tuple[slice, slice]
 
     def image(self, pixels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """Interpolated, if pixels are finer; its rows were chosen before."""
@@ -207,8 +214,10 @@ class _Enlargement:
         return np.asarray(np.round(fine), dtype=np.int16)
 
     def labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The same of a mask, or of numbers."""
-        picture = labels[:, self.rows]
+        """The same of a mask, or of numbers; nothing where the picture is black."""
+        picture = np.zeros_like(labels[:, self.rows])
+        seen = (slice(None), *self.received)
+        picture[seen] = labels[:, self.rows][seen]
         return picture.repeat(self.factor, axis=1).repeat(self.factor, axis=2)
 
     def affine(self, affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
