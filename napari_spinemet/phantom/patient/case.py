@@ -20,7 +20,7 @@ from ..lesion import Lesion
 from ..physics.sequences import CONTRASTS, Protocol, draw_field, draw_protocol
 from .body_plan import BodyPlan, draw_body_plan
 from .column import paint_column
-from .disease import BURDENS, USUAL, paint_disease
+from .disease import BURDENS, LEAST_CM2, USUAL, paint_disease
 from .looks import ChanceLooks, Looks, PhysicalLooks
 from .marrow import draw_fat_shares
 from .mimics import paint_mimics
@@ -151,13 +151,16 @@ def _image_of(
 def _label(
     canvas: Canvas, plan: BodyPlan, lesions: Sequence[Lesion], enlargement: _Enlargement
 ) -> tuple[Annotation, list[Lesion]]:
-    """The contours within the picture, and the lesions that reach into it."""
+    """The contours within the picture, and the lesions that reach into it; no reader contours
+    the last row of one whose rest lies beyond the border.
+    """
     vertebrae, levels = label_bodies(canvas, plan.spine)
     body_labels = enlargement.labels(vertebrae)
     # Some bodies lie only in the margin, which the picture leaves out, or in a black band.
     levels = {k: level for k, level in levels.items() if (body_labels == k).any()}
     outlines = [(lesion, enlargement.labels(lesion.mask)) for lesion in lesions]
-    outlines = [(lesion, mask) for lesion, mask in outlines if mask.any()]
+    least = LEAST_CM2 / 2 * (100 * enlargement.factor**2 / canvas.pixel_mm**2)
+    outlines = [(lesion, mask) for lesion, mask in outlines if mask.sum((1, 2)).max() >= least]
     labels = np.zeros(body_labels.shape, dtype=np.uint16)
     for label, (_, mask) in enumerate(outlines, 1):
         labels[mask] = label
