@@ -2,7 +2,9 @@
 
 Run: ``python benchmarks/shipped_training.py WORK cohorts 1``, then ``... WORK round 1``, the same
 for rounds 2 and 3, then ``... WORK look 3``. Each step goes on where it was cut short. The third
-round has cohorts of its own, so that it sees other patients. A round starts from the weights of
+round has cohorts of its own, so that it sees other patients. The fourth is short, and sees real
+anatomy beside them: copies of the CC0 STIR with lesions put in (``SPINEMET_REAL_DATA`` names the
+folder of real scans). A round starts from the weights of
 the one before (``WORK/round-N.safetensors``, or the one kept in ``benchmarks/rounds/``, so that a
 further round needs no other computer's files); ``--start FILE`` names others. Cohorts are of
 localised burden: where all marrow is diseased no body is healthy, and a network that compares with
@@ -12,6 +14,7 @@ the level of marrow would learn that any marrow may be a lesion.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -43,6 +46,10 @@ FURTHER = {
     "ch-former": "--generator 2 --cases 8 --normals 2 --seed 26014",
 }
 """The same for what is not. Seeds are those of no test, and not that of the exam."""
+REAL_SCAN = "lspine_stir_cc0/DCMDT"
+"""In the folder of real scans."""
+IMPLANTS = "--cases 36 --seed 26301 --contrast 0.2 1.0"
+"""Options of ``spinemet implant``."""
 VALIDATION = "val"
 LEARN = ("sl-life", "sl-chance", "sl-half", "sl-diffuse", "sl-former")
 CHOOSE = ("ch-life", "ch-chance", "ch-former")
@@ -61,6 +68,8 @@ class Round:
     seed : int
     cohort_seeds : tuple of int
         Of the cohorts in :data:`TRAINING`, in their order.
+    has_real_anatomy : bool
+        Whether copies of a real scan are among what it learns from.
     """
 
     epochs: int
@@ -68,13 +77,18 @@ class Round:
     learning_rate: float
     seed: int
     cohort_seeds: tuple[int, ...]
+    has_real_anatomy: bool = False
 
     def cohorts(self) -> dict[str, str]:
-        """Folders of what it learns from, and how they are made."""
+        """Folders of phantoms that it learns from, and how they are made."""
         return {
             f"{name}-{seed}": f"{options} --seed {seed}"
             for (name, options), seed in zip(TRAINING.items(), self.cohort_seeds, strict=True)
         }
+
+    def studies(self) -> list[str]:
+        """All folders that it learns from."""
+        return [*self.cohorts(), *(["cc0"] if self.has_real_anatomy else [])]
 
     @property
     def config(self) -> TrainingConfig:
@@ -90,12 +104,14 @@ class Round:
         )
 
 
+CONTOURS = Path(__file__).parents[1] / "tests" / "real" / "lspine_vertebrae.zip"
 KEPT_ROUNDS = Path(__file__).with_name("rounds")
 _FIRST_SEEDS, _OTHER_SEEDS = (26001, 26005, 26002, 26006), (26101, 26105, 26102, 26106)
 ROUNDS = {
     1: Round(45, 4, 0.001, 0, _FIRST_SEEDS),
     2: Round(55, 2, 0.0008, 2, _FIRST_SEEDS),
     3: Round(80, 3, 0.0008, 3, _OTHER_SEEDS),
+    4: Round(15, 1, 0.0004, 4, _OTHER_SEEDS, has_real_anatomy=True),
 }
 
 
@@ -104,11 +120,27 @@ def make_cohorts(work: Path, number: int, workers: int) -> None:
     cohorts = {**ROUNDS[number].cohorts(), **FURTHER}
 
     def make(name: str) -> None:
-        command = [sys.executable, "-m", "napari_spinemet.cli", "phantom", str(work / name)]
-        subprocess.run([*command, *cohorts[name].split()], check=True)
+        _run("phantom", work / name, cohorts[name])
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(make, cohorts))
+    if ROUNDS[number].has_real_anatomy:
+        _run("implant", _real_scans() / REAL_SCAN, CONTOURS, work / "cc0", IMPLANTS)
+
+
+def _run(command: str, *parts: object) -> None:
+    """A ``spinemet`` command; texts with spaces are several of its arguments."""
+    arguments = [
+        a for part in parts for a in ([str(part)] if isinstance(part, Path) else str(part).split())
+    ]
+    subprocess.run([sys.executable, "-m", "napari_spinemet.cli", command, *arguments], check=True)
+
+
+def _real_scans() -> Path:
+    folder = os.environ.get("SPINEMET_REAL_DATA")
+    if not folder:
+        raise SystemExit("SPINEMET_REAL_DATA names no folder of real scans; set it first.")
+    return Path(folder)
 
 
 def train(work: Path, number: int, start: Path | None) -> None:
@@ -116,7 +148,7 @@ def train(work: Path, number: int, start: Path | None) -> None:
     keep_freed_memory()
     if start is None and number > 1:
         start = _weights_of(work, number - 1)
-    first, *others = (work / name for name in ROUNDS[number].cohorts())
+    first, *others = (work / name for name in ROUNDS[number].studies())
     task = StudyTraining(
         first,
         "default",
