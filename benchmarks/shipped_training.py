@@ -3,10 +3,10 @@
 Run: ``python benchmarks/shipped_training.py WORK cohorts 1``, then ``... WORK round 1``, the same
 for rounds 2 and 3, then ``... WORK look 3``. Each step goes on where it was cut short. The third
 round has cohorts of its own, so that it sees other patients. The fourth is short, and sees real
-anatomy beside them: copies of the CC0 STIR with lesions put in (``SPINEMET_REAL_DATA`` names the
-folder of real scans). A round starts from the weights of
-the one before (``WORK/round-N.safetensors``, or the one kept in ``benchmarks/rounds/``, so that a
-further round needs no other computer's files); ``--start FILE`` names others. Cohorts are of
+anatomy beside them: copies of the CC0 STIR and of the MIT T2 with lesions put in
+(``SPINEMET_REAL_DATA`` names the folder of real scans). A round starts from the weights of the one
+before (``WORK/round-N.safetensors``, or the one kept in ``benchmarks/rounds/``, so that a further
+round needs no other computer's files); ``--start FILE`` names others. Cohorts are of
 localised burden: where all marrow is diseased no body is healthy, and a network that compares with
 the level of marrow would learn that any marrow may be a lesion.
 """
@@ -21,6 +21,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from real_anatomy import make_copies
 
 from napari_spinemet.jobs import Evaluated, Event, JobContext, Progressed
 from napari_spinemet.jobs.allocator import keep_freed_memory
@@ -88,7 +90,7 @@ class Round:
 
     def studies(self) -> list[str]:
         """All folders that it learns from."""
-        return [*self.cohorts(), *(["cc0"] if self.has_real_anatomy else [])]
+        return [*self.cohorts(), *(["cc0", "mit"] if self.has_real_anatomy else [])]
 
     @property
     def config(self) -> TrainingConfig:
@@ -126,6 +128,7 @@ def make_cohorts(work: Path, number: int, workers: int) -> None:
         list(pool.map(make, cohorts))
     if ROUNDS[number].has_real_anatomy:
         _run("implant", _real_scans() / REAL_SCAN, CONTOURS, work / "cc0", IMPLANTS)
+        make_copies(work / "mit", _real_scans())
 
 
 def _run(command: str, *parts: object) -> None:
