@@ -1,8 +1,9 @@
 """The exam of a model: real scans of other scanners, implants in them, and sets of phantoms.
 
 Run: ``SPINEMET_REAL_DATA=... python benchmarks/scanners.py [MODEL] [--work DIR] [--share 0.2]``.
-The model runs at the operating point of its own card. Results are kept scan by scan in the folder,
-and a run that was cut goes on. What each part is stands in
+The model runs at the operating point of its own card, unless ``--second-look``, ``--threshold`` or
+``--area`` say otherwise; maps are kept, so that another point takes minutes. Results are kept scan
+by scan in the folder, and a run that was cut goes on. What each part is stands in
 ``napari_spinemet/experiments/scanners/exam.py``; the table goes to standard output and, with all
 outcomes, into the folder. Nothing is trained or chosen on these scans: what is, is no longer
 measured by them. ``--share`` runs so much of each part, for a first look.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from napari_spinemet.detection.map_settings import MapSettings
@@ -43,13 +44,23 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("scanner-exam"))
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--columns", default="spine")
+    parser.add_argument("--second-look", action=argparse.BooleanOptionalAction)
+    parser.add_argument("--threshold", type=float)
+    parser.add_argument("--area", type=float, help="Least, in cm².")
     options = parser.parse_args()
     card = load_card(options.model)
+    others = {
+        "second_look": options.second_look,
+        "threshold": options.threshold,
+        "min_area_cm2": options.area,
+    }
+    chosen = {name: value for name, value in others.items() if value is not None}
+    point = replace(card.operating_point, **chosen)
     real = os.environ.get("SPINEMET_REAL_DATA")
     tallies = run_exam(
         load_model(options.model),
         card.identity,
-        card.operating_point,
+        point,
         options.work,
         data=Path(real) if real else None,
         contours=CONTOURS,
@@ -58,7 +69,7 @@ def main() -> None:
         job=JobContext.of(_tell, None),
     )
     page = exam_page(tallies)
-    name = card.identity.replace("@", "-")
+    name = "-".join([card.identity.replace("@", "-"), *map(str, chosen.values())])
     (options.work / f"{name}.md").write_text(page, encoding="utf-8")
     text = json.dumps(as_plain_data(tallies), indent=1) + "\n"
     (options.work / f"{name}.json").write_text(text, encoding="utf-8")

@@ -113,7 +113,7 @@ ROUNDS = {
     1: Round(45, 4, 0.001, 0, _FIRST_SEEDS),
     2: Round(55, 2, 0.0008, 2, _FIRST_SEEDS),
     3: Round(80, 3, 0.0008, 3, _OTHER_SEEDS),
-    4: Round(15, 1, 0.0004, 4, _OTHER_SEEDS, has_real_anatomy=True),
+    4: Round(20, 1, 0.0005, 4, _FIRST_SEEDS, has_real_anatomy=True),
 }
 
 

@@ -88,15 +88,20 @@ def test_a_tally_counts_scans_lesions_and_examinations() -> None:
 
 
 def test_the_exam_goes_on_where_it_was_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scan that is done is not detected on again; another operating point is another exam."""
-    calls: list[int] = []
-    detect = exam.detect_in_series
+    """A scan that is done is not detected on again; another operating point takes its map."""
+    calls, marked = [], []
+    map_series, score_scan = exam.map_series, exam.score_scan
 
     def counted(*arguments, **options):  # type: ignore[no-untyped-def]
         calls.append(1)
-        return detect(*arguments, **options)
+        return map_series(*arguments, **options)
 
-    monkeypatch.setattr(exam, "detect_in_series", counted)
+    def scored(name, result, truth):  # type: ignore[no-untyped-def]
+        marked.append((result, truth))
+        return score_scan(name, result, truth)
+
+    monkeypatch.setattr(exam, "map_series", counted)
+    monkeypatch.setattr(exam, "score_scan", scored)
     plan = ExamPlan(frozen=1, fresh=0, agnostic=0, normal=0, half=0, diffuse=0)
     model, card = load_model("default"), load_card("default")
     settings = exam.MapSettings(stride=16)
@@ -108,5 +113,15 @@ def test_the_exam_goes_on_where_it_was_cut(tmp_path: Path, monkeypatch: pytest.M
     assert first == again
     assert [tally.name for tally in first] == ["frozen"]
     assert len(calls) == 1
-    run(POINT)
-    assert len(calls) == 2
+    assert len(marked) == 1
+    other = run(POINT)
+    assert len(calls) == 1
+    # As a scan that nothing was kept of.
+    (first_result, first_truth), (result, truth) = marked
+    np.testing.assert_array_equal(truth.annotation.lesions, first_truth.annotation.lesions)
+    np.testing.assert_array_equal(truth.annotation.vertebrae, first_truth.annotation.vertebrae)
+    assert truth.annotation.levels == first_truth.annotation.levels
+    assert list(truth.facts) == list(first_truth.facts)
+    assert result.detections == evaluate(first_result.plain, POINT).detections
+    assert result.detections
+    assert other[0].scans[0].name == "01"

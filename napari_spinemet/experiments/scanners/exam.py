@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ...atomic_files import write_text
+from ...detection.engines import map_series
 from ...detection.map_settings import MapSettings
-from ...detection.pipeline import detect_in_series
+from ...detection.pipeline import evaluate
 from ...errors import SpinemetError
 from ...imaging import Annotation, OperatingPoint, SagittalSeries
 from ...imaging.vertebra_levels import order_vertebrae
@@ -25,6 +26,7 @@ from ...phantom.case import CALIBRATED
 from ...phantom.implants.lesion_implant import FAMILIES, MODERATE
 from ...phantom.lesion import describe_lesions
 from ...phantom.patient.case import make_patient_case
+from .kept_scans import keep_scan, kept_scan
 from .real_scans import REAL_SCANS, RealScan
 from .scoring import LesionOutcome, ScanOutcome, Tally, Truth, score_scan
 
@@ -86,7 +88,8 @@ def run_exam(
     point : OperatingPoint
         The card's own.
     work : Path
-        Where results are kept; the same call goes on from there.
+        Where results and maps are kept; the same call goes on from there, and one at another
+        point takes the maps from there.
     data : Path, optional
         Folder of the real scans; without, these parts are left out.
     contours : Path, optional
@@ -103,7 +106,9 @@ def run_exam(
     """
     plan, settings = plan or ExamPlan(), settings or MapSettings()
     point_facts = json.dumps([point.to_dict(), settings.to_dict()], sort_keys=True)
-    key = hashlib.sha256(f"{identity} {point_facts}".encode()).hexdigest()[:12]
+    key = _digest(f"{identity} {point_facts}")
+    # Another point needs no other maps.
+    map_key = _digest(f"{identity} {json.dumps(settings.to_dict(), sort_keys=True)}")
     items = [*_phantom_items(plan)]
     if data is not None:
         items = [*_real_items(data, contours), *_implant_items(data, contours, plan), *items]
@@ -113,15 +118,22 @@ def run_exam(
         path = work / key / item.part / f"{item.name}.json"
         outcome = _read(path)
         if outcome is None:
-            series, truth = item.make()
-            result = detect_in_series(
-                series, model, point, settings, identity=identity, job=job.without_events()
-            )
-            outcome = score_scan(item.name, result, truth)
+            folder = work / "maps" / map_key / item.part
+            kept = kept_scan(folder, item.name)
+            if kept is None:
+                series, truth = item.make()
+                likelihood = map_series(series, model, settings, job=job.without_events())
+                kept = replace(likelihood, model=identity), truth
+                keep_scan(folder, item.name, *kept)
+            outcome = score_scan(item.name, evaluate(kept[0], point), kept[1])
             write_text(path, json.dumps(asdict(outcome)) + "\n")
         outcomes.setdefault(item.part, []).append(outcome)
         job.progress(TASK, number + 1, len(items), f"{item.part}, {item.name}")
     return [Tally(part, tuple(scans), PARTS[part]) for part, scans in outcomes.items()]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 PARTS = {

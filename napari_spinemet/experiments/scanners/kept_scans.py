@@ -1,0 +1,69 @@
+"""What one scan of the exam took long to make: its map, and what is known of it.
+
+Kept, so that another operating point of the same network needs neither again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ...atomic_files import replace_atomically
+from ...imaging import Annotation, LikelihoodMap
+from ...study.likelihood_maps import load_likelihood_map, save_likelihood_map
+from .scoring import Truth
+
+
+def keep_scan(folder: Path, name: str, likelihood: LikelihoodMap, truth: Truth) -> None:
+    """Write both; the truth last, by which a scan is whole.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of the scan.
+    likelihood : LikelihoodMap
+        Not aggregated.
+    truth : Truth
+    """
+    save_likelihood_map(likelihood, folder / f"{name}.npz")
+    annotation = truth.annotation
+    known = {
+        "levels": {str(label): level for label, level in annotation.levels.items()},
+        "facts": [dict(each) for each in truth.facts],
+        "ignored": list(truth.ignored_labels),
+    }
+    path = folder / f"{name}.truth.npz"
+    with replace_atomically(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            lesions=annotation.lesions,
+            vertebrae=annotation.vertebrae,
+            known=np.array(json.dumps(known)),
+        )
+
+
+def kept_scan(folder: Path, name: str) -> tuple[LikelihoodMap, Truth] | None:
+    """Read both; None if they are not there.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of the scan.
+    """
+    path = folder / f"{name}.truth.npz"
+    likelihood = load_likelihood_map(folder / f"{name}.npz") if path.exists() else None
+    if likelihood is None:
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        known = json.loads(str(arrays["known"]))
+        annotation = Annotation(
+            arrays["lesions"],
+            arrays["vertebrae"],
+            {int(label): level for label, level in known["levels"].items()},
+            likelihood.series_uid,
+        )
+    return likelihood, Truth(annotation, known["facts"], tuple(known["ignored"]))
