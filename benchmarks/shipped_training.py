@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ TRAINING = {
     "chance": "--variety agnostic --cases 95 --normals 15 --burden localised",
     "former": "--generator 2 --variety training --lesions 5 --cases 40 --normals 6",
 }
-"""Options of ``spinemet phantom`` for what is learned from; the seeds are those of the round."""
+"""Options of ``spinemet phantom`` for what is learned from; each round has seeds of its own."""
 FURTHER = {
     "val": "--variety training --cases 24 --normals 6 --seed 26003 --burden localised",
     "sl-life": "--cases 24 --normals 6 --seed 26007 --burden localised",
@@ -68,29 +69,25 @@ class Round:
     looks : int
     learning_rate : float
     seed : int
-    cohort_seeds : tuple of int
-        Of the cohorts in :data:`TRAINING`, in their order.
+    cohorts : mapping of str to str
+        Folders of the phantoms that it learns from, and how they are made.
+    before : str
+        The round whose weights it starts from; none for a start from chance.
     has_real_anatomy : bool
-        Whether copies of a real scan are among what it learns from.
+        Whether copies of real scans are among what it learns from.
     """
 
     epochs: int
     looks: int
     learning_rate: float
     seed: int
-    cohort_seeds: tuple[int, ...]
+    cohorts: Mapping[str, str]
+    before: str = ""
     has_real_anatomy: bool = False
-
-    def cohorts(self) -> dict[str, str]:
-        """Folders of phantoms that it learns from, and how they are made."""
-        return {
-            f"{name}-{seed}": f"{options} --seed {seed}"
-            for (name, options), seed in zip(TRAINING.items(), self.cohort_seeds, strict=True)
-        }
 
     def studies(self) -> list[str]:
         """All folders that it learns from."""
-        return [*self.cohorts(), *(["cc0", "mit"] if self.has_real_anatomy else [])]
+        return [*self.cohorts, *(["cc0", "mit"] if self.has_real_anatomy else [])]
 
     @property
     def config(self) -> TrainingConfig:
@@ -108,25 +105,48 @@ class Round:
 
 CONTOURS = Path(__file__).parents[1] / "tests" / "real" / "lspine_vertebrae.zip"
 KEPT_ROUNDS = Path(__file__).with_name("rounds")
-_FIRST_SEEDS, _OTHER_SEEDS = (26001, 26005, 26002, 26006), (26101, 26105, 26102, 26106)
+
+
+def _cohorts(seeds: tuple[int, ...]) -> dict[str, str]:
+    """Those of :data:`TRAINING`, with a seed for each."""
+    return {
+        f"{name}-{seed}": f"{options} --seed {seed}"
+        for (name, options), seed in zip(TRAINING.items(), seeds, strict=True)
+    }
+
+
+_FIRST, _OTHERS = _cohorts((26001, 26005, 26002, 26006)), _cohorts((26101, 26105, 26102, 26106))
+_MORE_FORMER = {
+    "former2-26401": "--generator 2 --variety training --lesions 5 --cases 110 --normals 20"
+    " --seed 26401"
+}
+_MORE_LIFE = {"life3-26402": "--cases 95 --normals 15 --burden localised --seed 26402"}
 ROUNDS = {
-    1: Round(45, 4, 0.001, 0, _FIRST_SEEDS),
-    2: Round(55, 2, 0.0008, 2, _FIRST_SEEDS),
-    3: Round(80, 3, 0.0008, 3, _OTHER_SEEDS),
-    4: Round(20, 1, 0.0005, 4, _FIRST_SEEDS, has_real_anatomy=True),
+    "1": Round(45, 4, 0.001, 0, _FIRST),
+    "2": Round(55, 2, 0.0008, 2, _FIRST, "1"),
+    "3": Round(80, 3, 0.0008, 3, _OTHERS, "2"),
+    "4": Round(20, 1, 0.0005, 4, _FIRST, "3", has_real_anatomy=True),
+    # Pilots of equal length and equally many patients, for what each part is worth.
+    "pilot": Round(30, 2, 0.001, 5, _OTHERS),
+    "without-physics": Round(
+        30, 2, 0.001, 5, {k: v for k, v in _OTHERS.items() if "life" not in k} | _MORE_FORMER
+    ),
+    "without-agnostic": Round(
+        30, 2, 0.001, 5, {k: v for k, v in _OTHERS.items() if "chance" not in k} | _MORE_LIFE
+    ),
 }
 
 
-def make_cohorts(work: Path, number: int, workers: int) -> None:
+def make_cohorts(work: Path, name: str, workers: int) -> None:
     """Those of a round, and all that are not learned from; as many at a time as there are cores."""
-    cohorts = {**ROUNDS[number].cohorts(), **FURTHER}
+    cohorts = {**ROUNDS[name].cohorts, **FURTHER}
 
-    def make(name: str) -> None:
-        _run("phantom", work / name, cohorts[name])
+    def make(folder: str) -> None:
+        _run("phantom", work / folder, cohorts[folder])
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(make, cohorts))
-    if ROUNDS[number].has_real_anatomy:
+    if ROUNDS[name].has_real_anatomy:
         _run("implant", _real_scans() / REAL_SCAN, CONTOURS, work / "cc0", IMPLANTS)
         make_copies(work / "mit", _real_scans())
 
@@ -146,30 +166,30 @@ def _real_scans() -> Path:
     return Path(folder)
 
 
-def train(work: Path, number: int, start: Path | None) -> None:
+def train(work: Path, name: str, start: Path | None) -> None:
     """One round; it goes on where it was cut short."""
     keep_freed_memory()
-    if start is None and number > 1:
-        start = _weights_of(work, number - 1)
-    first, *others = (work / name for name in ROUNDS[number].studies())
+    if start is None and ROUNDS[name].before:
+        start = _weights_of(work, ROUNDS[name].before)
+    first, *others = (work / folder for folder in ROUNDS[name].studies())
     task = StudyTraining(
         first,
         "default",
         further_studies=tuple(others),
         validation_study=work / VALIDATION,
         start=None if start is None else str(start),
-        model_path=work / f"round-{number}.safetensors",
+        model_path=work / f"round-{name}.safetensors",
         resume=True,
-        command=f"benchmarks/shipped_training.py WORK round {number}",
+        command=f"benchmarks/shipped_training.py WORK round {name}",
     )
-    path, card = train_study(task, ROUNDS[number].config, job=JobContext.of(_tell, None))
+    path, card = train_study(task, ROUNDS[name].config, job=JobContext.of(_tell, None))
     print(path, card.operating_point, card.metrics["validation"])
 
 
-def _weights_of(work: Path, number: int) -> Path:
+def _weights_of(work: Path, name: str) -> Path:
     """Of a round that was run here, or that is kept."""
-    name = f"round-{number}.safetensors"
-    return work / name if (work / name).exists() else KEPT_ROUNDS / name
+    file = f"round-{name}.safetensors"
+    return work / file if (work / file).exists() else KEPT_ROUNDS / file
 
 
 def fit_second_look(work: Path, model: Path, out: Path) -> None:
@@ -199,17 +219,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("step", choices=("cohorts", "round", "look"))
-    parser.add_argument("number", type=int, nargs="?", default=1, help="Of the round.")
+    parser.add_argument("name", choices=list(ROUNDS), help="Of the round.")
     parser.add_argument("--start", type=Path)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     if options.step == "cohorts":
-        make_cohorts(options.work, options.number, options.workers)
+        make_cohorts(options.work, options.name, options.workers)
     elif options.step == "round":
-        train(options.work, options.number, options.start)
+        train(options.work, options.name, options.start)
     else:
-        model = _weights_of(options.work, options.number)
-        fit_second_look(options.work, model, options.work / "default.safetensors")
+        model = _weights_of(options.work, options.name)
+        fit_second_look(options.work, model, options.work / f"look-{options.name}.safetensors")
 
 
 if __name__ == "__main__":
