@@ -151,14 +151,13 @@ def _image_of(
 def _label(
     canvas: Canvas, plan: BodyPlan, lesions: Sequence[Lesion], enlargement: _Enlargement
 ) -> tuple[Annotation, list[Lesion]]:
-    """The contours within the picture, and the lesions that reach into it; no reader contours
-    the last row of one whose rest lies beyond the border.
-    """
+    """The contours within the picture, and the lesions that reach into it."""
     vertebrae, levels = label_bodies(canvas, plan.spine)
     body_labels = enlargement.labels(vertebrae)
     # Some bodies lie only in the margin, which the picture leaves out, or in a black band.
     levels = {k: level for k, level in levels.items() if (body_labels == k).any()}
     outlines = [(lesion, enlargement.labels(lesion.mask)) for lesion in lesions]
+    # No reader contours the last row of one whose rest lies beyond the border.
     least = LEAST_CM2 / 2 * (100 * enlargement.factor**2 / canvas.pixel_mm**2)
     outlines = [(lesion, mask) for lesion, mask in outlines if mask.sum((1, 2)).max() >= least]
     labels = np.zeros(body_labels.shape, dtype=np.uint16)
