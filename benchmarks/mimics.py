@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.experiments.scanners.exam import SEED
-from napari_spinemet.experiments.scanners.kept_scans import kept_scan
+from napari_spinemet.experiments.scanners.scan_store import load_scan
 from napari_spinemet.imaging.grids import resample_image
 from napari_spinemet.network import load_card
 from napari_spinemet.phantom import make_case
@@ -64,19 +64,19 @@ def main() -> None:
     at_mimics = findings = bodies = bodies_near = 0
     for path in sorted(options.maps.glob("*.truth.npz")):
         name = path.name.split(".")[0]
-        kept = kept_scan(options.maps, name)
-        if kept is None:
+        scan = load_scan(options.maps, name)
+        if scan is None:
             continue
         mimics = mimics_of(int(name) - 1)
         from_mimic = np.stack([ndimage.distance_transform_edt(~plane) for plane in mimics])
-        for finding in evaluate(kept[0], point).findings:
+        for finding in evaluate(scan[0], point).findings:
             findings += 1
             at_mimics += any(
                 from_mimic[d.slice][tuple(round(v) for v in d.centre_working)] <= NEAR_MM
                 for d in finding.detections
             )
-        spacing = kept[0].series_spacing_mm[1:]
-        vertebrae = kept[1].annotation.vertebrae
+        spacing = scan[0].series_spacing_mm[1:]
+        vertebrae = scan[1].annotation.vertebrae
         for label in np.unique(vertebrae)[1:]:
             places = np.argwhere(vertebrae == label)
             plane = int(np.median(places[:, 0]))

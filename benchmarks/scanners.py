@@ -54,8 +54,8 @@ def main() -> None:
         "threshold": options.threshold,
         "min_area_cm2": options.area,
     }
-    chosen = {name: value for name, value in others.items() if value is not None}
-    point = replace(card.operating_point, **chosen)
+    settings = {name: value for name, value in others.items() if value is not None}
+    point = replace(card.operating_point, **settings)
     real = os.environ.get("SPINEMET_REAL_DATA")
     tallies = run_exam(
         load_model(options.model),
@@ -69,7 +69,7 @@ def main() -> None:
         job=JobContext.of(_tell, None),
     )
     page = exam_page(tallies)
-    name = "-".join([card.identity.replace("@", "-"), *map(str, chosen.values())])
+    name = "-".join([card.identity.replace("@", "-"), *map(str, settings.values())])
     (options.work / f"{name}.md").write_text(page, encoding="utf-8")
     text = json.dumps(as_plain_data(tallies), indent=1) + "\n"
     (options.work / f"{name}.json").write_text(text, encoding="utf-8")

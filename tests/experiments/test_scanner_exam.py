@@ -89,19 +89,19 @@ def test_a_tally_counts_scans_lesions_and_examinations() -> None:
 
 def test_the_exam_goes_on_where_it_was_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scan that is done is not detected on again; another operating point takes its map."""
-    calls, marked = [], []
+    calls, results = [], []
     map_series, score_scan = exam.map_series, exam.score_scan
 
-    def counted(*arguments, **options):  # type: ignore[no-untyped-def]
+    def count_map(*arguments, **options):  # type: ignore[no-untyped-def]
         calls.append(1)
         return map_series(*arguments, **options)
 
-    def scored(name, result, truth):  # type: ignore[no-untyped-def]
-        marked.append((result, truth))
+    def note_score(name, result, truth):  # type: ignore[no-untyped-def]
+        results.append((result, truth))
         return score_scan(name, result, truth)
 
-    monkeypatch.setattr(exam, "map_series", counted)
-    monkeypatch.setattr(exam, "score_scan", scored)
+    monkeypatch.setattr(exam, "map_series", count_map)
+    monkeypatch.setattr(exam, "score_scan", note_score)
     plan = ExamPlan(frozen=1, fresh=0, agnostic=0, normal=0, half=0, diffuse=0)
     model, card = load_model("default"), load_card("default")
     settings = exam.MapSettings(stride=16)
@@ -113,11 +113,11 @@ def test_the_exam_goes_on_where_it_was_cut(tmp_path: Path, monkeypatch: pytest.M
     assert first == again
     assert [tally.name for tally in first] == ["frozen"]
     assert len(calls) == 1
-    assert len(marked) == 1
+    assert len(results) == 1
     other = run(POINT)
     assert len(calls) == 1
     # As a scan that nothing was kept of.
-    (first_result, first_truth), (result, truth) = marked
+    (first_result, first_truth), (result, truth) = results
     np.testing.assert_array_equal(truth.annotation.lesions, first_truth.annotation.lesions)
     np.testing.assert_array_equal(truth.annotation.vertebrae, first_truth.annotation.vertebrae)
     assert truth.annotation.levels == first_truth.annotation.levels

@@ -26,8 +26,8 @@ from ...phantom.case import CALIBRATED
 from ...phantom.implants.lesion_implant import FAMILIES, MODERATE
 from ...phantom.lesion import describe_lesions
 from ...phantom.patient.case import make_patient_case
-from .kept_scans import keep_scan, kept_scan
 from .real_scans import REAL_SCANS, RealScan
+from .scan_store import load_scan, save_scan
 from .scoring import LesionOutcome, ScanOutcome, Tally, Truth, score_scan
 
 SEED = 90_417
@@ -119,13 +119,13 @@ def run_exam(
         outcome = _read(path)
         if outcome is None:
             folder = work / "maps" / map_key / item.part
-            kept = kept_scan(folder, item.name)
-            if kept is None:
+            scan = load_scan(folder, item.name)
+            if scan is None:
                 series, truth = item.make()
                 likelihood = map_series(series, model, settings, job=job.without_events())
-                kept = replace(likelihood, model=identity), truth
-                keep_scan(folder, item.name, *kept)
-            outcome = score_scan(item.name, evaluate(kept[0], point), kept[1])
+                scan = replace(likelihood, model=identity), truth
+                save_scan(folder, item.name, *scan)
+            outcome = score_scan(item.name, evaluate(scan[0], point), scan[1])
             write_text(path, json.dumps(asdict(outcome)) + "\n")
         outcomes.setdefault(item.part, []).append(outcome)
         job.progress(TASK, number + 1, len(items), f"{item.part}, {item.name}")

@@ -62,7 +62,7 @@ class Hardware:
     dark_rim: int
     offset: float
 
-    def received(self, rows: int, columns: int) -> tuple[slice, slice]:
+    def signal_window(self, rows: int, columns: int) -> tuple[slice, slice]:
         """Rows and columns of a picture in which there is signal: between the black borders.
 
         Parameters

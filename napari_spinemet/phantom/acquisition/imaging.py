@@ -171,7 +171,7 @@ def _paint_borders(
     image: npt.NDArray[np.float64], hardware: Hardware, rng: np.random.Generator
 ) -> None:
     """Bands that nothing was received in, and rims that reconstruction left."""
-    rows, columns = hardware.received(*image.shape[1:])
+    rows, columns = hardware.signal_window(*image.shape[1:])
     image[:, : rows.start] = 0
     image[:, rows.stop :] = 0
     if hardware.bright_rim:

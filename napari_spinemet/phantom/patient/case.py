@@ -116,11 +116,9 @@ def make_patient_case(
     disturbance = draw_disturbance(canvas, _draw_metal(plan, for_hardware), for_hardware)
     affine = draw_affine(canvas, stack.spacing_mm, for_hardware)
     affine[:3, 3] += affine[:3, 1] * window.first
-    enlargement = _Enlargement(
-        stack.interpolation,
-        slice(window.first, window.last),
-        hardware.received(window.last - window.first, canvas.shape[2]),
-    )
+    rows = slice(window.first, window.last)
+    signal_window = hardware.signal_window(rows.stop - rows.start, canvas.shape[2])
+    enlargement = _Enlargement(stack.interpolation, rows, signal_window)
     images = []
     for number, protocol in enumerate(protocols):
         pixels = make_image(
@@ -197,13 +195,13 @@ class _Enlargement:
         Pixels of the picture for one of the canvas, along each side.
     rows : slice
         Of the canvas.
-    received : tuple of slice
+    window : tuple of slice
         Rows and columns of the picture, before its pixels are made finer, that hold signal.
     """
 
     factor: int
     rows: slice
-    received: tuple[slice, slice]
+    window: tuple[slice, slice]
 
     def image(self, pixels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """Interpolated, if pixels are finer; its rows were chosen before."""
@@ -218,7 +216,7 @@ class _Enlargement:
     def labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The same of a mask, or of numbers; nothing where the picture is black."""
         picture = np.zeros_like(labels[:, self.rows])
-        seen = (slice(None), *self.received)
+        seen = (slice(None), *self.window)
         picture[seen] = labels[:, self.rows][seen]
         return picture.repeat(self.factor, axis=1).repeat(self.factor, axis=2)
 

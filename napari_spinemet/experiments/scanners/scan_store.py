@@ -16,7 +16,7 @@ from ...study.likelihood_maps import load_likelihood_map, save_likelihood_map
 from .scoring import Truth
 
 
-def keep_scan(folder: Path, name: str, likelihood: LikelihoodMap, truth: Truth) -> None:
+def save_scan(folder: Path, name: str, likelihood: LikelihoodMap, truth: Truth) -> None:
     """Write both; the truth last, by which a scan is whole.
 
     Parameters
@@ -30,10 +30,10 @@ def keep_scan(folder: Path, name: str, likelihood: LikelihoodMap, truth: Truth) 
     """
     save_likelihood_map(likelihood, folder / f"{name}.npz")
     annotation = truth.annotation
-    known = {
+    rest = {
         "levels": {str(label): level for label, level in annotation.levels.items()},
         "facts": [dict(each) for each in truth.facts],
-        "ignored": list(truth.ignored_labels),
+        "ignored_labels": list(truth.ignored_labels),
     }
     path = folder / f"{name}.truth.npz"
     with replace_atomically(path) as temporary, temporary.open("wb") as stream:
@@ -41,11 +41,11 @@ def keep_scan(folder: Path, name: str, likelihood: LikelihoodMap, truth: Truth) 
             stream,
             lesions=annotation.lesions,
             vertebrae=annotation.vertebrae,
-            known=np.array(json.dumps(known)),
+            rest=np.array(json.dumps(rest)),
         )
 
 
-def kept_scan(folder: Path, name: str) -> tuple[LikelihoodMap, Truth] | None:
+def load_scan(folder: Path, name: str) -> tuple[LikelihoodMap, Truth] | None:
     """Read both; None if they are not there.
 
     Parameters
@@ -59,11 +59,11 @@ def kept_scan(folder: Path, name: str) -> tuple[LikelihoodMap, Truth] | None:
     if likelihood is None:
         return None
     with np.load(path, allow_pickle=False) as arrays:
-        known = json.loads(str(arrays["known"]))
+        rest = json.loads(str(arrays["rest"]))
         annotation = Annotation(
             arrays["lesions"],
             arrays["vertebrae"],
-            {int(label): level for label, level in known["levels"].items()},
+            {int(label): level for label, level in rest["levels"].items()},
             likelihood.series_uid,
         )
-    return likelihood, Truth(annotation, known["facts"], tuple(known["ignored"]))
+    return likelihood, Truth(annotation, rest["facts"], tuple(rest["ignored_labels"]))
