@@ -121,28 +121,26 @@ def _describe_fit(scans: list[JudgedScan], threshold: float) -> dict[str, float]
 def _choose(
     results: list[tuple[DetectionResult, Truth, bool]], most_false: float
 ) -> tuple[OperatingPoint, list[dict[str, float]]]:
-    rows = []
-    for area, threshold in product(AREAS_CM2, THRESHOLDS):
-        found, lesions, false, free, normal = 0, 0, [], 0, 0
-        for result, truth, is_normal in results:
-            at = result.at(replace(result.operating_point, threshold=threshold, min_area_cm2=area))
-            outcome = score_scan("", at, truth)
-            found += sum(x.is_found for x in outcome.lesions)
-            lesions += len(outcome.lesions)
-            if is_normal:
-                normal += 1
-                free += not outcome.false_findings
-            else:
-                false.append(outcome.false_findings)
-        rows.append(
-            {
-                "threshold": float(threshold),
-                "min_area_cm2": float(area),
-                "tp_rate": found / lesions,
-                "false_findings": float(np.mean(false)),
-                "normal_free": free / normal if normal else 1.0,
-            }
-        )
+    settings = list(product(AREAS_CM2, THRESHOLDS))
+    # By setting and scan: found, lesions, false findings.
+    counts = np.zeros((len(settings), len(results), 3), dtype=int)
+    for column, (result, truth, _) in enumerate(results):
+        for row, (area, threshold) in enumerate(settings):
+            point = replace(result.operating_point, threshold=threshold, min_area_cm2=area)
+            outcome = score_scan("", result.at(point), truth)
+            found = sum(x.is_found for x in outcome.lesions)
+            counts[row, column] = found, len(outcome.lesions), outcome.false_findings
+    is_normal = np.array([normal for *_, normal in results])
+    rows = [
+        {
+            "threshold": float(threshold),
+            "min_area_cm2": float(area),
+            "tp_rate": float(own[:, 0].sum() / own[:, 1].sum()),
+            "false_findings": float(own[~is_normal, 2].mean()),
+            "normal_free": float((own[is_normal, 2] == 0).mean()) if is_normal.any() else 1.0,
+        }
+        for (area, threshold), own in zip(settings, counts, strict=True)
+    ]
     fitting = [
         r
         for r in rows

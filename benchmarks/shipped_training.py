@@ -1,14 +1,15 @@
 """How the shipped model is made: its cohorts, its rounds of training, its second look.
 
 Run: ``python benchmarks/shipped_training.py WORK cohorts 1``, then ``... WORK round 1``, the same
-for rounds 2 and 3, then ``... WORK look 3``. Each step goes on where it was cut short. The third
-round has cohorts of its own, so that it sees other patients. The fourth is short, and sees real
-anatomy beside them: copies of the CC0 STIR and of the MIT T2 with lesions put in
-(``SPINEMET_REAL_DATA`` names the folder of real scans). A round starts from the weights of the one
-before (``WORK/round-N.safetensors``, or the one kept in ``benchmarks/rounds/``, so that a further
-round needs no other computer's files); ``--start FILE`` names others. Cohorts are of
-localised burden: where all marrow is diseased no body is healthy, and a network that compares with
-the level of marrow would learn that any marrow may be a lesion.
+for rounds 2 to 6, then ``... WORK look average``: the shipped weights are the mean of those after
+the last rounds. Each step goes on where it was cut short. The third and fifth rounds have cohorts
+of their own, so that they see other patients. The fourth and sixth see real anatomy beside them:
+copies of the CC0 STIR and of the MIT T2 with lesions put in (``SPINEMET_REAL_DATA`` names the
+folder of real scans). A round starts from the weights of the one before
+(``WORK/round-N.safetensors``, or the one kept in ``benchmarks/rounds/``, so that a further round
+needs no other computer's files); ``--start FILE`` names others. Cohorts are of localised burden:
+where all marrow is diseased no body is healthy, and a network that compares with the level of
+marrow would learn that any marrow may be a lesion.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from real_anatomy import make_copies
 
 from napari_spinemet.jobs import Evaluated, Event, JobContext, Progressed
 from napari_spinemet.jobs.allocator import keep_freed_memory
+from napari_spinemet.network import load_card, load_model, save_model
 from napari_spinemet.training import TrainingConfig
 from napari_spinemet.workflows.study_training import StudyTraining, train_study
 
@@ -126,6 +129,8 @@ ROUNDS = {
     "2": Round(55, 2, 0.0008, 2, _FIRST, "1"),
     "3": Round(80, 3, 0.0008, 3, _OTHERS, "2"),
     "4": Round(20, 1, 0.0005, 4, _FIRST, "3", has_real_anatomy=True),
+    "5": Round(30, 1, 0.0005, 5, _OTHERS, "4"),
+    "6": Round(30, 1, 0.0005, 6, _FIRST, "5", has_real_anatomy=True),
     # Pilots of equal length and equally many patients, for what each part is worth.
     "pilot": Round(30, 2, 0.001, 5, _OTHERS),
     "without-physics": Round(
@@ -135,6 +140,10 @@ ROUNDS = {
         30, 2, 0.001, 5, {k: v for k, v in _OTHERS.items() if "chance" not in k} | _MORE_LIFE
     ),
 }
+
+
+AVERAGE, AVERAGED = "average", ("3", "4", "5", "6")
+"""The name of the mean of the weights, and the rounds that it is taken over."""
 
 
 def make_cohorts(work: Path, name: str, workers: int) -> None:
@@ -192,6 +201,33 @@ def _weights_of(work: Path, name: str) -> Path:
     return work / file if (work / file).exists() else KEPT_ROUNDS / file
 
 
+def average(work: Path) -> Path:
+    """The mean of the weights after the last rounds, as in stochastic weight averaging.
+
+    Izmailov et al., 2018. Each round ends at a rate of zero, so their ends are its cycles' ends.
+    The card is that of the last: its rounds are all of the others' too.
+    """
+    files = [_weights_of(work, name) for name in AVERAGED]
+    states = [load_model(file).state_dict() for file in files]
+    model = load_model(files[-1])
+    model.load_state_dict(
+        {
+            name: (
+                torch.stack([state[name] for state in states]).mean(dim=0)
+                if value.is_floating_point()
+                else value
+            )
+            for name, value in states[-1].items()
+        }
+    )
+    card = load_card(files[-1])
+    training = {**card.training, "averaged": f"Weights after rounds {', '.join(AVERAGED)}"}
+    out = work / f"{AVERAGE}.safetensors"
+    # What was measured of the last round's weights says nothing of these.
+    save_model(model, out, replace(card, training=training, metrics={}))
+    return out
+
+
 def fit_second_look(work: Path, model: Path, out: Path) -> None:
     """Second look and operating point, see ``benchmarks/second_look.py``."""
     script = Path(__file__).with_name("second_look.py")
@@ -219,16 +255,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("step", choices=("cohorts", "round", "look"))
-    parser.add_argument("name", choices=list(ROUNDS), help="Of the round.")
+    parser.add_argument("name", choices=[*ROUNDS, AVERAGE], help="Of the round.")
     parser.add_argument("--start", type=Path)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    if options.name == AVERAGE and options.step != "look":
+        parser.error(f"{AVERAGE} is taken over rounds that were run: give it to look.")
     if options.step == "cohorts":
         make_cohorts(options.work, options.name, options.workers)
     elif options.step == "round":
         train(options.work, options.name, options.start)
     else:
-        model = _weights_of(options.work, options.name)
+        is_average = options.name == AVERAGE
+        model = average(options.work) if is_average else _weights_of(options.work, options.name)
         fit_second_look(options.work, model, options.work / f"look-{options.name}.safetensors")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -103,35 +104,58 @@ def score_scan(name: str, result: DetectionResult, truth: Truth) -> ScanOutcome:
     truth : Truth
         On the grid of the series.
     """
-    spacing = result.plain.series_spacing_mm
-    annotation = truth.annotation
-    lesions = resample_labels(annotation.lesions, spacing[1:])
-    vertebrae = resample_labels(annotation.vertebrae, spacing[1:])
-    centres = region_centres(annotation, spacing)
+    placed = _placed(truth, result.plain.series_spacing_mm)
     false = 0
     for finding in result.findings:
-        if any(_is_at(d, centres) for d in finding.detections):
+        if any(_is_at(d, placed.centres) for d in finding.detections):
             continue
-        if truth.ignored_labels and _lies_in(finding, vertebrae, truth.ignored_labels):
+        if truth.ignored_labels and _lies_in(finding, placed.vertebrae, truth.ignored_labels):
             continue
         false += 1
     hit = sum(
         int(np.any(_distances(result.detections, index, own) <= DISTANCE_MM))
-        for index, plane in enumerate(centres)
+        for index, plane in enumerate(placed.centres)
         for own in plane
     )
     return ScanOutcome(
         name,
-        tuple(
-            _outcome_of(lesions == label, facts, result, spacing[0])
-            for label, facts in enumerate(truth.facts, 1)
-            if (lesions == label).any()
-        ),
+        tuple(replace(x, is_found=_is_found(own, result)) for x, own in placed.lesions),
         false,
         hit,
-        sum(len(plane) for plane in centres),
-        tuple(_vertebra_outcomes(vertebrae, lesions, result.findings)),
+        sum(len(plane) for plane in placed.centres),
+        tuple(_vertebra_outcomes(placed, result.findings)),
         tuple(warning.code for warning in result.warnings),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """The truth on the working grid."""
+
+    centres: Sequence[npt.NDArray[np.floating]]
+    """Of annotated regions, by slice."""
+    lesions: tuple[tuple[LesionOutcome, Mapping[int, npt.NDArray[np.floating]]], ...]
+    """Each lesion, not found, and its centres by slice."""
+    vertebrae: npt.NDArray[np.unsignedinteger]
+    is_diseased: Mapping[int, bool]
+    """By vertebra: lesion on a tenth of it."""
+
+
+# One scan is scored at many operating points, one after the other.
+@lru_cache(maxsize=1)
+def _placed(truth: Truth, spacing: tuple[float, float, float]) -> _Placed:
+    annotation = truth.annotation
+    lesions = resample_labels(annotation.lesions, spacing[1:])
+    vertebrae = resample_labels(annotation.vertebrae, spacing[1:])
+    masks = ((lesions == label, facts) for label, facts in enumerate(truth.facts, 1))
+    return _Placed(
+        region_centres(annotation, spacing),
+        tuple(_not_yet_found(mask, facts, spacing[0]) for mask, facts in masks if mask.any()),
+        vertebrae,
+        {
+            int(label): bool((lesions[vertebrae == label] > 0).mean() > 0.1)
+            for label in np.unique(vertebrae)[1:]
+        },
     )
 
 
@@ -160,19 +184,12 @@ def _lies_in(
     return False
 
 
-def _outcome_of(
-    mask: npt.NDArray[np.bool_],
-    facts: Mapping[str, Any],
-    result: DetectionResult,
-    slice_mm: float,
-) -> LesionOutcome:
+def _not_yet_found(
+    mask: npt.NDArray[np.bool_], facts: Mapping[str, Any], slice_mm: float
+) -> tuple[LesionOutcome, Mapping[int, npt.NDArray[np.floating]]]:
     areas = mask.sum(axis=(1, 2))
-    found = False
-    for index in np.flatnonzero(areas):
-        centre = np.argwhere(mask[index]).mean(axis=0)
-        found |= bool(np.any(_distances(result.detections, int(index), centre) <= DISTANCE_MM))
-    return LesionOutcome(
-        found,
+    outcome = LesionOutcome(
+        False,
         float(areas.sum() * slice_mm / 1000),
         float(areas.max() / 100),
         float(facts.get("contrast", np.nan)),
@@ -180,24 +197,26 @@ def _outcome_of(
         str(facts.get("site", "body")),
         str(facts.get("kind", "lytic")),
     )
+    return outcome, {
+        int(index): np.argwhere(mask[index]).mean(axis=0) for index in np.flatnonzero(areas)
+    }
 
 
-def _vertebra_outcomes(
-    vertebrae: npt.NDArray[np.unsignedinteger],
-    lesions: npt.NDArray[np.unsignedinteger],
-    findings: Sequence[Finding],
-) -> list[tuple[bool, bool]]:
-    """Diseased: lesion on a tenth of it. Marked: the centre of a finding's region lies in it."""
+def _is_found(centres: Mapping[int, npt.NDArray[np.floating]], result: DetectionResult) -> bool:
+    return any(
+        bool(np.any(_distances(result.detections, index, own) <= DISTANCE_MM))
+        for index, own in centres.items()
+    )
+
+
+def _vertebra_outcomes(placed: _Placed, findings: Sequence[Finding]) -> list[tuple[bool, bool]]:
+    """Whether each is diseased, and marked: the centre of a finding's region lies in it."""
     marked = set()
     for finding in findings:
         for detection in finding.detections:
             row, column = (round(v) for v in detection.centre_working)
-            marked.add(int(vertebrae[detection.slice, row, column]))
-    result = []
-    for label in np.unique(vertebrae)[1:]:
-        body = vertebrae == label
-        result.append((bool((lesions[body] > 0).mean() > 0.1), int(label) in marked))
-    return result
+            marked.add(int(placed.vertebrae[detection.slice, row, column]))
+    return [(is_diseased, label in marked) for label, is_diseased in placed.is_diseased.items()]
 
 
 @dataclass(frozen=True)
