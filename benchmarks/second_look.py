@@ -40,6 +40,8 @@ from napari_spinemet.workflows.study_training.second_look_fit import (
 AREAS_CM2 = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 THRESHOLDS = np.round(np.arange(0.2, 0.981, 0.02), 3)
 WEIGHT = 0.6
+NORMAL_FREE = 0.8
+"""Least share of normal cases without a finding."""
 
 Case = tuple[str, SagittalSeries, Annotation, list[dict[str, object]], str]
 
@@ -142,9 +144,7 @@ def _choose(
         for (area, threshold), own in zip(settings, counts, strict=True)
     ]
     fitting = [
-        r
-        for r in rows
-        if r["false_findings"] <= most_false and r["normal_free"] >= 1 - most_false / 3
+        r for r in rows if r["false_findings"] <= most_false and r["normal_free"] >= NORMAL_FREE
     ]
     if not fitting:
         raise SystemExit(f"No setting stays at {most_false} false findings a scan; allow more.")
@@ -157,7 +157,7 @@ def main() -> None:
     """Fit, choose, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
-    parser.add_argument("--learn", type=Path, nargs="+", required=True)
+    parser.add_argument("--learn", type=Path, nargs="+", default=[])
     parser.add_argument("--choose", type=Path, nargs="+", required=True)
     parser.add_argument("--work", type=Path, default=Path("second-look-maps"))
     parser.add_argument("--false", type=float, default=0.5)
@@ -167,17 +167,19 @@ def main() -> None:
     model, card = load_model(options.model), load_card(options.model)
     model.second_look = None
     work = options.work / card.sha256[:12]
-    scans = _judge(model, options.learn, work)
-    look = fit_second_look(scans)
-    fit = _describe_fit(scans, look.marrow_threshold)
-    print(json.dumps(fit))
+    look = fit = None
+    if not options.without:
+        scans = _judge(model, options.learn, work)
+        look = fit_second_look(scans)
+        fit = _describe_fit(scans, look.marrow_threshold)
+        print(json.dumps(fit))
     results = []
     for root in options.choose:
         study = Study(root)
         for name, folder in _cases(root):
             series, annotation, facts = _read(study, folder)
             likelihood = _map(model, series, work / f"{name}.npz")
-            if not options.without:
+            if look is not None:
                 judged = judge_scan(name, series, likelihood, annotation)
                 likelihood = replace(likelihood, comparison=compare_candidates(judged.scan, look))
             point = OperatingPoint(0.5, 1.0, WEIGHT, gate=True)
@@ -186,7 +188,7 @@ def main() -> None:
     point, rows = _choose(results, options.false)
     validation = {
         "cases": len(results),
-        "second look": fit,
+        **({} if fit is None else {"second look": fit}),
         "at the chosen point, best of all settings on these cases": next(
             r
             for r in rows
@@ -195,8 +197,8 @@ def main() -> None:
     }
     new_card = replace(
         card,
-        operating_point=replace(point, second_look=not options.without),
-        second_look=None if options.without else look.to_dict(),
+        operating_point=replace(point, second_look=look is not None),
+        second_look=None if look is None else look.to_dict(),
         # What was measured at the former point says nothing of this one.
         metrics={
             **{k: v for k, v in card.metrics.items() if k != "validation"},
