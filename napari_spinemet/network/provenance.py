@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +93,8 @@ class _Round:
 
     data: str
     """Origins of its studies, as they are written."""
+    origins: tuple[str, ...]
+    """The same of each study."""
     kinds: tuple[str, ...]
     """Of the scans of each study."""
     shares: tuple[int, ...]
@@ -100,6 +102,8 @@ class _Round:
     cases: int | None
     fingerprints: frozenset[str]
     """Of its scans and of those of earlier rounds."""
+    copied_scans: frozenset[str]
+    """Marks of the real scans that lesions were put into."""
     real_scans: Counter[str]
 
     @property
@@ -119,6 +123,10 @@ class _Scans:
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """By kind; by several kinds where it is not told how many are of which."""
     real_scans: Counter[str] = field(default_factory=Counter)
+    copied_scans: set[str] = field(default_factory=set)
+    """Marks of the real scans that lesions were put into."""
+    _cohorts: set[str] = field(default_factory=set)
+    """Origins of synthetic studies that were counted."""
     is_incomplete: bool = False
     """Whether the card tells nothing of a round."""
 
@@ -135,9 +143,18 @@ class _Scans:
         kinds = training.kinds_learned_from
         shares = [
             (kind, share)
-            for kind, share in zip(training.kinds, training.shares, strict=False)
-            if kind in kinds
+            for kind, share, origin in zip(
+                training.kinds, training.shares, training.origins, strict=False
+            )
+            # The same cohort has the same scans.
+            if kind in kinds and origin not in self._cohorts
         ]
+        self._cohorts |= {
+            origin
+            for kind, origin in zip(training.kinds, training.origins, strict=True)
+            if kind in _ORIGINS.values()
+        }
+        self.copied_scans |= training.copied_scans
         if len(kinds) > 1 and sum(share for _, share in shares) == new:
             for kind, share in shares:
                 self.counts[kind,] += share
@@ -185,14 +202,28 @@ def _round_of(training: Mapping[str, Any]) -> _Round:
     except (AttributeError, TypeError):
         fingerprints = frozenset()
     return _Round(
-        json.dumps(data, sort_keys=True, default=str),
+        _as_text(data),
+        tuple(map(_as_text, data)) if isinstance(data, list) and data else (_as_text(data),),
         kinds,
         tuple(shares) if fits else (),
         cases if _is_count(cases) else None,
         fingerprints,
+        frozenset(_copied_scans(data)),
         # On one line, whatever was typed.
         Counter(" ".join(str(name).split()) for name in _list_of(training, "real_scans")),
     )
+
+
+def _as_text(origin: object) -> str:
+    return json.dumps(origin, sort_keys=True, default=str)
+
+
+def _copied_scans(data: object) -> Iterator[str]:
+    """Nothing for a study that does not tell it."""
+    for origin in data if isinstance(data, list) else ():
+        facts = origin.get("implants") if isinstance(origin, Mapping) else None
+        if isinstance(facts, Mapping) and facts.get("scan"):
+            yield str(facts["scan"])
 
 
 def _list_of(training: Mapping[str, Any], key: str) -> list[Any]:
@@ -216,7 +247,10 @@ def _phrases(scans: _Scans) -> list[str]:
     order = list(_PLURALS)
     for kinds in sorted(scans.counts, key=lambda kinds: [order.index(kind) for kind in kinds]):
         if scans.counts[kinds]:
-            parts.append(_phrase(kinds, scans.counts[kinds]))
+            phrase = _phrase(kinds, scans.counts[kinds])
+            if kinds == (IMPLANTS,) and len(scans.copied_scans) > 1:
+                phrase = phrase.replace("real scans", f"{len(scans.copied_scans)} real scans")
+            parts.append(phrase)
     if scans.real_scans:
         names = list(scans.real_scans)
         others = ["others"] if len(names) > _NAMED_SCANS else []

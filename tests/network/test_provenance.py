@@ -37,23 +37,29 @@ def _marks(first: int, last: int) -> dict[str, list[str]]:
     return {"training": [f"scan-{k}" for k in range(first, last)]}
 
 
-def _cases_in_all_rounds(training: Any) -> int:
-    """As a reader of the card would count them: of two rounds on the same cohorts one counts."""
+def _cases_in_all_rounds(training: Any) -> tuple[int, int]:
+    """Phantoms and copies of real scans, as a reader of the card would count them.
+
+    A cohort that two rounds had counts once.
+    """
     cases = {}
     while training:
-        cases[json.dumps(training["data"])] = training["cases"]
+        for origin, share in zip(training["data"], training["cases_by_study"], strict=True):
+            cases[json.dumps(origin)] = ("implants" in origin, share)
         training = training.get("started_from")
-    return sum(cases.values())
+    copies = sum(share for is_copy, share in cases.values() if is_copy)
+    return sum(share for _, share in cases.values()) - copies, copies
 
 
 @pytest.mark.parametrize("name", model_names())
 def test_the_shipped_models_say_how_many_synthetic_scans_in_all_rounds(name: str) -> None:
     """More than the last round had, and nobody has measured them on patients."""
     card = load_card(name)
-    count = _cases_in_all_rounds(card.training)
-    assert count > card.training["cases"]
-    assert scans_learned_from(card.training) == count
-    sentence = f"The model has learned from {count} synthetic scans; {NEVER}"
+    synthetic, copies = _cases_in_all_rounds(card.training)
+    assert synthetic > card.training["cases"]
+    assert scans_learned_from(card.training) == synthetic + copies
+    others = f" and {copies} copies of 2 real scans with synthetic lesions" if copies else ""
+    sentence = f"The model has learned from {synthetic} synthetic scans{others}; {NEVER}"
     assert provenance_sentence(card) == load_model(name).learned_from == sentence
 
 
@@ -76,15 +82,14 @@ def test_phantoms_alone_are_called_synthetic() -> None:
 
 def test_a_users_own_scans_are_called_so_after_those_of_the_model_it_started_from() -> None:
     """Whether they are of patients is on no card."""
-    start = load_card().training
-    marks = [*start["seen"]["training"], "mine-1", "mine-2"]
+    start = {"cases": 24, "data": [PHANTOMS], "seen": _marks(0, 24)}
+    marks = [*_marks(0, 24)["training"], "mine-1", "mine-2"]
     training = {"cases": 2, "data": [{}], "started_from": start, "seen": {"training": marks}}
-    shipped = scans_learned_from(start)
     assert _sentence(**training, validation_data={}) == (
-        f"The model has learned from {shipped} synthetic scans and 2 scans of a user's study; "
+        "The model has learned from 24 synthetic scans and 2 scans of a user's study; "
         f"{NOT_ON_CARD}"
     )
-    assert scans_learned_from(training) == (shipped or 0) + 2
+    assert scans_learned_from(training) == 26
 
 
 def test_a_scan_that_was_seen_in_two_rounds_counts_once() -> None:
@@ -110,6 +115,11 @@ def test_scans_of_several_kinds_are_told_apart_where_the_card_does() -> None:
     assert "29 scans (synthetic ones and" in _sentence(
         **mixed, cases_by_study=[24, 6], started_from=part
     )
+    # A cohort that an earlier round had adds no scans.
+    phantoms = {"cases": 24, "data": [PHANTOMS], "seen": _marks(0, 24)}
+    assert "24 synthetic scans and 6 scans of a user's study;" in _sentence(
+        **mixed, cases_by_study=[24, 6], started_from=phantoms
+    )
     # All cases of a study may be held back.
     assert "24 synthetic scans;" in _sentence(
         cases=24, data=[PHANTOMS, {}], seen=_marks(0, 24), cases_by_study=[24, 0]
@@ -124,6 +134,8 @@ def test_synthetic_lesions_in_real_scans_are_neither_synthetic_nor_real() -> Non
         f"{TELLS_OF_NONE}"
     )
     assert "1 copy of a real scan with a synthetic lesion;" in _sentence(cases=1, **implants)
+    two = [{"implants": {"cases": 10, "scan": name}} for name in "ab"]
+    assert "20 copies of 2 real scans with synthetic lesions;" in _sentence(cases=20, data=two)
 
 
 def test_real_scans_are_named_where_the_card_names_them() -> None:
