@@ -147,7 +147,7 @@ def map_series(
         region=region,
         learned_from=model.learned_from,
     )
-    if second_look is not None:
+    if likelihood.vertebra is not None:
         likelihood = look_again(series, likelihood, second_look)
     job.report(Finished(TASK, time.perf_counter() - start_time))
     return likelihood

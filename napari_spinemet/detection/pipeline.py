@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from ..imaging.likelihood import apply_aggregation
 from ..imaging.scan_warnings import has_grave
 from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from ..network import SiameseNet
-from .comparison.second_look import TOO_FEW
+from .comparison.second_look import LARGE_SHARE, MOST_MARKED, TOO_FEW, TOO_MANY
 from .components import ComponentForest
 from .engines import NO_SPINE, map_series
 from .findings import link_findings
@@ -64,11 +64,6 @@ class DetectionResult:
     warnings: tuple[ScanWarning, ...]
 
     @property
-    def _comparison(self) -> Comparison | None:
-        """What the findings rest on, where a second look was taken."""
-        return self.plain.comparison if self.operating_point.second_look else None
-
-    @property
     def is_doubtful(self) -> bool:
         """Whether one of the warnings is grave: the result may be wrong by it."""
         return has_grave(self.warnings)
@@ -90,7 +85,9 @@ class DetectionResult:
             Polled at every detection.
         """
         detections = refine_detections(self.detections, series, self.likelihood, job=job)
-        findings = link_findings(detections, self.plain.spacing_mm[0], self._comparison)
+        findings = link_findings(
+            detections, self.plain.spacing_mm[0], _evidence_in(self.plain, self.operating_point)
+        )
         return replace(self, detections=detections, findings=findings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -209,8 +206,7 @@ def evaluate(
     detections = forest.detections(point.threshold, point.min_area_cm2)
     if spine is not None and point.gate:
         detections = [d for d in detections if spine.keeps(d)]
-    comparison = plain.comparison if point.second_look else None
-    findings = link_findings(detections, plain.spacing_mm[0], comparison)
+    findings = link_findings(detections, plain.spacing_mm[0], _evidence_in(plain, point))
     return DetectionResult(
         plain=plain,
         likelihood=likelihood,
@@ -220,7 +216,7 @@ def evaluate(
         detections=detections,
         findings=findings,
         seconds=0.0,
-        warnings=(*plain.warnings, *_warnings(plain, spine, point, len(findings))),
+        warnings=(*plain.warnings, *_warnings(plain, spine, point, findings)),
     )
 
 
@@ -234,8 +230,15 @@ def _share_a_map(former: DetectionResult, point: OperatingPoint) -> bool:
     )
 
 
+def _evidence_in(plain: LikelihoodMap, point: OperatingPoint) -> Comparison | None:
+    """What findings are compared by; without a second look it moves nothing, and is shown."""
+    if plain.comparison is None:
+        return None
+    return plain.comparison.shown_evidence(is_applied=point.second_look)
+
+
 def _warnings(
-    plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint, findings: int
+    plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint, findings: Sequence[Finding]
 ) -> Iterator[ScanWarning]:
     """What a reader of the result must know."""
     if spine is not None and spine.near_border(plain.region):
@@ -249,14 +252,34 @@ def _warnings(
             "Too little of the spine was recognised to tell what lies outside it, so no "
             "detection was dropped for its place.",
         )
-    if findings > MANY_FINDINGS:
-        yield ScanWarning("many-findings", f"There are {findings} findings in this scan.")
-    comparison = plain.comparison
-    reason = comparison.reason if comparison is not None and point.second_look else ""
+    if len(findings) > MANY_FINDINGS:
+        yield ScanWarning("many-findings", f"There are {len(findings)} findings in this scan.")
+    reason = _why_not_comparable(plain.comparison, point, findings)
     # Where no spine is seen that is said already.
     if reason and not (spine is None and reason == TOO_FEW):
+        consequence = (
+            "; so no mark was taken away, or added, for being like or unlike its neighbours"
+            if point.second_look
+            else ""
+        )
         yield ScanWarning(
             "neighbours-not-comparable",
-            f"The vertebral bodies cannot be compared with each other, since {reason}; "
-            "so no mark was taken away, or added, for being like or unlike its neighbours.",
+            "The vertebral bodies cannot be compared with each other, since "
+            f"{reason}{consequence}.",
         )
+
+
+def _why_not_comparable(
+    comparison: Comparison | None, point: OperatingPoint, findings: Sequence[Finding]
+) -> str:
+    if comparison is None:
+        return ""
+    if point.second_look and comparison.reason:
+        return comparison.reason
+    marked = {
+        f.evidence.body
+        for f in findings
+        if f.evidence is not None and f.evidence.body_share > LARGE_SHARE
+    } - {-1}
+    # Whatever the second look made of it: so many are marked for the reader.
+    return TOO_MANY if len(marked) > MOST_MARKED * comparison.bodies else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ FloatArray = npt.NDArray[np.float32]
 CERTAIN = 1e-3
 """A likelihood nearer to 0 or 1 is moved as if it were so far away: else what is all but certain
 could not be moved."""
+NO_MODEL = "the model has no second look"
+"""A reason why nothing moves, where candidates were measured all the same."""
 
 
 def move(likelihoods: FloatArray, shift: float | npt.NDArray[np.float64]) -> FloatArray:
@@ -46,6 +48,9 @@ class Evidence:
         Guessed from the network's own vertebrae; empty where they do not tell.
     shift : float
         What is added to the logit of its likelihoods; 0 where nothing was compared.
+    body : int
+        Number of the vertebral body that it is nearest to, from 0 at the top; -1 where that was not
+        kept.
     """
 
     contrast: float | None
@@ -53,6 +58,7 @@ class Evidence:
     body_share: float
     level: str
     shift: float
+    body: int = -1
 
     @property
     def contrast_text(self) -> str:
@@ -77,6 +83,8 @@ class Comparison:
     reason : str
         Why the bodies cannot be compared with each other; empty where they can. Then no likelihood
         is moved.
+    bodies : int
+        How many vertebral bodies were told apart.
 
     Raises
     ------
@@ -87,6 +95,7 @@ class Comparison:
     labels: npt.NDArray[np.uint16]
     evidence: tuple[Evidence, ...]
     reason: str = ""
+    bodies: int = 0
 
     def __post_init__(self) -> None:
         if int(self.labels.max(initial=0)) > len(self.evidence):
@@ -96,6 +105,21 @@ class Comparison:
     def is_possible(self) -> bool:
         """Whether bodies could be compared."""
         return not self.reason
+
+    def shown_evidence(self, *, is_applied: bool) -> Comparison:
+        """What a reader is told: no shift that was not made, no contrast to what compares not.
+
+        Parameters
+        ----------
+        is_applied : bool
+            Whether likelihoods were moved by it, where it is possible.
+        """
+        if not is_applied:
+            return replace(self, evidence=tuple(replace(e, shift=0.0) for e in self.evidence))
+        if self.reason in ("", NO_MODEL):
+            return self
+        unlike = tuple(replace(e, contrast=None, deviation=None) for e in self.evidence)
+        return replace(self, evidence=unlike)
 
     def apply(self, values: FloatArray) -> FloatArray:
         """Likelihoods with those of each candidate moved by its shift.
@@ -132,7 +156,11 @@ class Comparison:
 
     def facts(self) -> dict[str, Any]:
         """What is kept of it beside the labels; plain values."""
-        return {"reason": self.reason, "evidence": [e.to_dict() for e in self.evidence]}
+        return {
+            "reason": self.reason,
+            "evidence": [e.to_dict() for e in self.evidence],
+            "bodies": self.bodies,
+        }
 
     @classmethod
     def of_facts(cls, labels: npt.NDArray[np.uint16], facts: Mapping[str, Any]) -> Comparison:
@@ -143,4 +171,6 @@ class Comparison:
         labels : numpy.ndarray
         facts : mapping
         """
-        return cls(labels, tuple(Evidence(**e) for e in facts["evidence"]), facts["reason"])
+        evidence = tuple(Evidence(**e) for e in facts["evidence"])
+        # Maps of former versions have no number of bodies.
+        return cls(labels, evidence, facts["reason"], facts.get("bodies", 0))

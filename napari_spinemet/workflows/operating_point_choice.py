@@ -91,7 +91,8 @@ def choose_operating_point(
     has_vertebra = any(m.vertebra is not None for c in cases for m, _ in c.sequences)
     gates = (False, True) if has_vertebra else (False,)
     default_point = default_point or load_card().operating_point
-    has_comparison = any(m.comparison is not None for c in cases for m, _ in c.sequences)
+    comparisons = (m.comparison for c in cases for m, _ in c.sequences)
+    has_comparison = any(c is not None and c.is_possible for c in comparisons)
     choices: dict[_Settings, OperatingPointChoice] = {}
     for second_look in (False, True) if has_comparison else (False,):
         forests: list[CaseForests] = []

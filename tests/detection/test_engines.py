@@ -124,11 +124,17 @@ def test_strided_map_keeps_its_samples_and_says_its_stride(series: SagittalSerie
 
 
 def test_a_model_with_a_second_look_takes_one(series: SagittalSeries) -> None:
-    """Its map is the plain one with the comparison; what the card holds must be a second look."""
+    """Its map is the plain one with the comparison; what the card holds must be a second look.
+
+    A model without one compares too, and moves nothing; one that sees no vertebrae cannot.
+    """
     model = lively_network("dense", outputs=3, resolutions=(1,))
     one = SagittalSeries(series.voxels[:1, :30, :40], series.affine)
     plain = likelihood_map(one, model, columns="all")
-    assert plain.comparison is None
+    assert plain.comparison is not None
+    assert not plain.comparison.is_possible
+    of_lesions_alone = lively_network("dense", outputs=2, resolutions=(1,))
+    assert likelihood_map(one, of_lesions_alone, columns="all").comparison is None
     look = look_of()
     model.second_look = look.to_dict()
     compared = likelihood_map(one, model, columns="all")

@@ -94,7 +94,7 @@ def test_a_second_look_is_switched_and_its_evidence_shown(review: object, qtbot:
     """What it takes away comes back without it; brightness beside neighbours is in the table."""
     box, session = review.controls.second_look, review.session
     assert not box.isEnabled()
-    assert box.text() == "no: this map has none"
+    assert box.text() == "no: this model has none"
     plain = session.result.plain
     labels = np.zeros(plain.values.shape, dtype=np.uint16)
     labels[IN_SPINE], labels[ORGAN] = 1, 2

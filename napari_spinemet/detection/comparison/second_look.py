@@ -17,7 +17,7 @@ from scipy import ndimage
 from ...errors import SpinemetError
 from ...imaging import LikelihoodMap, SagittalSeries
 from ...imaging.aggregation import NeighbourAverage
-from ...imaging.comparison import Comparison, Evidence, move
+from ...imaging.comparison import NO_MODEL, Comparison, Evidence, move
 from .bodies import find_bodies
 from .candidates import (
     FEATURES,
@@ -201,7 +201,7 @@ def measure_scan(
     return ComparedScan(labels, candidates, guess_levels(bodies), marrow, view.plain, rims)
 
 
-def compare_candidates(scan: ComparedScan, look: SecondLook) -> Comparison:
+def compare_candidates(scan: ComparedScan, look: SecondLook | None) -> Comparison:
     """Decide what each candidate's likelihood becomes.
 
     All pixels of a candidate are moved alike in logit, so far that its largest likelihood after
@@ -212,15 +212,16 @@ def compare_candidates(scan: ComparedScan, look: SecondLook) -> Comparison:
     Parameters
     ----------
     scan : ComparedScan
-    look : SecondLook
+    look : SecondLook or None
+        None where the network has none: what was measured is told, and nothing moves.
     """
+    if look is None:
+        reason = TOO_FEW if scan.marrow is None else NO_MODEL
+        return _comparison_of(scan, reason, np.zeros(len(scan.candidates)))
     targets = look.candidates.probabilities(scan.features)
     reason = _why_not(scan, look, targets)
     if reason or not scan.candidates:
-        evidence = tuple(
-            Evidence(None, None, c.body_share, scan.levels[c.body], 0.0) for c in scan.candidates
-        )
-        return Comparison(scan.labels, evidence, reason)
+        return _comparison_of(scan, reason, np.zeros(len(scan.candidates)))
     average = NeighbourAverage(look.rule.weight)
     boxes = ndimage.find_objects(scan.labels)
     shifts = [
@@ -229,13 +230,24 @@ def compare_candidates(scan: ComparedScan, look: SecondLook) -> Comparison:
             zip(scan.candidates, boxes, targets, strict=True), 1
         )
     ]
+    return _comparison_of(scan, "", np.array(shifts))
+
+
+def _comparison_of(scan: ComparedScan, reason: str, shifts: FloatArray) -> Comparison:
     evidence = tuple(
-        Evidence(c.contrast, c.deviation, c.body_share, scan.levels[c.body], shift)
+        Evidence(
+            c.contrast,
+            c.deviation,
+            c.body_share,
+            scan.levels[c.body],
+            float(shift),
+            c.body,
+        )
         for c, shift in zip(scan.candidates, shifts, strict=True)
     )
-    goes_down = np.r_[False, np.array(shifts) < 0]
+    goes_down = np.r_[False, shifts < 0]
     labels = np.where(goes_down[scan.rims], scan.rims, scan.labels)
-    return Comparison(labels.astype(np.uint16), evidence)
+    return Comparison(labels.astype(np.uint16), evidence, reason, len(scan.levels))
 
 
 def _shift_to(
@@ -280,7 +292,7 @@ def _why_not(scan: ComparedScan, look: SecondLook, probabilities: FloatArray) ->
 
 
 def look_again(
-    series: SagittalSeries, likelihood: LikelihoodMap, look: SecondLook
+    series: SagittalSeries, likelihood: LikelihoodMap, look: SecondLook | None
 ) -> LikelihoodMap:
     """A plain map with its comparison; its values stay as they are, see :class:`.Comparison`.
 
@@ -290,8 +302,8 @@ def look_again(
         That was evaluated.
     likelihood : LikelihoodMap
         Plain.
-    look : SecondLook
-        Of the network that was evaluated.
+    look : SecondLook or None
+        Of the network that was evaluated; None where it has none.
     """
-    scan = measure_scan(series, likelihood, look.rule)
+    scan = measure_scan(series, likelihood, CANDIDATE_RULE if look is None else look.rule)
     return replace(likelihood, comparison=compare_candidates(scan, look))

@@ -10,7 +10,7 @@ from superqt.utils import signals_blocked
 from ...errors import SpinemetError
 from ...imaging import PAPER_OPERATING_POINT, OperatingPoint
 from ...imaging.aggregation import DEFAULT_WEIGHT
-from ...imaging.comparison import Comparison
+from ...imaging.comparison import NO_MODEL, Comparison
 from ...network.card import load_card
 from ..viewer.common_widgets import button, form, row
 from ..viewer.preferences import Preferences
@@ -151,8 +151,8 @@ class OperatingPointPanel(QGroupBox):
         self.second_look.setEnabled(is_possible)
         if is_possible:
             text = "compared with other bodies"
-        elif comparison is None:
-            text = "no: this map has none"
+        elif comparison is None or comparison.reason == NO_MODEL:
+            text = "no: this model has none"
         else:
             text = "no: bodies cannot be compared"
         self.second_look.setText(text)

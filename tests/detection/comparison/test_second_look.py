@@ -24,6 +24,7 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.evaluation import froc
 from napari_spinemet.imaging import Annotation, FrocCase, LikelihoodMap, OperatingPoint
 from napari_spinemet.imaging.aggregation import NeighbourAverage
+from napari_spinemet.imaging.comparison import NO_MODEL
 from napari_spinemet.imaging.likelihood import apply_aggregation
 from tests.detection.comparison.drawn_scan import draw_scan, look_of
 
@@ -112,7 +113,10 @@ def test_with_and_without_it_at_one_operating_point() -> None:
     assert report["contrast_to_neighbours"] == finding.evidence.contrast == pytest.approx(1.6, 0.05)
     assert with_look.to_dict()["operating_point"]["second_look"] is True
     assert without.to_dict()["operating_point"]["second_look"] is False
-    assert without.to_dict()["findings"][0]["contrast_to_neighbours"] is None
+    # Without it the contrasts are told all the same, and nothing has moved by them.
+    told = [f["contrast_to_neighbours"] for f in without.to_dict()["findings"]]
+    assert sorted(told) == pytest.approx([1.0, 1.6], abs=0.05)
+    assert all(f["evidence"]["shift"] == 0 for f in without.to_dict()["findings"])
     untouched = evaluate(scan.likelihood, POINT)
     assert untouched.to_dict()["findings"][0]["contrast_to_neighbours"] is None
     assert len(untouched.findings) == 2
@@ -168,7 +172,41 @@ def test_what_cannot_be_compared_is_not_silenced(
         (warning,) = [w for w in result.warnings if w.code == "neighbours-not-comparable"]
         assert reason in warning
     off = evaluate(plain, replace(POINT, second_look=False))
-    assert "neighbours-not-comparable" not in [w.code for w in off.warnings]
+    # That most bodies are marked is told in any case; the rest is the second look's own.
+    has_warning = "neighbours-not-comparable" in [w.code for w in off.warnings]
+    assert has_warning == (reason == TOO_MANY)
+
+
+def test_a_model_without_a_second_look_tells_what_it_marks_is_like() -> None:
+    """Contrast and guessed level as with one; nothing moves, and asked for it, it says why."""
+    scan = draw_scan(lesions={2: 1.0, 6: 1.6})
+    plain = look_again(scan.series, scan.likelihood, None)
+    assert plain.comparison is not None
+    assert plain.comparison.reason == NO_MODEL
+    np.testing.assert_array_equal(plain.after_second_look().values, plain.values)
+    result = evaluate(plain, replace(POINT, second_look=False))
+    with_model = look_again(scan.series, scan.likelihood, BY_BRIGHTNESS)
+    assert with_model.comparison is not None
+    assert [e.contrast for e in plain.comparison.evidence] == [
+        e.contrast for e in with_model.comparison.evidence
+    ]
+    told = [f["contrast_to_neighbours"] for f in result.to_dict()["findings"]]
+    assert sorted(told) == pytest.approx([1.0, 1.6], abs=0.05)
+    assert "neighbours-not-comparable" not in [w.code for w in result.warnings]
+    asked_for = evaluate(plain, POINT)
+    (warning,) = [w for w in asked_for.warnings if w.code == "neighbours-not-comparable"]
+    assert NO_MODEL in warning
+
+
+@pytest.mark.parametrize(("marked", "is_told"), [(5, True), (4, False)])
+def test_more_than_half_of_the_bodies_marked_is_told(marked: int, is_told: bool) -> None:
+    """At the operating point, of nine bodies; at a higher threshold nothing is marked."""
+    scan = draw_scan(bodies=9, lesions=dict.fromkeys(range(0, 2 * marked, 2), 1.6))
+    plain = look_again(scan.series, scan.likelihood, None)
+    result = evaluate(plain, replace(POINT, second_look=False))
+    assert ("neighbours-not-comparable" in [w.code for w in result.warnings]) == is_told
+    none = result.at(replace(POINT, second_look=False, threshold=0.99))
+    assert "neighbours-not-comparable" not in [w.code for w in none.warnings]
 
 
 def test_many_findings_are_told() -> None:
