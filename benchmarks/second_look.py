@@ -24,8 +24,15 @@ from napari_spinemet.detection.comparison.second_look import compare_candidates
 from napari_spinemet.detection.engines import map_series
 from napari_spinemet.detection.map_settings import MapSettings
 from napari_spinemet.detection.pipeline import DetectionResult, evaluate
+from napari_spinemet.evaluation.froc import froc_curve
 from napari_spinemet.experiments.scanners.scoring import Truth, score_scan
-from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint, SagittalSeries
+from napari_spinemet.imaging import (
+    Annotation,
+    FrocCase,
+    LikelihoodMap,
+    OperatingPoint,
+    SagittalSeries,
+)
 from napari_spinemet.network import SiameseNet, load_card, load_model, save_model
 from napari_spinemet.study import Study
 from napari_spinemet.study.likelihood_maps import load_likelihood_map, save_likelihood_map
@@ -159,6 +166,33 @@ def _best_of(rows: list[dict[str, float]], most_false: float, lesions: int) -> d
     return min(as_good, key=lambda r: (r["min_area_cm2"], -r["tp_rate"], r["false_findings"]))
 
 
+def _figures(
+    results: list[tuple[DetectionResult, Truth, bool]],
+    point: OperatingPoint,
+    rows: list[dict[str, float]],
+) -> dict[str, object]:
+    """At the chosen point, by regions in slices as every card has them, and by lesions."""
+    own = next(
+        r
+        for r in rows
+        if (r["threshold"], r["min_area_cm2"]) == (point.threshold, point.min_area_cm2)
+    )
+    cases = [
+        FrocCase(str(number), ((result.plain, truth.annotation),))
+        for number, (result, truth, _) in enumerate(results)
+    ]
+    rate, mean, total = froc_curve(cases, point).at(point.threshold)
+    return {
+        "measured_on": f"{len(results)} phantoms, on which the operating point was chosen",
+        "tp_rate": rate,
+        "fp_per_case_mean_over_slices": mean,
+        "fp_per_scan": total,
+        "lesions_found": own["tp_rate"],
+        "false_findings_per_scan_with_lesions": own["false_findings"],
+        "share_of_healthy_scans_without_findings": own["normal_free"],
+    }
+
+
 def main() -> None:
     """Fit, choose, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -192,23 +226,16 @@ def main() -> None:
             result = evaluate(likelihood, point)
             results.append((result, Truth(annotation, facts), not facts))
     point, rows = _choose(results, options.false)
-    validation = {
-        "cases": len(results),
-        **({} if fit is None else {"second look": fit}),
-        "at the chosen point, chosen on these cases": next(
-            r
-            for r in rows
-            if (r["threshold"], r["min_area_cm2"]) == (point.threshold, point.min_area_cm2)
-        ),
-    }
+    validation = _figures(results, point, rows)
     new_card = replace(
         card,
         operating_point=replace(point, second_look=look is not None),
         second_look=None if look is None else look.to_dict(),
         # What was measured at the former point says nothing of this one.
         metrics={
-            **{k: v for k, v in card.metrics.items() if k != "validation"},
-            "operating_point": validation,
+            **card.metrics,
+            "validation": validation,
+            **({} if fit is None else {"second look": fit}),
         },
     )
     save_model(model, options.out, new_card)
