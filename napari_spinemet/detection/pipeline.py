@@ -276,10 +276,10 @@ def _why_not_comparable(
         return ""
     if point.second_look and comparison.reason:
         return comparison.reason
-    marked = {
+    marked_bodies = {
         f.evidence.body
         for f in findings
         if f.evidence is not None and f.evidence.body_share > LARGE_SHARE
     } - {-1}
     # Whatever the second look made of it: so many are marked for the reader.
-    return TOO_MANY if len(marked) > MOST_MARKED * comparison.bodies else ""
+    return TOO_MANY if len(marked_bodies) > MOST_MARKED * comparison.bodies else ""

@@ -91,8 +91,7 @@ def choose_operating_point(
     has_vertebra = any(m.vertebra is not None for c in cases for m, _ in c.sequences)
     gates = (False, True) if has_vertebra else (False,)
     default_point = default_point or load_card().operating_point
-    comparisons = (m.comparison for c in cases for m, _ in c.sequences)
-    has_comparison = any(c is not None and c.is_possible for c in comparisons)
+    has_comparison = _has_comparison(cases)
     choices: dict[_Settings, OperatingPointChoice] = {}
     for second_look in (False, True) if has_comparison else (False,):
         forests: list[CaseForests] = []
@@ -111,6 +110,12 @@ def choose_operating_point(
     if not has_comparison:
         default_point = replace(default_point, second_look=False)
     return _unless_clearly_better(choices, default_point, has_gate=has_vertebra)
+
+
+def _has_comparison(cases: Sequence[FrocCase]) -> bool:
+    """Whether a second look moves anything in one of them."""
+    comparisons = (m.comparison for c in cases for m, _ in c.sequences)
+    return any(c is not None and c.is_possible for c in comparisons)
 
 
 def _unless_clearly_better(

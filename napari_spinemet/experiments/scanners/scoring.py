@@ -104,32 +104,32 @@ def score_scan(name: str, result: DetectionResult, truth: Truth) -> ScanOutcome:
     truth : Truth
         On the grid of the series.
     """
-    placed = _placed(truth, result.plain.series_spacing_mm)
+    grid = _working_truth(truth, result.plain.series_spacing_mm)
     false = 0
     for finding in result.findings:
-        if any(_is_at(d, placed.centres) for d in finding.detections):
+        if any(_is_at(d, grid.centres) for d in finding.detections):
             continue
-        if truth.ignored_labels and _lies_in(finding, placed.vertebrae, truth.ignored_labels):
+        if truth.ignored_labels and _lies_in(finding, grid.vertebrae, truth.ignored_labels):
             continue
         false += 1
     hit = sum(
         int(np.any(_distances(result.detections, index, own) <= DISTANCE_MM))
-        for index, plane in enumerate(placed.centres)
+        for index, plane in enumerate(grid.centres)
         for own in plane
     )
     return ScanOutcome(
         name,
-        tuple(replace(x, is_found=_is_found(own, result)) for x, own in placed.lesions),
+        tuple(replace(x, is_found=_is_found(own, result)) for x, own in grid.lesions),
         false,
         hit,
-        sum(len(plane) for plane in placed.centres),
-        tuple(_vertebra_outcomes(placed, result.findings)),
+        sum(len(plane) for plane in grid.centres),
+        tuple(_vertebra_outcomes(grid, result.findings)),
         tuple(warning.code for warning in result.warnings),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Placed:
+class _WorkingTruth:
     """The truth on the working grid."""
 
     centres: Sequence[npt.NDArray[np.floating]]
@@ -143,12 +143,12 @@ class _Placed:
 
 # One scan is scored at many operating points, one after the other.
 @lru_cache(maxsize=1)
-def _placed(truth: Truth, spacing: tuple[float, float, float]) -> _Placed:
+def _working_truth(truth: Truth, spacing: tuple[float, float, float]) -> _WorkingTruth:
     annotation = truth.annotation
     lesions = resample_labels(annotation.lesions, spacing[1:])
     vertebrae = resample_labels(annotation.vertebrae, spacing[1:])
     masks = ((lesions == label, facts) for label, facts in enumerate(truth.facts, 1))
-    return _Placed(
+    return _WorkingTruth(
         region_centres(annotation, spacing),
         tuple(_not_yet_found(mask, facts, spacing[0]) for mask, facts in masks if mask.any()),
         vertebrae,
@@ -209,14 +209,14 @@ def _is_found(centres: Mapping[int, npt.NDArray[np.floating]], result: Detection
     )
 
 
-def _vertebra_outcomes(placed: _Placed, findings: Sequence[Finding]) -> list[tuple[bool, bool]]:
+def _vertebra_outcomes(grid: _WorkingTruth, findings: Sequence[Finding]) -> list[tuple[bool, bool]]:
     """Whether each is diseased, and marked: the centre of a finding's region lies in it."""
     marked = set()
     for finding in findings:
         for detection in finding.detections:
             row, column = (round(v) for v in detection.centre_working)
-            marked.add(int(placed.vertebrae[detection.slice, row, column]))
-    return [(is_diseased, label in marked) for label, is_diseased in placed.is_diseased.items()]
+            marked.add(int(grid.vertebrae[detection.slice, row, column]))
+    return [(is_diseased, label in marked) for label, is_diseased in grid.is_diseased.items()]
 
 
 @dataclass(frozen=True)
