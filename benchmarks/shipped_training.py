@@ -1,8 +1,8 @@
-"""How the shipped model is made: its cohorts, its rounds of training, its second look.
+"""How the next model to ship is made: its cohorts, its rounds of training, its second look.
 
 Run: ``python benchmarks/shipped_training.py WORK cohorts 1``, then ``... WORK round 1``, the same
-for rounds 2 to 6, then ``... WORK look average``: the shipped weights are the mean of those after
-the last rounds. Each step goes on where it was cut short. The third and fifth rounds have cohorts
+for rounds 2 to 6, then ``... WORK look average``: its weights are the mean of those after the
+last rounds. Each step goes on where it was cut short. The third and fifth rounds have cohorts
 of their own, so that they see other patients. The fourth and sixth see real anatomy beside them:
 copies of the CC0 STIR and of the MIT T2 with lesions put in (``SPINEMET_REAL_DATA`` names the
 folder of real scans). A round starts from the weights of the one before

@@ -247,10 +247,7 @@ def _phrases(scans: _Scans) -> list[str]:
     order = list(_PLURALS)
     for kinds in sorted(scans.counts, key=lambda kinds: [order.index(kind) for kind in kinds]):
         if scans.counts[kinds]:
-            phrase = _phrase(kinds, scans.counts[kinds])
-            if kinds == (IMPLANTS,) and len(scans.copied_scans) > 1:
-                phrase = phrase.replace("real scans", f"{len(scans.copied_scans)} real scans")
-            parts.append(phrase)
+            parts.append(_phrase(kinds, scans.counts[kinds], len(scans.copied_scans)))
     if scans.real_scans:
         names = list(scans.real_scans)
         others = ["others"] if len(names) > _NAMED_SCANS else []
@@ -262,14 +259,17 @@ def _phrases(scans: _Scans) -> list[str]:
     return parts
 
 
-def _phrase(kinds: Sequence[str], count: int) -> str:
+def _phrase(kinds: Sequence[str], count: int, real_scan_count: int) -> str:
+    """So many scans of these kinds; of how many real scans there are copies, where it is told."""
     if len(kinds) > 1:
         return f"{_many(count, 'scan')} ({_enumerate([_PLURALS[kind] for kind in kinds])})"
     if kinds[0] == SYNTHETIC:
         return _many(count, "synthetic scan")
     if kinds[0] == IMPLANTS:
-        one = "1 copy of a real scan with a synthetic lesion"
-        return one if count == 1 else f"{count} {_PLURALS[IMPLANTS]}"
+        if count == 1:
+            return "1 copy of a real scan with a synthetic lesion"
+        number = f"{real_scan_count} " if real_scan_count > 1 else ""
+        return f"{count} copies of {number}real scans with synthetic lesions"
     source = "a user's study" if kinds[0] == OWN else "unknown origin"
     return f"{_many(count, 'scan')} of {source}"
 
