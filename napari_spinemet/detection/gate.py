@@ -41,16 +41,18 @@ class GateRule:
         shows no vertebra. The brain lies 40 mm and more behind the neck, the sacrum up to 30 mm
         behind a lumbar body.
     width_factor : float
-        In each row the hindmost so many median widths count: in front of the sacrum and of the
-        neck more than the bodies may look like vertebra.
+        In each row the stretch of so many median widths counts that has most bone in all slices:
+        in front of the sacrum and of the neck, and about the uppermost body, more than the bodies
+        may look like vertebra.
     degree : int
         Of the polynomial of column on row.
     front_mm, behind_mm : float
-        Detections whose centre lies farther in front of the curve, or behind it, are outside. The
-        spinous process ends up to 70 mm behind the middle of its body; what grows in arch and
-        process, and out of them, passes.
+        Detections whose centre lies farther in front of the curve, or behind it, are outside,
+        measured across the curve. The spinous process ends up to 70 mm behind the middle of its
+        body; what grows in arch and process, and out of them, passes.
     above_mm, below_mm : float
-        How far beyond the first and last supported row the spine may go on.
+        How far beyond the first and last supported row the spine may go on; above, as far behind
+        the curve as in front of it, since processes slope downwards.
     sacral_slope : float
         How much farther behind it may lie there with each mm below the last supported row: where
         the sacrum is not called vertebra for certain, it goes on backwards all the same.
@@ -102,6 +104,11 @@ class Spine:
         inside = np.clip(rows, self.first_row, self.last_row)
         return np.asarray(self.polynomial(inside), dtype=np.float64)
 
+    def _slope(self, rows: npt.ArrayLike) -> FloatArray:
+        """Columns to the back with each row; none beyond the supported rows."""
+        inside = np.clip(rows, self.first_row, self.last_row)
+        return np.asarray(np.where(inside == rows, self.polynomial.deriv()(inside), 0.0))
+
     def holds(self, row: npt.ArrayLike, column: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Whether working-grid points lie within the gate.
 
@@ -111,11 +118,13 @@ class Spine:
             Of one shape, in working pixels, which are mm.
         """
         row, column = np.asarray(row), np.asarray(column)
-        distance_mm = column - self.column(row)  # to the back; below 0 in front
+        # Across the curve, or bodies that lean stand out in front; to the back, below 0 in front.
+        distance_mm = (column - self.column(row)) / np.hypot(1, self._slope(row))
         sacral_mm = self.rule.sacral_slope * np.maximum(row - self.last_row, 0)
-        is_beside = (distance_mm >= -self.rule.front_mm) & (
-            distance_mm <= self.rule.behind_mm + sacral_mm
+        behind_mm = np.where(
+            row < self.first_row, self.rule.front_mm, self.rule.behind_mm + sacral_mm
         )
+        is_beside = (distance_mm >= -self.rule.front_mm) & (distance_mm <= behind_mm)
         is_level = (row >= self.first_row - self.rule.above_mm) & (
             row <= self.last_row + self.rule.below_mm
         )
@@ -165,20 +174,37 @@ def predict_spine(likelihood: LikelihoodMap, rule: GateRule | None = None) -> Sp
     rows = np.flatnonzero(support.any(axis=1))
     if len(rows) < rule.min_rows:
         return None
-    polynomial = _fit_course(rows, _middle_columns(support[rows], rule), rule.degree)
-    return Spine(first, last, polynomial, rule)
+    columns = _middle_columns(np.where(support, in_slices, 0), rule)
+    # One slice that is certain of the first body may be so of what lies above it.
+    return Spine(int(rows[0]), int(rows[-1]), _fit_course(rows, columns, rule.degree), rule)
 
 
-def _middle_columns(support: MaskArray, rule: GateRule) -> FloatArray:
-    """Mean column of the bodies in each row ``(row, column)``: of its hindmost pixels alone.
+def _middle_columns(in_slices: IndexArray, rule: GateRule) -> FloatArray:
+    """Mean column of the bodies in each row, by the slices in which each pixel is bone.
 
-    From its back, since in front of the bodies there is tissue that looks like them, and behind
-    them there is none.
+    What looks like bone in front of the bodies, or behind the uppermost one, does so in fewer
+    slices than they do. Of stretches with equally many the hindmost counts: in front of the
+    bodies there is more that looks like them than behind.
+
+    Parameters
+    ----------
+    in_slices : numpy.ndarray
+        ``(row, column)`` whole numbers.
+    rule : GateRule
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, one for each row that is not 0 throughout.
     """
+    in_slices = in_slices[in_slices.any(axis=1)]
+    support = in_slices > 0
+    half_width = int(rule.width_factor * np.median(support.sum(axis=1)) / 2)
+    stretch = np.ones(2 * half_width + 1, dtype=np.intp)
+    sums = ndimage.convolve1d(in_slices, stretch, axis=1, mode="constant")
+    middle = sums.shape[1] - 1 - sums[:, ::-1].argmax(axis=1)
     positions = np.arange(support.shape[1])
-    hindmost = len(positions) - 1 - support[:, ::-1].argmax(axis=1)
-    width = rule.width_factor * float(np.median(support.sum(axis=1)))
-    support = support & (positions > (hindmost - width)[:, None])
+    support &= np.abs(positions - middle[:, None]) <= half_width
     return np.asarray((support * positions).sum(axis=1) / support.sum(axis=1))
 
 

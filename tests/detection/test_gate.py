@@ -45,13 +45,55 @@ def test_gate_keeps_the_spine_and_drops_the_rest() -> None:
     top_column, bottom_column = float(curve.column(0)), float(curve.column(299))
     assert curve.holds(curve.first_row - 7, top_column)
     assert not curve.holds(curve.first_row - 9, top_column)
+    assert curve.holds(curve.first_row - 1, top_column + 21)
+    assert not curve.holds(curve.first_row - 1, top_column + 23)
+    assert curve.holds(curve.first_row, top_column + 64)
     assert curve.holds(curve.last_row + 44, bottom_column)
     assert not curve.holds(curve.last_row + 46, bottom_column)
     # The sacrum goes on backwards where it is not recognised; beside the spine nothing changes.
     assert curve.holds(curve.last_row + 20, bottom_column + 94)
     assert not curve.holds(curve.last_row + 20, bottom_column + 96)
-    assert not curve.holds(curve.last_row, bottom_column + 66)
+    assert not curve.holds(curve.last_row, bottom_column + 70)
     assert not curve.holds(curve.last_row + 20, bottom_column - 23)
+
+
+def test_distance_is_measured_across_a_leaning_spine() -> None:
+    """Where the spine leans by 45 degrees, what lies 28 mm in front in its row is 20 mm away."""
+    row, column = np.indices((300, 300))
+    vertebra = np.zeros((1, 300, 300), dtype=np.float32)
+    vertebra[0, np.abs(column - row) <= 15] = 0.9
+    curve = predict_spine(likelihood_of(np.zeros((1, 300, 300)), vertebra))
+    assert curve is not None
+    assert curve.holds(150, 150 - 28)
+    assert not curve.holds(150, 150 - 34)
+    assert curve.holds(150, 150 + 90)
+    assert not curve.holds(150, 150 + 94)
+
+
+@pytest.mark.parametrize("tissue", [slice(90, 200), slice(0, 100)], ids=["behind", "in front"])
+def test_tissue_called_bone_in_fewer_slices_does_not_bend_the_course(tissue: slice) -> None:
+    """Beside the uppermost bodies a wide patch in two of four slices, the bodies in three."""
+    likelihood, course = spine_map()
+    vertebra = np.zeros((4, *likelihood.values.shape[1:]), dtype=np.float32)
+    assert likelihood.vertebra is not None
+    vertebra[:3] = likelihood.vertebra[1]
+    beside_bodies = [row for row in range(20, 60) if row % 30 < 22]
+    vertebra[:2, beside_bodies, tissue] = 0.9
+    curve = predict_spine(likelihood_of(np.zeros(vertebra.shape), vertebra))
+    assert curve is not None
+    rows = np.arange(20, 280)
+    assert np.abs(curve.column(rows) - course[rows]).max() < 4
+
+
+def test_one_slice_certain_of_more_does_not_begin_the_spine() -> None:
+    """The spine begins where a quarter of the slices show it, not above in one of eight."""
+    likelihood, course = spine_map(slice(60, 280))
+    assert likelihood.vertebra is not None
+    vertebra = np.repeat(likelihood.vertebra[1:2], 8, axis=0)
+    vertebra[0, 40:60, int(course[60]) - 12 : int(course[60]) + 13] = 0.9
+    curve = predict_spine(likelihood_of(np.zeros(vertebra.shape), vertebra))
+    assert curve is not None
+    assert curve.first_row == 60
 
 
 @pytest.mark.parametrize("lesion_rows", [slice(108, 145), slice(200, 240)])
