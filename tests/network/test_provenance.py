@@ -44,12 +44,8 @@ def _cases_in_all_rounds(training: Any) -> tuple[int, int]:
     """
     cases = {}
     while training:
-        origins = training["data"]
-        if "cases_by_study" in training:
-            for origin, share in zip(origins, training["cases_by_study"], strict=True):
-                cases[json.dumps(origin)] = ("implants" in origin, share)
-        else:  # as the cards of the first rounds are, whose cohorts are all synthetic
-            cases[json.dumps(origins)] = (False, training["cases"])
+        for origin, share in zip(training["data"], training["cases_by_study"], strict=True):
+            cases[json.dumps(origin)] = ("implants" in origin, share)
         training = training.get("started_from")
     copies = sum(share for is_copy, share in cases.values() if is_copy)
     return sum(share for _, share in cases.values()) - copies, copies
