@@ -31,6 +31,12 @@ from .refine import refine_detections
 
 MANY_FINDINGS = 8
 """More than these are told: few patients have so many, and a model that errs has them at once."""
+SEVERAL_BODIES = 3
+"""From so many marked bodies on disease may be spread, and a body without a mark diseased too.
+
+At the shipped point three are marked in 13 of 14 phantoms with several diseased bodies, in 7 of
+24 with a localised burden, and in 1 of 20 healthy ones.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,6 +273,12 @@ def _warnings(
             "The vertebral bodies cannot be compared with each other, since "
             f"{reason}{consequence}.",
         )
+    if reason != TOO_MANY and (marked := _marked_bodies(findings)) >= SEVERAL_BODIES:
+        yield ScanWarning(
+            "several-bodies-marked",
+            f"{marked} vertebral bodies are marked; where disease is spread, a body without a mark "
+            "may be diseased too.",
+        )
 
 
 def _why_not_comparable(
@@ -276,10 +288,15 @@ def _why_not_comparable(
         return ""
     if point.second_look and comparison.reason:
         return comparison.reason
-    marked_bodies = {
+    # Whatever the second look made of it: so many are marked for the reader.
+    return TOO_MANY if _marked_bodies(findings) > MOST_MARKED * comparison.bodies else ""
+
+
+def _marked_bodies(findings: Sequence[Finding]) -> int:
+    """How many bodies have a finding that covers much of them."""
+    bodies = {
         f.evidence.body
         for f in findings
         if f.evidence is not None and f.evidence.body_share > LARGE_SHARE
-    } - {-1}
-    # Whatever the second look made of it: so many are marked for the reader.
-    return TOO_MANY if len(marked_bodies) > MOST_MARKED * comparison.bodies else ""
+    }
+    return len(bodies - {-1})

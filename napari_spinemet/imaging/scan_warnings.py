@@ -64,6 +64,9 @@ WARNING_KINDS: Mapping[str, WarningKind] = {
     "neighbours-not-comparable": WarningKind(
         True, "Judge the marrow as a whole by yourself, also where nothing is marked."
     ),
+    "several-bodies-marked": WarningKind(
+        False, "Judge every body by yourself, also those without a mark."
+    ),
     "many-findings": WarningKind(
         False, "Look whether the marrow as a whole is diseased, or the picture unusual."
     ),

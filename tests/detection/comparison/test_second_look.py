@@ -198,15 +198,26 @@ def test_a_model_without_a_second_look_tells_what_it_marks_is_like() -> None:
     assert NO_MODEL in warning
 
 
-@pytest.mark.parametrize(("marked", "is_told"), [(5, True), (4, False)])
-def test_more_than_half_of_the_bodies_marked_is_told(marked: int, is_told: bool) -> None:
+@pytest.mark.parametrize(
+    ("marked", "code"),
+    [
+        (5, "neighbours-not-comparable"),
+        (4, "several-bodies-marked"),
+        (3, "several-bodies-marked"),
+        (2, None),
+    ],
+)
+def test_it_is_told_how_many_of_the_bodies_are_marked(marked: int, code: str | None) -> None:
     """At the operating point, of nine bodies; at a higher threshold nothing is marked."""
     scan = draw_scan(bodies=9, lesions=dict.fromkeys(range(0, 2 * marked, 2), 1.6))
     plain = look_again(scan.series, scan.likelihood, None)
     result = evaluate(plain, replace(POINT, second_look=False))
-    assert ("neighbours-not-comparable" in [w.code for w in result.warnings]) == is_told
+    codes = {"neighbours-not-comparable", "several-bodies-marked"}
+    assert codes & {w.code for w in result.warnings} == ({code} if code else set())
+    if code == "several-bodies-marked":
+        assert any(str(w).startswith(f"{marked} vertebral bodies") for w in result.warnings)
     none = result.at(replace(POINT, second_look=False, threshold=0.99))
-    assert "neighbours-not-comparable" not in [w.code for w in none.warnings]
+    assert not codes & {w.code for w in none.warnings}
 
 
 def test_many_findings_are_told() -> None:
