@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ..counts import count_of
 from ..disclaimer import DISCLAIMER
 from .terminal import console, progress
 
@@ -33,7 +34,7 @@ def demo(
     console.print(report["learned_from"], soft_wrap=True)
     for case in report["cases"]:
         console.print(
-            f"{case['case']}: {len(case['findings'])} findings, {case['contoured_regions']} "
+            f"{case['case']}: {count_of(case['findings'], 'finding')}, {case['contoured_regions']} "
             f"contoured regions, {case['seconds']:.1f} s"
         )
     console.print(f"Pictures and report: {out_folder}")

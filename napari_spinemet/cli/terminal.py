@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from ..counts import count_of
 from ..jobs import CancelToken, Evaluated, JobContext, Progressed
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def print_findings(name: str, result: DetectionResult) -> None:
     result : DetectionResult
     """
     doubt = ", doubtful" if result.is_doubtful else ""
-    table = Table(title=f"{name}: {len(result.findings)} findings{doubt}")
+    table = Table(title=f"{name}: {count_of(result.findings, 'finding')}{doubt}")
     table.caption = f"Evaluated: {result.plain.region.description}."
     headings = ("slices", "volume cm³", "largest area cm²", "peak", "level", "beside neighbours")
     for heading in (*headings, "centre mm (LPS)"):

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ..atomic_files import replace_atomically
+from ..counts import count_of
 from ..detection import DetectionResult
 from ..disclaimer import DISCLAIMER
 from ..imaging import Annotation, Detection, Finding, SagittalSeries
@@ -76,7 +77,7 @@ def detection_picture(
     point = result.operating_point
     contours = ", contours red" if annotation is not None else ""
     figure.suptitle(
-        f"{series.description or 'series'}: {len(result.findings)} findings at threshold "
+        f"{series.description or 'series'}: {count_of(result.findings, 'finding')} at threshold "
         f"{point.threshold:.2f}, from {point.min_area_cm2:g} cm² (detections blue{contours}; "
         "likelihood below)",
         fontsize=9,

@@ -36,18 +36,6 @@ def _hash_of(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def count_of(things: Sequence[object], name: str) -> str:
-    """So many of them, in words.
-
-    Parameters
-    ----------
-    things : sequence
-    name : str
-        Of one; an s makes it several.
-    """
-    return f"{len(things)} {name}{'s' if len(things) != 1 else ''}"
-
-
 def curve_table(curves: Sequence[tuple[str, FrocCurve]]) -> Table:
     """Every point of some curves, in full precision."""
     rows = [

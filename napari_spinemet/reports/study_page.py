@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..counts import count_of
 from ..detection import DetectionResult
 from ..detection.pipeline import evaluate
 from ..errors import SpinemetError
@@ -22,7 +23,7 @@ from ..jobs import UNATTENDED, JobContext
 from ..study import Case, Study
 from ..workflows.study_froc import redraw_curve
 from .evidence import StudyEvidence
-from .facts import count_of, curve_table, model_section, origin_section, settings_rows
+from .facts import curve_table, model_section, origin_section, settings_rows
 from .page import Block, Facts, Page, Paragraph, Picture, Section, Table
 
 TASK = "report"

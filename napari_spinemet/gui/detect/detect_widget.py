@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
+from ...counts import count_of
 from ...errors import SpinemetError
 from ...imaging.evaluated_region import CENTRE, SPINE, WHOLE_WIDTH
 from ...jobs import JobContext
@@ -280,7 +281,7 @@ class DetectWidget(QWidget):
             self.warnings.show_warnings(result.warnings)
             doubt = ", doubtful," if result.is_doubtful else ""
             self.status.setText(
-                f"{len(result.findings)} findings{doubt} in {result.seconds:.1f} s. "
+                f"{count_of(result.findings, 'finding')}{doubt} in {result.seconds:.1f} s. "
                 f"Evaluated: {result.plain.region.description}. Go on with Review."
             )
             return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from ...counts import count_of
 from ...detection.findings import level_of
 from ...evaluation.bands import Bands, froc_bands
 from ...imaging import Finding
@@ -218,7 +219,7 @@ class ReviewWidget(QWidget):
             findings = [replace(f, level=level_of(f, series, annotation)) for f in findings]
         self.findings_panel.fill(
             findings,
-            f"{_count(len(findings), 'finding')}, {_count(len(result.detections), 'detection')} "
+            f"{count_of(findings, 'finding')}, {count_of(result.detections, 'detection')} "
             f"in slices{f'; {outside_count} outside the spine, dimmed' if outside_count else ''}.",
             result.warnings,
             result.plain.learned_from or NOTHING_KNOWN,
@@ -290,7 +291,3 @@ class ReviewWidget(QWidget):
         # A curve of other settings than shown would mislead: none is better.
         session.show_froc(froc)
         self._refresh()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"
