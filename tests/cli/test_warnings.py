@@ -43,7 +43,7 @@ def test_a_warning_of_reading_reaches_the_records_of_detection(
     assert saved_report["warnings"] == report["warnings"]
     assert saved_report["doubtful"] is True
     _, stdout, message = run(*words)
-    assert "findings, doubtful" in " ".join(stdout.split())
+    assert ", doubtful" in " ".join(stdout.split())
     assert f"Doubtful: {warning['sentence']}" in " ".join(message.split())
 
 

@@ -37,7 +37,7 @@ def test_a_doubtful_scan_is_called_so_before_and_after_detection(
     detect._select(str(quick_model))
     detect.detect()
     wait_idle(workspace)
-    assert "findings, doubtful, in" in detect.status.text()
+    assert " doubtful, in " in detect.status.text()
     workspace.show_tab("Review")
     label = review.findings_panel.warnings
     assert "Doubtful: 1 damaged file was passed over" in label.text()
