@@ -1,4 +1,4 @@
-"""How the next model to ship is made: its cohorts, its rounds of training, its second look.
+"""How the shipped model is made: its cohorts, its rounds of training, its second look.
 
 Run: ``python benchmarks/shipped_training.py WORK cohorts 1``, then ``... WORK round 1``, the same
 for rounds 2 to 6, then ``... WORK look average``: its weights are the mean of those after the
