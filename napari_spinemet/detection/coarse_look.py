@@ -58,7 +58,8 @@ def take_coarse_look(
     """By every so-many-th pixel of some slices over the whole width.
 
     A network that compares with the level of marrow looks over a guess first, and again over what
-    it has found.
+    it has found. Over the guess the middle slice is enough, if it shows the spine: more slices
+    made the level no better (docs/experiments.md, "What it costs").
 
     Parameters
     ----------
@@ -73,9 +74,9 @@ def take_coarse_look(
     scorer = slice_scorer(
         images.model, replace(settings, stride=rule.stride), images.device, torch.float32
     )
-    planes = _Planes.take(images, scorer, job, rule)
     if not compares_with_marrow(images.model):
-        return CoarseLook(planes.course, None)
+        return CoarseLook(_Planes.take(images, scorer, job, rule).course, None)
+    planes = _Planes.take(images, scorer, job, replace(rule, looks=(1, *rule.looks)))
     marrow = planes.marrow(images.series)
     for _ in range(SHARPENINGS if marrow is not None else 0):
         planes = _Planes.take(images.over(marrow), scorer, job, rule)

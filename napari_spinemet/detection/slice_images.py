@@ -59,7 +59,9 @@ class SliceImages:
 
     def look_at(self, index: int) -> DevicePyramid:
         """Of a slice that will be evaluated later."""
-        return self._kept.setdefault(index, self._build(index))
+        if index not in self._kept:
+            self._kept[index] = self._build(index)
+        return self._kept[index]
 
     def take(self, index: int) -> DevicePyramid:
         """Of a slice that is evaluated now."""

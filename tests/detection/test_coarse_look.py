@@ -60,7 +60,10 @@ def seen_levels(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray | None]:
 def test_the_level_is_that_of_the_bone_along_the_spine(
     scan: SagittalSeries, seen_levels: list[np.ndarray | None]
 ) -> None:
-    """Not of what looks like bone elsewhere; the last look is over what the first has found."""
+    """Not of what looks like bone elsewhere; the last look is over what the first has found.
+
+    And the first, over a guess, is of the middle slice alone.
+    """
     model = lively_network("dense", outputs=3, resolutions=(2.0,))
     model.normalisation = LocalZScore(reference="marrow")
     look = take_coarse_look(SliceImages.first(scan, model, CPU), DEFAULT_MAP_SETTINGS, UNATTENDED)
@@ -73,7 +76,9 @@ def test_the_level_is_that_of_the_bone_along_the_spine(
     assert first is not None
     assert last is not None
     assert not np.allclose(first, last)
-    np.testing.assert_allclose(last, look.marrow.values)
+    over_the_guess = sum(np.array_equal(level, first) for level in seen_levels if level is not None)
+    assert (over_the_guess, len(seen_levels)) == (1, 4)
+    np.testing.assert_allclose(last, look.marrow.values, rtol=0.02)
 
 
 def test_a_network_that_compares_with_nothing_has_no_level(
