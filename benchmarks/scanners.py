@@ -6,7 +6,8 @@ The model runs at the operating point of its own card, unless ``--second-look``,
 by scan in the folder, and a run that was cut goes on. What each part is stands in
 ``napari_spinemet/experiments/scanners/exam.py``; the table goes to standard output and, with all
 outcomes, into the folder. Nothing is trained or chosen on these scans: what is, is no longer
-measured by them. ``--share`` runs so much of each part, for a first look.
+measured by them. ``--share`` runs so much of each part, for a first look; ``--write`` puts figures
+of a whole exam onto the card beside the weights.
 """
 
 from __future__ import annotations
@@ -16,14 +17,25 @@ import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from napari_spinemet.detection.map_settings import MapSettings
 from napari_spinemet.experiments.scanners.exam import ExamPlan, as_plain_data, run_exam
+from napari_spinemet.experiments.scanners.scoring import Tally
 from napari_spinemet.experiments.scanners.table import exam_page
 from napari_spinemet.jobs import Event, JobContext, Progressed
 from napari_spinemet.network import load_card, load_model
+from napari_spinemet.network.card import weights_path
 
 CONTOURS = Path(__file__).resolve().parents[1] / "tests" / "real" / "lspine_vertebrae.zip"
+ON_THE_CARD = {
+    "frozen": "30 phantoms of the second generator, whose hashes are kept",
+    "fresh": "30 phantoms as in life, with those of diffuse marrow",
+    "normal": "30 phantoms without a lesion",
+    "implants TIRM": "30 copies of a real TIRM with implants",
+    "implants water": "30 copies of five real water images with implants",
+}
+"""Parts that the card has, and what it says that they are."""
 
 
 def _plan(share: float) -> ExamPlan:
@@ -37,6 +49,24 @@ def _tell(event: Event) -> None:
         print(f"{event.done} of {event.total}: {event.message}", flush=True)
 
 
+def _figures(tally: Tally) -> dict[str, Any]:
+    """What the card keeps of a part."""
+    figures: dict[str, Any] = {"measured_on": ON_THE_CARD[tally.name]}
+    if tally.lesions:
+        found = tally.sensitivity()
+        figures |= {"lesions_found": found.value, "lesions": found.of}
+    return figures | {"false_findings_per_scan": tally.false_findings}
+
+
+def _write_card(model: str, tallies: list[Tally]) -> None:
+    path = weights_path(model).with_suffix(".json")
+    card = json.loads(path.read_text(encoding="utf-8"))
+    for tally in tallies:
+        if tally.name in ON_THE_CARD:
+            card["metrics"]["exam_" + tally.name.lower().replace(" ", "_")] = _figures(tally)
+    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Run, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -47,6 +77,7 @@ def main() -> None:
     parser.add_argument("--second-look", action=argparse.BooleanOptionalAction)
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--area", type=float, help="Least, in cm².")
+    parser.add_argument("--write", action="store_true", help="Onto the card of the model.")
     options = parser.parse_args()
     card = load_card(options.model)
     others = {
@@ -74,6 +105,10 @@ def main() -> None:
     text = json.dumps(as_plain_data(tallies), indent=1) + "\n"
     (options.work / f"{name}.json").write_text(text, encoding="utf-8")
     print(page)
+    if options.write:
+        if settings or options.share != 1 or real is None:
+            parser.error("--write takes the whole exam, with real scans, at the card's own point.")
+        _write_card(options.model, tallies)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """What a model finds: on unseen phantoms, on implants in a real scan, and on that scan itself.
 
-Run: ``SPINEMET_REAL_DATA=... python benchmarks/shipped.py [MODEL ...] [--work DIR] [--write]``.
+Run: ``SPINEMET_REAL_DATA=... python benchmarks/shipped.py [MODEL ...] [--work DIR]``.
 Every model at the operating point of its own card. 30 phantoms of a seed that was drawn for the
 figures and looked at by nobody before the model was settled (``--seed 7103`` are those that
 models before it were judged by); 20 copies of the real STIR series with a lesion of moderate
 contrast in each; and the series as it is, where every finding counts as false. Beside the
 network on the phantoms: the two plain detectors, at the network's false positives per scan.
-Without the real data those rows are left out. ``--write`` puts the figures onto the card of the
-one model given.
+Without the real data those rows are left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -123,12 +121,11 @@ def measure(model: str, work: Path, seed: int = SEED) -> tuple[ModelCard, dict[s
 
 
 def main() -> None:
-    """Print a table, and write the card if asked."""
+    """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=["default"])
     parser.add_argument("--work", type=Path, default=Path("shipped-benchmark"))
     parser.add_argument("--seed", type=int, default=SEED, help="Of the phantoms.")
-    parser.add_argument("--write", action="store_true", help="Onto the card of the one model.")
     options = parser.parse_args()
     columns = "model, operating point | on | TP rate (95 %) | FP per scan | mean over slices"
     print(f"| {columns} | false findings per scan | TP rate at 1, 2 FP per scan |")
@@ -157,15 +154,6 @@ def main() -> None:
         baseline_rates = baselines(study, p, figures["unseen_phantoms"]["fp_per_scan"])
         for system, tp_rate in baseline_rates.items():
             print(f"| {system}, at as many | the phantoms | {tp_rate:.3f} | | | | |", flush=True)
-    if options.write:
-        (name,) = options.models
-        path = Path(name).with_suffix(".json")
-        if name == "default":
-            path = ROOT / "napari_spinemet" / "weights" / "default.json"
-        values = json.loads(path.read_text(encoding="utf-8"))
-        figures["unseen_phantoms"]["baselines_at_as_many_fp_per_scan"] = baseline_rates
-        values["metrics"] = {**values["metrics"], **figures}
-        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
