@@ -134,12 +134,12 @@ ROUNDS = {
     "5": Round(30, 1, 0.0005, 5, _OTHERS, "4"),
     "6": Round(30, 1, 0.0005, 6, _FIRST, "5", has_real_anatomy=True),
     # Pilots of equal length and equally many patients, for what each part is worth.
-    "pilot": Round(20, 2, 0.001, 5, _OTHERS),
+    "pilot": Round(12, 2, 0.001, 5, _OTHERS),
     "without-physics": Round(
-        20, 2, 0.001, 5, {k: v for k, v in _OTHERS.items() if "life" not in k} | _MORE_FORMER
+        12, 2, 0.001, 5, {k: v for k, v in _OTHERS.items() if "life" not in k} | _MORE_FORMER
     ),
     "without-agnostic": Round(
-        20, 2, 0.001, 5, {k: v for k, v in _OTHERS.items() if "chance" not in k} | _MORE_LIFE
+        12, 2, 0.001, 5, {k: v for k, v in _OTHERS.items() if "chance" not in k} | _MORE_LIFE
     ),
 }
 
