@@ -6,8 +6,7 @@ last rounds. Each step goes on where it was cut short. The third and fifth round
 of their own, so that they see other patients. The fourth and sixth see real anatomy beside them:
 copies of the CC0 STIR and of the MIT T2 with lesions put in (``SPINEMET_REAL_DATA`` names the
 folder of real scans). A round starts from the weights of the one before
-(``WORK/round-N.safetensors``, or the one kept in ``benchmarks/rounds/``, so that a further round
-needs no other computer's files); ``--start FILE`` names others. Cohorts are of localised burden:
+(``WORK/round-N.safetensors``); ``--start FILE`` names others, such as the shipped ones. Cohorts are of localised burden:
 where all marrow is diseased no body is healthy, and a network that compares with the level of
 marrow would learn that any marrow may be a lesion.
 """
@@ -109,7 +108,6 @@ class Round:
 
 
 CONTOURS = Path(__file__).parents[1] / "tests" / "real" / "lspine_vertebrae.zip"
-KEPT_ROUNDS = Path(__file__).with_name("rounds")
 
 
 def _cohorts(seeds: tuple[int, ...]) -> dict[str, str]:
@@ -198,9 +196,7 @@ def train(work: Path, name: str, start: Path | None) -> None:
 
 
 def _weights_of(work: Path, name: str) -> Path:
-    """Of a round that was run here, or that is kept."""
-    file = f"round-{name}.safetensors"
-    return work / file if (work / file).exists() else KEPT_ROUNDS / file
+    return work / f"round-{name}.safetensors"
 
 
 def average(work: Path) -> Path:
