@@ -6,9 +6,9 @@ last rounds. Each step goes on where it was cut short. The third and fifth round
 of their own, so that they see other patients. The fourth and sixth see real anatomy beside them:
 copies of the CC0 STIR and of the MIT T2 with lesions put in (``SPINEMET_REAL_DATA`` names the
 folder of real scans). A round starts from the weights of the one before
-(``WORK/round-N.safetensors``); ``--start FILE`` names others, such as the shipped ones. Cohorts are of localised burden:
-where all marrow is diseased no body is healthy, and a network that compares with the level of
-marrow would learn that any marrow may be a lesion.
+(``WORK/round-N.safetensors``); ``--start FILE`` names others, such as the shipped ones. Cohorts are
+of localised burden: where all marrow is diseased no body is healthy, and a network that compares
+with the level of marrow would learn that any marrow may be a lesion.
 """
 
 from __future__ import annotations
