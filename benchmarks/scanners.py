@@ -19,12 +19,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from napari_spinemet.atomic_files import write_text
 from napari_spinemet.detection.map_settings import MapSettings
 from napari_spinemet.experiments.scanners.exam import ExamPlan, as_plain_data, run_exam
 from napari_spinemet.experiments.scanners.scoring import Tally
 from napari_spinemet.experiments.scanners.table import exam_page
 from napari_spinemet.jobs import Event, JobContext, Progressed
-from napari_spinemet.network import load_card, load_model
+from napari_spinemet.network import ModelCard, load_card, load_model
 from napari_spinemet.network.card import weights_path
 
 CONTOURS = Path(__file__).resolve().parents[1] / "tests" / "real" / "lspine_vertebrae.zip"
@@ -58,13 +59,14 @@ def _figures(tally: Tally) -> dict[str, Any]:
     return figures | {"false_findings_per_scan": tally.false_findings}
 
 
-def _write_card(model: str, tallies: list[Tally]) -> None:
-    path = weights_path(model).with_suffix(".json")
-    card = json.loads(path.read_text(encoding="utf-8"))
-    for tally in tallies:
-        if tally.name in ON_THE_CARD:
-            card["metrics"]["exam_" + tally.name.lower().replace(" ", "_")] = _figures(tally)
-    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+def _write_card(model: str, card: ModelCard, tallies: list[Tally]) -> None:
+    figures = {
+        "exam_" + tally.name.lower().replace(" ", "_"): _figures(tally)
+        for tally in tallies
+        if tally.name in ON_THE_CARD
+    }
+    text = replace(card, metrics={**card.metrics, **figures}).to_json()
+    write_text(weights_path(model).with_suffix(".json"), text)
 
 
 def main() -> None:
@@ -88,6 +90,8 @@ def main() -> None:
     settings = {name: value for name, value in others.items() if value is not None}
     point = replace(card.operating_point, **settings)
     real = os.environ.get("SPINEMET_REAL_DATA")
+    if options.write and (settings or options.share != 1 or real is None):
+        parser.error("--write takes the whole exam, with real scans, at the card's own point.")
     tallies = run_exam(
         load_model(options.model),
         card.identity,
@@ -106,9 +110,7 @@ def main() -> None:
     (options.work / f"{name}.json").write_text(text, encoding="utf-8")
     print(page)
     if options.write:
-        if settings or options.share != 1 or real is None:
-            parser.error("--write takes the whole exam, with real scans, at the card's own point.")
-        _write_card(options.model, tallies)
+        _write_card(options.model, card, tallies)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def take_coarse_look(
 
     A network that compares with the level of marrow looks over a guess first, and again over what
     it has found. Over the guess the middle slice is enough, if it shows the spine: more slices
-    made the level no better (docs/experiments.md, "What it costs").
+    made the level no better (docs/decisions.md).
 
     Parameters
     ----------

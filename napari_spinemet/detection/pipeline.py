@@ -34,8 +34,8 @@ MANY_FINDINGS = 8
 SEVERAL_BODIES = 3
 """From so many marked bodies on disease may be spread, and a body without a mark diseased too.
 
-At the point of the model of 2026-11-30 so many are marked in 13 of 14 phantoms of half burden, in 7
-of 24 of localised burden, and in 1 of 20 healthy ones, none of which it learned from.
+By the model of 2026-11-30, at 0.88 and 1 cm², so many are marked in 13 of 14 phantoms of half
+burden, in 7 of 24 of localised burden, and in 1 of 20 healthy ones, none of which it learned from.
 """
 
 

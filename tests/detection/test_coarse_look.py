@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from napari_spinemet.detection import coarse_look
 from napari_spinemet.detection.coarse_look import take_coarse_look
+from napari_spinemet.detection.corridor import CORRIDOR_RULE
 from napari_spinemet.detection.map_settings import DEFAULT_MAP_SETTINGS
 from napari_spinemet.detection.slice_images import SliceImages
 from napari_spinemet.imaging import SagittalSeries
@@ -79,6 +81,20 @@ def test_the_level_is_that_of_the_bone_along_the_spine(
     over_the_guess = sum(np.array_equal(level, first) for level in seen_levels if level is not None)
     assert (over_the_guess, len(seen_levels)) == (1, 4)
     np.testing.assert_allclose(last, look.marrow.values, rtol=0.02)
+
+
+def test_where_the_middle_slice_shows_too_little_more_are_looked_at(
+    scan: SagittalSeries, seen_levels: list[np.ndarray | None]
+) -> None:
+    """Over the guess as over the level that it gives: all five slices, each once."""
+    model = lively_network("dense", outputs=3, resolutions=(2.0,))
+    model.normalisation = LocalZScore(reference="marrow")
+    never_enough = replace(CORRIDOR_RULE, seen_share=1.1)
+    images = SliceImages.first(scan, model, CPU)
+    look = take_coarse_look(images, DEFAULT_MAP_SETTINGS, UNATTENDED, never_enough)
+    assert look.marrow is not None
+    assert len({None if level is None else level.tobytes() for level in seen_levels}) == 2
+    assert len(seen_levels) == 10
 
 
 def test_a_network_that_compares_with_nothing_has_no_level(
