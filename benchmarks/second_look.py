@@ -25,7 +25,7 @@ from napari_spinemet.detection.engines import map_series
 from napari_spinemet.detection.map_settings import MapSettings
 from napari_spinemet.detection.pipeline import DetectionResult, evaluate
 from napari_spinemet.evaluation.froc import froc_curve
-from napari_spinemet.evaluation.lesion_scores import Truth, score_scan
+from napari_spinemet.experiments.scanners.scoring import Truth, score_scan
 from napari_spinemet.imaging import (
     Annotation,
     FrocCase,

@@ -11,7 +11,6 @@ from typer.exceptions import TyperException
 from ..disclaimer import DISCLAIMER
 from ..errors import Cancelled, SpinemetError
 from ..jobs.openmp import prepare_own_process
-from .adaptation import adapt
 from .benchmark import benchmark
 from .cohort import implant, phantom
 from .demo import demo
@@ -43,7 +42,6 @@ for command in (
     phantom,
     implant,
     train,
-    adapt,
     crossval,
     reproduce,
 ):

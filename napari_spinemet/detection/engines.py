@@ -24,7 +24,6 @@ from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext,
 from ..network import SiameseNet
 from ..network.devices import choose_detection_dtype, choose_device, translate_torch_error
 from .coarse_look import LESION, VERTEBRA, CoarseLook, take_coarse_look
-from .comparison.familiarity import FamiliarityModel
 from .comparison.second_look import SecondLook, look_again
 from .corridor import SpineCourse, corridor_along
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
@@ -118,7 +117,6 @@ def map_series(
     scorer = slice_scorer(model, settings, device, dtype)
     # Before anything is computed: the card may hold another than this program's.
     second_look = None if model.second_look is None else SecondLook.of_card(model.second_look)
-    known = None if model.familiarity is None else FamiliarityModel.of_card(model.familiarity)
     job.report(Started(TASK, slices))
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
     try:
@@ -150,7 +148,7 @@ def map_series(
         learned_from=model.learned_from,
     )
     if likelihood.vertebra is not None:
-        likelihood = look_again(series, likelihood, second_look, known)
+        likelihood = look_again(series, likelihood, second_look)
     job.report(Finished(TASK, time.perf_counter() - start_time))
     return likelihood
 

@@ -17,7 +17,6 @@ from ..imaging import (
 )
 from ..imaging.comparison import Comparison
 from ..imaging.evaluated_region import SPINE
-from ..imaging.familiarity import Familiarity
 from ..imaging.likelihood import apply_aggregation
 from ..imaging.scan_warnings import has_grave
 from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
@@ -71,11 +70,6 @@ class DetectionResult:
     warnings: tuple[ScanWarning, ...]
 
     @property
-    def familiarity(self) -> Familiarity | None:
-        """How near the scan is to what the model has learned from; None where it cannot tell."""
-        return self.plain.familiarity
-
-    @property
     def is_doubtful(self) -> bool:
         """Whether one of the warnings is grave: the result may be wrong by it."""
         return has_grave(self.warnings)
@@ -116,7 +110,6 @@ class DetectionResult:
             "findings": [f.to_dict() for f in self.findings],
             "warnings": [warning.to_dict() for warning in self.warnings],
             "doubtful": self.is_doubtful,
-            **({} if self.familiarity is None else {"familiarity": self.familiarity.to_dict()}),
         }
 
 
@@ -254,12 +247,6 @@ def _warnings(
     plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint, findings: Sequence[Finding]
 ) -> Iterator[ScanWarning]:
     """What a reader of the result must know."""
-    familiarity = plain.familiarity
-    if familiarity is not None and familiarity.unfamiliar:
-        yield ScanWarning(
-            "unfamiliar-scan",
-            f"This scan is unlike those that the model has learned from: {familiarity.reason}.",
-        )
     if spine is not None and spine.near_border(plain.region):
         yield ScanWarning(
             "spine-near-border", "The spine comes close to the border of what is evaluated."

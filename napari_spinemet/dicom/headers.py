@@ -176,7 +176,7 @@ def facts_of(dataset: Dataset) -> dict[str, Any]:
     keywords = (
         "Modality", "Manufacturer", "ManufacturerModelName", "MagneticFieldStrength",
         "ScanningSequence", "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle",
-        "SliceThickness", "StudyDate", "BodyPartExamined", "StationName", "ProtocolName",
+        "SliceThickness", "StudyDate", "BodyPartExamined",
     )  # fmt: skip
     values = {keyword: value_of(dataset, keyword) for keyword in keywords}
     return {

@@ -11,7 +11,6 @@ from ..errors import SpinemetError
 from .aggregation import DEFAULT_WEIGHT, Aggregation, NeighbourAverage, refuse_aggregated
 from .comparison import Comparison
 from .evaluated_region import EvaluatedRegion
-from .familiarity import Familiarity
 from .geometry import check_affine, spacing_of
 from .scan_warnings import ScanWarning
 
@@ -50,8 +49,6 @@ class LikelihoodMap:
         What a second look made of it; the values are as they were before that.
     learned_from : str
         What the model has learned from, in a sentence; empty where that is not known.
-    familiarity : Familiarity or None
-        How near the scan is to that; None where the model cannot tell.
 
     Raises
     ------
@@ -72,7 +69,6 @@ class LikelihoodMap:
     region: EvaluatedRegion = None  # type: ignore[assignment]  # set below if it is not given
     comparison: Comparison | None = None
     learned_from: str = ""
-    familiarity: Familiarity | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,27 +44,6 @@ def _states(model: Path) -> list[Path]:
     folder = model.parent / FOLDER
     names = (f"{model.stem}.safetensors.state", f"{model.stem}@*.safetensors.state")
     return sorted(p for name in names for p in folder.glob(name)) if folder.is_dir() else []
-
-
-def adaptation_state_folder(model: Path) -> Path:
-    """Where an adaptation that is to make a model file keeps its trainings."""
-    return model.parent / FOLDER / f"{model.stem}.adapting"
-
-
-def has_adaptation_state(model: Path) -> bool:
-    """Whether an adaptation that was to make a model file was cut short."""
-    folder = adaptation_state_folder(model)
-    return folder.is_dir() and any(folder.iterdir())
-
-
-def remove_adaptation_state(model: Path) -> None:
-    """Remove what an adaptation left that has made its model."""
-    folder = adaptation_state_folder(model)
-    if not folder.is_dir():
-        return
-    shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):  # other runs may have left theirs
-        folder.parent.rmdir()
 
 
 def report_path(study: Path, name: str, only_folds: Sequence[int] | None = None) -> Path:

@@ -1,6 +1,5 @@
 """What a person does with a study: train, cross-validate, detect on many scans, judge, compare."""
 
-from .adaptation import adapt
 from .cross_validation import CrossValidationResult, cross_validate, split_folds
 from .map_source import MapSource
 from .operating_point_choice import OperatingPointChoice, choose_operating_point
@@ -11,7 +10,6 @@ __all__ = [
     "MapSource",
     "OperatingPointChoice",
     "SystemCurve",
-    "adapt",
     "baseline_curves",
     "choose_operating_point",
     "cross_validate",

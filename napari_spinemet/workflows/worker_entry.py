@@ -12,8 +12,6 @@ from typing import Any
 
 from ..jobs import UNATTENDED, JobContext
 from ..training import TrainingConfig
-from .adaptation import AdaptationPlan, StudyAdaptation, adapt_study
-from .adaptation.study import stands_out_sentence
 from .cross_validation.run import CrossValidationPlan
 from .cross_validation.study import cross_validate_study
 from .study_training import StudyTraining, train_study
@@ -107,62 +105,6 @@ def cross_validate_study_job(
         job=job,
     )
     return report
-
-
-def adapt_study_job(
-    study: str,
-    *,
-    name: str,
-    model: str,
-    only_cases: Sequence[str] | None = None,
-    confirmed: Sequence[str] = (),
-    minutes: float | None = None,
-    device: str = "auto",
-    resume: bool = False,
-    command: str = "",
-    job: JobContext = UNATTENDED,
-) -> dict[str, Any]:
-    """Adapt a model to the scans of a study, see :func:`.adapt_study`.
-
-    Parameters
-    ----------
-    study : str
-        Its folder.
-    name, model, only_cases, confirmed, resume, command
-        See :class:`.StudyAdaptation`.
-    minutes, device
-        See :class:`.AdaptationPlan`.
-    job : JobContext
-
-    Returns
-    -------
-    dict
-        ``path`` of the model, its ``card`` as JSON, and in ``stands_out`` for each finding that was
-        not learned as normal its ``case``, its ``slices`` and a ``sentence``.
-    """
-    adaptation_task = StudyAdaptation(
-        Path(study),
-        model,
-        name,
-        only_cases=None if only_cases is None else tuple(only_cases),
-        confirmed=tuple(confirmed),
-        plan=AdaptationPlan(minutes=minutes, device=device),
-        resume=resume,
-        command=command,
-    )
-    path, card, adaptation = adapt_study(adaptation_task, job=job)
-    return {
-        "path": str(path),
-        "card": card.to_json(),
-        "stands_out": [
-            {
-                "case": each.scan,
-                "slices": list(each.finding.slices),
-                "sentence": stands_out_sentence(each),
-            }
-            for each in adaptation.stands_out
-        ],
-    }
 
 
 def _config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:

@@ -38,8 +38,6 @@ class InMemoryPreferences:
             ("training", "batches"): 2,
             ("training", "form"): "dense",
             ("training", "device"): "cpu",
-            ("adaptation", "name"): "my-scanner",
-            ("adaptation", "minutes"): 20,
             ("detection", "model"): "default",
             ("detection", "region"): "spine",
         }

@@ -18,7 +18,6 @@ from ...errors import SpinemetError
 from ...imaging import LikelihoodMap, SagittalSeries
 from ...imaging.aggregation import NeighbourAverage
 from ...imaging.comparison import NO_MODEL, Comparison, Evidence, move
-from .appearance import measure_appearance
 from .bodies import find_bodies
 from .candidates import (
     FEATURES,
@@ -28,7 +27,6 @@ from .candidates import (
     find_rims,
     measure_candidates,
 )
-from .familiarity import FamiliarityModel
 from .levels import guess_levels
 from .logistic import FloatArray, LogisticModel
 from .marrow import MARROW_FEATURES, measure_marrow
@@ -148,8 +146,6 @@ class ComparedScan:
         ``(slice, row, column)``: the likelihoods that it was measured on.
     rims : numpy.ndarray
         As the labels: pixels around a candidate that go down with it.
-    view : ScanView or None
-        What it was measured in; None where there are too few bodies.
     """
 
     labels: LabelArray
@@ -158,7 +154,6 @@ class ComparedScan:
     marrow: FloatArray | None
     plain: npt.NDArray[np.float32]
     rims: LabelArray
-    view: ScanView | None = None
 
     @property
     def features(self) -> FloatArray:
@@ -203,7 +198,7 @@ def measure_scan(
     candidates = measure_candidates(view, labels)
     marrow = measure_marrow(view, labels, candidates)
     rims = find_rims(view, labels, rule)
-    return ComparedScan(labels, candidates, guess_levels(bodies), marrow, view.plain, rims, view)
+    return ComparedScan(labels, candidates, guess_levels(bodies), marrow, view.plain, rims)
 
 
 def compare_candidates(scan: ComparedScan, look: SecondLook | None) -> Comparison:
@@ -297,10 +292,7 @@ def _why_not(scan: ComparedScan, look: SecondLook, probabilities: FloatArray) ->
 
 
 def look_again(
-    series: SagittalSeries,
-    likelihood: LikelihoodMap,
-    look: SecondLook | None,
-    known: FamiliarityModel | None = None,
+    series: SagittalSeries, likelihood: LikelihoodMap, look: SecondLook | None
 ) -> LikelihoodMap:
     """A plain map with its comparison; its values stay as they are, see :class:`.Comparison`.
 
@@ -312,11 +304,6 @@ def look_again(
         Plain.
     look : SecondLook or None
         Of the network that was evaluated; None where it has none.
-    known : FamiliarityModel or None
-        What that network knows; None where it was not measured.
     """
     scan = measure_scan(series, likelihood, CANDIDATE_RULE if look is None else look.rule)
-    familiarity = None
-    if known is not None:
-        familiarity = known.judge(None if scan.view is None else measure_appearance(scan.view))
-    return replace(likelihood, comparison=compare_candidates(scan, look), familiarity=familiarity)
+    return replace(likelihood, comparison=compare_candidates(scan, look))

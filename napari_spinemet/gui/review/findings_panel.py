@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QComboBox, QHeaderView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHeaderView, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
 from ...imaging import Finding, ScanWarning
-from ...study.result_rows import REASONS
-from ...study.verdicts import Verdict
 from ..viewer.common_widgets import WarningsLabel, button, group, provenance_label, row, text
 from ..viewer.drawing import Drawing
 from ..viewer.shortcuts import Key, KeyHelp, bind
@@ -91,16 +89,6 @@ class FindingsPanel(QWidget):
         self.previous_button = button("◀", "Previous finding (Shift+N).", partial(self.go, -1))
         self.next_button = button("▶", "Next finding (N).", partial(self.go, 1))
         inner.addWidget(row(*self.verdict_buttons, self.undo_button))
-        self.reason = QComboBox()
-        self.reason.setToolTip(
-            "Why the chosen finding is rejected: what a further training learns from it is told by "
-            "this. It rejects a finding that has no such verdict yet."
-        )
-        self.reason.addItem("Rejected because of …", "")
-        for reason in REASONS:
-            self.reason.addItem(reason, reason)
-        self.reason.activated.connect(self._on_reason)
-        inner.addWidget(self.reason)
         self.edit_button = button(
             "Edit outline",
             "Make the chosen finding a lesion contour, and change it (E).",
@@ -163,36 +151,13 @@ class FindingsPanel(QWidget):
 
     def judge(self, verdict: str) -> None:
         """Mark the chosen finding; the same again takes the mark away."""
-        number = self.table.selected_row
-        if 0 <= number < len(self.findings) and self._verdicts()[number].verdict == verdict:
-            verdict = ""
-        self._give(Verdict(verdict))
-
-    def reject_because(self, reason: str) -> None:
-        """Reject the chosen finding, and say why.
-
-        Parameters
-        ----------
-        reason : str
-            One of :data:`.REASONS`, or empty for none.
-        """
-        self._give(Verdict("rejected", reason))
-
-    def _on_reason(self, _: int) -> None:
-        self.reject_because(str(self.reason.currentData()))
-
-    def _give(self, given: Verdict) -> None:
         session, number = self._session, self.table.selected_row
         if not 0 <= number < len(self.findings):
             session.warn("Choose a finding in the table first.")
             return
-        session.verdicts.judge(
-            self.findings,
-            number,
-            given.verdict,
-            reason=given.reason,
-            model=session.result_identity,
-        )
+        if self._verdicts()[number] == verdict:
+            verdict = ""
+        session.verdicts.judge(self.findings, number, verdict, model=session.result_identity)
         self._fill()
 
     def undo(self) -> None:
@@ -241,11 +206,8 @@ class FindingsPanel(QWidget):
     def update_buttons(self) -> None:
         """Offer what can be done now."""
         is_one_selected = 0 <= self.table.selected_row < len(self.findings)
-        for widget in (*self.verdict_buttons, self.reason, self.edit_button):
+        for widget in (*self.verdict_buttons, self.edit_button):
             widget.setEnabled(is_one_selected)
-        reason = self._verdicts()[self.table.selected_row].reason if is_one_selected else ""
-        with signals_blocked(self.reason):
-            self.reason.setCurrentIndex(max(0, self.reason.findData(reason)))
         self.missed_button.setEnabled(self._session.series is not None)
         for widget in (self.previous_button, self.next_button):
             widget.setEnabled(bool(self.findings))
@@ -272,8 +234,8 @@ class FindingsPanel(QWidget):
             largest = self.findings[number].largest
             self._session.layers.centre_on(largest.slice, *largest.centre_working)
 
-    def _verdicts(self) -> list[Verdict]:
-        return self._session.verdicts.with_reasons(self.findings)
+    def _verdicts(self) -> list[str]:
+        return self._session.verdicts.verdicts_on(self.findings)
 
     def show_keys(self) -> None:
         """Show the list of shortcuts."""
@@ -281,13 +243,13 @@ class FindingsPanel(QWidget):
         self.help.show()
 
 
-def _cells(finding: Finding, given: Verdict) -> list[Cell]:
+def _cells(finding: Finding, verdict: str) -> list[Cell]:
     largest, centre_mm = finding.largest, finding.centre_mm
     evidence = finding.evidence
     contrast = 0.0 if evidence is None else evidence.contrast or 0.0
     return [
         Cell(_level(finding)),
-        Cell(given.verdict, tooltip=given.reason or None),
+        Cell(verdict),
         Cell(_range(*finding.slices), value=finding.slices[0]),
         Cell(f"{largest.area_cm2:.1f}", value=largest.area_cm2),
         Cell(f"{finding.volume_cm3:.1f}", value=finding.volume_cm3),

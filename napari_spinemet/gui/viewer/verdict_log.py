@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from ...imaging import Finding
-from ...study.verdicts import Position, Verdict, VerdictBook
+from ...study.verdicts import Position, VerdictBook
 from .jobs import JobRunner
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class VerdictLog(QObject):
         self._scan: OpenScan | None = None
         self._books: dict[tuple[str, int], VerdictBook] = {}
         """By series; those of a case of a study are kept there too."""
-        self._history: list[tuple[Position, Verdict]] = []
+        self._history: list[tuple[Position, str]] = []
         """Verdicts on the open scan, each as its position and the verdict it replaced."""
 
     def open(self, scan: OpenScan) -> None:
@@ -69,18 +69,8 @@ class VerdictLog(QObject):
         """The verdict on each finding; empty where there is none."""
         return self.book.of([finding.centre_mm for finding in findings])
 
-    def with_reasons(self, findings: Sequence[Finding]) -> list[Verdict]:
-        """The same, each with its reason."""
-        return self.book.with_reasons([finding.centre_mm for finding in findings])
-
     def judge(
-        self,
-        findings: Sequence[Finding],
-        number: int,
-        verdict: str,
-        *,
-        reason: str = "",
-        model: str = "",
+        self, findings: Sequence[Finding], number: int, verdict: str, *, model: str = ""
     ) -> None:
         """Give a verdict on one of the findings on the screen, and store it in the study.
 
@@ -92,15 +82,13 @@ class VerdictLog(QObject):
             Which of them is judged.
         verdict : str
             Empty takes a former verdict back.
-        reason : str
-            Why it is rejected.
         model : str
             Identity of the model that made the map they were found in.
         """
         book, centres = self.book, [finding.centre_mm for finding in findings]
         position = book.position_of(centres, number)
-        self._history.append((position, book.with_reasons(centres)[number]))
-        self._give(position, Verdict(verdict, reason), findings, model)
+        self._history.append((position, book.of(centres)[number]))
+        self._give(position, verdict, findings, model)
 
     @property
     def can_undo(self) -> bool:
@@ -123,10 +111,9 @@ class VerdictLog(QObject):
         return True
 
     def _give(
-        self, position: Position, given: Verdict, findings: Sequence[Finding], model: str
+        self, position: Position, verdict: str, findings: Sequence[Finding], model: str
     ) -> None:
-        verdict, reason = given
-        self.book.record(position, verdict, reason)
+        self.book.record(position, verdict)
         all_judged = all(self.verdicts_on(findings))
         case = self._scan.writable_case if self._scan is not None else None
         if case is None or self._scan is None:
@@ -134,8 +121,6 @@ class VerdictLog(QObject):
         series = self._scan.series
         self._saving.start(
             TASK,
-            lambda job: case.judge(
-                series, position, verdict, all_judged=all_judged, model=model, reason=reason
-            ),
+            lambda job: case.judge(series, position, verdict, all_judged=all_judged, model=model),
             lambda _: self.verdict_stored.emit(),
         )

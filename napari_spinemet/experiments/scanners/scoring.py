@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..detection.pipeline import DetectionResult
-from ..imaging import Annotation, Detection, Finding
-from ..imaging.grids import resample_labels
-from .case_level import Proportion
-from .froc import region_centres
+from ...detection.pipeline import DetectionResult
+from ...evaluation.case_level import Proportion
+from ...evaluation.froc import region_centres
+from ...imaging import Annotation, Detection, Finding
+from ...imaging.grids import resample_labels
 
 DISTANCE_MM = 20.0
 """Of centres, in plane, as in the FROC (paper, section 3.3)."""
