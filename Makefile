@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 BOTH_CORES := -n 2 --dist loadfile --no-loadscope-reorder
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24 -nolisten tcp"
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test bench gpu-check lint clean
 
 demo:
 	.ci/system-libraries || echo "Without them there is no window; the pictures are made all the same." >&2
@@ -31,6 +31,10 @@ bench: $(PROGRAM)
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 	for name in slider strokes liveness; do \
 		echo "== $$name"; $(SCREEN) $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+# At most eight minutes, on a machine with a graphics card.
+gpu-check: $(PROGRAM)
+	$(BIN)/python benchmarks/gpu_check.py --write
 
 lint: $(TOOLS)
 	$(BIN)/ruff check napari_spinemet tests benchmarks

@@ -21,8 +21,8 @@ from typing import Any
 
 from napari_spinemet.atomic_files import write_text
 from napari_spinemet.detection.map_settings import MapSettings
+from napari_spinemet.evaluation.lesion_scores import Tally
 from napari_spinemet.experiments.scanners.exam import ExamPlan, as_plain_data, run_exam
-from napari_spinemet.experiments.scanners.scoring import Tally
 from napari_spinemet.experiments.scanners.table import exam_page
 from napari_spinemet.jobs import Event, JobContext, Progressed
 from napari_spinemet.network import ModelCard, load_card, load_model

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
-from itertools import product
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,8 @@ from scipy.stats import rankdata
 from napari_spinemet.detection.comparison.second_look import compare_candidates
 from napari_spinemet.detection.engines import map_series
 from napari_spinemet.detection.map_settings import MapSettings
-from napari_spinemet.detection.pipeline import DetectionResult, evaluate
 from napari_spinemet.evaluation.froc import froc_curve
-from napari_spinemet.experiments.scanners.scoring import Truth, score_scan
+from napari_spinemet.evaluation.lesion_scores import Truth
 from napari_spinemet.imaging import (
     Annotation,
     FrocCase,
@@ -36,6 +34,13 @@ from napari_spinemet.imaging import (
 from napari_spinemet.network import SiameseNet, load_card, load_model, save_model
 from napari_spinemet.study import Study
 from napari_spinemet.study.likelihood_maps import load_likelihood_map, save_likelihood_map
+from napari_spinemet.workflows.operating_points.by_findings import (
+    PointOutcome,
+    TrialScan,
+    best_outcome,
+    outcomes_of,
+    point_of,
+)
 from napari_spinemet.workflows.study_training.second_look_fit import (
     JudgedScan,
     fit_second_look,
@@ -44,8 +49,6 @@ from napari_spinemet.workflows.study_training.second_look_fit import (
     left_out_marrow,
 )
 
-AREAS_CM2 = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-THRESHOLDS = np.round(np.arange(0.2, 0.981, 0.02), 3)
 WEIGHT = 0.6
 
 Case = tuple[str, SagittalSeries, Annotation, list[dict[str, object]], str]
@@ -125,71 +128,23 @@ def _describe_fit(scans: list[JudgedScan], threshold: float) -> dict[str, float]
     }
 
 
-def _choose(
-    results: list[tuple[DetectionResult, Truth, bool]], most_false: float
-) -> tuple[OperatingPoint, list[dict[str, float]]]:
-    settings = list(product(AREAS_CM2, THRESHOLDS))
-    # By setting and scan: found, lesions, false findings.
-    counts = np.zeros((len(settings), len(results), 3), dtype=int)
-    for column, (result, truth, _) in enumerate(results):
-        for row, (area, threshold) in enumerate(settings):
-            point = replace(result.operating_point, threshold=threshold, min_area_cm2=area)
-            outcome = score_scan("", result.at(point), truth)
-            found = sum(x.is_found for x in outcome.lesions)
-            counts[row, column] = found, len(outcome.lesions), outcome.false_findings
-    is_normal = np.array([normal for *_, normal in results])
-    rows = [
-        {
-            "threshold": float(threshold),
-            "min_area_cm2": float(area),
-            "tp_rate": float(own[:, 0].sum() / own[:, 1].sum()),
-            "false_findings": float(own[~is_normal, 2].mean()),
-            "normal_free": float((own[is_normal, 2] == 0).mean()) if is_normal.any() else 1.0,
-        }
-        for (area, threshold), own in zip(settings, counts, strict=True)
-    ]
-    best = _best_of(rows, most_false, int(counts[0, :, 1].sum()))
-    print(json.dumps(best))
-    return OperatingPoint(best["threshold"], best["min_area_cm2"], WEIGHT, gate=True), rows
-
-
-def _best_of(rows: list[dict[str, float]], most_false: float, lesions: int) -> dict[str, float]:
-    """Of those that find as many lesions, but for two, the one of the smallest least area.
-
-    A larger one pays where bodies are large, and hides whatever lies in a cervical body.
-    """
-    fitting = [r for r in rows if r["false_findings"] <= most_false]
-    if not fitting:
-        raise SystemExit(f"No setting stays at {most_false} false findings a scan; allow more.")
-    least_rate = max(r["tp_rate"] for r in fitting) - (2 + 1e-6) / lesions
-    as_good = [r for r in fitting if r["tp_rate"] >= least_rate]
-    return min(as_good, key=lambda r: (r["min_area_cm2"], -r["tp_rate"], r["false_findings"]))
-
-
 def _figures(
-    results: list[tuple[DetectionResult, Truth, bool]],
-    point: OperatingPoint,
-    rows: list[dict[str, float]],
+    scans: list[TrialScan], outcome: PointOutcome, point: OperatingPoint
 ) -> dict[str, object]:
     """At the chosen point, by regions in slices as every card has them, and by lesions."""
-    own = next(
-        r
-        for r in rows
-        if (r["threshold"], r["min_area_cm2"]) == (point.threshold, point.min_area_cm2)
-    )
     cases = [
-        FrocCase(str(number), ((result.plain, truth.annotation),))
-        for number, (result, truth, _) in enumerate(results)
+        FrocCase(str(number), ((scan.plain, scan.truth.annotation),))
+        for number, scan in enumerate(scans)
     ]
     rate, mean, total = froc_curve(cases, point).at(point.threshold)
     return {
-        "measured_on": f"{len(results)} phantoms, on which the operating point was chosen",
+        "measured_on": f"{len(scans)} phantoms, on which the operating point was chosen",
         "tp_rate": rate,
         "fp_per_case_mean_over_slices": mean,
         "fp_per_scan": total,
-        "lesions_found": own["tp_rate"],
-        "false_findings_per_scan_with_lesions": own["false_findings"],
-        "share_of_healthy_scans_without_findings": own["normal_free"],
+        "lesions_found": outcome.tp_rate,
+        "false_findings_per_scan_with_lesions": outcome.false_findings,
+        "share_of_healthy_scans_without_findings": outcome.healthy_free,
     }
 
 
@@ -213,7 +168,7 @@ def main() -> None:
         look = fit_second_look(scans)
         fit = _describe_fit(scans, look.marrow_threshold)
         print(json.dumps(fit))
-    results = []
+    trials = []
     for root in options.choose:
         study = Study(root)
         for name, folder in _cases(root):
@@ -222,11 +177,15 @@ def main() -> None:
             if look is not None:
                 judged = judge_scan(name, series, likelihood, annotation)
                 likelihood = replace(likelihood, comparison=compare_candidates(judged.scan, look))
-            point = OperatingPoint(0.5, 1.0, WEIGHT, gate=True)
-            result = evaluate(likelihood, point)
-            results.append((result, Truth(annotation, facts), not facts))
-    point, rows = _choose(results, options.false)
-    validation = _figures(results, point, rows)
+            trials.append(TrialScan(likelihood, Truth(annotation, facts)))
+    like = OperatingPoint(0.5, 1.0, WEIGHT, gate=True)
+    outcomes = outcomes_of(trials, like)
+    best = best_outcome(outcomes, options.false)
+    if best.false_findings > options.false:
+        raise SystemExit(f"No setting stays at {options.false} false findings a scan; allow more.")
+    print(json.dumps(asdict(best)))
+    point = point_of(best, like)
+    validation = _figures(trials, best, point)
     new_card = replace(
         card,
         operating_point=replace(point, second_look=look is not None),
@@ -239,7 +198,9 @@ def main() -> None:
         },
     )
     save_model(model, options.out, new_card)
-    options.out.with_suffix(".choice.json").write_text(json.dumps(rows, indent=1) + "\n")
+    options.out.with_suffix(".choice.json").write_text(
+        json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

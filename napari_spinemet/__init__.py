@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .network import SiameseNet, load_model, save_model
     from .phantom import make_cohort
     from .training import TrainingConfig, train
-    from .workflows import cross_validate
+    from .workflows import adapt, cross_validate
 
 _HOME = {
     "Annotation": "imaging",
@@ -49,6 +49,7 @@ _HOME = {
     "SiameseNet": "network",
     "SpinemetError": "errors",
     "TrainingConfig": "training",
+    "adapt": "workflows",
     "aggregate": "detection",
     "compare_froc": "evaluation",
     "cross_validate": "workflows",
@@ -79,6 +80,7 @@ __all__ = [
     "SiameseNet",
     "SpinemetError",
     "TrainingConfig",
+    "adapt",
     "aggregate",
     "compare_froc",
     "cross_validate",

@@ -20,7 +20,7 @@ from .froc import froc
 from .reproduction import reproduce
 from .study import study_commands
 from .terminal import OUR_FAULT, USER_CAN_MEND
-from .training import crossval, train
+from .training import adapt, crossval, train
 
 _INTERRUPT_STATUS = 130
 """What Typer gives for Ctrl-C."""
@@ -42,6 +42,7 @@ for command in (
     phantom,
     implant,
     train,
+    adapt,
     crossval,
     reproduce,
 ):

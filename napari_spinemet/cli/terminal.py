@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..detection import DetectionResult
     from ..imaging import SeriesSummary
     from ..jobs import Event
+    from ..workflows.adaptation.judging import Score
 
 USER_CAN_MEND, OUR_FAULT = 2, 1
 """Exit statuses."""
@@ -180,13 +181,19 @@ def print_scans(folder: str, rows: Sequence[Mapping[str, Any]]) -> None:
         Attributes of a :class:`.ScanRow` each.
     """
     table = Table(title=f"{folder}: {len(rows)} series")
-    for heading in ("scan", "series", "status", "findings", "largest cm²", "peak", "warnings", "s"):
+    headings = ("scan", "series", "status", "findings", "largest cm²", "peak", "familiarity")
+    for heading in (*headings, "warnings", "s"):
         table.add_column(heading)
     for row in rows:
         figures = (
-            [f"{row['findings']}", f"{row['largest_cm2']:.1f}", f"{row['peak']:.2f}"]
+            [
+                f"{row['findings']}",
+                f"{row['largest_cm2']:.1f}",
+                f"{row['peak']:.2f}",
+                "-" if row["familiarity"] is None else f"{row['familiarity']:.2f}",
+            ]
             if row["status"] in ("done", "doubtful")
-            else [row["reason"], "", ""]
+            else [row["reason"], "", "", ""]
         )
         codes = ", ".join(warning["code"] for warning in row["warnings"])
         seconds = f"{row['seconds']:.1f}"
@@ -238,6 +245,34 @@ def print_speed(device: str, measurements: Sequence[Mapping[str, Any]]) -> None:
             f"{row['seconds']:.2f}",
             f"{row['rate']:.0f}",
             f"{row['whole_seconds']:.1f}",
+        )
+    _results().print(table)
+
+
+def print_adaptation(title: str, scores: Sequence[Score]) -> None:
+    """A table of what a model found before and after it was adapted.
+
+    Parameters
+    ----------
+    title : str
+    scores : sequence of Score
+    """
+    table = Table(title=title)
+    for heading in (
+        *("", "threshold", "least cm²", "false in own scans", "implants found"),
+        *("false a copy", "lesions of phantoms", "false a phantom"),
+    ):
+        table.add_column(heading)
+    for each in scores:
+        table.add_row(
+            each.name,
+            f"{each.point.threshold:.2f}",
+            f"{each.point.min_area_cm2:g}",
+            f"{each.own_false} in {each.own_scans}",
+            f"{each.implants.hits} of {each.implants.of}",
+            f"{each.copies_false:.2f}",
+            f"{each.lesions.hits} of {each.lesions.of}",
+            f"{each.phantoms_false:.2f}",
         )
     _results().print(table)
 

@@ -1,4 +1,4 @@
-"""``spinemet train`` and ``spinemet crossval``."""
+"""``spinemet train``, ``spinemet adapt`` and ``spinemet crossval``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from .options import (
     CONTOURED_STUDY,
     DeviceOption,
     JsonOption,
+    ModelOption,
     SchedulerOption,
     WorkersOption,
     refuse_preset,
     worker_settings,
 )
-from .terminal import console, print_json, progress
+from .terminal import console, print_adaptation, print_json, progress
 
 if TYPE_CHECKING:
     from ..training import TrainingConfig
@@ -223,3 +224,86 @@ def _config(preset: str | None, **options: Any) -> TrainingConfig:
 
 def _resolutions(text: str | None) -> tuple[float, ...] | None:
     return None if text is None else tuple(parse_numbers(text, "Resolutions"))
+
+
+ADAPTED_STUDY = typer.Argument(
+    help="Study with scans that are free of lesions, or have been reviewed."
+)
+
+
+def adapt(
+    study: Annotated[Path, ADAPTED_STUDY],
+    model: ModelOption = "default",
+    model_path: Annotated[
+        Path | None, typer.Option("--out", help="Model file; STUDY/models/NAME by default.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the adapted model.")] = "adapted",
+    minutes: Annotated[float | None, typer.Option(help="How long all of it may take.")] = None,
+    case: Annotated[
+        list[str] | None, typer.Option(help="Only this case of the study; may be repeated.")
+    ] = None,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="You have looked at what stands out in this case, and it is normal: that is "
+            "recorded as a rejected finding; may be repeated."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the adaptation that was cut short.")
+    ] = False,
+    seed: Annotated[int, typer.Option()] = 0,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Adapt a model to your scanner, by scans that are free of lesions.
+
+    Without --case it learns from all cases that nobody has detected on, and from those whose
+    findings have all been judged.
+    """
+    from ..study import Study
+    from ..workflows.adaptation import AdaptationPlan, StudyAdaptation, adapt_study
+    from ..workflows.adaptation.study import confirm_normal
+
+    keep_freed_memory()
+    task = StudyAdaptation(
+        study,
+        model,
+        name,
+        only_cases=None if case is None else tuple(case),
+        model_path=model_path,
+        plan=AdaptationPlan(minutes=minutes, seed=seed, device=device),
+        resume=resume,
+        command=" ".join(["spinemet", *sys.argv[1:]]),
+    )
+    if confirm:
+        opened_study = Study(study, write=True)
+        try:
+            for case_name in confirm:
+                confirm_normal(
+                    opened_study, opened_study.case(case_name), task.target(opened_study)
+                )
+        finally:
+            opened_study.close()
+    with progress("adapt") as job:
+        adapted_model = adapt_study(task, job=job)
+    if as_json:
+        named_places = [
+            {"case": each.scan, "slices": list(each.finding.slices)}
+            for each in adapted_model.adaptation.stands_out
+        ]
+        print_json(
+            {
+                "model": str(adapted_model.path),
+                "stands_out": named_places,
+                "sentences": list(adapted_model.sentences),
+                **json.loads(adapted_model.card.to_json()),
+            }
+        )
+        return
+    print_adaptation(f"{study}: {name}", adapted_model.adaptation.scores)
+    for sentence in adapted_model.sentences:
+        console.print(sentence, soft_wrap=True)
+    if adapted_model.adaptation.stands_out:
+        console.print("If it is normal, run the same command with --confirm CASE.", soft_wrap=True)
+    console.print(f"Model: {adapted_model.path}", soft_wrap=True)

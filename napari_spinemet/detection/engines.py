@@ -24,6 +24,7 @@ from ..jobs import UNATTENDED, CancelToken, EventCallback, Finished, JobContext,
 from ..network import SiameseNet
 from ..network.devices import choose_detection_dtype, choose_device, translate_torch_error
 from .coarse_look import LESION, VERTEBRA, CoarseLook, take_coarse_look
+from .comparison.familiarity import FamiliarityModel
 from .comparison.second_look import SecondLook, look_again
 from .corridor import SpineCourse, corridor_along
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
@@ -117,6 +118,9 @@ def map_series(
     scorer = slice_scorer(model, settings, device, dtype)
     # Before anything is computed: the card may hold another than this program's.
     second_look = None if model.second_look is None else SecondLook.of_card(model.second_look)
+    familiarity_model = (
+        None if model.familiarity is None else FamiliarityModel.of_card(model.familiarity)
+    )
     job.report(Started(TASK, slices))
     probabilities = np.zeros((model.outputs, slices, rows, width), dtype=np.float32)
     try:
@@ -148,9 +152,32 @@ def map_series(
         learned_from=model.learned_from,
     )
     if likelihood.vertebra is not None:
-        likelihood = look_again(series, likelihood, second_look)
+        likelihood = look_again(series, likelihood, second_look, familiarity_model)
     job.report(Finished(TASK, time.perf_counter() - start_time))
     return likelihood
+
+
+def with_familiarity(
+    series: SagittalSeries, likelihood: LikelihoodMap, model: SiameseNet
+) -> LikelihoodMap:
+    """A map with how familiar its model is with the scan: one that was stored may lack that.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+        That was evaluated.
+    likelihood : LikelihoodMap
+        Plain.
+    model : SiameseNet
+        By which it was made.
+    """
+    if likelihood.vertebra is None or likelihood.familiarity or model.familiarity is None:
+        return likelihood
+    look = None if model.second_look is None else SecondLook.of_card(model.second_look)
+    familiarity_model = FamiliarityModel.of_card(model.familiarity)
+    return replace(
+        likelihood, familiarity=look_again(series, likelihood, look, familiarity_model).familiarity
+    )
 
 
 def _look(images: SliceImages, settings: MapSettings, job: JobContext) -> CoarseLook:

@@ -17,7 +17,7 @@ from ..imaging import (
 )
 from ..imaging.comparison import Comparison
 from ..imaging.evaluated_region import SPINE
-from ..imaging.likelihood import apply_aggregation
+from ..imaging.likelihood import Familiarity, apply_aggregation
 from ..imaging.scan_warnings import has_grave
 from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from ..network import SiameseNet
@@ -70,6 +70,11 @@ class DetectionResult:
     warnings: tuple[ScanWarning, ...]
 
     @property
+    def familiarity(self) -> Familiarity | None:
+        """How near the scan is to what the model has learned from; None where it cannot tell."""
+        return self.plain.familiarity
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether one of the warnings is grave: the result may be wrong by it."""
         return has_grave(self.warnings)
@@ -110,6 +115,7 @@ class DetectionResult:
             "findings": [f.to_dict() for f in self.findings],
             "warnings": [warning.to_dict() for warning in self.warnings],
             "doubtful": self.is_doubtful,
+            **({} if self.familiarity is None else {"familiarity": self.familiarity.to_dict()}),
         }
 
 
@@ -247,17 +253,7 @@ def _warnings(
     plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint, findings: Sequence[Finding]
 ) -> Iterator[ScanWarning]:
     """What a reader of the result must know."""
-    if spine is not None and spine.near_border(plain.region):
-        yield ScanWarning(
-            "spine-near-border", "The spine comes close to the border of what is evaluated."
-        )
-    is_told = any(warning.code == NO_SPINE for warning in plain.warnings)
-    if spine is None and not is_told and (point.gate or plain.vertebra is not None):
-        yield ScanWarning(
-            "no-spine",
-            "Too little of the spine was recognised to tell what lies outside it, so no "
-            "detection was dropped for its place.",
-        )
+    yield from _scan_warnings(plain, spine, point)
     if len(findings) > MANY_FINDINGS:
         yield ScanWarning("many-findings", f"There are {len(findings)} findings in this scan.")
     reason = _why_not_comparable(plain.comparison, point, findings)
@@ -278,6 +274,30 @@ def _warnings(
             "several-bodies-marked",
             f"{marked} vertebral bodies are marked; where disease is spread, a body without a mark "
             "may be diseased too.",
+        )
+
+
+def _scan_warnings(
+    plain: LikelihoodMap, spine: Spine | None, point: OperatingPoint
+) -> Iterator[ScanWarning]:
+    """That it is unlike what the model knows, or shows little of a spine."""
+    familiarity = plain.familiarity
+    if familiarity is not None and familiarity.unfamiliar:
+        yield ScanWarning(
+            "unfamiliar-scan",
+            "This scan is unlike those that the model has learned from, and more of its marks may "
+            f"be false: {familiarity.reason}.",
+        )
+    if spine is not None and spine.near_border(plain.region):
+        yield ScanWarning(
+            "spine-near-border", "The spine comes close to the border of what is evaluated."
+        )
+    is_told = any(warning.code == NO_SPINE for warning in plain.warnings)
+    if spine is None and not is_told and (point.gate or plain.vertebra is not None):
+        yield ScanWarning(
+            "no-spine",
+            "Too little of the spine was recognised to tell what lies outside it, so no "
+            "detection was dropped for its place.",
         )
 
 

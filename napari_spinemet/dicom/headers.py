@@ -176,7 +176,7 @@ def facts_of(dataset: Dataset) -> dict[str, Any]:
     keywords = (
         "Modality", "Manufacturer", "ManufacturerModelName", "MagneticFieldStrength",
         "ScanningSequence", "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle",
-        "SliceThickness", "StudyDate", "BodyPartExamined",
+        "SliceThickness", "StudyDate", "BodyPartExamined", "StationName", "ProtocolName",
     )  # fmt: skip
     values = {keyword: value_of(dataset, keyword) for keyword in keywords}
     return {

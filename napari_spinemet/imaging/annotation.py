@@ -37,6 +37,8 @@ class Annotation:
         Who drew them and when (ISO 8601); empty if not recorded.
     warnings : tuple of str
         What had to be decided when they were read, one sentence each.
+    uncertain : numpy.ndarray of bool or None
+        Same shape: where nobody knows whether there is a lesion, so that nothing is learned there.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class Annotation:
     created: str = ""
     holds: tuple[str, ...] = LAYERS
     warnings: tuple[str, ...] = ()
+    uncertain: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         lesions = _labels(self.lesions, "lesions")
@@ -71,6 +74,8 @@ class Annotation:
                 f"Lesion contours have shape {lesions.shape} but vertebra contours "
                 f"{vertebrae.shape}; both must lie on the grid of the series."
             )
+        if self.uncertain is not None and self.uncertain.shape != lesions.shape:
+            raise SpinemetError("What is uncertain must lie on the grid of the series.")
         object.__setattr__(self, "lesions", lesions)
         object.__setattr__(self, "vertebrae", vertebrae)
 

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from .annotation import Annotation
 from .comparison import Evidence
+from .grids import mask_on_series
 from .likelihood import LikelihoodMap
+from .series import SagittalSeries
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,8 @@ class Finding:
         What it was compared by; None where nothing was.
     verdict : str
         ``""``, ``"accepted"``, ``"rejected"`` or ``"unsure"``, as the reader judged.
+    reason : str
+        Why it was rejected; empty where that was not said.
     """
 
     detections: tuple[Detection, ...]
@@ -101,6 +105,7 @@ class Finding:
     level: str = ""
     verdict: str = ""
     evidence: Evidence | None = None
+    reason: str = ""
 
     @property
     def guessed_level(self) -> str:
@@ -141,7 +146,42 @@ class Finding:
             "contrast_to_neighbours": None if self.evidence is None else self.evidence.contrast,
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
             "verdict": self.verdict,
+            "reason": self.reason,
         }
+
+    @property
+    def verdict_text(self) -> str:
+        """Verdict and reason in words; empty without a verdict."""
+        return f"{self.verdict} ({self.reason})" if self.reason else self.verdict
+
+
+def mask_of_detection(detection: Detection, series: SagittalSeries) -> npt.NDArray[np.bool_]:
+    """A region as a mask ``(row, column)`` on its slice of the series.
+
+    Parameters
+    ----------
+    detection : Detection
+    series : SagittalSeries
+        That was detected on.
+    """
+    last = detection.pixels.max(axis=0) + 1
+    mask = detection.mask((int(last[0]) + 1, int(last[1]) + 1))
+    return mask_on_series(mask, series.shape[1:], series.spacing_mm[1:])
+
+
+def mask_of_finding(finding: Finding, series: SagittalSeries) -> npt.NDArray[np.bool_]:
+    """All its regions as a mask ``(slice, row, column)`` on the grid of the series.
+
+    Parameters
+    ----------
+    finding : Finding
+    series : SagittalSeries
+        That was detected on.
+    """
+    result = np.zeros(series.shape, dtype=bool)
+    for detection in finding.detections:
+        result[detection.slice] |= mask_of_detection(detection, series)
+    return result
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,39 @@ from .geometry import check_affine, spacing_of
 from .scan_warnings import ScanWarning
 
 FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """A score, and what is said of it.
+
+    Attributes
+    ----------
+    score : float
+        0 for a scan like those that the model has learned from, 1 at the limit, more beyond it.
+    unfamiliar : bool
+        Whether it lies beyond the limit.
+    reason : str
+        Why, as a clause; empty for a familiar scan.
+    """
+
+    score: float
+    unfamiliar: bool = False
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """For a line beside other facts."""
+        return f"{self.score:.2f}, {'beyond' if self.unfamiliar else 'within'} the limit of 1"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Familiarity:
+        """What :meth:`to_dict` gave."""
+        return cls(float(values["score"]), bool(values["unfamiliar"]), str(values["reason"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +84,8 @@ class LikelihoodMap:
         What a second look made of it; the values are as they were before that.
     learned_from : str
         What the model has learned from, in a sentence; empty where that is not known.
+    familiarity : Familiarity or None
+        How near the scan is to that; None where the model cannot tell.
 
     Raises
     ------
@@ -69,6 +106,7 @@ class LikelihoodMap:
     region: EvaluatedRegion = None  # type: ignore[assignment]  # set below if it is not given
     comparison: Comparison | None = None
     learned_from: str = ""
+    familiarity: Familiarity | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float32)

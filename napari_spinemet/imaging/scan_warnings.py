@@ -55,6 +55,11 @@ WARNING_KINDS: Mapping[str, WarningKind] = {
     ),
     "not-for-detection": WarningKind(True, "Choose a sagittal STIR series of the spine."),
     # Detection
+    "unfamiliar-scan": WarningKind(
+        True,
+        "Judge the scan by yourself, marks and bodies without one; a model can be adapted to a "
+        "scanner under Train.",
+    ),
     "spine-near-border": WarningKind(
         False, "Evaluate the whole width to be sure that nothing is missed."
     ),

@@ -41,6 +41,9 @@ class ModelCard:
         Hash of the weights file.
     second_look : mapping or None
         What compares candidates in the maps of these weights; None where none was fitted.
+    familiarity : mapping or None
+        What scans are compared with to tell whether these weights know their like; None where that
+        was not measured.
     """
 
     name: str = "unnamed"
@@ -50,6 +53,7 @@ class ModelCard:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
     second_look: Mapping[str, Any] | None = None
+    familiarity: Mapping[str, Any] | None = None
 
     @property
     def identity(self) -> str:
@@ -69,8 +73,9 @@ class ModelCard:
     def to_json(self) -> str:
         """The card as it stands on disk; without what former versions do not know, if it is not."""
         values = {**asdict(self), "operating_point": self.operating_point.to_dict()}
-        if self.second_look is None:
-            del values["second_look"]
+        for name in ("second_look", "familiarity"):
+            if values[name] is None:
+                del values[name]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod

@@ -115,6 +115,8 @@ class SiameseNet(nn.Module):
     second_look : mapping or None
         What compares candidates in the maps of these weights, as their card holds it; None for
         weights that no second look was fitted to.
+    familiarity : mapping or None
+        What scans are compared with, as the card holds it; None where that was not measured.
     learned_from : str
         What its weights have learned from, in a sentence of its card; empty unless it was loaded.
 
@@ -158,6 +160,7 @@ class SiameseNet(nn.Module):
         self.dropout = dropout
         self.patch_shape = (int(patch_shape[0]), int(patch_shape[1]))
         self.second_look: Mapping[str, Any] | None = None
+        self.familiarity: Mapping[str, Any] | None = None
         self.normalisation = normalisation or LocalZScore()
         self.learned_from = ""
         if self.normalisation.reference is not None and (form != "dense" or outputs != 3):

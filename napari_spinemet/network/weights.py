@@ -124,6 +124,7 @@ def load_model(
         )
     _load_state(model, tensors, path.name)
     model.second_look = card.second_look
+    model.familiarity = card.familiarity
     model.learned_from = provenance_sentence(card)
     return model.eval()
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..detection import DetectionResult
 from ..evaluation.pictures import case_figure, finding_figure, froc_figure
 from ..imaging import Annotation, Finding
 from ..imaging.grids import mask_on_series
@@ -70,6 +71,7 @@ def _summary(evidence: CaseEvidence) -> Section:
                 ("Verdicts", f"signed {signature}" if signature else "not signed"),
                 ("Reader", signature.partition(" on ")[0][3:] or _readers(evidence) or "–"),
                 ("Evaluated", result.plain.region.description),
+                *_familiarity(result),
                 *settings_rows(
                     result.operating_point, has_fitted_outlines=evidence.has_fitted_outlines
                 ),
@@ -80,6 +82,11 @@ def _summary(evidence: CaseEvidence) -> Section:
     doubts = [Paragraph(f"Doubtful: {w.text}", warning=True) for w in warnings if w.is_grave]
     notes = [Paragraph(w.text, warning=True) for w in warnings if not w.is_grave]
     return Section("Result", [*doubts, *blocks, *notes])
+
+
+def _familiarity(result: DetectionResult) -> list[tuple[str, str]]:
+    familiarity = result.familiarity
+    return [] if familiarity is None else [("Familiarity of the scan", familiarity.text)]
 
 
 def _readers(evidence: CaseEvidence) -> str:
@@ -126,7 +133,7 @@ def _finding_table(findings: Sequence[Finding]) -> Table:
                 f"{finding.largest.mean:.3f}",
                 "–" if finding.evidence is None else finding.evidence.contrast_text,
                 *(f"{v:.1f}" for v in finding.centre_mm),
-                finding.verdict or NO_VERDICT,
+                finding.verdict_text or NO_VERDICT,
             )
             for number, finding in enumerate(findings, 1)
         ],
@@ -142,7 +149,7 @@ def _finding_picture(evidence: CaseEvidence, finding: Finding, number: int) -> P
     figure = finding_figure(evidence.series, evidence.result, finding, evidence.annotation)
     level = f", {finding.level_text}" if finding.level_text else ""
     caption = (
-        f"Finding {number}{level}: {finding.verdict or 'no verdict yet'}. Slice "
+        f"Finding {number}{level}: {finding.verdict_text or 'no verdict yet'}. Slice "
         f"{finding.largest.slice + 1}, in which it is largest; detections blue"
         f"{', contours red' if evidence.annotation is not None else ''}. A is the front of "
         "the body, H the head."
@@ -237,11 +244,12 @@ def _verdicts(evidence: CaseEvidence) -> list[Section]:
             format_time(v.given_at),
             v.given_by or "–",
             v.verdict or "taken back",
+            v.reason or "–",
             *(f"{c:.1f}" for c in v.centre_mm),
         )
         for v in evidence.verdict_records
     ]
-    columns = ("When", "By", "Verdict", "Left (mm)", "Posterior (mm)", "Superior (mm)")
+    columns = ("When", "By", "Verdict", "Reason", "Left (mm)", "Posterior (mm)", "Superior (mm)")
     caption = "All verdicts in the order in which they were given; the last on a place counts."
     return [Section("Verdicts", [Table("verdicts", columns, rows, caption)])]
 

@@ -16,6 +16,7 @@ from ..study import Case, Study
 from ..study.database import FINDINGS_SIGNED
 from ..study.map_identity import MapIdentity
 from ..study.result_rows import VerdictRecord
+from ..study.verdicts import NO_VERDICT, Verdict
 from ..workflows.study_froc import SystemCurve
 from .facts import format_time
 
@@ -36,8 +37,8 @@ class CaseEvidence:
     card : ModelCard or None
     annotation : Annotation or None
         Contours of a person.
-    verdicts : sequence of str
-        On each of the findings; empty where there is none.
+    verdicts : sequence of Verdict
+        On each of the findings.
     verdict_records : sequence of VerdictRecord
         All verdicts on the case as they were given.
     study, state, signature : str
@@ -54,7 +55,7 @@ class CaseEvidence:
     has_fitted_outlines: bool = False
     card: ModelCard | None = None
     annotation: Annotation | None = None
-    verdicts: Sequence[str] = ()
+    verdicts: Sequence[Verdict] = ()
     verdict_records: Sequence[VerdictRecord] = ()
     study: str = ""
     state: str = ""
@@ -76,12 +77,13 @@ class CaseEvidence:
     @property
     def findings(self) -> list[Finding]:
         """With level and verdict."""
-        verdicts = list(self.verdicts) or [""] * len(self.result.findings)
+        verdicts = list(self.verdicts) or [NO_VERDICT] * len(self.result.findings)
         annotation = self.annotation
         return [
             replace(
                 finding,
-                verdict=verdict,
+                verdict=verdict.verdict,
+                reason=verdict.reason,
                 level=level_of(finding, self.series, annotation) if annotation else "",
             )
             for finding, verdict in zip(self.result.findings, verdicts, strict=True)
@@ -155,7 +157,7 @@ def case_evidence(
         series=series,
         result=result,
         annotation=annotation,
-        verdicts=case.verdicts().of([f.centre_mm for f in result.findings]),
+        verdicts=case.verdicts().with_reasons([f.centre_mm for f in result.findings]),
         verdict_records=verdict_records,
         study=study.path.resolve().name,
         state=str(case.state),

@@ -21,10 +21,12 @@ from ..imaging.aggregation import DEFAULT_WEIGHT, NoAggregation
 from ..imaging.scan_warnings import ScanWarning, has_grave
 from ..jobs import UNATTENDED, JobContext
 from ..study import Case, Study
+from ..workflows.scanner_statistics import scanner_rows
 from ..workflows.study_froc import redraw_curve
 from .evidence import StudyEvidence
 from .facts import curve_table, model_section, origin_section, settings_rows
 from .page import Block, Facts, Page, Paragraph, Picture, Section, Table
+from .scanner_section import scanner_section
 
 TASK = "report"
 VERDICTS = ("accepted", "rejected", "unsure", "")
@@ -80,6 +82,7 @@ def study_page(
         _answers(system.curve, system.point),
         _cases(system.curve, lines, system.point),
         Section("Pictures", [line.picture for line in lines]),
+        scanner_section(scanner_rows(study)),
         model_section(str(evidence.identity), evidence.card),
         _inputs(study),
         origin_section(report_time),

@@ -12,6 +12,7 @@ import numpy as np
 from ..atomic_files import replace_atomically
 from ..imaging import EvaluatedRegion, LikelihoodMap, ScanWarning
 from ..imaging.comparison import Comparison
+from ..imaging.likelihood import Familiarity
 
 
 def save_likelihood_map(likelihood: LikelihoodMap, path: Path) -> None:
@@ -51,6 +52,7 @@ def save_likelihood_map(likelihood: LikelihoodMap, path: Path) -> None:
             warnings=np.array(json.dumps([w.to_dict() for w in likelihood.warnings])),
             **_pack_comparison(likelihood.comparison),
             learned_from=np.array(likelihood.learned_from),
+            **_pack_familiarity(likelihood.familiarity),
         )
 
 
@@ -75,6 +77,7 @@ def load_likelihood_map(path: Path) -> LikelihoodMap | None:
                 comparison=_comparison_of(arrays),
                 # Maps of the version 0.1 do not hold it.
                 learned_from=str(arrays["learned_from"]) if "learned_from" in arrays else "",
+                familiarity=_familiarity_of(arrays),
             )
     except Exception:  # noqa: BLE001 zipfile, zlib and numpy raise a dozen kinds for damaged files
         return None
@@ -97,6 +100,18 @@ def _pack_comparison(comparison: Comparison | None) -> dict[str, Any]:
         "candidates": comparison.labels,
         "comparison": np.array(json.dumps(comparison.facts())),
     }
+
+
+def _pack_familiarity(familiarity: Familiarity | None) -> dict[str, Any]:
+    if familiarity is None:
+        return {}
+    return {"familiarity": np.array(json.dumps(familiarity.to_dict()))}
+
+
+def _familiarity_of(arrays: Mapping[str, Any]) -> Familiarity | None:
+    if "familiarity" not in arrays:
+        return None
+    return Familiarity.from_dict(json.loads(str(arrays["familiarity"])))
 
 
 def _comparison_of(arrays: Mapping[str, Any]) -> Comparison | None:

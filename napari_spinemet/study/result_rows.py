@@ -13,6 +13,8 @@ from .audit import Row, digest, subject_of
 from .store import Store
 
 VERDICTS = ("accepted", "rejected", "unsure")
+REASONS = ("haemangioma", "endplate change", "vessel or organ", "artefact", "other")
+"""Why a finding is rejected."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class VerdictRecord:
     reader, given_by, given_at : str
     run : int or None
         The run that it was given on; None for a finding that a person added.
+    reason : str
+        One of :data:`REASONS`, of what is rejected; empty where none was given.
     """
 
     verdict: str
@@ -92,6 +96,7 @@ class VerdictRecord:
     given_by: str = ""
     given_at: str = ""
     run: int | None = None
+    reason: str = ""
 
 
 class ResultRows:
@@ -247,6 +252,7 @@ class ResultRows:
         centre_mm: Sequence[float],
         verdict: str,
         *,
+        reason: str = "",
         reader: str = "",
         run: int | None = None,
         who: str = "",
@@ -261,6 +267,8 @@ class ResultRows:
             Of the finding, patient LPS.
         verdict : {"accepted", "rejected", "unsure", ""}
             Empty takes the former one back.
+        reason : str
+            One of :data:`REASONS`, of what is rejected; empty where none is given.
         reader : str
             Whose; empty for those that the study itself works with.
         run : int, optional
@@ -275,16 +283,18 @@ class ResultRows:
         """
         if verdict not in (*VERDICTS, ""):
             raise ValueError(f"A verdict is one of {', '.join(VERDICTS)}, not {verdict!r}.")
+        if reason and (verdict != "rejected" or reason not in REASONS):
+            raise ValueError(f"What is rejected has a reason of {', '.join(REASONS)}.")
         case_id, _ = self._store.case_id(case)
         x, y, z = _plain(centre_mm)
         with self._store.writing(who) as change:
             number = change.execute(
                 "INSERT INTO verdicts (case_id, run_id, reader, verdict, x_mm, y_mm, z_mm, "
-                "given_by, given_at) VALUES (?,?,?,?,?,?,?,?,?)",
-                *(case_id, run, reader, verdict, x, y, z, change.who, change.timestamp),
+                "given_by, given_at, reason) VALUES (?,?,?,?,?,?,?,?,?,?)",
+                *(case_id, run, reader, verdict, x, y, z, change.who, change.timestamp, reason),
             ).lastrowid
             subject = {"case": case, "verdict": number}
-            change.note("verdict", subject, _verdict_digest(run, reader, verdict, x, y, z))
+            change.note("verdict", subject, _verdict_digest(run, reader, verdict, x, y, z, reason))
 
     def verdicts(self, case: str, *, reader: str = "") -> list[VerdictRecord]:
         """All verdicts on a case, oldest first; the last on a position counts.
@@ -303,9 +313,9 @@ class ResultRows:
         """
         case_id, _ = self._store.case_id(case)
         return [
-            VerdictRecord(verdict, (x, y, z), whose, by, at, run)
-            for run, whose, verdict, x, y, z, by, at in self._store.select(
-                "SELECT run_id, reader, verdict, x_mm, y_mm, z_mm, given_by, given_at "
+            VerdictRecord(verdict, (x, y, z), whose, by, at, run, reason)
+            for run, whose, verdict, x, y, z, by, at, reason in self._store.select(
+                "SELECT run_id, reader, verdict, x_mm, y_mm, z_mm, given_by, given_at, reason "
                 "FROM verdicts WHERE case_id = ? AND reader = ? ORDER BY id",
                 *(case_id, reader),
             )
@@ -323,7 +333,7 @@ class ResultRows:
             content = _run_digest(model, settings, self._detection_rows(number))
             yield ("run", subject_of({"case": case, "run": number})), content
         for number, case, *facts in self._store.select(
-            "SELECT verdicts.id, name, run_id, reader, verdict, x_mm, y_mm, z_mm "
+            "SELECT verdicts.id, name, run_id, reader, verdict, x_mm, y_mm, z_mm, reason "
             "FROM verdicts JOIN cases ON cases.id = case_id"
         ):
             yield (
@@ -346,4 +356,6 @@ def _run_digest(model: str, settings: str, rows: Sequence[tuple[Any, ...]]) -> s
 
 
 def _verdict_digest(*facts: Any) -> str:
-    return digest(json.dumps(facts, ensure_ascii=False))
+    *others, reason = facts
+    # Verdicts without a reason have the hash that they had before there were any.
+    return digest(json.dumps(facts if reason else others, ensure_ascii=False))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from ..atomic_files import write_text
+from ..errors import SpinemetError
 from ..imaging import OperatingPoint
 
 FOLDER = "unfinished"
+REQUEST = "request.json"
+"""What an adaptation was asked for."""
 
 
 def training_state_files(model: Path, mark: str = "") -> tuple[Path, Path]:
@@ -44,6 +50,63 @@ def _states(model: Path) -> list[Path]:
     folder = model.parent / FOLDER
     names = (f"{model.stem}.safetensors.state", f"{model.stem}@*.safetensors.state")
     return sorted(p for name in names for p in folder.glob(name)) if folder.is_dir() else []
+
+
+def adaptation_state_folder(model: Path) -> Path:
+    """Where an adaptation that is to make a model file keeps its trainings."""
+    return model.parent / FOLDER / f"{model.stem}.adapting"
+
+
+def has_adaptation_state(model: Path) -> bool:
+    """Whether an adaptation that was to make a model file was cut short."""
+    return (adaptation_state_folder(model) / REQUEST).is_file()
+
+
+def save_adaptation_request(model: Path, request: Mapping[str, Any]) -> None:
+    """Keep what an adaptation was asked for, so that it can go on after a crash.
+
+    Parameters
+    ----------
+    model : Path
+        That it is to make.
+    request : mapping
+        Plain values.
+    """
+    write_text(adaptation_state_folder(model) / REQUEST, json.dumps(request, indent=1) + "\n")
+
+
+def adaptation_request(model: Path) -> dict[str, Any]:
+    """What the adaptation that was cut short was asked for.
+
+    Parameters
+    ----------
+    model : Path
+        That it was to make.
+
+    Raises
+    ------
+    SpinemetError
+        If none was cut short.
+    """
+    try:
+        values = json.loads((adaptation_state_folder(model) / REQUEST).read_text("utf-8"))
+        if {"model", "cases", "minutes", "seed"} <= set(values):
+            return dict(values)
+    except (OSError, ValueError, TypeError):
+        pass
+    raise SpinemetError(
+        f"No adaptation that was to make {model.stem} was cut short; start it without resuming."
+    )
+
+
+def remove_adaptation_state(model: Path) -> None:
+    """Remove what an adaptation left that has made its model."""
+    folder = adaptation_state_folder(model)
+    if not folder.is_dir():
+        return
+    shutil.rmtree(folder)
+    if not any(folder.parent.iterdir()):  # other runs may have left theirs
+        folder.parent.rmdir()
 
 
 def report_path(study: Path, name: str, only_folds: Sequence[int] | None = None) -> Path:

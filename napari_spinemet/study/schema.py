@@ -100,6 +100,9 @@ MIGRATIONS = (
     """
     ALTER TABLE cases ADD COLUMN stack INTEGER NOT NULL DEFAULT 1;  -- which volume of the series
     """,
+    """
+    ALTER TABLE verdicts ADD COLUMN reason TEXT NOT NULL DEFAULT '';  -- why one was rejected
+    """,
 )
 """Each step leads from one version to the next; an empty file has version 0."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,23 @@ Position = tuple[float, float, float]
 """Patient LPS, mm."""
 
 
+class Verdict(NamedTuple):
+    """What was said of a finding.
+
+    Attributes
+    ----------
+    verdict : {"accepted", "rejected", "unsure", ""}
+    reason : str
+        Why it is rejected; empty where that was not said.
+    """
+
+    verdict: str
+    reason: str = ""
+
+
+NO_VERDICT = Verdict("")
+
+
 class VerdictBook:
     """Verdicts on the findings of one case, by position; they outlive another detection.
 
@@ -27,14 +45,31 @@ class VerdictBook:
     """
 
     def __init__(self, records: Iterable[VerdictRecord] = ()) -> None:
-        self._verdicts: dict[Position, str] = {}
+        self._verdicts: dict[Position, Verdict] = {}
         for record in records:
-            self.record(_position(record.centre_mm), record.verdict)
+            self.record(_position(record.centre_mm), record.verdict, record.reason)
 
     def of(self, centres_mm: Sequence[Sequence[float]]) -> list[str]:
         """The verdict on each of the findings on the screen; empty where there is none."""
+        return [verdict for verdict, _ in self.with_reasons(centres_mm)]
+
+    def with_reasons(self, centres_mm: Sequence[Sequence[float]]) -> list[Verdict]:
+        """The same, each with its reason."""
         positions = self._positions(centres_mm)
-        return ["" if position is None else self._verdicts[position] for position in positions]
+        return [
+            NO_VERDICT if position is None else self._verdicts[position] for position in positions
+        ]
+
+    def places(self, verdict: str) -> dict[Position, str]:
+        """Where findings have a verdict, and why, whatever is on the screen.
+
+        Parameters
+        ----------
+        verdict : {"accepted", "rejected", "unsure"}
+        """
+        return {
+            place: own.reason for place, own in self._verdicts.items() if own.verdict == verdict
+        }
 
     def position_of(self, centres_mm: Sequence[Sequence[float]], number: int) -> Position:
         """The position of one of the findings on the screen: its own centre if none was judged.
@@ -48,7 +83,7 @@ class VerdictBook:
         """
         return self._positions(centres_mm)[number] or _position(centres_mm[number])
 
-    def record(self, position: Position, verdict: str) -> None:
+    def record(self, position: Position, verdict: str, reason: str = "") -> None:
         """Judge what is at a position, instead of a former verdict on it.
 
         Parameters
@@ -57,10 +92,12 @@ class VerdictBook:
             As :meth:`position_of` gives it.
         verdict : {"accepted", "rejected", "unsure", ""}
             Empty takes the former one back.
+        reason : str
+            Why it is rejected, where that was said.
         """
         self._verdicts.pop(position, None)
         if verdict:
-            self._verdicts[position] = verdict
+            self._verdicts[position] = Verdict(verdict, reason)
 
     def _positions(self, centres_mm: Sequence[Sequence[float]]) -> list[Position | None]:
         """Which position each finding is at: as many as can be, and those the nearest in all."""

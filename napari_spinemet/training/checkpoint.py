@@ -167,6 +167,8 @@ def fingerprint_of(
             digest.update(np.asarray(series.affine, dtype=float).tobytes())
             for labels in (annotation.lesions, annotation.vertebrae):
                 digest.update(np.ascontiguousarray(labels).tobytes())
+            if annotation.uncertain is not None:
+                digest.update(np.packbits(annotation.uncertain).tobytes())
     for name, tensor in sorted((start or {}).items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -274,7 +274,7 @@ class _Trainer:
         """Find what the network gets wrong, at equal distances in the run."""
         state, config = self._state, self._config
         # Shares of epochs do not add up to whole numbers exactly.
-        due = math.floor(state.progress * (config.looks + 1) + 1e-9)
+        due = math.floor(state.progress * (config.looks + 1) + 1e-9) + self._options.looks_first
         if not config.mistaken_share or state.batch != 0 or due <= state.looks:
             return
         steps_done = (state.epoch - 1) * self._per_epoch

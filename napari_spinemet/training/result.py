@@ -82,6 +82,9 @@ class RunOptions:
     after_epoch : callable or None
         Gets the network, in evaluation mode, and the number of the epoch; it must leave both
         as they are.
+    looks_first : bool
+        Whether it is also found out before the first batch what the network gets wrong: one that
+        was trained before has mistakes of its own.
     """
 
     start: SiameseNet | None = None
@@ -90,3 +93,4 @@ class RunOptions:
     state: Path | None = None
     resume: bool = False
     after_epoch: Callable[[SiameseNet, int], None] | None = None
+    looks_first: bool = False

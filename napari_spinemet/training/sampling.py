@@ -104,7 +104,7 @@ def slice_classes(
     """Sort the pixels of every slice that locations are drawn from (paper, section 3.2).
 
     Normal pixels lie inside vertebra contours and outside lesions, or outside both and
-    within the columns that the rule draws background from.
+    within the columns that the rule draws background from. What is uncertain is none of these.
 
     Parameters
     ----------
@@ -116,6 +116,10 @@ def slice_classes(
     in_plane = (spacing_mm[1], spacing_mm[2])
     lesions = resample_labels(annotation.lesions, in_plane) > 0
     vertebrae = resample_labels(annotation.vertebrae, in_plane) > 0
+    unknown = np.zeros_like(lesions)
+    if annotation.uncertain is not None:
+        unknown = resample_labels(annotation.uncertain.astype(np.uint16), in_plane) > 0
+        lesions &= ~unknown
     width = lesions.shape[2]
     is_in_columns = np.zeros(width, dtype=bool)
     is_in_columns[slice(*central_columns(width)) if rule.background == CENTRE else slice(None)] = (
@@ -127,8 +131,9 @@ def slice_classes(
     result = []
     for index in range(len(lesions)) if from_all_slices else np.flatnonzero(carries):
         lesion = np.flatnonzero(lesions[index])
-        body = np.flatnonzero(vertebrae[index] & ~lesions[index])
-        background = np.flatnonzero(~vertebrae[index] & ~lesions[index] & is_in_columns)
+        healthy = ~lesions[index] & ~unknown[index]
+        body = np.flatnonzero(vertebrae[index] & healthy)
+        background = np.flatnonzero(~vertebrae[index] & healthy & is_in_columns)
         normal = round(share) if from_all_slices else len(lesion)
         from_body = min(round(rule.vertebra_share * normal), len(body))
         from_background = min(normal - from_body, len(background))

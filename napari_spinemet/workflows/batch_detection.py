@@ -32,8 +32,9 @@ from .worker_settings import THIS_PROCESS, WorkerSettings
 
 STATUS_DONE, STATUS_DOUBTFUL = "done", "doubtful"
 STATUS_SKIPPED, STATUS_FAILED = "not usable", "failed"
-_FORMAT = 2
-"""Of the reports that are kept (1: until they held the warnings of reading)."""
+_FORMAT = 3
+"""Of the reports that are kept (1: until they held the warnings of reading; 2: until they held the
+familiarity)."""
 TASK = "detect"
 
 
@@ -57,6 +58,8 @@ class ScanRow:
         Why it is not done, in a sentence.
     warnings : sequence of dict
         ``code``, ``sentence`` and ``remedy`` each.
+    familiarity : float or None
+        Score, see :class:`.Familiarity`; None where the model cannot tell.
     """
 
     scan: str
@@ -70,6 +73,7 @@ class ScanRow:
     reason: str = ""
     warnings: Sequence[dict[str, str]] = ()
     stack: int = 1
+    familiarity: float | None = None
 
 
 def scans_in(folder: Path) -> list[tuple[str, Path]]:
@@ -246,7 +250,7 @@ def _detect_one(
 def _filled_row(row: ScanRow, report: dict[str, Any] | None, reason: str) -> ScanRow:
     if report is None:
         return replace(row, status=STATUS_FAILED, reason=reason)
-    detections = report["detections"]
+    detections, familiarity = report["detections"], report.get("familiarity")
     return replace(
         row,
         reason=reason,
@@ -256,6 +260,7 @@ def _filled_row(row: ScanRow, report: dict[str, Any] | None, reason: str) -> Sca
         largest_cm2=round(max((d["area_cm2"] for d in detections), default=0.0), 2),
         peak=round(max((d["peak"] for d in detections), default=0.0), 3),
         seconds=round(float(report["seconds"]), 2),
+        familiarity=None if familiarity is None else round(float(familiarity["score"]), 3),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..detection.engines import map_series
+from ..detection.engines import map_series, with_familiarity
 from ..detection.map_settings import MapSettings
 from ..errors import SpinemetError
 from ..imaging import LikelihoodMap, OperatingPoint
@@ -149,13 +150,22 @@ class MapSource:
         LikelihoodMap or None
             None for a case that the cross-validation did not hold.
         """
-        likelihood = study.likelihood_map(case, self.identity)
-        if likelihood is not None or not self.can_make_maps:
-            return likelihood
-        settings = MapSettings(columns=self.identity.columns, device=self.device)
-        likelihood = map_series(case.series(), self.network, settings, job=job.without_events())
-        study.save_likelihood_map(case, self.identity, likelihood)
+        stored_map = study.likelihood_map(case, self.identity)
+        if not self.can_make_maps or (stored_map is not None and self._is_complete(stored_map)):
+            return stored_map
+        if stored_map is None:
+            settings = MapSettings(columns=self.identity.columns, device=self.device)
+            likelihood = map_series(case.series(), self.network, settings, job=job.without_events())
+        else:
+            likelihood = with_familiarity(case.series(), stored_map, self.network)
+        if os.access(study.path, os.W_OK):  # of a study on a read-only disk the map is made anew
+            study.save_likelihood_map(case, self.identity, likelihood)
         return likelihood
+
+    def _is_complete(self, stored_map: LikelihoodMap) -> bool:
+        """Whether it tells how familiar the scan is, if its network can."""
+        tells = self.card.familiarity is not None and stored_map.vertebra is not None
+        return stored_map.familiarity is not None or not tells
 
     def made_map_of(
         self, study: Study, case: Case, *, job: JobContext = UNATTENDED

@@ -12,6 +12,8 @@ from typing import Any
 
 from ..jobs import UNATTENDED, JobContext
 from ..training import TrainingConfig
+from .adaptation import AdaptationPlan, StudyAdaptation, adapt_study
+from .adaptation.adapted_card import stands_out_sentence
 from .cross_validation.run import CrossValidationPlan
 from .cross_validation.study import cross_validate_study
 from .study_training import StudyTraining, train_study
@@ -105,6 +107,64 @@ def cross_validate_study_job(
         job=job,
     )
     return report
+
+
+def adapt_study_job(
+    study: str,
+    *,
+    name: str,
+    model: str,
+    only_cases: Sequence[str] | None = None,
+    minutes: float | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    command: str = "",
+    job: JobContext = UNATTENDED,
+) -> dict[str, Any]:
+    """Adapt a model to the scans of a study, see :func:`.adapt_study`.
+
+    Parameters
+    ----------
+    study : str
+        Its folder.
+    name, model, only_cases, resume, command
+        See :class:`.StudyAdaptation`.
+    minutes, device
+        See :class:`.AdaptationPlan`.
+    job : JobContext
+
+    Returns
+    -------
+    dict
+        ``path`` of the model, its ``card`` as JSON, ``sentences`` that a person should know, and in
+        ``stands_out`` for each finding that was not learned as normal its ``case``, its ``place``
+        in words, its ``centre_mm`` and a ``sentence``.
+    """
+    adaptation_task = StudyAdaptation(
+        Path(study),
+        model,
+        name,
+        only_cases=None if only_cases is None else tuple(only_cases),
+        plan=AdaptationPlan(minutes=minutes, device=device),
+        resume=resume,
+        command=command,
+    )
+    adapted_model = adapt_study(adaptation_task, job=job)
+    is_held_out = adapted_model.adaptation.is_held_out
+    return {
+        "path": str(adapted_model.path),
+        "card": adapted_model.card.to_json(),
+        "sentences": list(adapted_model.sentences),
+        "stands_out": [
+            {
+                "case": each.scan,
+                "place": each.place,
+                "centre_mm": list(each.finding.centre_mm),
+                "sentence": stands_out_sentence(each, is_held_out=is_held_out),
+            }
+            for each in adapted_model.adaptation.stands_out
+        ],
+    }
 
 
 def _config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from napari_spinemet.detection.pipeline import evaluate
+from napari_spinemet.evaluation.lesion_scores import Tally, Truth, score_scan
 from napari_spinemet.experiments.scanners import exam
 from napari_spinemet.experiments.scanners.exam import ExamPlan, run_exam
-from napari_spinemet.experiments.scanners.scoring import Tally, Truth, score_scan
 from napari_spinemet.experiments.scanners.table import exam_page
 from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint
 from napari_spinemet.network import load_card, load_model

@@ -38,6 +38,8 @@ class InMemoryPreferences:
             ("training", "batches"): 2,
             ("training", "form"): "dense",
             ("training", "device"): "cpu",
+            ("adaptation", "name"): "my-scanner",
+            ("adaptation", "minutes"): 20,
             ("detection", "model"): "default",
             ("detection", "region"): "spine",
         }

@@ -8,18 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 
 from napari_spinemet.detection.components import OUTSIDE
 from napari_spinemet.detection.gate import GateRule, Spine
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.errors import Cancelled
+from napari_spinemet.gui.review.findings_panel import NO_REASON, VERDICT
+from napari_spinemet.gui.review.scanner_window import ScannerWindow
 from napari_spinemet.gui.viewer.layer_style import OUTSIDE_SPINE
 from napari_spinemet.imaging import LikelihoodMap, OperatingPoint, SagittalSeries
 from napari_spinemet.imaging.comparison import Comparison, Evidence
 from napari_spinemet.imaging.grids import working_affine
 from napari_spinemet.jobs import JobContext
 from napari_spinemet.study.map_identity import MapIdentity
+from napari_spinemet.workflows.scanner_statistics import Scanner, ScannerRow
 
 from .conftest import take_picture
 
@@ -310,3 +316,66 @@ def test_a_scan_without_contours_has_no_truth(review: object, qtbot: object) -> 
     session.layers.lesions.data[1, 30:50, 40:60] = 1
     session.contours_changed.emit()
     assert truth.isHidden()
+
+
+def turn_wheel(widget: object) -> None:
+    """One notch over it."""
+    centre = QPointF(widget.rect().center())
+    event = QWheelEvent(
+        centre,
+        QPointF(widget.mapToGlobal(widget.rect().center())),
+        QPoint(),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(widget, event)
+
+
+def test_a_finding_is_rejected_with_its_reason(review: object, qtbot: object) -> None:
+    """From a menu, so that neither wheel nor arrows reject; undo brings it back."""
+    panel, log = review.findings_panel, review.session.verdicts
+    assert not panel.reason.isEnabled()
+    panel.go(1)
+    assert panel.reason.isEnabled()
+    panel.reason.setFocus()
+    qtbot.keyClick(panel.reason, Qt.Key.Key_Down)
+    turn_wheel(panel.reason)
+    assert log.with_reasons(panel.findings) == [("", "")]
+    (haemangioma,) = [a for a in panel.reason.menu().actions() if a.text() == "haemangioma"]
+    haemangioma.trigger()
+    haemangioma.trigger()  # the same again is no further verdict
+    assert log.with_reasons(panel.findings) == [("rejected", "haemangioma")]
+    assert panel.table.texts()[0][VERDICT] == "rejected"
+    panel.judge("accepted")
+    assert log.with_reasons(panel.findings) == [("accepted", "")]
+    assert panel.reason.text() == NO_REASON
+    panel.undo()
+    assert log.with_reasons(panel.findings) == [("rejected", "haemangioma")]
+    assert panel.reason.text() == "Rejected: haemangioma"
+    panel.undo()
+    assert log.with_reasons(panel.findings) == [("", "")]
+
+
+def test_what_scanners_gave_is_shown(review: object, qtbot: object) -> None:
+    """A table and three plots; without a study nothing is asked for."""
+    window = ScannerWindow(
+        [
+            ScannerRow(
+                Scanner("MR1", "3 T", "STIR", "m@1", month),
+                *(2, 3, 1, rejected, 0, {"artefact": rejected}, 0.4, 1),
+            )
+            for month, rejected in (("2026-10", 0), ("2026-11", 2))
+        ],
+        review,
+    )
+    assert window.table.texts()[1][4:] == [
+        *("2026-11", "2", "1.50", "2 of 3 (67%)", "artefact 2", "0.40", "1"),
+    ]
+    for index in range(window.value_list.count()):
+        window.value_list.setCurrentIndex(index)
+        (line,) = window.plot.getPlotItem().listDataItems()
+        assert len(line.getData()[0]) == 2
+    assert not review.evaluation.scanner_button.isEnabled()

@@ -18,6 +18,7 @@ from napari_spinemet.reports import (
     write_study_report,
 )
 from napari_spinemet.study import Study
+from napari_spinemet.study.verdicts import NO_VERDICT
 from napari_spinemet.workflows.map_source import MapSource
 from napari_spinemet.workflows.study_froc import study_curve
 
@@ -55,7 +56,7 @@ def test_a_report_in_place_of_a_former_one_leaves_nothing_of_it(
     assert (folder / "figures" / "finding-2.png").is_file()
     result = evaluate(evidence.result.plain, replace(POINT, threshold=0.8))
     write_case_report(
-        replace(evidence, result=result, verdicts=[""]), folder, report_time=REPORT_TIME
+        replace(evidence, result=result, verdicts=[NO_VERDICT]), folder, report_time=REPORT_TIME
     )
     assert not (folder / "figures" / "finding-2.png").exists()
     assert (folder / "figures" / "mine.txt").read_text() == "kept"

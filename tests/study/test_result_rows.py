@@ -86,3 +86,18 @@ def test_changed_results_are_found(
     alter(folder, statement)
     (rows,) = database.verify()
     assert re.search(words, rows)
+
+
+def test_a_rejected_finding_has_a_reason(database: StudyDatabase, folder: Path) -> None:
+    """Of those that there are, and of no other verdict; it cannot be changed past the trail."""
+    results = database.results
+    results.save_verdict("case-001", (0, 0, 0), "rejected", reason="haemangioma")
+    results.save_verdict("case-001", (0, 0, 50), "rejected")
+    assert [v.reason for v in results.verdicts("case-001")] == ["haemangioma", ""]
+    for verdict, reason in (("accepted", "haemangioma"), ("rejected", "gas"), ("", "other")):
+        with pytest.raises(ValueError, match="haemangioma"):
+            results.save_verdict("case-001", (0, 0, 0), verdict, reason=reason)
+    assert database.verify() == []
+    alter(folder, "UPDATE verdicts SET reason = 'artefact' WHERE reason = ''")
+    (sentence,) = database.verify()
+    assert re.search("Changed .* verdict", sentence)

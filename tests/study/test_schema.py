@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from contour_images import image
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.study import schema
+from napari_spinemet.study.audit import digest
 from napari_spinemet.study.contour_rows import ContourRows
 from napari_spinemet.study.database import (
     StudyDatabase,
@@ -78,3 +80,33 @@ def test_a_study_of_the_first_version_is_carried_over(
     assert reading.results.runs("case-001") == []
     reading.close()
     assert (folder / FILE).read_bytes() == content
+
+
+def test_verdicts_of_a_former_version_verify(
+    database: StudyDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no reason, and the hash that the trail has of them stands."""
+    database.close()
+    (folder / FILE).unlink()
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
+        former = Store(folder)
+        with former.writing() as change:
+            change.execute(
+                "INSERT INTO cases (id, name, series_uid, place, copied, content, slices, rows, "
+                "columns, state, state_by, state_at) VALUES (1,'case-001','1.2','case-001/scan',1,"
+                "'abc',13,40,30,'new','a','2026')"
+            )
+            change.execute(
+                "INSERT INTO verdicts (case_id, run_id, reader, verdict, x_mm, y_mm, z_mm, "
+                "given_by, given_at) VALUES (1,NULL,'','rejected',1.0,2.0,3.0,'a','2026')"
+            )
+            # As the version before wrote it.
+            content = digest(json.dumps([None, "", "rejected", 1.0, 2.0, 3.0]))
+            change.note("verdict", {"case": "case-001", "verdict": 1}, content)
+        former.close()
+    newer = StudyDatabase(folder)
+    (verdict,) = newer.results.verdicts("case-001")
+    assert (verdict.verdict, verdict.reason) == ("rejected", "")
+    assert [s for s in newer.verify() if "verdict" in s] == []
+    newer.close()

@@ -51,3 +51,13 @@ def test_a_finding_far_away_changes_no_match() -> None:
     book.record((0, 0, 11), "rejected")
     assert book.of([(0, 0, 9), (0, 0, 30)]) == ["rejected", ""]
     assert book.of([(0, 0, 9)]) == ["rejected"]
+
+
+def test_a_reason_goes_with_its_verdict() -> None:
+    """It is gone with another verdict on the same place."""
+    book = VerdictBook([VerdictRecord("rejected", (0, 0, 0), reason="artefact")])
+    assert book.with_reasons([(0, 0, 3), (0, 0, 90)]) == [("rejected", "artefact"), ("", "")]
+    assert book.places("rejected") == {(0, 0, 0): "artefact"}
+    book.record((0, 0, 0), "unsure")
+    assert book.with_reasons([(0, 0, 0)]) == [("unsure", "")]
+    assert book.places("rejected") == {}

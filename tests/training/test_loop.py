@@ -13,9 +13,19 @@ import torch
 
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import Annotation
-from napari_spinemet.jobs import CancelToken, Evaluated, Event, Finished, Progressed, Started
+from napari_spinemet.jobs import (
+    CancelToken,
+    Evaluated,
+    Event,
+    Finished,
+    JobContext,
+    Progressed,
+    Started,
+)
 from napari_spinemet.network import load_card, load_model
 from napari_spinemet.training import TrainingConfig, loop, train
+from napari_spinemet.training.loop import train_network
+from napari_spinemet.training.result import RunOptions
 
 from .quick_runs import Case, quick_config, weight_bytes
 
@@ -367,6 +377,11 @@ def test_looks_come_at_equal_distances(small_case: Case, monkeypatch: pytest.Mon
     monkeypatch.setattr(loop, "training_step", lambda *_: 1.0)
     train([small_case], quick_config(epochs=10, batches_per_epoch=1), on_event=note)
     assert epochs == ["3", "5", "7", "9"]
+    epochs.clear()
+    config = quick_config(epochs=10, batches_per_epoch=1)
+    options = RunOptions(looks_first=True)
+    train_network([small_case], config, options=options, job=JobContext(note))
+    assert epochs == ["1", "3", "5", "7", "9"], "one that was trained before has mistakes at once"
 
 
 def test_an_unknown_device_is_refused(small_case: Case) -> None:

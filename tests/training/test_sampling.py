@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -155,3 +157,22 @@ def test_a_rule_that_is_none_is_refused(rule: dict) -> None:
         SamplingRule(**rule)
     with pytest.raises(SpinemetError, match=r"share|slices"):
         TrainingConfig(**rule)
+
+
+def test_nothing_is_drawn_where_nobody_knows() -> None:
+    """Neither as lesion, nor as bone, nor as background; all else is drawn as before."""
+    annotation = _annotation()
+    uncertain = np.zeros(SHAPE, dtype=bool)
+    uncertain[1, 15:50, 25:35] = True
+    rule = SamplingRule("all", 0.5, "all")
+    doubtful = slice_classes(replace(annotation, uncertain=uncertain), SPACING, rule)
+    for classes, former in zip(doubtful, slice_classes(annotation, SPACING, rule), strict=True):
+        hidden = np.flatnonzero(uncertain[classes.slice])
+        for own, known in zip(classes.pixels, former.pixels, strict=True):
+            np.testing.assert_array_equal(own, np.setdiff1d(known, hidden))
+
+
+def test_what_is_uncertain_lies_on_the_grid() -> None:
+    """Else nobody knows what it hides."""
+    with pytest.raises(SpinemetError, match="grid of the series"):
+        replace(_annotation(), uncertain=np.zeros((1, 2, 3), dtype=bool))

@@ -31,7 +31,7 @@ from napari_spinemet.workflows.cross_validation import (
     tasks,
 )
 from napari_spinemet.workflows.cross_validation.study import cross_validate_study
-from napari_spinemet.workflows.operating_point_choice import OperatingPointChoice, joint_point
+from napari_spinemet.workflows.operating_points.by_regions import OperatingPointChoice, joint_point
 from napari_spinemet.workflows.worker_settings import WorkerSettings
 
 

@@ -59,29 +59,49 @@ def measure_marrow(view: ScanView, labels: LabelArray, candidates: list[Candidat
             float((view.plain[marrow] > 0.5).mean()),
             float(view.plain[marrow].mean()),
             float(view.vertebra[marrow].mean()),
-            _log_ratio(level, _in_discs(view)),
-            _log_ratio(level, _in_strip(view, _CANAL_MM, 0.8)),
-            _log_ratio(level, _in_strip(view, _FRONT_MM, 0.5)),
+            log_ratio(level, in_discs(view)),
+            log_ratio(level, in_strip(view, _CANAL_MM, 0.8)),
+            log_ratio(level, in_strip(view, _FRONT_MM, 0.5)),
             float(np.log(np.percentile(levels, 90) / np.percentile(levels, 10))),
             float(np.median(spreads)),
         ]
     )
 
 
-def _log_ratio(one: float, other: float) -> float:
+def log_ratio(one: float, other: float) -> float:
+    """Logarithm of how much brighter one is than the other, within what can be told.
+
+    Parameters
+    ----------
+    one, other : float
+    """
     return float(np.clip(np.log(max(one, 1e-6) / max(other, 1e-6)), -2.5, 2.5))
 
 
-def _in_discs(view: ScanView) -> float:
-    """Median brightness in the middle of the discs."""
+def in_discs(view: ScanView) -> float:
+    """Median brightness in the middle of the discs.
+
+    Parameters
+    ----------
+    view : ScanView
+    """
     borders = view.bodies.borders
     middles = (borders[1:, 0] + borders[:-1, 1]) / 2
     from_disc_mm = np.abs(view.foot[..., None] - middles).min(axis=-1)
     return _median_of(view, (from_disc_mm <= _DISC_MM) & (np.abs(view.offset_mm) <= 8), 0.5)
 
 
-def _in_strip(view: ScanView, range_mm: tuple[float, float], quantile: float) -> float:
-    """Brightness in a strip along the bodies."""
+def in_strip(view: ScanView, range_mm: tuple[float, float], quantile: float) -> float:
+    """Brightness in a strip along the bodies.
+
+    Parameters
+    ----------
+    view : ScanView
+    range_mm : tuple of float
+        Distances from the course that it lies between.
+    quantile : float
+        Of its pixels.
+    """
     inside = (view.foot > view.bodies.borders[0, 0]) & (view.foot < view.bodies.borders[-1, 1])
     strip = (view.offset_mm > range_mm[0]) & (view.offset_mm < range_mm[1]) & inside
     return _median_of(view, strip, quantile)

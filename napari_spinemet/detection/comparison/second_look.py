@@ -18,6 +18,7 @@ from ...errors import SpinemetError
 from ...imaging import LikelihoodMap, SagittalSeries
 from ...imaging.aggregation import NeighbourAverage
 from ...imaging.comparison import NO_MODEL, Comparison, Evidence, move
+from .appearance import measure_appearance
 from .bodies import find_bodies
 from .candidates import (
     FEATURES,
@@ -27,6 +28,7 @@ from .candidates import (
     find_rims,
     measure_candidates,
 )
+from .familiarity import FamiliarityModel
 from .levels import guess_levels
 from .logistic import FloatArray, LogisticModel
 from .marrow import MARROW_FEATURES, measure_marrow
@@ -146,6 +148,8 @@ class ComparedScan:
         ``(slice, row, column)``: the likelihoods that it was measured on.
     rims : numpy.ndarray
         As the labels: pixels around a candidate that go down with it.
+    view : ScanView or None
+        What it was measured in; None where there are too few bodies.
     """
 
     labels: LabelArray
@@ -154,6 +158,7 @@ class ComparedScan:
     marrow: FloatArray | None
     plain: npt.NDArray[np.float32]
     rims: LabelArray
+    view: ScanView | None = None
 
     @property
     def features(self) -> FloatArray:
@@ -198,7 +203,7 @@ def measure_scan(
     candidates = measure_candidates(view, labels)
     marrow = measure_marrow(view, labels, candidates)
     rims = find_rims(view, labels, rule)
-    return ComparedScan(labels, candidates, guess_levels(bodies), marrow, view.plain, rims)
+    return ComparedScan(labels, candidates, guess_levels(bodies), marrow, view.plain, rims, view)
 
 
 def compare_candidates(scan: ComparedScan, look: SecondLook | None) -> Comparison:
@@ -292,7 +297,10 @@ def _why_not(scan: ComparedScan, look: SecondLook, probabilities: FloatArray) ->
 
 
 def look_again(
-    series: SagittalSeries, likelihood: LikelihoodMap, look: SecondLook | None
+    series: SagittalSeries,
+    likelihood: LikelihoodMap,
+    look: SecondLook | None,
+    familiarity_model: FamiliarityModel | None = None,
 ) -> LikelihoodMap:
     """A plain map with its comparison; its values stay as they are, see :class:`.Comparison`.
 
@@ -304,6 +312,15 @@ def look_again(
         Plain.
     look : SecondLook or None
         Of the network that was evaluated; None where it has none.
+    familiarity_model : FamiliarityModel or None
+        What that network knows; None where it was not measured.
     """
     scan = measure_scan(series, likelihood, CANDIDATE_RULE if look is None else look.rule)
-    return replace(likelihood, comparison=compare_candidates(scan, look))
+    familiarity = None
+    if familiarity_model is not None:
+        features = (
+            None if scan.view is None else measure_appearance(scan.view, familiarity_model.rule)
+        )
+        is_meant = all(note.code != "not-for-detection" for note in series.warnings)
+        familiarity = familiarity_model.judge(features, is_meant=is_meant)
+    return replace(likelihood, comparison=compare_candidates(scan, look), familiarity=familiarity)

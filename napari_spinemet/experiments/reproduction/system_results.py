@@ -25,7 +25,7 @@ from ...imaging import PAPER_OPERATING_POINT, FrocCase, OperatingPoint
 from ...study import Study
 from ...study.map_identity import MapIdentity
 from ...study.run_files import report_path
-from ...workflows.operating_point_choice import WEIGHTS
+from ...workflows.operating_points.by_regions import WEIGHTS
 from ...workflows.study_froc import tree_settings
 from .plan import MAIN, TRAINED_TWICE, System
 from .rows import PAPER_SETTINGS, VALIDATED_SETTINGS, Row

@@ -17,6 +17,7 @@ from ...detection.engines import map_series
 from ...detection.map_settings import MapSettings
 from ...detection.pipeline import evaluate
 from ...errors import SpinemetError
+from ...evaluation.lesion_scores import LesionOutcome, ScanOutcome, Tally, Truth, score_scan
 from ...imaging import Annotation, OperatingPoint, SagittalSeries
 from ...imaging.vertebra_levels import order_vertebrae
 from ...jobs import UNATTENDED, JobContext
@@ -28,7 +29,6 @@ from ...phantom.lesion import describe_lesions
 from ...phantom.patient.case import make_patient_case
 from .real_scans import REAL_SCANS, RealScan
 from .scan_store import load_scan, save_scan
-from .scoring import LesionOutcome, ScanOutcome, Tally, Truth, score_scan
 
 SEED = 90_417
 """Of all phantoms of the exam but the frozen ones; nothing is trained or chosen on it."""

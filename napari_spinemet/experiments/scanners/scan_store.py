@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ...atomic_files import replace_atomically
+from ...evaluation.lesion_scores import Truth
 from ...imaging import Annotation, LikelihoodMap
 from ...study.likelihood_maps import load_likelihood_map, save_likelihood_map
-from .scoring import Truth
 
 
 def save_scan(folder: Path, name: str, likelihood: LikelihoodMap, truth: Truth) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...evaluation.case_level import Proportion
-from .scoring import LesionOutcome, Tally
+from ...evaluation.lesion_scores import LesionOutcome, Tally
 
 _SIZES = ((0.0, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 99.0))
 _CONTRASTS = ((-9.0, 0.0), (0.0, 0.2), (0.2, 0.4), (0.4, 0.7), (0.7, 99.0))

@@ -254,12 +254,16 @@ class DetectWidget(QWidget):
         columns: str,
     ) -> None:
         """Let the study know what was found; it is shown, whether that can be written or not."""
+        from ...workflows.scanner_statistics import FAMILIARITY, SCAN_FACTS, scan_facts
+
         session = self.session
         run_settings = {
             **result.operating_point.to_dict(),
             "columns": columns,
             "version": __version__,
             "warnings": [warning.to_dict() for warning in result.warnings],
+            SCAN_FACTS: scan_facts(series),
+            FAMILIARITY: None if result.familiarity is None else result.familiarity.to_dict(),
         }
         model = (card.identity, card.name, card.to_json())
         study = session.study
@@ -280,9 +284,11 @@ class DetectWidget(QWidget):
         if result is not None:
             self.warnings.show_warnings(result.warnings)
             doubt = ", doubtful," if result.is_doubtful else ""
+            familiarity = result.familiarity
+            known = "" if familiarity is None else f"Familiarity: {familiarity.text}. "
             self.status.setText(
                 f"{count_of(result.findings, 'finding')}{doubt} in {result.seconds:.1f} s. "
-                f"Evaluated: {result.plain.region.description}. Go on with Review."
+                f"Evaluated: {result.plain.region.description}. {known}Go on with Review."
             )
             return
         self.warnings.show_warnings(() if session.series is None else session.series.warnings)

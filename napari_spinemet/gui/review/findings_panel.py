@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QHeaderView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHeaderView, QMenu, QPushButton, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
 from ...imaging import Finding, ScanWarning
+from ...study.result_rows import REASONS
+from ...study.verdicts import Verdict
 from ..viewer.common_widgets import WarningsLabel, button, group, provenance_label, row, text
 from ..viewer.drawing import Drawing
 from ..viewer.shortcuts import Key, KeyHelp, bind
@@ -38,6 +40,7 @@ HEADINGS = (
 WIDTHS = 42, 62, 44, 42, 42, 84, 46
 VERDICT = 1
 VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure", "unsure", "U"))
+NO_REASON = "Reject because of …"
 
 
 class FindingsPanel(QWidget):
@@ -89,6 +92,8 @@ class FindingsPanel(QWidget):
         self.previous_button = button("◀", "Previous finding (Shift+N).", partial(self.go, -1))
         self.next_button = button("▶", "Next finding (N).", partial(self.go, 1))
         inner.addWidget(row(*self.verdict_buttons, self.undo_button))
+        self.reason = self._create_reason_button()
+        inner.addWidget(self.reason)
         self.edit_button = button(
             "Edit outline",
             "Make the chosen finding a lesion contour, and change it (E).",
@@ -118,6 +123,19 @@ class FindingsPanel(QWidget):
         ]
         bind(self, self.keys)
         self.update_buttons()
+
+    def _create_reason_button(self) -> QPushButton:
+        """A menu: a list would give verdicts by the wheel, and by each arrow key."""
+        reason_button = QPushButton(NO_REASON)
+        reason_button.setToolTip(
+            "Reject the chosen finding, and say why; it is counted by scanner, and told on the "
+            "card of a model that learns from it."
+        )
+        menu = QMenu(reason_button)
+        for reason in REASONS:
+            menu.addAction(reason, partial(self.reject_because, reason))
+        reason_button.setMenu(menu)
+        return reason_button
 
     def add(self, widget: QWidget) -> None:
         """Put something below the verdicts."""
@@ -151,13 +169,35 @@ class FindingsPanel(QWidget):
 
     def judge(self, verdict: str) -> None:
         """Mark the chosen finding; the same again takes the mark away."""
+        number = self.table.selected_row
+        if 0 <= number < len(self.findings) and self._verdicts()[number].verdict == verdict:
+            verdict = ""
+        self._give(Verdict(verdict))
+
+    def reject_because(self, reason: str) -> None:
+        """Reject the chosen finding, and say why.
+
+        Parameters
+        ----------
+        reason : str
+            One of :data:`.REASONS`.
+        """
+        number, verdict = self.table.selected_row, Verdict("rejected", reason)
+        if not (0 <= number < len(self.findings) and self._verdicts()[number] == verdict):
+            self._give(verdict)
+
+    def _give(self, verdict: Verdict) -> None:
         session, number = self._session, self.table.selected_row
         if not 0 <= number < len(self.findings):
             session.warn("Choose a finding in the table first.")
             return
-        if self._verdicts()[number] == verdict:
-            verdict = ""
-        session.verdicts.judge(self.findings, number, verdict, model=session.result_identity)
+        session.verdicts.judge(
+            self.findings,
+            number,
+            verdict.verdict,
+            reason=verdict.reason,
+            model=session.result_identity,
+        )
         self._fill()
 
     def undo(self) -> None:
@@ -206,8 +246,10 @@ class FindingsPanel(QWidget):
     def update_buttons(self) -> None:
         """Offer what can be done now."""
         is_one_selected = 0 <= self.table.selected_row < len(self.findings)
-        for widget in (*self.verdict_buttons, self.edit_button):
+        for widget in (*self.verdict_buttons, self.reason, self.edit_button):
             widget.setEnabled(is_one_selected)
+        reason = self._verdicts()[self.table.selected_row].reason if is_one_selected else ""
+        self.reason.setText(f"Rejected: {reason}" if reason else NO_REASON)
         self.missed_button.setEnabled(self._session.series is not None)
         for widget in (self.previous_button, self.next_button):
             widget.setEnabled(bool(self.findings))
@@ -234,8 +276,8 @@ class FindingsPanel(QWidget):
             largest = self.findings[number].largest
             self._session.layers.centre_on(largest.slice, *largest.centre_working)
 
-    def _verdicts(self) -> list[str]:
-        return self._session.verdicts.verdicts_on(self.findings)
+    def _verdicts(self) -> list[Verdict]:
+        return self._session.verdicts.with_reasons(self.findings)
 
     def show_keys(self) -> None:
         """Show the list of shortcuts."""
@@ -243,13 +285,13 @@ class FindingsPanel(QWidget):
         self.help.show()
 
 
-def _cells(finding: Finding, verdict: str) -> list[Cell]:
+def _cells(finding: Finding, verdict: Verdict) -> list[Cell]:
     largest, centre_mm = finding.largest, finding.centre_mm
     evidence = finding.evidence
     contrast = 0.0 if evidence is None else evidence.contrast or 0.0
     return [
         Cell(_level(finding)),
-        Cell(verdict),
+        Cell(verdict.verdict, tooltip=verdict.reason or None),
         Cell(_range(*finding.slices), value=finding.slices[0]),
         Cell(f"{largest.area_cm2:.1f}", value=largest.area_cm2),
         Cell(f"{finding.volume_cm3:.1f}", value=finding.volume_cm3),

@@ -166,7 +166,7 @@ class SignOffPanel(QWidget):
         card = self._card(result.plain.model)
         froc = session.study_froc
         curve = (froc.name, froc.curve) if froc is not None else None
-        verdicts = session.verdicts.verdicts_on(outlined_result.findings)
+        verdicts = session.verdicts.with_reasons(outlined_result.findings)
 
         def work(job: JobContext) -> Path:
             from ...reports import CaseEvidence, case_evidence, write_case_report

@@ -14,9 +14,12 @@ from ...network.card import load_card
 from ...study.map_identity import MapIdentity
 from ..viewer.common_widgets import button, row
 from .froc_jobs import draw_study_froc
+from .scanner_window import ScannerWindow
 
 if TYPE_CHECKING:
     from ...imaging import OperatingPoint
+    from ...jobs import JobContext
+    from ...workflows.scanner_statistics import ScannerRow
     from ..viewer.session import Session
 
 TASK = "evaluation"
@@ -67,7 +70,13 @@ class StudyEvaluation(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(row(self.source, self.distance))
-        layout.addWidget(self.study_button)
+        self.scanner_button = button(
+            "By scanner",
+            "What was found and rejected by scanner, protocol, model and month: whether something "
+            "has changed.",
+            self.show_scanners,
+        )
+        layout.addWidget(row(self.study_button, self.scanner_button))
         session.study_changed.connect(self._list_sources)
         self._list_sources()
 
@@ -82,6 +91,25 @@ class StudyEvaluation(QWidget):
         self.study_button.setEnabled(
             session.study is not None and not session.jobs.computing.has(TASK)
         )
+        self.scanner_button.setEnabled(session.study is not None)
+
+    def show_scanners(self) -> None:
+        """Open the table and the plot by scanner and month, read in the background."""
+        session, study = self._session, self._session.study
+        if study is None:
+            session.warn("Open a study under Load first.")
+            return
+
+        def work(job: JobContext) -> list[ScannerRow]:
+            from ...workflows.scanner_statistics import scanner_rows
+
+            return scanner_rows(study)
+
+        def show(rows: list[ScannerRow]) -> None:
+            self.scanner_window = ScannerWindow(rows, self)
+            self.scanner_window.show()
+
+        session.jobs.start_after_saving("scanners", work, show)
 
     def _list_sources(self) -> None:
         """The model, and the cross-validations whose maps the study holds."""

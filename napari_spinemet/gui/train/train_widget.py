@@ -17,6 +17,7 @@ from ...study.run_files import has_training_state
 from ..viewer.common_widgets import JobBar, button, disclaimer_label, group, row, text
 from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.session import session_of
+from .adaptation_panel import AdaptationPanel
 from .cross_validation_panel import CrossValidationPanel
 from .models_panel import ModelsPanel
 from .training_cases import TrainingCases
@@ -46,7 +47,13 @@ class TrainWidget(QWidget):
         layout.addWidget(self._create_run_box())
         self.crossval = CrossValidationPanel(self.session, self.form, self.cases.ticked_cases)
         self.models = ModelsPanel(self.session)
+        self.adaptation = AdaptationPanel(self.session, self._models)
         for title, tip, part in (
+            (
+                "Adapt to my scanner",
+                "From scans free of lesions, or from what you have judged, without a contour.",
+                self.adaptation,
+            ),
             ("Cross-validation", "How good such a model is on cases it never saw.", self.crossval),
             ("Models of the study", "Choose the default, compare two.", self.models),
         ):
@@ -126,14 +133,16 @@ class TrainWidget(QWidget):
     def refresh(self) -> None:
         """Show the cases of the study."""
         study = self.session.study
-        self.form.offer_models(
-            [
-                (f"{card.name} ({'shipped' if model in model_names() else 'study'})", model)
-                for model, card in self.models.models
-            ]
-        )
+        self.form.offer_models(self._models())
         self.cases.show_cases(study.states() if study is not None else [], self.session.ranking)
         self._update()
+
+    def _models(self) -> list[tuple[str, str]]:
+        """What each model to start from is called, and loaded by."""
+        return [
+            (f"{card.name} ({'shipped' if model in model_names() else 'study'})", model)
+            for model, card in self.models.models
+        ]
 
     def _update(self) -> None:
         session, study = self.session, self.session.study

@@ -14,7 +14,7 @@ from ...contouring.slice_interpolation import interpolate_slices
 from ...contouring.vertebra_proposal import propose_vertebrae
 from ...errors import SpinemetError
 from ...imaging.edge_fitting import fit_to_edge
-from ...imaging.grids import mask_on_series
+from ...imaging.findings import mask_of_detection
 from ...imaging.vertebra_levels import assign_levels, order_vertebrae, relabel_vertebrae
 from .layer_style import LEVELS_OF
 
@@ -136,11 +136,8 @@ class Drawing:
         number = int(labels.max()) + 1
         former_labels: list[npt.NDArray[Any]] = []
         new_slices: dict[int, npt.NDArray[Any]] = {}
-        spacing = series.spacing_mm[1:]
         for detection in finding.detections:
-            last = detection.pixels.max(axis=0) + 1
-            mask = detection.mask((int(last[0]) + 1, int(last[1]) + 1))
-            mask = mask_on_series(mask, series.shape[1:], spacing)
+            mask = mask_of_detection(detection, series)
             former_labels.append(labels[detection.slice][mask])
             image = new_slices.get(detection.slice, labels[detection.slice])
             new_slices[detection.slice] = np.where(mask, number, image)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from ...imaging import Finding
-from ...study.verdicts import Position, VerdictBook
+from ...study.verdicts import Position, Verdict, VerdictBook
 from .jobs import JobRunner
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class VerdictLog(QObject):
         self._scan: OpenScan | None = None
         self._books: dict[tuple[str, int], VerdictBook] = {}
         """By series; those of a case of a study are kept there too."""
-        self._history: list[tuple[Position, str]] = []
+        self._history: list[tuple[Position, Verdict]] = []
         """Verdicts on the open scan, each as its position and the verdict it replaced."""
 
     def open(self, scan: OpenScan) -> None:
@@ -50,6 +50,15 @@ class VerdictLog(QObject):
         if scan.case is not None and not self._saving.has(TASK):
             self._books.pop(scan.series.identity, None)
         self.follow(scan)
+
+    def reread(self) -> None:
+        """Take what the study holds of the open case, which another widget has changed.
+
+        What was said before cannot be taken back by :meth:`undo` any more.
+        """
+        if self._scan is not None:
+            self.open(self._scan)
+            self.verdict_stored.emit()
 
     def follow(self, scan: OpenScan | None) -> None:
         """Go on with the same series, which may have come into a study or left it."""
@@ -69,8 +78,18 @@ class VerdictLog(QObject):
         """The verdict on each finding; empty where there is none."""
         return self.book.of([finding.centre_mm for finding in findings])
 
+    def with_reasons(self, findings: Sequence[Finding]) -> list[Verdict]:
+        """The same, each with its reason."""
+        return self.book.with_reasons([finding.centre_mm for finding in findings])
+
     def judge(
-        self, findings: Sequence[Finding], number: int, verdict: str, *, model: str = ""
+        self,
+        findings: Sequence[Finding],
+        number: int,
+        verdict: str,
+        *,
+        reason: str = "",
+        model: str = "",
     ) -> None:
         """Give a verdict on one of the findings on the screen, and store it in the study.
 
@@ -82,13 +101,15 @@ class VerdictLog(QObject):
             Which of them is judged.
         verdict : str
             Empty takes a former verdict back.
+        reason : str
+            Why it is rejected.
         model : str
             Identity of the model that made the map they were found in.
         """
         book, centres = self.book, [finding.centre_mm for finding in findings]
         position = book.position_of(centres, number)
-        self._history.append((position, book.of(centres)[number]))
-        self._give(position, verdict, findings, model)
+        self._history.append((position, book.with_reasons(centres)[number]))
+        self._give(position, Verdict(verdict, reason), findings, model)
 
     @property
     def can_undo(self) -> bool:
@@ -111,9 +132,10 @@ class VerdictLog(QObject):
         return True
 
     def _give(
-        self, position: Position, verdict: str, findings: Sequence[Finding], model: str
+        self, position: Position, given: Verdict, findings: Sequence[Finding], model: str
     ) -> None:
-        self.book.record(position, verdict)
+        verdict, reason = given
+        self.book.record(position, verdict, reason)
         all_judged = all(self.verdicts_on(findings))
         case = self._scan.writable_case if self._scan is not None else None
         if case is None or self._scan is None:
@@ -121,6 +143,8 @@ class VerdictLog(QObject):
         series = self._scan.series
         self._saving.start(
             TASK,
-            lambda job: case.judge(series, position, verdict, all_judged=all_judged, model=model),
+            lambda job: case.judge(
+                series, position, verdict, all_judged=all_judged, model=model, reason=reason
+            ),
             lambda _: self.verdict_stored.emit(),
         )

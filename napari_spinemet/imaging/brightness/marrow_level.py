@@ -114,9 +114,10 @@ class MarrowLevel:
             On its grid.
         """
         is_bone = annotation.vertebrae > 0
-        return cls._of_marrow(series, is_bone & (annotation.lesions == 0)) or cls._of_marrow(
-            series, is_bone
-        )
+        is_healthy = annotation.lesions == 0
+        if annotation.uncertain is not None:
+            is_healthy &= ~annotation.uncertain
+        return cls._of_marrow(series, is_bone & is_healthy) or cls._of_marrow(series, is_bone)
 
     @classmethod
     def _of_marrow(

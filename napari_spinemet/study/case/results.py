@@ -84,6 +84,7 @@ class Case(CaseContours):
         *,
         all_judged: bool,
         model: str = "",
+        reason: str = "",
     ) -> None:
         """Store the verdict on a finding; what was signed is so no more.
 
@@ -99,6 +100,8 @@ class Case(CaseContours):
             Whether each finding on the screen has a verdict now: then the case is reviewed.
         model : str
             Identity of the one that found it.
+        reason : str
+            Why it is rejected, see :data:`.REASONS`.
 
         Raises
         ------
@@ -110,7 +113,7 @@ class Case(CaseContours):
             record = self._enter_record(missing_record)
             runs = [r for r in database.results.runs(self.name) if r.model == model]
             run = runs[-1].number if runs else None
-            database.results.save_verdict(self.name, centre_mm, verdict, run=run)
+            database.results.save_verdict(self.name, centre_mm, verdict, reason=reason, run=run)
             state = FINDINGS_REVIEWED if all_judged else FINDINGS_DETECTED
             if record.findings != state:
                 database.set_findings(self.name, state)

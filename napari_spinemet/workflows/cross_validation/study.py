@@ -20,7 +20,7 @@ from ...study import Case, Study
 from ...study.map_identity import MapIdentity
 from ...study.run_files import report_path
 from ...training import TrainingConfig
-from ..operating_point_choice import joint_point
+from ..operating_points.by_regions import joint_point
 from ..study_cases import read_contoured_cases
 from ..worker_settings import THIS_PROCESS, WorkerSettings
 from .fold_store import FoldStore

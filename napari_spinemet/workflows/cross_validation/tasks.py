@@ -15,7 +15,7 @@ from ...network.provenance import OUT_OF_FOLD
 from ...network.threads import torch_threads
 from ...training import TrainingConfig, TrainingResult
 from ...training.loop import train_network
-from ..operating_point_choice import choose_operating_point
+from ..operating_points.by_regions import choose_operating_point
 from .folds import Fold
 
 Cases = Sequence[tuple[SagittalSeries, Annotation]]

@@ -27,7 +27,7 @@ from ...study.run_files import remove_training_state, training_state_files
 from ...training import TrainingConfig, TrainingResult
 from ...training.loop import train_network
 from ...training.result import RunOptions
-from ..operating_point_choice import OperatingPointChoice, choose_operating_point
+from ..operating_points.by_regions import OperatingPointChoice, choose_operating_point
 from ..study_cases import read_contoured_cases
 from .case_split import (
     changed_contours_notes,
@@ -38,6 +38,24 @@ from .case_split import (
 )
 from .training_card import training_facts, validation_metrics
 from .validation_monitor import NamedCase, ValidationMonitor
+
+
+def check_model_name(name: str) -> None:
+    """Refuse what cannot name a model.
+
+    Raises
+    ------
+    SpinemetError
+        If it is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
+        raise SpinemetError(
+            f"'{name}' cannot name a model; use letters, digits, points, dashes and underscores."
+        )
+    if is_reserved(name):
+        raise SpinemetError(
+            f"'{name}' is what the maps of a cross-validation are called; choose another name."
+        )
 
 
 @dataclass(frozen=True)
@@ -92,16 +110,7 @@ class StudyTraining:
     command: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", self.name):
-            raise SpinemetError(
-                f"'{self.name}' cannot name a model; use letters, digits, points, dashes and "
-                "underscores."
-            )
-        if is_reserved(self.name):
-            raise SpinemetError(
-                f"'{self.name}' is what the maps of a cross-validation are called; choose another "
-                "name."
-            )
+        check_model_name(self.name)
 
     def target(self, study: Study) -> Path:
         """The file of the weights."""
@@ -172,6 +181,7 @@ def train_study(
     if cohort.start is not None:
         # Fitted to the former weights, and nearer to the new ones than none.
         result.model.second_look = cohort.start.second_look
+        result.model.familiarity = cohort.start.familiarity
     maps = monitor.maps(result.model)
     choice = None
     if has_lesions(cohort.validation):
@@ -303,6 +313,7 @@ def _make_card(
         # Where it cannot be chosen here, that of the shipped model is nearer than the paper's.
         operating_point=load_card().operating_point if choice is None else choice.point,
         second_look=result.model.second_look,
+        familiarity=result.model.familiarity,
         training={
             **training_facts(result, config, cohort.training, task.command),
             "data": [s.origin for s in cohort.studies],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...training import TrainingConfig, TrainingResult
-from ..operating_point_choice import OperatingPointChoice
+from ..operating_points.by_regions import OperatingPointChoice
 from .validation_monitor import NamedCase
 
 

@@ -16,7 +16,7 @@ from ...jobs import UNATTENDED, Charted, JobContext
 from ...network import SiameseNet, load_card
 from ...training import TrainingConfig
 from ...training.steps import network_of
-from ..operating_point_choice import WEIGHTS, choose_operating_point
+from ..operating_points.by_regions import WEIGHTS, choose_operating_point
 
 NamedCase = tuple[str, SagittalSeries, Annotation]
 _AREA_CM2 = 2.0

@@ -24,8 +24,11 @@ def test_the_last_verdict_is_taken_back(qtbot: Any, make_series: Callable[..., A
     log.open(OpenScan(make_series(series_uid="1.2.3")))
     findings = [finding(0), finding(100)]
     log.judge(findings, 1, "accepted")
-    log.judge(findings, 1, "rejected")
-    assert log.verdicts_on(findings) == ["", "rejected"]
+    log.judge(findings, 1, "rejected", reason="artefact")
+    log.judge(findings, 1, "rejected", reason="other")
+    assert log.with_reasons(findings) == [("", ""), ("rejected", "other")]
+    assert log.undo(findings)
+    assert log.with_reasons(findings) == [("", ""), ("rejected", "artefact")]
     assert log.undo(findings)
     assert log.verdicts_on(findings) == ["", "accepted"]
     assert log.undo(findings)

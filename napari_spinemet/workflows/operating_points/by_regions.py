@@ -8,14 +8,14 @@ from itertools import product
 
 import numpy as np
 
-from ..errors import SpinemetError
-from ..evaluation import FrocCurve
-from ..evaluation.curve import curve_of
-from ..evaluation.froc import CaseForests, TreeSettings
-from ..imaging import FrocCase, OperatingPoint
-from ..imaging.aggregation import NeighbourAverage
-from ..jobs import UNATTENDED, JobContext
-from ..network import load_card
+from ...errors import SpinemetError
+from ...evaluation import FrocCurve
+from ...evaluation.curve import curve_of
+from ...evaluation.froc import CaseForests, TreeSettings
+from ...imaging import FrocCase, OperatingPoint
+from ...imaging.aggregation import NeighbourAverage
+from ...jobs import UNATTENDED, JobContext
+from ...network import load_card
 
 AREAS_CM2 = (1.0, 1.5, 2.0, 3.0, 5.0)
 WEIGHTS = (1 / 3, 0.4, 0.5, 0.6)

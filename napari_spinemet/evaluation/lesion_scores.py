@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...detection.pipeline import DetectionResult
-from ...evaluation.case_level import Proportion
-from ...evaluation.froc import region_centres
-from ...imaging import Annotation, Detection, Finding
-from ...imaging.grids import resample_labels
+from ..detection.pipeline import DetectionResult
+from ..imaging import Annotation, Detection, Finding
+from ..imaging.grids import resample_labels
+from .case_level import Proportion
+from .froc import region_centres
 
 DISTANCE_MM = 20.0
 """Of centres, in plane, as in the FROC (paper, section 3.3)."""
@@ -82,6 +82,7 @@ class Truth:
     Attributes
     ----------
     annotation : Annotation
+        A mark that lies mostly in what is uncertain counts as nothing.
     facts : sequence of mapping
         Of its lesions by label, from 1: level, contrast, site, kind.
     ignored_labels : tuple of int
@@ -111,6 +112,8 @@ def score_scan(name: str, result: DetectionResult, truth: Truth) -> ScanOutcome:
             continue
         if truth.ignored_labels and _lies_in(finding, grid.vertebrae, truth.ignored_labels):
             continue
+        if grid.uncertain is not None and _is_mostly_in(finding, grid.uncertain):
+            continue
         false += 1
     hit = sum(
         int(np.any(_distances(result.detections, index, own) <= DISTANCE_MM))
@@ -139,6 +142,7 @@ class _WorkingTruth:
     vertebrae: npt.NDArray[np.unsignedinteger]
     is_diseased: Mapping[int, bool]
     """By vertebra: lesion on a tenth of it."""
+    uncertain: npt.NDArray[np.bool_] | None = None
 
 
 # One scan is scored at many operating points, one after the other.
@@ -156,6 +160,9 @@ def _working_truth(truth: Truth, spacing: tuple[float, float, float]) -> _Workin
             int(label): bool((lesions[vertebrae == label] > 0).mean() > 0.1)
             for label in np.unique(vertebrae)[1:]
         },
+        None
+        if annotation.uncertain is None
+        else resample_labels(annotation.uncertain.astype(np.uint16), spacing[1:]) > 0,
     )
 
 
@@ -182,6 +189,12 @@ def _lies_in(
         if vertebrae[detection.slice, row, column] in labels:
             return True
     return False
+
+
+def _is_mostly_in(finding: Finding, uncertain: npt.NDArray[np.bool_]) -> bool:
+    """Whether nobody knows what most of it is."""
+    inside = [uncertain[d.slice][tuple(d.pixels.T)] for d in finding.detections]
+    return bool(np.concatenate(inside).mean() > 0.5)
 
 
 def _not_yet_found(

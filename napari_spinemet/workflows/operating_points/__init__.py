@@ -1,0 +1,1 @@
+"""Operating points chosen on validation cases: by regions in slices, or by findings."""

@@ -1,0 +1,146 @@
+"""An operating point chosen by findings, as a reader counts them, and not by regions in slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from ...detection.pipeline import evaluate
+from ...evaluation.lesion_scores import Truth, score_scan
+from ...imaging import LikelihoodMap, OperatingPoint
+from ...jobs import UNATTENDED, JobContext
+
+AREAS_CM2 = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+THRESHOLDS = tuple(float(t) for t in np.round(np.arange(0.2, 0.981, 0.02), 3))
+AS_GOOD = 2
+"""Settings that find so many lesions fewer than the best are as good."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrialScan:
+    """A scan that an operating point is chosen on.
+
+    Attributes
+    ----------
+    plain : LikelihoodMap
+        Not aggregated.
+    truth : Truth
+        Without a lesion, the scan counts as healthy.
+    """
+
+    plain: LikelihoodMap
+    truth: Truth
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it holds no lesion."""
+        return not self.truth.facts
+
+
+@dataclass(frozen=True)
+class PointOutcome:
+    """What one setting gives.
+
+    Attributes
+    ----------
+    threshold, min_area_cm2 : float
+    found, lesions : int
+    false_findings : float
+        Mean a scan that counts, see :func:`outcomes_of`.
+    healthy_free : float
+        Share of the healthy scans without a finding; 1 without any healthy scan.
+    """
+
+    threshold: float
+    min_area_cm2: float
+    found_count: int
+    lesions: int
+    false_findings: float
+    healthy_free: float
+
+    @property
+    def tp_rate(self) -> float:
+        """Share of the lesions that are found."""
+        return self.found_count / self.lesions if self.lesions else 0.0
+
+
+def outcomes_of(
+    scans: Sequence[TrialScan],
+    like: OperatingPoint,
+    *,
+    areas_cm2: Sequence[float] = AREAS_CM2,
+    thresholds: Sequence[float] = THRESHOLDS,
+    counts_healthy: bool = False,
+    job: JobContext = UNATTENDED,
+) -> list[PointOutcome]:
+    """What each setting gives on all scans.
+
+    Parameters
+    ----------
+    scans : sequence of TrialScan
+    like : OperatingPoint
+        Whose weight, gate and second look are taken.
+    areas_cm2, thresholds : sequence of float
+        To be tried with each other.
+    counts_healthy : bool
+        Whether false findings are averaged over the healthy scans too, or over those with lesions.
+    job : JobContext
+        Polled at every scan.
+    """
+    settings = list(product(areas_cm2, thresholds))
+    # By setting and scan: found, lesions, false findings.
+    counts = np.zeros((len(settings), len(scans), 3), dtype=int)
+    for column, scan in enumerate(scans):
+        job.raise_if_cancelled()
+        # One at a time: its component trees take more memory than the map.
+        result = evaluate(scan.plain, like)
+        for row, (area, threshold) in enumerate(settings):
+            point = replace(like, threshold=threshold, min_area_cm2=area)
+            outcome = score_scan("", result.at(point), scan.truth)
+            found_count = sum(lesion.is_found for lesion in outcome.lesions)
+            counts[row, column] = found_count, len(outcome.lesions), outcome.false_findings
+    is_healthy = np.array([scan.is_healthy for scan in scans], dtype=bool)
+    is_counted = np.ones_like(is_healthy) if counts_healthy else ~is_healthy
+    return [
+        PointOutcome(
+            threshold,
+            area,
+            int(own[:, 0].sum()),
+            int(own[:, 1].sum()),
+            float(own[is_counted, 2].mean()) if is_counted.any() else 0.0,
+            float((own[is_healthy, 2] == 0).mean()) if is_healthy.any() else 1.0,
+        )
+        for (area, threshold), own in zip(settings, counts, strict=True)
+    ]
+
+
+def best_outcome(outcomes: Sequence[PointOutcome], most_false: float) -> PointOutcome:
+    """Of those that find as many lesions, but for two, the one of the smallest least area.
+
+    A larger one pays where bodies are large, and hides whatever lies in a cervical body.
+
+    Parameters
+    ----------
+    outcomes : sequence of PointOutcome
+    most_false : float
+        False findings a scan that are allowed.
+
+    Returns
+    -------
+    PointOutcome
+        Where no setting has so few, the one that has fewest.
+    """
+    fitting = [o for o in outcomes if o.false_findings <= most_false]
+    if not fitting:
+        return min(outcomes, key=lambda o: (o.false_findings, -o.tp_rate))
+    least_found = max(o.found_count for o in fitting) - AS_GOOD
+    as_good = [o for o in fitting if o.found_count >= least_found]
+    return min(as_good, key=lambda o: (o.min_area_cm2, -o.tp_rate, o.false_findings))
+
+
+def point_of(outcome: PointOutcome, like: OperatingPoint) -> OperatingPoint:
+    """The operating point of an outcome, with weight, gate and second look of another."""
+    return replace(like, threshold=outcome.threshold, min_area_cm2=outcome.min_area_cm2)
