@@ -38,7 +38,7 @@ from napari_spinemet.workflows.operating_points.by_findings import (
     PointOutcome,
     TrialScan,
     best_outcome,
-    outcomes_of,
+    count_trials,
     point_of,
 )
 from napari_spinemet.workflows.study_training.second_look_fit import (
@@ -179,7 +179,7 @@ def main() -> None:
                 likelihood = replace(likelihood, comparison=compare_candidates(judged.scan, look))
             trials.append(TrialScan(likelihood, Truth(annotation, facts)))
     like = OperatingPoint(0.5, 1.0, WEIGHT, gate=True)
-    outcomes = outcomes_of(trials, like)
+    outcomes = count_trials(trials, like).outcomes()
     best = best_outcome(outcomes, options.false)
     if best.false_findings > options.false:
         raise SystemExit(f"No setting stays at {options.false} false findings a scan; allow more.")

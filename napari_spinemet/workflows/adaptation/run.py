@@ -9,37 +9,33 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from ...counts import count_of
 from ...detection.comparison.appearance import measure_appearance
 from ...detection.comparison.familiarity import FamiliarityModel
 from ...detection.comparison.second_look import measure_scan
 from ...detection.engines import map_series
-from ...detection.pipeline import evaluate
 from ...errors import SpinemetError
 from ...evaluation.lesion_scores import Truth
-from ...imaging import Finding, LikelihoodMap, OperatingPoint, SagittalSeries
-from ...imaging.findings import mask_of_finding
-from ...imaging.grids import resample_labels
+from ...imaging import LikelihoodMap, OperatingPoint, SagittalSeries
 from ...jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from ...network import SiameseNet, load_card
 from ...phantom.lesion import describe_lesions
-from ...study.verdicts import SAME_FINDING_MM, Position
 from ...training import TrainingConfig, TrainingResult
 from ...training.loop import train_network
 from ...training.result import RunOptions
 from ..operating_points.by_findings import (
     THRESHOLDS,
+    TrialCounts,
     TrialScan,
     best_outcome,
-    outcomes_of,
+    count_trials,
     point_of,
 )
 from .found_vertebrae import find_vertebrae
@@ -48,16 +44,17 @@ from .own_scan import OwnScan, TrainingCase
 from .plan import AdaptationPlan
 from .replay import training_phantoms, trial_phantoms
 from .result import Adaptation, AdaptedResult, StandsOut
+from .unknown_marks import find_unknown_marks, leave_out
 
 PARTS = 2
 """The scans are parted into so many; each part is judged by a network that learned from others."""
 DOUBTFUL, DOUBTFUL_CM2 = 0.5, 0.5
-"""From so likely and so large on, what a network marks that has learned from other scans stands
-out: a point that is chosen on these scans would hide what lies in one of them."""
+"""From so likely and so large on, what is marked in a scan stands out where there are no others to
+choose an operating point on."""
+SMALLEST_NAMED_CM2 = 1.0
+"""So large marks are named whatever least area is chosen: a large one hides small lesions."""
 AREAS_TRIED_CM2 = (0.5, 1.0, 2.0)
 """With two dozen scans finer steps tell nothing apart."""
-MARGIN_MM = 6.0
-"""So far around it nothing is learned as normal."""
 _PREPARATION_S = 0.8
 """That the images of a case take before a training, about."""
 _MARGIN = 1.2
@@ -208,17 +205,26 @@ class _Adapter:
         maps_before = self._map_before()
         held_out = self._judge_left_out()
         # What one scan alone shows is judged by the network as it was.
-        judged_maps = maps_before[: len(self._own)] if held_out is None else held_out
-        stands_out = list(self._find_what_stands_out(judged_maps))
+        counts_before = self._count(self._own + self._others, maps_before)
+        if held_out is None:
+            stands_out = self._find_what_stands_out(maps_before[: len(self._own)], None)
+        else:
+            own_counts = self._count(self._own, held_out)
+            stands_out = self._find_what_stands_out(held_out, own_counts)
         scans = [
-            _leave_out(scan, [s.finding for s in stands_out if s.scan == scan.name])
+            leave_out(scan, [s.finding for s in stands_out if s.scan == scan.name])
             for scan in self._scans
         ]
         training = self._train(scans, "all")
-        own = self._map(self._own, training.model, "after") if held_out is None else held_out
-        maps_after = own + self._map(self._others, training.model, "after, phantoms")
-        trials = self._own + self._others
-        point, point_alone = self._choose(maps_after), self._choose(maps_before)
+        if held_out is None:
+            own = self._map(self._own, training.model, "after")
+            own_counts = self._count(self._own, own)
+        else:
+            own = held_out
+        others = self._map(self._others, training.model, "after, phantoms")
+        maps_after, trials = own + others, self._own + self._others
+        point = self._choose(own_counts.with_others(self._count(self._others, others)))
+        point_alone = self._choose(counts_before)
         training.model.familiarity = self._known_after(own)
         return Adaptation(
             training,
@@ -300,25 +306,31 @@ class _Adapter:
             results |= dict(zip(numbers, maps, strict=True))
         return [results[k] for k in range(len(self._own))]
 
-    def _find_what_stands_out(self, maps: Sequence[LikelihoodMap]) -> Iterator[StandsOut]:
-        point = replace(
-            self._point,
-            threshold=min(self._point.threshold, DOUBTFUL),
-            min_area_cm2=min(self._point.min_area_cm2, DOUBTFUL_CM2),
-        )
-        for trial, plain in zip(self._own, maps, strict=True):
-            if trial.kind != OWN:
-                continue
-            known_lesions = resample_labels(
-                trial.truth.annotation.lesions, trial.series.spacing_mm[1:]
+    def _point_without(self, name: str, counts: TrialCounts | None) -> OperatingPoint:
+        """The point that would be chosen if a scan were not there: it cannot hide what it holds."""
+        others = [k for k, trial in enumerate(self._own) if trial.name != name]
+        if counts is None or not others:
+            return replace(
+                self._point,
+                threshold=min(self._point.threshold, DOUBTFUL),
+                min_area_cm2=min(self._point.min_area_cm2, DOUBTFUL_CM2),
             )
-            rejected_places = next(scan.rejected for scan in self._scans if scan.name == trial.name)
-            for finding in evaluate(plain, point).findings:
-                is_lesion = any(
-                    known_lesions[d.slice][tuple(d.pixels.T)].any() for d in finding.detections
-                )
-                if not is_lesion and not _is_at(finding, rejected_places):
-                    yield StandsOut(trial.name, finding)
+        point = self._choose(counts.of(others))
+        return replace(point, min_area_cm2=min(point.min_area_cm2, SMALLEST_NAMED_CM2))
+
+    def _find_what_stands_out(
+        self, maps: Sequence[LikelihoodMap], counts: TrialCounts | None
+    ) -> list[StandsOut]:
+        return [
+            StandsOut(trial.name, finding)
+            for trial, plain in zip(self._own, maps, strict=True)
+            if trial.kind == OWN
+            for finding in find_unknown_marks(
+                next(scan for scan in self._scans if scan.name == trial.name),
+                plain,
+                self._point_without(trial.name, counts),
+            )
+        ]
 
     def _train(self, scans: Sequence[OwnScan], mark: str) -> TrainingResult:
         plan, model = self._plan, self._model
@@ -354,16 +366,17 @@ class _Adapter:
         training.model.second_look = model.second_look
         return training
 
-    def _choose(self, maps: Sequence[LikelihoodMap]) -> OperatingPoint:
-        trials = self._own + self._others
-        outcomes = outcomes_of(
+    def _count(self, trials: Sequence[Trial], maps: Sequence[LikelihoodMap]) -> TrialCounts:
+        return count_trials(
             [TrialScan(plain, t.truth) for t, plain in zip(trials, maps, strict=True)],
             self._point,
             areas_cm2=AREAS_TRIED_CM2,
             thresholds=THRESHOLDS[::2],
-            counts_healthy=True,
             job=self._job,
         )
+
+    def _choose(self, counts: TrialCounts) -> OperatingPoint:
+        outcomes = counts.outcomes(counts_healthy=True)
         return point_of(best_outcome(outcomes, self._plan.most_false), self._point)
 
 
@@ -378,22 +391,3 @@ def _own_trials(scans: Sequence[OwnScan], plan: AdaptationPlan, job: JobContext)
             for series, truth in scan.trial_copies(copies, plan.seed, job=job)
         ]
     return trials
-
-
-def _is_at(finding: Finding, places: Iterable[Position]) -> bool:
-    """Whether a person has said what it is."""
-    return any(math.dist(finding.centre_mm, position) <= SAME_FINDING_MM for position in places)
-
-
-def _leave_out(scan: OwnScan, findings: Sequence[Finding]) -> OwnScan:
-    """Nothing is learned where something stands out, and around it."""
-    if not findings:
-        return scan
-    uncertain = np.zeros(scan.series.shape, dtype=bool)
-    _, row_mm, column_mm = scan.series.spacing_mm
-    for finding in findings:
-        first, last = finding.slices
-        # The next slices too: its ends are seen there, and likely missed.
-        uncertain[max(0, first - 1) : last + 2] |= mask_of_finding(finding, scan.series).any(axis=0)
-    is_near = ndimage.distance_transform_edt(~uncertain, sampling=(1e3, row_mm, column_mm))
-    return scan.without(is_near <= MARGIN_MM)

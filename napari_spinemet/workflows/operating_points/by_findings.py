@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 
 from ...detection.pipeline import evaluate
 from ...evaluation.lesion_scores import Truth, score_scan
@@ -49,7 +50,7 @@ class PointOutcome:
     threshold, min_area_cm2 : float
     found, lesions : int
     false_findings : float
-        Mean a scan that counts, see :func:`outcomes_of`.
+        Mean a scan that counts, see :meth:`TrialCounts.outcomes`.
     healthy_free : float
         Share of the healthy scans without a finding; 1 without any healthy scan.
     """
@@ -67,16 +68,67 @@ class PointOutcome:
         return self.found_count / self.lesions if self.lesions else 0.0
 
 
-def outcomes_of(
+@dataclass(frozen=True, eq=False)
+class TrialCounts:
+    """What each setting gives on each scan.
+
+    Attributes
+    ----------
+    settings : tuple of tuple of float
+        (least area in cm², threshold) of each.
+    counts : numpy.ndarray
+        ``(setting, scan, 3)``: lesions found, lesions, false findings.
+    is_healthy : numpy.ndarray of bool
+        ``(scan,)``.
+    """
+
+    settings: tuple[tuple[float, float], ...]
+    counts: npt.NDArray[np.int_]
+    is_healthy: npt.NDArray[np.bool_]
+
+    def of(self, indices: Sequence[int]) -> TrialCounts:
+        """Of some of the scans."""
+        chosen = list(indices)
+        return TrialCounts(self.settings, self.counts[:, chosen], self.is_healthy[chosen])
+
+    def with_others(self, others: TrialCounts) -> TrialCounts:
+        """Of these scans and others, for the same settings."""
+        counts = np.concatenate([self.counts, others.counts], axis=1)
+        return TrialCounts(self.settings, counts, np.r_[self.is_healthy, others.is_healthy])
+
+    def outcomes(self, *, counts_healthy: bool = False) -> list[PointOutcome]:
+        """Over all scans.
+
+        Parameters
+        ----------
+        counts_healthy : bool
+            Whether false findings are averaged over the healthy scans too, or over those with
+            lesions.
+        """
+        is_healthy = self.is_healthy
+        is_counted = np.ones_like(is_healthy) if counts_healthy else ~is_healthy
+        return [
+            PointOutcome(
+                threshold,
+                area,
+                int(own[:, 0].sum()),
+                int(own[:, 1].sum()),
+                float(own[is_counted, 2].mean()) if is_counted.any() else 0.0,
+                float((own[is_healthy, 2] == 0).mean()) if is_healthy.any() else 1.0,
+            )
+            for (area, threshold), own in zip(self.settings, self.counts, strict=True)
+        ]
+
+
+def count_trials(
     scans: Sequence[TrialScan],
     like: OperatingPoint,
     *,
     areas_cm2: Sequence[float] = AREAS_CM2,
     thresholds: Sequence[float] = THRESHOLDS,
-    counts_healthy: bool = False,
     job: JobContext = UNATTENDED,
-) -> list[PointOutcome]:
-    """What each setting gives on all scans.
+) -> TrialCounts:
+    """What each setting gives on each scan.
 
     Parameters
     ----------
@@ -85,13 +137,10 @@ def outcomes_of(
         Whose weight, gate and second look are taken.
     areas_cm2, thresholds : sequence of float
         To be tried with each other.
-    counts_healthy : bool
-        Whether false findings are averaged over the healthy scans too, or over those with lesions.
     job : JobContext
         Polled at every scan.
     """
-    settings = list(product(areas_cm2, thresholds))
-    # By setting and scan: found, lesions, false findings.
+    settings = tuple(product(areas_cm2, thresholds))
     counts = np.zeros((len(settings), len(scans), 3), dtype=int)
     for column, scan in enumerate(scans):
         job.raise_if_cancelled()
@@ -103,18 +152,7 @@ def outcomes_of(
             found_count = sum(lesion.is_found for lesion in outcome.lesions)
             counts[row, column] = found_count, len(outcome.lesions), outcome.false_findings
     is_healthy = np.array([scan.is_healthy for scan in scans], dtype=bool)
-    is_counted = np.ones_like(is_healthy) if counts_healthy else ~is_healthy
-    return [
-        PointOutcome(
-            threshold,
-            area,
-            int(own[:, 0].sum()),
-            int(own[:, 1].sum()),
-            float(own[is_counted, 2].mean()) if is_counted.any() else 0.0,
-            float((own[is_healthy, 2] == 0).mean()) if is_healthy.any() else 1.0,
-        )
-        for (area, threshold), own in zip(settings, counts, strict=True)
-    ]
+    return TrialCounts(settings, counts, is_healthy)
 
 
 def best_outcome(outcomes: Sequence[PointOutcome], most_false: float) -> PointOutcome:

@@ -10,7 +10,7 @@ from napari_spinemet.workflows.operating_points.by_findings import (
     PointOutcome,
     TrialScan,
     best_outcome,
-    outcomes_of,
+    count_trials,
     point_of,
 )
 
@@ -36,20 +36,23 @@ def test_outcomes_are_counted_by_findings() -> None:
         trial((0, 12, 0.9), (80, 12, 0.7), has_lesion=True),
         trial((80, 12, 0.7), has_lesion=False),
     ]
-    outcomes = outcomes_of(scans, POINT, areas_cm2=(1.0, 2.0), thresholds=(0.5, 0.8))
-    assert [(o.found_count, o.lesions, o.false_findings, o.healthy_free) for o in outcomes] == [
+    counts = count_trials(scans, POINT, areas_cm2=(1.0, 2.0), thresholds=(0.5, 0.8))
+    expected = [
         (1, 1, 1.0, 0.0),
         (1, 1, 0.0, 1.0),
         (0, 1, 0.0, 1.0),
         (0, 1, 0.0, 1.0),
     ]
-    with_healthy = outcomes_of(
-        scans[1:], POINT, areas_cm2=(1.0,), thresholds=(0.5,), counts_healthy=True
-    )
-    assert with_healthy[0].false_findings == 1.0
-    assert (
-        outcomes_of(scans[1:], POINT, areas_cm2=(1.0,), thresholds=(0.5,))[0].false_findings == 0.0
-    )
+    assert [_figures(o) for o in counts.outcomes()] == expected
+    healthy = counts.of([1])
+    assert healthy.outcomes(counts_healthy=True)[0].false_findings == 1.0
+    assert healthy.outcomes()[0].false_findings == 0.0
+    joined = counts.of([0]).with_others(healthy)
+    assert [_figures(o) for o in joined.outcomes()] == expected
+
+
+def _figures(outcome: PointOutcome) -> tuple[float, ...]:
+    return outcome.found_count, outcome.lesions, outcome.false_findings, outcome.healthy_free
 
 
 def test_of_settings_that_are_as_good_the_smallest_area_is_taken() -> None:
