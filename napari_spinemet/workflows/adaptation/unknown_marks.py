@@ -63,4 +63,4 @@ def leave_out(scan: OwnScan, findings: Sequence[Finding]) -> OwnScan:
 
 def _is_at(finding: Finding, places: Iterable[Position]) -> bool:
     """Whether a person has said what it is."""
-    return any(math.dist(finding.centre_mm, place) <= SAME_FINDING_MM for place in places)
+    return any(math.dist(finding.centre_mm, position) <= SAME_FINDING_MM for position in places)

@@ -88,8 +88,8 @@ class TrialCounts:
 
     def of(self, indices: Sequence[int]) -> TrialCounts:
         """Of some of the scans."""
-        chosen = list(indices)
-        return TrialCounts(self.settings, self.counts[:, chosen], self.is_healthy[chosen])
+        columns = list(indices)
+        return TrialCounts(self.settings, self.counts[:, columns], self.is_healthy[columns])
 
     def with_others(self, others: TrialCounts) -> TrialCounts:
         """Of these scans and others, for the same settings."""
