@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from ...contouring.label_counts import LabelCounts
 from ...errors import SpinemetError
-from ...imaging.vertebra_levels import LEVELS
+from ...imaging.vertebra_levels import NAMES
 from ..viewer.common_widgets import JobBar, button, row, text
 from ..viewer.drawing import PROPOSE, Drawing
 from ..viewer.session import Session
@@ -41,11 +41,12 @@ class VertebraPanel(QGroupBox):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         self.level = QComboBox()
-        self.level.addItems(LEVELS)
+        self.level.addItems(NAMES)
         self.level.setCurrentText("L1")
         self.level.setToolTip(
             "Level of the vertebra that is drawn next, of the topmost mark, and of the one that "
-            "is clicked with Name."
+            "is clicked with Name. T13 and L6 are for whoever has one more; a transitional "
+            "vertebra may be L6, or named by itself without numbering the others."
         )
         self.mark_button = QPushButton("Mark bodies")
         self.mark_button.setToolTip(
