@@ -15,14 +15,7 @@ LEVELS = (
     *(f"L{k}" for k in range(1, 6)),
     *(f"S{k}" for k in range(1, 6)),
 )
-"""From head to feet, as most people have them."""
-SUPERNUMERARY = ("T13", "L6")
-"""Some people have one more: a thirteenth with ribs, or a sixth lumbar one, which is often a
-transitional vertebra, grown to the sacrum."""
-NAMES = tuple(
-    name for level in LEVELS for name in (level, *{"T12": ("T13",), "L5": ("L6",)}.get(level, ()))
-)
-"""All names there are, from head to feet."""
+"""From head to feet."""
 
 
 def order_vertebrae(vertebrae: npt.NDArray[np.unsignedinteger]) -> list[int]:
@@ -36,12 +29,8 @@ def order_vertebrae(vertebrae: npt.NDArray[np.unsignedinteger]) -> list[int]:
     return sorted(heights, key=lambda label: (heights[label], label))
 
 
-def assign_levels(
-    order: list[int], label: int, level: str, former: Mapping[int, str] | None = None
-) -> dict[int, str]:
+def assign_levels(order: list[int], label: int, level: str) -> dict[int, str]:
     """The levels of all vertebrae by that of one of them.
-
-    A supernumerary level is counted where it is given now, or was given to another vertebra.
 
     Parameters
     ----------
@@ -50,9 +39,7 @@ def assign_levels(
     label : int
         The one whose level is given; must be in ``order``, checked here.
     level : str
-        Its level, one of :data:`NAMES`; checked here.
-    former : mapping of int to str, optional
-        Levels that the vertebrae had before.
+        Its level, one of :data:`LEVELS`; checked here.
 
     Returns
     -------
@@ -67,18 +54,15 @@ def assign_levels(
     """
     if label not in order:
         raise SpinemetError("There is no vertebra at that place; click inside an outline.")
-    if level not in NAMES:
+    if level not in LEVELS:
         raise SpinemetError(f"There is no level {level}; choose one from C1 to S5.")
-    others = {} if former is None else former
-    named = {level, *(others[k] for k in order if k != label and k in others)}
-    spine = [name for name in NAMES if name not in SUPERNUMERARY or name in named]
-    first = spine.index(level) - order.index(label)
-    if first < 0 or first + len(order) > len(spine):
+    first = LEVELS.index(level) - order.index(label)
+    if first < 0 or first + len(order) > len(LEVELS):
         side = "above" if first < 0 else "below"
         raise SpinemetError(
             f"That vertebra cannot be {level}: more are contoured {side} it than a spine has."
         )
-    return {number: spine[first + k] for k, number in enumerate(order)}
+    return {number: LEVELS[first + k] for k, number in enumerate(order)}
 
 
 def relabel_vertebrae(

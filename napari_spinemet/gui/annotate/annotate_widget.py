@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from ...errors import SpinemetError
 from ..viewer.common_widgets import button, disclaimer_label, group, row
-from ..viewer.controls.number_entry import WholeNumberBox
-from ..viewer.controls.wheel_guard import guard_from_wheel
-from ..viewer.drawing import Drawing, next_label
+from ..viewer.drawing import Drawing
 from ..viewer.session import session_of
 from ..viewer.shortcuts import Key, KeyHelp, bind
 from ..viewer.timing import Debouncer
@@ -60,7 +58,6 @@ class AnnotateWidget(QWidget):
         layout.addWidget(row(self.files, keys))
         layout.addStretch(1)
         layout.addWidget(disclaimer_label())
-        guard_from_wheel(self)
         self._bind_keys()
         for push_button in self.findChildren(QPushButton):
             # A click on a tool must not take the keys away from the picture.
@@ -73,14 +70,8 @@ class AnnotateWidget(QWidget):
         session.series_changed.connect(self._on_series)
         session.study_changed.connect(self.refresh)
         session.drawing_requested.connect(self._on_wanted)
-        session.open_outlines.put_aside.connect(self._on_put_aside)
         session.layers.contours_shown.connect(self._stroke_end.throttle)  # after undo, too
-        for event in (
-            session.viewer.dims.events.current_step,
-            session.viewer.dims.events.ndisplay,
-            session.viewer.dims.events.order,
-        ):
-            event.connect(self._on_step)
+        session.viewer.dims.events.current_step.connect(self._on_step)
         session.viewer.layers.selection.events.active.connect(self._on_step)
         self._on_series()
 
@@ -116,13 +107,13 @@ class AnnotateWidget(QWidget):
         self.tools.buttons()[0].setChecked(True)
         self.tools.buttonClicked.connect(lambda tool: self.use(tool.property("mode")))
         layout.addLayout(grid)
-        self.tolerance = WholeNumberBox()
+        self.tolerance = QSpinBox()
         self.tolerance.setRange(1, 100)
         self.tolerance.setValue(25)
         self.tolerance.setPrefix("alike to ")
         self.tolerance.setSuffix(" %")
         self.tolerance.setToolTip("Grow takes what differs by no more than this from the click.")
-        self.radius = WholeNumberBox()
+        self.radius = QSpinBox()
         self.radius.setRange(1, 100)
         self.radius.setValue(20)
         self.radius.setPrefix("within ")
@@ -181,9 +172,7 @@ class AnnotateWidget(QWidget):
             Key("I", "Fill the slices between contoured ones.", self.interpolate),
             Key(",", "Show the slice before.", self._step(-1)),
             Key(".", "Show the slice after.", self._step(1)),
-            Key("Ctrl+Z", "Undo the last corner or step, on either layer.", self.undo),
-            Key("Backspace", "Take the last corner of an open outline back.", self.drop_corner),
-            Key("Escape", "Drop an open outline.", self.session.open_outlines.drop),
+            Key("Ctrl+Z", "Undo the last step, on either layer.", self.undo),
             Key("Ctrl+Shift+Z", "Redo it.", self.redo),
             Key("Ctrl+Return", "Approve the contours.", self.state.approve),
             Key("F1", "This list.", self.show_keys),
@@ -266,12 +255,8 @@ class AnnotateWidget(QWidget):
     def new_label(self) -> None:
         """Start another lesion."""
         layer = self.session.layers.lesions
-        if layer is None:
-            return
-        try:
-            layer.selected_label = next_label(layer)
-        except SpinemetError as error:
-            self.session.warn(str(error))
+        if layer is not None:
+            layer.selected_label = int(layer.data.max()) + 1
 
     def _choose_level(self) -> None:
         """Draw with the label that stands for the chosen level."""
@@ -320,16 +305,12 @@ class AnnotateWidget(QWidget):
             radius, tolerance = self.radius.value(), self.tolerance.value() / 100
             self._run_step(lambda: self.drawing.grow(self.target, voxel, tolerance, radius))
         elif self._tool == MARK:
-            self._run_step(lambda: self.vertebrae.mark(voxel))
+            self.vertebrae.mark(voxel)
         elif self._tool == NAME:
             self._run_step(lambda: self.vertebrae.name_at(voxel))
 
     def _run_step(self, step: Callable[[], Any]) -> Any:
         """Run a step on the contours; where it cannot be made, say why."""
-        reason = self.session.layers.why_no_drawing
-        if reason:
-            self.session.warn(reason)
-            return None
         try:
             return step()
         except SpinemetError as error:
@@ -343,16 +324,6 @@ class AnnotateWidget(QWidget):
         if not self.session.history.undo():
             self.session.warn("There is nothing to take back.")
         self._stroke_end.throttle()
-
-    def drop_corner(self) -> None:
-        """Take the last corner of the open outline back."""
-        if not self.session.open_outlines.drop_corner():
-            self.session.say("No outline is open.")
-
-    def _on_put_aside(self, index: int) -> None:
-        self.session.say(
-            f"The open outline stays on slice {index + 1}: it goes on there, with the polygon."
-        )
 
     def redo(self) -> None:
         """Make the step again that was taken back."""
@@ -376,17 +347,7 @@ class AnnotateWidget(QWidget):
             self.session.say(f"Filled slice {numbers}; look at each, and mend what does not fit.")
 
     def _on_step(self, event: Any = None) -> None:
-        self._follow_view()
         self._stroke_end.throttle()
-
-    def _follow_view(self) -> None:
-        """Keep napari's tools from where nobody looks; they are back when the view is."""
-        layer = self.target
-        if layer is None or self._tool in ("pan_zoom", GROW, MARK, NAME):
-            return
-        mode = "pan_zoom" if self.session.layers.why_no_drawing else self._tool
-        if layer.mode != mode:
-            layer.mode = mode
 
     def refresh(self) -> None:
         """Tell how far the case is."""

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from ...contouring.label_counts import LabelCounts
 from ...errors import SpinemetError
-from ...imaging.vertebra_levels import NAMES
+from ...imaging.vertebra_levels import LEVELS
 from ..viewer.common_widgets import JobBar, button, row, text
 from ..viewer.drawing import PROPOSE, Drawing
 from ..viewer.session import Session
@@ -41,12 +41,11 @@ class VertebraPanel(QGroupBox):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         self.level = QComboBox()
-        self.level.addItems(NAMES)
+        self.level.addItems(LEVELS)
         self.level.setCurrentText("L1")
         self.level.setToolTip(
             "Level of the vertebra that is drawn next, of the topmost mark, and of the one that "
-            "is clicked with Name. T13 and L6 are for whoever has one more; a transitional "
-            "vertebra may be L6, or named by itself without numbering the others."
+            "is clicked with Name."
         )
         self.mark_button = QPushButton("Mark bodies")
         self.mark_button.setToolTip(

@@ -28,7 +28,6 @@ from ..viewer.common_widgets import (
     row,
     text,
 )
-from ..viewer.controls.wheel_guard import guard_from_wheel
 from ..viewer.displayed_froc import DisplayedFroc, draw_scan_froc
 from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.open_scan import have_same_labels
@@ -78,7 +77,6 @@ class DetectWidget(QWidget):
         layout.addWidget(self.status)
         layout.addStretch(1)
         layout.addWidget(disclaimer_label())
-        guard_from_wheel(self)
         session = self.session
         session.series_changed.connect(self.refresh)
         session.study_changed.connect(self.refresh_models)

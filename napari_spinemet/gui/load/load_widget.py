@@ -27,7 +27,6 @@ from ...jobs import JobContext
 from ...phantom.sample import sample_study
 from ...study import Case, Study
 from ..viewer.common_widgets import JobBar, button, disclaimer_label, group, row, text
-from ..viewer.controls.wheel_guard import guard_from_wheel
 from ..viewer.jobs import Work
 from ..viewer.open_scan import have_same_labels
 from ..viewer.session import session_of
@@ -56,7 +55,6 @@ class LoadWidget(QWidget):
         self.progress = JobBar(self.session.jobs.storage, TASK)
         layout.addWidget(self.progress)
         layout.addWidget(disclaimer_label())
-        guard_from_wheel(self)
         self.session.study_changed.connect(self.refresh_cases)
         self.session.series_changed.connect(self.refresh_cases)
         self.session.ranking_changed.connect(self.refresh_cases)

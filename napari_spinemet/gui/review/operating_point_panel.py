@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QGroupBox, QVBoxLayout
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGroupBox, QVBoxLayout
+from superqt import QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
@@ -12,7 +13,6 @@ from ...imaging.aggregation import DEFAULT_WEIGHT
 from ...imaging.comparison import NO_MODEL, Comparison
 from ...network.card import load_card
 from ..viewer.common_widgets import button, form, row
-from ..viewer.controls.number_entry import NumberBox, NumberSlider
 from ..viewer.preferences import Preferences
 
 
@@ -45,7 +45,10 @@ class OperatingPointPanel(QGroupBox):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         holder, fields = form()
-        self.threshold = NumberSlider(0.001, 1.0, 0.01, 3)
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold.setRange(0.001, 1.0)
+        self.threshold.setSingleStep(0.01)
+        self.threshold.setDecimals(3)
         self.threshold.setToolTip("Likelihood from which a pixel belongs to a detection.")
         self.threshold.valueChanged.connect(self.threshold_changed)
         fields.addRow("Threshold", self.threshold)
@@ -169,11 +172,12 @@ def last_used_point(preferences: Preferences) -> OperatingPoint:
     return PAPER_OPERATING_POINT
 
 
-def _spin(low: float, high: float, step: float, suffix: str, tip: str) -> NumberBox:
-    spin = NumberBox()
+def _spin(low: float, high: float, step: float, suffix: str, tip: str) -> QDoubleSpinBox:
+    spin = QDoubleSpinBox()
     spin.setRange(low, high)
     spin.setSingleStep(step)
     spin.setDecimals(2 if suffix else 3)
     spin.setSuffix(suffix)
     spin.setToolTip(tip)
+    spin.setKeyboardTracking(False)
     return spin

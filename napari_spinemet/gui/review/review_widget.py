@@ -16,7 +16,6 @@ from ...imaging.annotation import LAYERS
 from ...jobs import JobContext
 from ...network.provenance import NOTHING_KNOWN
 from ..viewer.common_widgets import JobBar, disclaimer_label, group
-from ..viewer.controls.wheel_guard import guard_from_wheel
 from ..viewer.displayed_froc import DisplayedFroc
 from ..viewer.session import session_of
 from ..viewer.timing import Debouncer
@@ -85,7 +84,6 @@ class ReviewWidget(QWidget):
         for task in (RECOMPUTE, REFINE):
             layout.addWidget(JobBar(jobs.display, task, delay_ms=800))
         layout.addWidget(disclaimer_label())
-        guard_from_wheel(self)
 
     def _connect_panels(self) -> None:
         self.controls.threshold_changed.connect(self._on_threshold)

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QVBoxLayout, QWidget
 
 from ...errors import SpinemetError
 from ...evaluation.matching import DEFAULT_DISTANCE_MM, Matching
 from ...network.card import load_card
 from ...study.map_identity import MapIdentity
 from ..viewer.common_widgets import button, row
-from ..viewer.controls.number_entry import NumberBox
 from .froc_jobs import draw_study_froc
 from .scanner_window import ScannerWindow
 
@@ -52,12 +51,13 @@ class StudyEvaluation(QWidget):
             "learned by heart on cases it was trained on, or those of a cross-validation, in which "
             "each case is judged by a network that never saw it."
         )
-        self.distance = NumberBox()
+        self.distance = QDoubleSpinBox()
         self.distance.setRange(1, 100)
         self.distance.setDecimals(0)
         self.distance.setPrefix("within ")
         self.distance.setSuffix(" mm")
         self.distance.setValue(DEFAULT_DISTANCE_MM)
+        self.distance.setKeyboardTracking(False)
         self.distance.setToolTip(
             "A region counts as found if the centre of a detection lies this close to its own."
         )

@@ -15,7 +15,6 @@ from ...jobs.process import run_in_process
 from ...network.card import ModelCard, model_names
 from ...study.run_files import has_training_state
 from ..viewer.common_widgets import JobBar, button, disclaimer_label, group, row, text
-from ..viewer.controls.wheel_guard import guard_from_wheel
 from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.session import session_of
 from .adaptation_panel import AdaptationPanel
@@ -64,7 +63,6 @@ class TrainWidget(QWidget):
             layout.addWidget(fold)
         layout.addStretch(1)
         layout.addWidget(disclaimer_label())
-        guard_from_wheel(self)
         session = self.session
         session.study_changed.connect(self.refresh)
         session.ranking_changed.connect(self.refresh)

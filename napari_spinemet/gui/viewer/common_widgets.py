@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
     QLabel,
-    QMessageBox,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -39,25 +38,6 @@ def button(text: str, help_text: str, on_click: Callable[[], object]) -> QPushBu
     push_button.setToolTip(help_text)
     push_button.clicked.connect(lambda _=False: on_click())
     return push_button
-
-
-def confirm_loss(parent: QWidget, question: str) -> bool:
-    """Ask whether contours may be lost; not, unless that is said.
-
-    Parameters
-    ----------
-    parent : QWidget
-    question : str
-    """
-    answers = QMessageBox.StandardButton
-    answer = QMessageBox.question(
-        parent,
-        "Unsaved contours",
-        question,
-        answers.Discard | answers.Cancel,
-        answers.Cancel,
-    )
-    return bool(answer == answers.Discard)
 
 
 def row(*widgets: QWidget) -> QWidget:

@@ -89,8 +89,6 @@ class Drawing:
         """
         layer, series = self._open(layer)
         index, *seed = voxel
-        if not 0 <= index < series.shape[0]:
-            raise SpinemetError("The click was beside the picture; click into it.")
         within, layers = None, self._session.layers
         inside = all(0 <= v < n for v, n in zip(seed, series.shape[1:], strict=True))
         lesions = layers.lesions
@@ -135,7 +133,7 @@ class Drawing:
         """
         layer, series = self._open(self._session.layers.lesions)
         labels = np.asarray(layer.data)
-        number = next_label(layer)
+        number = int(labels.max()) + 1
         former_labels: list[npt.NDArray[Any]] = []
         new_slices: dict[int, npt.NDArray[Any]] = {}
         for detection in finding.detections:
@@ -173,7 +171,7 @@ class Drawing:
         layer, _ = self._open(self._session.layers.vertebrae)
         labels = np.asarray(layer.data)
         # Called in any case: it refuses a label that is no vertebra's.
-        new_levels = assign_levels(order_vertebrae(labels), label, level, self.levels())
+        new_levels = assign_levels(order_vertebrae(labels), label, level)
         if not rest:
             new_levels = {label: level}
         new_labels, levels = relabel_vertebrae(labels, self.levels(), new_levels)
@@ -236,28 +234,6 @@ class Drawing:
             new_labels[body] = self.number_for(level)
         change(layer, dict(enumerate(new_labels)))
         return len(levels) - occupied_count, occupied_count
-
-
-def next_label(layer: Labels) -> int:
-    """A number that no outline has: one above the largest, or the least that is free.
-
-    Parameters
-    ----------
-    layer : napari.layers.Labels
-
-    Raises
-    ------
-    SpinemetError
-        If all of them are taken.
-    """
-    labels = np.asarray(layer.data)
-    largest, limit = int(labels.max()), int(np.iinfo(labels.dtype).max)
-    if largest < limit:
-        return largest + 1
-    is_used = np.bincount(np.unique(labels), minlength=limit + 1) > 0
-    if is_used.all():
-        raise SpinemetError("There are no numbers left for another outline; erase one first.")
-    return int(np.flatnonzero(~is_used)[0])
 
 
 def change(layer: Labels, slices: Slices) -> bool:

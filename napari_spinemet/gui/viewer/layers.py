@@ -359,19 +359,6 @@ class ViewerLayers(QObject):
         self.detections.refresh(thumbnail=False, highlight=False, extent=False)
 
     @property
-    def why_no_drawing(self) -> str:
-        """Why a tool would draw where nobody looks, in a sentence; empty where it would not."""
-        if self.image is None:
-            return "Open a scan first."
-        dims = self._viewer.dims
-        if dims.ndisplay != 2 or tuple(dims.order)[-3:] != tuple(range(dims.ndim))[-3:]:
-            return "Contours are drawn on sagittal slices: go back to the flat view of these first."
-        index = round(dims.point[0] / self.image.scale[0])
-        if not 0 <= index < self.image.data.shape[0]:
-            return "The slice on the screen lies beside the scan; go back to one of its slices."
-        return ""
-
-    @property
     def current_slice(self) -> int:
         """Slice on the screen."""
         if self.image is None:

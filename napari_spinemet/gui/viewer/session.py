@@ -15,17 +15,17 @@ from ...imaging import Annotation, SagittalSeries
 from ...study import Case, Study
 from .autosave import Autosave
 from .displayed_froc import DisplayedFroc
+from .drawing_history import DrawingHistory
 from .jobs import ViewerJobs
+from .layer_style import CONTOURS, SERIES, SOURCE
 from .layers import ViewerLayers
-from .offered_series import OfferedSeries
 from .open_scan import OpenScan
 from .preferences import NapariPreferences, Preferences
-from .strokes.history import DrawingHistory
-from .strokes.open_outlines import OpenOutlines
 from .verdict_log import VerdictLog
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Image
 
     from ...detection import DetectionResult
     from ...evaluation import FrocCurve
@@ -49,7 +49,6 @@ class Session(QObject):
     ----------
     layers : ViewerLayers
     jobs : ViewerJobs
-    open_outlines : OpenOutlines
     history : DrawingHistory
         Undo and redo over both layers of contours.
     autosave : Autosave
@@ -85,8 +84,7 @@ class Session(QObject):
         self._viewer = ref(viewer)
         self.preferences = preferences
         self.layers = ViewerLayers(viewer)
-        self.open_outlines = OpenOutlines(self.layers, viewer)
-        self.history = DrawingHistory(self.layers, self.open_outlines)
+        self.history = DrawingHistory(self.layers)
         self.jobs = ViewerJobs(viewer.window._qt_window, self)
         self.verdicts = VerdictLog(self.jobs.saving, self)
         self.autosave = Autosave(self.layers, self.jobs.saving, self)
@@ -100,13 +98,14 @@ class Session(QObject):
         self._selected_model: str = preferences.get("detection", "model")
         self._ranking: Mapping[str, CaseUncertainty] = {}
         self._connect()
-        session_ref = ref(self)
-        self.jobs.close_guard.why_loss = lambda: getattr(session_ref(), "why_loss", "")
-        self._offered_series = OfferedSeries(self)
+        image = self.layers.foreign_series()
+        if image is not None:  # opened before the first of our widgets
+            self._on_offered(image)
 
     def _connect(self) -> None:
         self.jobs.job_failed.connect(self.warn)
         self.layers.contours_changed.connect(self.contours_changed)
+        self.layers.series_offered.connect(self._on_offered)
         self.verdicts.verdict_stored.connect(self.study_changed)
         self.autosave.contours_stored.connect(self._on_contours_stored)
         self.autosave.case_state_changed.connect(self.study_changed)
@@ -269,18 +268,22 @@ class Session(QObject):
         self.result_changed.emit()
         self.froc_changed.emit()
 
-    @property
-    def why_loss(self) -> str:
-        """What leaving the open scan would lose, in a sentence; empty for nothing."""
-        if self.autosave.is_active:
-            if not self.autosave.failure:
-                return ""
-            return f"The last strokes could not be saved: {self.autosave.failure}"
-        if not self.is_unsaved:
-            return ""
-        if self.case is not None:
-            return f"The contours of {self.case.name} have changed, and its study is read-only."
-        return "The contours of this scan are in no study and will be lost."
+    def _on_offered(self, layer: Image) -> None:
+        """Take over a series that came by File > Open or as sample data."""
+        if self.viewer is None or layer not in self.viewer.layers:
+            return
+        if self.is_unsaved or self.jobs.is_disk_busy:
+            self.warn(
+                f"'{layer.name}' is shown as a picture only: save the contours of the "
+                "other scan, then open it under Load."
+            )
+            return
+        metadata = dict(layer.metadata)
+        labels = self.layers.take_out(layer)
+        self.open_series(metadata[SERIES], metadata.get(SOURCE), annotation=metadata.get(CONTOURS))
+        if labels:  # perhaps painted on before it was taken over
+            self.layers.replace_contours(labels)
+            self.contours_changed.emit()
 
     def open_study(self, study: Study) -> None:
         """Make a study the open one; the former one is closed once all is saved."""
