@@ -44,6 +44,10 @@ def series(path: Annotated[Path, SCAN], as_json: JsonOption = False) -> None:
     if as_json:
         warnings = ([warning.to_dict() for warning in s.warnings] for s in summaries)
         rows = [{**asdict(s), "warnings": w} for s, w in zip(summaries, warnings, strict=True)]
+        for each in rows:
+            # Whose it is stays on the screen, and what it belongs to within the program.
+            for key in ("examination", "study_uid", "frame_of_reference_uid"):
+                del each[key]
         print_json({"series": rows})
         return
     print_series(summaries)

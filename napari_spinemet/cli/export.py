@@ -121,6 +121,9 @@ def report(
     refine: Annotated[
         bool, typer.Option("--refine", help="Of a case: fit the outlines to the picture.")
     ] = False,
+    hide_names: Annotated[
+        bool, typer.Option("--hide-names", help="Of a case: neither whose scan nor of when.")
+    ] = False,
     max_distance: Annotated[float, typer.Option(help="Of a study: mm between centres.")] = 20.0,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -142,7 +145,7 @@ def report(
         if source is None or case is not None:
             from ..reports import CaseRequest, report_case
 
-            request = CaseRequest(str(case), options.change, refine, device)
+            request = CaseRequest(str(case), options.change, refine, device, hide_names)
             page = report_case(open_study, request, folder, source, job=job)
         else:
             from ..evaluation.matching import Matching

@@ -38,7 +38,8 @@ _TOP_ATTRIBUTES = (
     "MagneticFieldStrength", "ComplexImageComponent", "AcquisitionContrast", "BodyPartExamined",
     "AnatomicRegionSequence", "EchoPlanarPulseSequence", "PatientName", "StudyDescription",
     "StudyDate", "ScanOptions", "ManufacturerModelName", "SequenceName", "EchoTime",
-    "RepetitionTime", "InversionTime", "ScanningSequence",
+    "RepetitionTime", "InversionTime", "ScanningSequence", "PatientAge", "PatientSex",
+    "PatientBirthDate", "SeriesDate",
 )  # fmt: skip
 """What all frames of an object have in common, at its top."""
 

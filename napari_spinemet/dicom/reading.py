@@ -14,6 +14,7 @@ from ..errors import SpinemetError
 from ..imaging import SagittalSeries, ScanWarning, SeriesSummary
 from ..imaging.geometry import reorient
 from .candidates import choose_candidate, find_candidates
+from .examination import examination_of
 from .files.archives import ARCHIVE_ERRORS, keep_archives_open
 from .files.sources import NotDicomError, Source, begins_as_dicom
 from .frames import FrameHeader
@@ -197,6 +198,7 @@ def _read_candidate(candidate: Candidate, path: Path) -> SagittalSeries:
         warnings=tuple(notes),
         # Absolute, since contours may be written long after the working folder has changed.
         source=path.absolute(),
+        examination=examination_of(stack.header),
     )
 
 

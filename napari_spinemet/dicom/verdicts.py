@@ -14,6 +14,7 @@ from ..imaging.scan_warnings import ScanWarning
 from .contrast.anatomy import other_body_part
 from .contrast.image_kinds import b_value
 from .contrast.weighting import Contrast, contrast_of
+from .examination import examination_of
 from .headers import text_of, value_of
 from .stacks.completeness import find_disorder, find_missing
 from .stacks.faults import find_fault
@@ -149,6 +150,9 @@ def _judge_stack(
         stack_name=(stack.name or f"stack {number}") if number else "",
         contrast_rule=_rule_of(contrast),
         warnings=tuple(stack.warnings),
+        examination=examination_of(stack.header),
+        study_uid=text_of(stack.header, "StudyInstanceUID"),
+        frame_of_reference_uid=text_of(stack.header, "FrameOfReferenceUID"),
     )
     return Candidate(summary, stack, fault, tuple(series.uids))
 

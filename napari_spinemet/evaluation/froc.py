@@ -353,6 +353,11 @@ def froc_from_detections(
     -------
     FrocCurve
 
+    Raises
+    ------
+    SpinemetError
+        If a place or a score is no finite number: there is no rank for it.
+
     Examples
     --------
     One slice with a region, found at 0.8, and a false positive at 0.6:
@@ -369,9 +374,13 @@ def froc_from_detections(
         counts = []
         for regions, detections in slices:
             rows = np.asarray(detections, dtype=float).reshape(-1, 3)
-            scores = SliceDetections.from_scores(
-                np.asarray(regions, dtype=float).reshape(-1, 2), rows[:, :2], rows[:, 2]
-            )
+            centres = np.asarray(regions, dtype=float).reshape(-1, 2)
+            if not (np.isfinite(rows).all() and np.isfinite(centres).all()):
+                raise SpinemetError(
+                    f"Case {number + 1} has a detection or a region whose place or score is no "
+                    "number; leave it out, or give it one."
+                )
+            scores = SliceDetections.from_scores(centres, rows[:, :2], rows[:, 2])
             counts.append(count_slice(scores, matching))
         tables.append(case_table(f"case-{number + 1:03d}", [counts]))
     return curve_of(tables)

@@ -20,9 +20,12 @@ from ..counts import count_of
 from ..detection import DetectionResult
 from ..disclaimer import DISCLAIMER
 from ..imaging import Annotation, Detection, Finding, SagittalSeries
+from ..imaging.geometry import placement_in, turn_degrees
 from .bands import Bands
 from .curve import MEAN, SUM, FrocCurve
 
+MOST_TURNED = 0.5
+"""Degrees; a series that is turned by more does not fit below outlines of another."""
 DETECTION_COLOUR, CONTOUR_COLOUR = "#3fa7ff", "#ff4040"
 
 
@@ -91,11 +94,12 @@ def finding_figure(
     result: DetectionResult,
     finding: Finding,
     annotation: Annotation | None = None,
+    other: SagittalSeries | None = None,
 ) -> Figure:
     """A finding in the slice in which it is largest: where it is, enlarged, and its likelihood.
 
-    All detections of the slice are blue, contoured lesions red; the frame on the left shows
-    what is enlarged.
+    Its own outline is thick, those of other findings in the slice are thin, contoured lesions are
+    dashed; the frame on the left shows what is enlarged.
 
     Parameters
     ----------
@@ -106,18 +110,28 @@ def finding_figure(
         One of its findings.
     annotation : Annotation, optional
         Contours to show as well.
+    other : SagittalSeries, optional
+        Another series in the same space, such as the T1, which is shown enlarged as well: its
+        nearest slice, in its own pixels. Not one that is turned.
     """
     index, (row, column) = finding.largest.slice, finding.largest.centre_working
     side = max(80.0, 1.6 * float(np.ptp(finding.largest.pixels, axis=0).max()))
     window = column - side / 2, column + side / 2, row + side / 2, row - side / 2
-    figure, (whole, detail, heat) = _three_axes(index, series)
+    is_other_shown = other is not None and turn_degrees(series.affine, other.affine) < MOST_TURNED
+    figure, (whole, detail, heat, *other_axes) = _axes(index, series, 4 if is_other_shown else 3)
     for ax in (whole, detail, heat):
         _show_slice(ax, series, index)
+    if other is not None and other_axes:
+        _show_other(other_axes[0], other, series, index)
+        _show_outlines(
+            other_axes[0], result.detections, index, marked_detections=finding.detections
+        )
+        _frame(other_axes[0], window)
     _show_likelihood(heat, result, index)
     for ax in (whole, detail):
         if annotation is not None:
             _show_lesions(ax, series, annotation, index)
-        _show_outlines(ax, result.detections, index)
+        _show_outlines(ax, result.detections, index, marked_detections=finding.detections)
     whole.add_patch(
         Rectangle((window[0], window[3]), side, side, fill=False, edgecolor="#ffd75f", linewidth=1)
     )
@@ -143,7 +157,7 @@ def case_figure(
     index : int
         Of the slice.
     """
-    figure, (scan, outlines, heat) = _three_axes(index, series)
+    figure, (scan, outlines, heat) = _axes(index, series, 3)
     for ax in (scan, outlines, heat):
         _show_slice(ax, series, index)
         _frame(ax, _extent(series))
@@ -156,11 +170,11 @@ def case_figure(
     return figure
 
 
-def _three_axes(index: int, series: SagittalSeries) -> tuple[Figure, Sequence[Any]]:
-    """A figure with three pictures side by side, titled with the number of the slice."""
+def _axes(index: int, series: SagittalSeries, count: int) -> tuple[Figure, Sequence[Any]]:
+    """A figure with pictures side by side, titled with the number of the slice."""
     layout = ConstrainedLayoutEngine(h_pad=0.08)
-    figure = Figure(figsize=(9.6, 3.6), dpi=110, layout=layout)
-    axes = figure.subplots(1, 3)
+    figure = Figure(figsize=(3.2 * count, 3.6), dpi=110, layout=layout)
+    axes = figure.subplots(1, count)
     for ax in axes:
         ax.set_facecolor("black")  # beyond the border of the scan
     axes[0].set_title(f"slice {index + 1} of {series.shape[0]}", fontsize=9)
@@ -176,11 +190,29 @@ def _extent(series: SagittalSeries) -> tuple[float, float, float, float]:
 
 
 def _show_slice(ax: Any, series: SagittalSeries, index: int) -> None:
-    top = float(np.percentile(series.voxels, 99.7)) or 1.0
-    ax.imshow(series.voxels[index], cmap="gray", vmin=0, vmax=top, extent=_extent(series))
+    black, white = series.display_window
+    picture = series.voxels[index]
+    ax.imshow(picture, cmap="gray", vmin=black, vmax=white, extent=_extent(series))
     ax.set_xticks([])
     ax.set_yticks([])
     draw_directions(ax)
+
+
+def _show_other(ax: Any, other: SagittalSeries, series: SagittalSeries, index: int) -> None:
+    """The slice of another series that is nearest to one of a series, where it lies in that."""
+    scale, (slice_mm, row_mm, column_mm) = placement_in(other.affine, series.affine)
+    nearest = round((index * series.spacing_mm[0] - slice_mm) / scale[0])
+    if not 0 <= nearest < other.shape[0]:
+        ax.set_title(f"{other.contrast}: no slice here", fontsize=9)
+        return
+    left_mm, right_mm, bottom_mm, top_mm = _extent(other)
+    extent = (left_mm + column_mm, right_mm + column_mm, bottom_mm + row_mm, top_mm + row_mm)
+    black, white = other.display_window
+    ax.imshow(other.voxels[nearest], cmap="gray", vmin=black, vmax=white, extent=extent)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    apart_mm = abs(slice_mm + nearest * scale[0] - index * series.spacing_mm[0])
+    ax.set_title(f"{other.contrast}, {apart_mm:.1f} mm beside", fontsize=9)
 
 
 def _show_likelihood(ax: Any, result: DetectionResult, index: int) -> None:
@@ -202,14 +234,27 @@ def _show_lesions(ax: Any, series: SagittalSeries, annotation: Annotation, index
     row_mm, column_mm = series.spacing_mm[1:]
     axis_y, axis_x = np.arange(series.shape[1]) * row_mm, np.arange(series.shape[2]) * column_mm
     lesion = (annotation.lesions[index] > 0).astype(float)
-    ax.contour(axis_x, axis_y, lesion, [0.5], colors=CONTOUR_COLOUR, linewidths=1)
+    # Dashed, so that who does not tell red from blue tells a contour from a detection.
+    ax.contour(
+        axis_x, axis_y, lesion, [0.5], colors=CONTOUR_COLOUR, linewidths=1, linestyles="dashed"
+    )
 
 
-def _show_outlines(ax: Any, detections: Iterable[Detection], index: int) -> None:
+def _show_outlines(
+    ax: Any,
+    detections: Iterable[Detection],
+    index: int,
+    marked_detections: Sequence[Detection] = (),
+) -> None:
+    """Those of a slice; where some are marked, they are thick, and the others thin."""
+    marked_keys = {detection.centre_index for detection in marked_detections}
     for detection in detections:
         if detection.slice == index:
+            width = (
+                2.2 if detection.centre_index in marked_keys else 0.8 if marked_detections else 1.2
+            )
             for outline in detection.outline:
-                ax.plot(outline[:, 1], outline[:, 0], color=DETECTION_COLOUR, linewidth=1.2)
+                ax.plot(outline[:, 1], outline[:, 0], color=DETECTION_COLOUR, linewidth=width)
 
 
 def _frame(ax: Any, window: tuple[float, float, float, float]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..imaging import Annotation, SagittalSeries
 from ..imaging.annotation import LAYERS, LabelArray
 from ..imaging.geometry import GRID_TOLERANCE_MM, AffineArray, corners_mm, reorient
 from .contour_sets import OtherSeriesError
+from .label_maps import read_label_map
 
 MAX_VOXELS = 2**27
 """Tens of times a spine scan; a damaged header may claim any number."""
@@ -177,6 +178,9 @@ def join_files(files: Sequence[LabelFile], series: SagittalSeries) -> Annotation
                 f"Both {by_kind[file.kind].path.name} and {file.path.name} hold {file.kind}; "
                 "choose one of them."
             )
+        if file.kind == "vertebrae" and not file.levels:
+            labels, levels, warnings = read_label_map(file.labels, file.path.name)
+            file = replace(file, labels=labels, levels=levels, warnings=(*file.warnings, *warnings))
         by_kind[file.kind] = file
         layers[file.kind] = file.labels
     readers = sorted({file.reader for file in files if file.reader})
@@ -192,7 +196,7 @@ def join_files(files: Sequence[LabelFile], series: SagittalSeries) -> Annotation
         series_uid=series.series_uid,
         reader=readers[0] if readers else "",
         holds=tuple(kind for kind in LAYERS if kind in by_kind),
-        warnings=tuple(dict.fromkeys(w for file in files for w in file.warnings)),
+        warnings=tuple(dict.fromkeys(w for file in by_kind.values() for w in file.warnings)),
     )
 
 

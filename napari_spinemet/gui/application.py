@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from ..phantom.sample import sample_study
@@ -11,6 +12,7 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     import napari
 
+_log = logging.getLogger(__name__)
 TITLE = "Spinal metastases (research use only)"
 
 
@@ -26,6 +28,7 @@ def run_demo() -> None:
     """Open the sample study, detect on its diseased case, and leave the window to the user."""
     import napari
 
+    _leave_remark_to_record()
     viewer = napari.Viewer(title=TITLE)
     workspace = open_workspace(viewer)
     start_demo(workspace)
@@ -49,3 +52,12 @@ def start_demo(workspace: Workspace) -> None:
 
     session.result_changed.connect(show_review)
     workspace.detect.detect()
+
+
+def _leave_remark_to_record() -> None:
+    """Which binding napari will drop is for who installs it, not for who opens the window."""
+    from napari._qt import qt_main_window
+
+    if getattr(qt_main_window, "SHOW_QT_WARNING", False):
+        qt_main_window.SHOW_QT_WARNING = False
+        _log.warning("napari will drop PyQt5; install the extra 'pyqt6' to go on with it.")

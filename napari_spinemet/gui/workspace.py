@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QScrollArea, QStyle, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QSize
+from qtpy.QtWidgets import (
+    QApplication,
+    QStyle,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from .annotate.annotate_widget import AnnotateWidget
+from .beside_bar import BesideBar
 from .detect.detect_widget import DetectWidget
 from .load.load_widget import LoadWidget
 from .review.review_widget import ReviewWidget
+from .scan_header import ScanHeader
+from .status_line import StatusLine
+from .surroundings import Surroundings
 from .train.train_widget import TrainWidget
 from .view_state import ViewState, ViewStateStore
 from .viewer.jobs.garbage_collection import leave_out_of_collections
+from .viewer.scan.overlay_switch import OverlaySwitch
 from .viewer.session import session_of
+from .viewer.shortcuts import Key, bind
 from .viewer.timing import Debouncer
 
 if TYPE_CHECKING:
@@ -45,17 +58,72 @@ class Workspace(QWidget):
             ("Detect", self.detect),
             ("Review", self.review),
         ):
-            area = QScrollArea()
-            area.setWidgetResizable(True)
-            area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-            area.setWidget(widget)
-            self.tabs.addTab(area, name)
+            self.tabs.addTab(widget, name)
+        self.header = ScanHeader(self.session)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
-        layout.addWidget(self.tabs)
+        layout.addWidget(self.header)
+        self.surroundings = Surroundings(napari_viewer, self.session)
+        self.beside_bar = BesideBar(self.session, self.surroundings)
+        layout.addWidget(self.beside_bar)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(StatusLine(self.session))
+        self.destroyed.connect(
+            lambda _=None, surroundings=self.surroundings: surroundings.take_back()
+        )
+        self.header.layers_box.toggled.connect(self.surroundings.show_layer_panels)
+        self.froc_dock = self.surroundings.add_dock(self.review.take_froc_box(), "FROC")
+        self._had_curve = False
+        self.overlays = OverlaySwitch(self.session.layers)
+        self._bind_keys()
         self._keep_wide_enough()
         self._watch_view_state()
+        self.session.froc_changed.connect(self._on_froc)
+        self.review.curve_box.toggled.connect(self._show_froc)
+        self.tabs.currentChanged.connect(lambda _: self._show_froc())
         leave_out_of_collections(napari_viewer)
+
+    def _bind_keys(self) -> None:
+        """Those that work under every tab; :data:`.WINDOW_NOTES` tells of them."""
+        bind(
+            self,
+            [
+                Key("H", "", self.overlays.switch),
+                Key("F6", "", self._cross_over),
+                Key("J", "", self.beside_bar.switch_in_place),
+                Key("K", "", self.beside_bar.switch_beside),
+                *(Key(keys, "", partial(self._turn, 1)) for keys in ("Ctrl+PgDown", "Ctrl+Tab")),
+                *(
+                    Key(keys, "", partial(self._turn, -1))
+                    for keys in ("Ctrl+PgUp", "Ctrl+Shift+Tab")
+                ),
+            ],
+        )
+
+    def _turn(self, step: int) -> None:
+        """Bring the next tab to the front; beyond an end, the other."""
+        self.tabs.setCurrentIndex((self.tabs.currentIndex() + step) % self.tabs.count())
+
+    def _cross_over(self) -> None:
+        """From the picture to the tab in front, and back."""
+        widget = QApplication.focusWidget()
+        if widget is not None and (widget is self or self.isAncestorOf(widget)):
+            self.session.viewer.window._qt_viewer.canvas.native.setFocus()
+        else:
+            self.tabs.setFocus()
+            self.focusNextChild()
+
+    def _on_froc(self) -> None:
+        """The first curve comes into sight by itself, and goes when there is none."""
+        has_curve = self.session.froc is not None
+        if has_curve != self._had_curve:
+            self._had_curve = has_curve
+            self.review.curve_box.setChecked(has_curve)
+        self._show_froc()
+
+    def _show_froc(self, *_: object) -> None:
+        is_review = self.tabs.tabText(self.tabs.currentIndex()) == "Review"
+        self.froc_dock.setVisible(is_review and self.review.curve_box.isChecked())
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the viewer's style, which has its own margins and letters."""
@@ -66,7 +134,7 @@ class Workspace(QWidget):
     def _keep_wide_enough(self) -> None:
         """A tab that is cut off on the right hides its values."""
         widgets = (self.load, self.annotate, self.train, self.detect, self.review)
-        widest = max(widget.minimumSizeHint().width() for widget in widgets)
+        widest = max(widget.content.minimumSizeHint().width() for widget in widgets)
         bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
         self.setMinimumWidth(widest + bar + 8)
 

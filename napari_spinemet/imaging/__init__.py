@@ -7,7 +7,7 @@ from .findings import Detection, Finding, FrocCase
 from .likelihood import LikelihoodMap, aggregate
 from .operating_point import PAPER_OPERATING_POINT, OperatingPoint
 from .scan_warnings import ScanWarning
-from .series import SagittalSeries, SeriesSummary
+from .series import Examination, SagittalSeries, SeriesSummary
 
 __all__ = [
     "PAPER_OPERATING_POINT",
@@ -15,6 +15,7 @@ __all__ = [
     "Annotation",
     "Detection",
     "EvaluatedRegion",
+    "Examination",
     "Finding",
     "FrocCase",
     "LikelihoodMap",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -153,6 +153,50 @@ def mm_to_index(affine: AffineArray, points_mm: npt.ArrayLike) -> npt.NDArray[np
     points = np.asarray(points_mm, dtype=np.float64) - affine[:3, 3]
     solution = np.linalg.solve(affine[:3, :3], points.T).T
     return np.asarray(solution, dtype=np.float64)
+
+
+class Placement(NamedTuple):
+    """Where the pixels of one grid lie along the axes of another, which run alike.
+
+    Attributes
+    ----------
+    scale, translate : tuple of float
+        Distance of the pixels, and place of the first, along (slice, row, column): mm from the
+        first pixel of the other grid.
+    """
+
+    scale: tuple[float, float, float]
+    translate: tuple[float, float, float]
+
+
+def turn_degrees(one: AffineArray, other: AffineArray) -> float:
+    """By how much the axes of two grids are turned against each other, at most.
+
+    Parameters
+    ----------
+    one, other : numpy.ndarray
+        4 x 4, indices to patient LPS mm.
+    """
+    directions = [
+        affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0) for affine in (one, other)
+    ]
+    cosines = np.clip((directions[0] * directions[1]).sum(axis=0), -1, 1)
+    return float(np.degrees(np.arccos(cosines)).max())
+
+
+def placement_in(affine: AffineArray, other: AffineArray) -> Placement:
+    """Where the pixels of a grid lie along the axes of another; both must run alike.
+
+    Parameters
+    ----------
+    affine : numpy.ndarray
+        4 x 4 of the grid, indices to patient LPS mm.
+    other : numpy.ndarray
+        Of the grid whose axes they are placed along.
+    """
+    first = mm_to_index(other, affine[:3, 3]) * np.array(spacing_of(other))
+    a, b, c = first.tolist()
+    return Placement(spacing_of(affine), (a, b, c))
 
 
 def corners_mm(shape: Sequence[int], affine: AffineArray) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""A sagittal series and what a folder says about each of its series."""
+"""A sagittal series, whose it is, and what a folder says about each of its series."""
 
 from __future__ import annotations
 
@@ -12,12 +12,68 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SpinemetError
+from .brightness.display_window import display_window
 from .brightness.value_range import value_range
 from .geometry import check_affine, orientation_codes, spacing_of
 from .scan_warnings import ScanWarning, as_warnings
 
 FloatArray = npt.NDArray[np.float32]
 AffineArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Whose scan it is and of when, as its header says.
+
+    It is for the eye of the person in front of the screen: no study, no warning and no table
+    holds it.
+
+    Attributes
+    ----------
+    name : str
+        Of the patient, the family name first.
+    patient_id : str
+    age : str
+        With its unit, such as ``"67 y"``, on the day of the scan.
+    sex : str
+        ``"F"``, ``"M"``, ``"O"``, or empty.
+    date : str
+        Of the scan, ``YYYY-MM-DD``; empty where it is missing or no date.
+
+    Examples
+    --------
+    >>> scan = Examination("Mueller, Hans", "4711", "67 y", "M", "2026-03-01")
+    >>> scan.text
+    'Mueller, Hans, 67 y, M, 2026-03-01'
+    >>> scan.without_identity("case-004").text
+    'case-004, 67 y, M'
+    """
+
+    name: str = ""
+    patient_id: str = ""
+    age: str = ""
+    sex: str = ""
+    date: str = ""
+
+    @property
+    def patient(self) -> str:
+        """Name of the patient, else the number, else empty."""
+        return self.name or (f"ID {self.patient_id}" if self.patient_id else "")
+
+    @property
+    def text(self) -> str:
+        """All of it in a line; empty where nothing is known."""
+        return ", ".join(filter(None, (self.patient, self.age, self.sex, self.date)))
+
+    def without_identity(self, pseudonym: str) -> Examination:
+        """The same for a screen or a report that others see: no name, number or date.
+
+        Parameters
+        ----------
+        pseudonym : str
+            Stands for the name.
+        """
+        return Examination(pseudonym, age=self.age, sex=self.sex)
 
 
 @dataclass(frozen=True)
@@ -51,6 +107,10 @@ class SeriesSummary:
         Which attributes the contrast, and the suppression of fat, are known by.
     warnings : tuple of ScanWarning
         What the headers tell that one must know; more may come as the pixels are read.
+    examination : Examination
+        Whose it is, and of when.
+    study_uid, frame_of_reference_uid : str
+        DICOM identifiers; series of one frame of reference lie in the same space.
     """
 
     series_uid: str
@@ -65,6 +125,9 @@ class SeriesSummary:
     stack_name: str = ""
     contrast_rule: str = ""
     warnings: tuple[ScanWarning, ...] = ()
+    examination: Examination = Examination()
+    study_uid: str = ""
+    frame_of_reference_uid: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +156,8 @@ class SagittalSeries:
     source : Path or None
         The folder, file or zip that it was read from, set by ``read_series``: contours in DICOM
         are written on the images that are there. None for a series that was made in memory.
+    examination : Examination
+        Whose it is, and of when.
 
     Raises
     ------
@@ -122,6 +187,7 @@ class SagittalSeries:
     facts: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[ScanWarning, ...] = ()
     source: Path | None = field(default=None, compare=False)
+    examination: Examination = field(default=Examination(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # A copy, so that freezing it does not freeze the caller's array.
@@ -149,6 +215,11 @@ class SagittalSeries:
     def value_range(self) -> tuple[float, float]:
         """Least and largest value, but for what means something else, see :func:`value_range`."""
         return value_range(self.voxels)
+
+    @cached_property
+    def display_window(self) -> tuple[float, float]:
+        """What a picture of it shows as black and as white, see :func:`display_window`."""
+        return display_window(self.voxels)
 
     @property
     def identity(self) -> tuple[str, int]:

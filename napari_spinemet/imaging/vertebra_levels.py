@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from ..errors import SpinemetError
+
+FloatArray = npt.NDArray[np.float64]
 
 LEVELS = (
     *(f"C{k}" for k in range(1, 8)),
@@ -15,22 +18,49 @@ LEVELS = (
     *(f"L{k}" for k in range(1, 6)),
     *(f"S{k}" for k in range(1, 6)),
 )
-"""From head to feet."""
+"""From head to feet, as most people have them."""
+SUPERNUMERARY = ("T13", "L6")
+"""Some people have one more: a thirteenth with ribs, or a sixth lumbar one, which is often a
+transitional vertebra, grown to the sacrum."""
+NAMES = tuple(
+    name for level in LEVELS for name in (level, *{"T12": ("T13",), "L5": ("L6",)}.get(level, ()))
+)
+"""All names there are, from head to feet."""
+
+
+def vertebra_centres(vertebrae: npt.NDArray[np.unsignedinteger]) -> dict[int, FloatArray]:
+    """Mean index of the voxels of each label.
+
+    Parameters
+    ----------
+    vertebrae : numpy.ndarray
+        ``(slice, row, column)`` labels; 0 is none.
+
+    Returns
+    -------
+    dict of int to numpy.ndarray
+        ``(slice, row, column)`` by label, float64, in ascending order of the labels.
+    """
+    centres = {}
+    for label, box in enumerate(ndimage.find_objects(vertebrae), 1):
+        if box is not None:
+            first = [side.start for side in box]
+            centres[label] = (np.argwhere(vertebrae[box] == label) + first).mean(axis=0)
+    return centres
 
 
 def order_vertebrae(vertebrae: npt.NDArray[np.unsignedinteger]) -> list[int]:
     """The labels of an array ``(slice, row, column)``, from head to feet by their centres."""
-    labels = np.unique(vertebrae[vertebrae > 0])
-    rows = np.arange(vertebrae.shape[1])
-    heights = {}
-    for label in labels.tolist():
-        pixels = (vertebrae == label).sum(axis=(0, 2))
-        heights[label] = float((rows * pixels).sum() / pixels.sum())
+    heights = {label: centre[1] for label, centre in vertebra_centres(vertebrae).items()}
     return sorted(heights, key=lambda label: (heights[label], label))
 
 
-def assign_levels(order: list[int], label: int, level: str) -> dict[int, str]:
+def assign_levels(
+    order: list[int], label: int, level: str, former: Mapping[int, str] | None = None
+) -> dict[int, str]:
     """The levels of all vertebrae by that of one of them.
+
+    A supernumerary level is counted where it is given now, or was given to another vertebra.
 
     Parameters
     ----------
@@ -39,7 +69,9 @@ def assign_levels(order: list[int], label: int, level: str) -> dict[int, str]:
     label : int
         The one whose level is given; must be in ``order``, checked here.
     level : str
-        Its level, one of :data:`LEVELS`; checked here.
+        Its level, one of :data:`NAMES`; checked here.
+    former : mapping of int to str, optional
+        Levels that the vertebrae had before.
 
     Returns
     -------
@@ -54,15 +86,18 @@ def assign_levels(order: list[int], label: int, level: str) -> dict[int, str]:
     """
     if label not in order:
         raise SpinemetError("There is no vertebra at that place; click inside an outline.")
-    if level not in LEVELS:
+    if level not in NAMES:
         raise SpinemetError(f"There is no level {level}; choose one from C1 to S5.")
-    first = LEVELS.index(level) - order.index(label)
-    if first < 0 or first + len(order) > len(LEVELS):
+    others = {} if former is None else former
+    used_levels = {level, *(others[k] for k in order if k != label and k in others)}
+    spine = [name for name in NAMES if name not in SUPERNUMERARY or name in used_levels]
+    first = spine.index(level) - order.index(label)
+    if first < 0 or first + len(order) > len(spine):
         side = "above" if first < 0 else "below"
         raise SpinemetError(
             f"That vertebra cannot be {level}: more are contoured {side} it than a spine has."
         )
-    return {number: LEVELS[first + k] for k, number in enumerate(order)}
+    return {number: spine[first + k] for k, number in enumerate(order)}
 
 
 def relabel_vertebrae(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..counts import count_of
 from ..detection import DetectionResult
 from ..evaluation.pictures import case_figure, finding_figure, froc_figure
 from ..imaging import Annotation, Finding
@@ -22,7 +23,8 @@ from .facts import (
     settings_rows,
     voxel_hash,
 )
-from .page import Block, Facts, Page, Paragraph, Picture, Section, Table
+from .impression import impression, in_order
+from .page import Block, Facts, Fold, Page, Paragraph, Picture, Section, Table
 
 NO_VERDICT = "none yet"
 
@@ -37,8 +39,9 @@ def case_page(evidence: CaseEvidence, report_time: datetime.datetime | None = No
         In UTC; the time by default.
     """
     sections = [
-        _summary(evidence),
+        _impression(evidence),
         _findings(evidence),
+        _summary(evidence),
         *_missed_lesions(evidence),
         *_verdicts(evidence),
         *_curve(evidence),
@@ -52,7 +55,19 @@ def case_page(evidence: CaseEvidence, report_time: datetime.datetime | None = No
         f"Scan {evidence.name}{of_study}",
         tuple(sections),
         evidence.learned_from,
+        evidence.examination.text,
+        f"Signed {evidence.signature}." if evidence.signature else "Draft: not signed by a reader.",
     )
+
+
+def _impression(evidence: CaseEvidence) -> Section:
+    missed_lesions = len(_missed_labels(evidence))
+    sentences = impression(
+        evidence.findings,
+        missed_lesions=missed_lesions,
+        is_doubtful=has_grave(evidence.warnings),
+    )
+    return Section("Impression", sentences)
 
 
 def _summary(evidence: CaseEvidence) -> Section:
@@ -69,7 +84,7 @@ def _summary(evidence: CaseEvidence) -> Section:
             [
                 ("Findings", f"{len(findings)}{of_them}"),
                 ("Verdicts", f"signed {signature}" if signature else "not signed"),
-                ("Reader", signature.partition(" on ")[0][3:] or _readers(evidence) or "–"),
+                ("Reader", signature.rpartition(" on ")[0][3:] or _readers(evidence) or "–"),
                 ("Evaluated", result.plain.region.description),
                 *_familiarity(result),
                 *settings_rows(
@@ -94,7 +109,7 @@ def _readers(evidence: CaseEvidence) -> str:
 
 
 def _findings(evidence: CaseEvidence) -> Section:
-    findings = evidence.findings
+    findings = in_order(evidence.findings)
     if not findings:
         middle = evidence.series.shape[0] // 2
         figure = case_figure(evidence.series, evidence.result, evidence.annotation, middle)
@@ -102,25 +117,29 @@ def _findings(evidence: CaseEvidence) -> Section:
         return Section(
             "Findings",
             [
-                Paragraph(
-                    "Nothing was found at this operating point."
-                    + (" The scan is doubtful; see Result." if has_grave(evidence.warnings) else "")
-                ),
                 Picture("middle-slice", figure, caption),
             ],
         )
     pictures = [
         _finding_picture(evidence, finding, number) for number, finding in enumerate(findings, 1)
     ]
-    return Section("Findings", [_finding_table(findings), *pictures, _detection_table(findings)])
+    rejected_count = sum(finding.verdict == "rejected" for finding in findings)
+    shown_count = len(findings) - rejected_count
+    blocks: list[Block] = [_finding_table(evidence, findings), *pictures[:shown_count]]
+    if rejected_count:
+        title = f"Pictures of {count_of(pictures[shown_count:], 'rejected finding')}"
+        blocks.append(Fold(title, pictures[shown_count:]))
+    blocks.append(Fold("The detections in each slice", [_detection_table(findings)]))
+    return Section("Findings", blocks)
 
 
-def _finding_table(findings: Sequence[Finding]) -> Table:
+def _finding_table(evidence: CaseEvidence, findings: Sequence[Finding]) -> Table:
+    other = [] if evidence.other is None else [f"Beside in {evidence.other.contrast}"]
     return Table(
         "findings",
         (
             *("No.", "Level", "Slices", "Largest area (cm²)", "Volume (cm³)", "Peak", "Mean"),
-            *("Beside", "Left (mm)", "Posterior (mm)", "Superior (mm)", "Verdict"),
+            *("Beside", *other, "Left (mm)", "Posterior (mm)", "Superior (mm)", "Verdict"),
         ),
         [
             (
@@ -132,6 +151,7 @@ def _finding_table(findings: Sequence[Finding]) -> Table:
                 f"{finding.peak:.3f}",
                 f"{finding.largest.mean:.3f}",
                 "–" if finding.evidence is None else finding.evidence.contrast_text,
+                *([evidence.other_contrast_text(finding)] if other else []),
                 *(f"{v:.1f}" for v in finding.centre_mm),
                 finding.verdict_text or NO_VERDICT,
             )
@@ -141,18 +161,20 @@ def _finding_table(findings: Sequence[Finding]) -> Table:
         "the largest area are of the same slice. The centre is given in the patient's "
         "coordinates, from the scanner's centre. Beside: median brightness over that of healthy "
         "marrow in the neighbouring bodies. A level that is a guess was counted by the model's own "
-        "vertebrae, and may be one off.",
+        "vertebrae, and may be one off. Accepted findings come first, rejected ones last.",
     )
 
 
 def _finding_picture(evidence: CaseEvidence, finding: Finding, number: int) -> Picture:
-    figure = finding_figure(evidence.series, evidence.result, finding, evidence.annotation)
+    figure = finding_figure(
+        evidence.series, evidence.result, finding, evidence.annotation, evidence.other
+    )
     level = f", {finding.level_text}" if finding.level_text else ""
     caption = (
         f"Finding {number}{level}: {finding.verdict_text or 'no verdict yet'}. Slice "
-        f"{finding.largest.slice + 1}, in which it is largest; detections blue"
-        f"{', contours red' if evidence.annotation is not None else ''}. A is the front of "
-        "the body, H the head."
+        f"{finding.largest.slice + 1}, in which it is largest; this finding in a thick blue line, "
+        f"others thin{', contours dashed red' if evidence.annotation is not None else ''}. A is "
+        "the front of the body, H the head."
     )
     return Picture(f"finding-{number}", figure, caption)
 
@@ -185,12 +207,7 @@ def _missed_lesions(evidence: CaseEvidence) -> list[Section]:
     annotation = evidence.annotation
     if annotation is None or not annotation.lesions.any():
         return []
-    touched_labels = _touched_labels(evidence, annotation)
-    labels = [
-        int(n)
-        for n in np.unique(annotation.lesions[annotation.lesions > 0])
-        if n not in touched_labels
-    ]
+    labels = _missed_labels(evidence)
     if not labels:
         text = "Every contoured lesion is touched by a detection."
         return [Section("Contoured lesions without a finding", [Paragraph(text)])]
@@ -199,6 +216,15 @@ def _missed_lesions(evidence: CaseEvidence) -> list[Section]:
     table = Table("missed", columns, rows, "Contoured by a person; no detection touches them.")
     pictures = [_lesion_picture(evidence, annotation, label) for label in labels]
     return [Section("Contoured lesions without a finding", [table, *pictures])]
+
+
+def _missed_labels(evidence: CaseEvidence) -> list[int]:
+    annotation = evidence.annotation
+    if annotation is None or not annotation.lesions.any():
+        return []
+    touched_labels = _touched_labels(evidence, annotation)
+    labels = np.unique(annotation.lesions[annotation.lesions > 0])
+    return [int(label) for label in labels if label not in touched_labels]
 
 
 def _touched_labels(evidence: CaseEvidence, annotation: Annotation) -> set[int]:

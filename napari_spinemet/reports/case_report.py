@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..detection.comparison.other_contrast import contrasts_in
 from ..detection.pipeline import evaluate
+from ..dicom.companions import find_companions
 from ..errors import SpinemetError
 from ..imaging import OperatingPoint
 from ..jobs import UNATTENDED, JobContext
@@ -54,12 +56,15 @@ class CaseRequest:
         Fit the outlines to the picture; they are also if they were in the last run.
     device : str
         That the map is made on where the case tells the model.
+    hides_names : bool
+        Say neither whose scan it is nor of when.
     """
 
     case: str
     change_point: Callable[[OperatingPoint], OperatingPoint]
     refine: bool = False
     device: str = "auto"
+    hides_names: bool = False
 
 
 def report_case(
@@ -115,7 +120,16 @@ def report_case(
     if refine:
         result = result.refine(series, job=job)
     evidence = case_evidence(study, case, series, result, annotation)
-    evidence = replace(evidence, card=source.card, has_fitted_outlines=refine)
+    companions = find_companions(case.companion_places, series)
+    other = companions[0].read_series() if companions else None
+    evidence = replace(
+        evidence,
+        other=other,
+        other_contrasts={} if other is None else contrasts_in(other, series, plain),
+        card=source.card,
+        has_fitted_outlines=refine,
+        hides_names=request.hides_names,
+    )
     return write_case_report(evidence, folder)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..detection import DetectionResult
 from ..detection.findings import level_of
 from ..evaluation import FrocCurve
 from ..evaluation.matching import PAPER_MATCHING, Matching
-from ..imaging import Annotation, Finding, OperatingPoint, SagittalSeries, ScanWarning
+from ..imaging import Annotation, Examination, Finding, OperatingPoint, SagittalSeries, ScanWarning
+from ..imaging.comparison import Evidence
 from ..network.card import ModelCard
 from ..network.provenance import NOTHING_KNOWN, OUT_OF_FOLD, provenance_sentence
 from ..study import Case, Study
@@ -47,6 +48,12 @@ class CaseEvidence:
         Hash of the scan's files, and the end of the audit trail.
     curve : (name, FrocCurve) or None
         Of a study, to say what the operating point gives elsewhere.
+    other : SagittalSeries or None
+        Another series of the examination, such as the T1.
+    other_contrasts : mapping of Evidence to float
+        Brightness in it over that of healthy marrow, by what a finding was compared by.
+    hides_names : bool
+        Whether it will be shown to others: it then says neither whose scan it is nor of when.
     """
 
     name: str
@@ -63,6 +70,26 @@ class CaseEvidence:
     scan_hash: str = ""
     trail: str = ""
     curve: tuple[str, FrocCurve] | None = None
+    other: SagittalSeries | None = None
+    other_contrasts: Mapping[Evidence, float] = field(default_factory=dict)
+    hides_names: bool = False
+
+    def other_contrast_text(self, finding: Finding) -> str:
+        """How bright a finding is in the other series, for a table.
+
+        Parameters
+        ----------
+        finding : Finding
+        """
+        evidence = finding.evidence
+        contrast = None if evidence is None else self.other_contrasts.get(evidence)
+        return "–" if contrast is None else f"{contrast:.2g} x"
+
+    @property
+    def examination(self) -> Examination:
+        """Whose scan it is and of when, as far as the report may say so."""
+        examination = self.series.examination
+        return examination.without_identity(self.name) if self.hides_names else examination
 
     @property
     def warnings(self) -> list[ScanWarning]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -93,7 +93,23 @@ class Picture:
     data: Table | None = None
 
 
-Block = Facts | Paragraph | Table | Picture
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """What is seen only by who unfolds it.
+
+    Attributes
+    ----------
+    title : str
+        What is seen of it at first.
+    blocks : sequence of Block
+    """
+
+    kind: ClassVar[str] = "fold"
+    title: str
+    blocks: Sequence[Facts | Paragraph | Table | Picture]
+
+
+Block = Facts | Paragraph | Table | Picture | Fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +130,27 @@ class Page:
     sections : sequence of Section
     learned_from : str
         What the model has learned from: it stands below the disclaimer, above all results.
+    whose : str
+        Whose scan it is, and of when; empty for a report of many.
+    status : str
+        Whether it is a draft, or who has signed it.
     """
 
     title: str
     subtitle: str
     sections: Sequence[Section] = field(default_factory=tuple)
     learned_from: str = ""
+    whose: str = ""
+    status: str = ""
+
+    @property
+    def blocks(self) -> Iterator[Facts | Paragraph | Table | Picture]:
+        """All that stands in its sections, folded or not."""
+        for block in (block for section in self.sections for block in section.blocks):
+            if isinstance(block, Fold):
+                yield from block.blocks
+            else:
+                yield block
 
 
 def write_page(page: Page, folder: Path) -> Path:
@@ -142,7 +173,7 @@ def write_page(page: Page, folder: Path) -> Path:
     if (folder / PAGE).is_file():
         _remove_former(folder)
     image_data: dict[str, Markup] = {}
-    for block in (b for section in page.sections for b in section.blocks):
+    for block in page.blocks:
         if isinstance(block, Table):
             _write_table(block, folder)
         elif isinstance(block, Picture):

@@ -212,7 +212,9 @@ class TrainingConfig:
         """Refuse a rate, a schedule or a precision that is none."""
         assert self.learning_rate is not None
         if not 0 < self.learning_rate <= 10 or not 0 <= self.weight_decay <= 10:
-            raise SpinemetError("The learning rate must be above 0, the weight decay not below 0.")
+            raise SpinemetError(
+                "The learning rate must be above 0 and at most 10, the weight decay from 0 to 10."
+            )
         if self.schedule not in ("one-cycle", "constant"):
             raise SpinemetError(
                 f"The schedule is 'one-cycle' or 'constant', not '{self.schedule}'."

@@ -304,3 +304,16 @@ def test_nothing_to_judge_by() -> None:
     """Without a single region there is no rate, and the sentence says so."""
     with pytest.raises(SpinemetError, match="no rate"):
         froc_from_detections([[([], [(1, 1, 0.5)])]])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("column", [0, 2])
+def test_a_detection_without_a_number_is_refused(value: float, column: int) -> None:
+    """A score that is none would rank above all others."""
+    detection = [12.0, 10.0, 0.8]
+    detection[column] = value
+    slices = [([(10.0, 10.0)], [(12.0, 10.0, 0.7), tuple(detection)])]
+    with pytest.raises(SpinemetError, match="Case 2 has a detection or a region"):
+        froc_from_detections([[([], [])], slices])
+    with pytest.raises(SpinemetError, match="Case 1"):
+        froc_from_detections([[([(value, 1.0)], [])]])

@@ -22,6 +22,9 @@ class InMemoryPreferences:
         self.values: dict[tuple[str, str], object] = {
             ("places", "scan"): "",
             ("places", "study"): "",
+            ("mouse", "radiology"): True,
+            ("privacy", "hide_names"): False,
+            ("reader", "name"): "Dr. Reader",
             ("training", "name"): "my-model",
             ("training", "start"): "",
             ("training", "minutes"): 15,
@@ -78,11 +81,15 @@ def _settings_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable) -> object:
-    """A real viewer in a real window."""
+def viewer(make_napari_viewer: Callable) -> Iterator[object]:
+    """A real viewer in a real window; at the end of a test it closes without a question."""
+    from napari_spinemet.gui.viewer import session
+
     new_viewer = make_napari_viewer(show=True)
     new_viewer.window._qt_window.resize(1440, 900)
-    return new_viewer
+    yield new_viewer
+    if new_viewer in session._sessions:
+        session._sessions[new_viewer].jobs.close_guard.why_loss = str
 
 
 @pytest.fixture

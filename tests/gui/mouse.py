@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 
@@ -35,31 +36,57 @@ def click_point(qtbot: object, session: object, point: QPoint) -> None:
     QApplication.processEvents()
 
 
-def stroke(qtbot: object, session: object, path: list[tuple[float, float]]) -> None:
-    """Draw along (row, column) pixels with the left button held."""
+def stroke(
+    qtbot: object,
+    session: object,
+    path: list[tuple[float, float]],
+    button: Qt.MouseButton = Qt.MouseButton.LeftButton,
+) -> None:
+    """Move along (row, column) pixels with a button held."""
     canvas = canvas_of(session)
     points = [canvas_point(session, *at) for at in path]
     qtbot.mouseMove(canvas, points[0])
-    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=points[0])
+    qtbot.mousePress(canvas, button, pos=points[0])
     for point in points[1:]:
         # A move with a button held is an event of its own, which the test library does not make;
         # the canvas looks at one every ten milliseconds.
         qtbot.wait(20)
-        _move(canvas, point)
+        _move(canvas, point, button)
     qtbot.wait(20)
-    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=points[-1])
+    qtbot.mouseRelease(canvas, button, pos=points[-1])
     QApplication.processEvents()
 
 
-def _move(canvas: object, point: QPoint) -> None:
-    from qtpy.QtCore import QEvent, QPointF
-    from qtpy.QtGui import QMouseEvent
-
-    button, no_key = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+def _move(canvas: object, point: QPoint, button: Qt.MouseButton) -> None:
+    no_key = Qt.KeyboardModifier.NoModifier
     local_point = QPointF(point)
     global_point = QPointF(canvas.mapToGlobal(point))
     event = QMouseEvent(QEvent.Type.MouseMove, local_point, global_point, button, button, no_key)
     QApplication.sendEvent(canvas, event)
+
+
+def turn_wheel(
+    session: object,
+    row: float,
+    column: float,
+    notches: int,
+    modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:
+    """Turn the wheel over a pixel: towards the user is negative."""
+    canvas, point = canvas_of(session), canvas_point(session, row, column)
+    for _ in range(abs(notches)):
+        event = QWheelEvent(
+            QPointF(point),
+            QPointF(canvas.mapToGlobal(point)),
+            QPoint(),
+            QPoint(0, 120 if notches > 0 else -120),
+            Qt.MouseButton.NoButton,
+            modifiers,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(canvas, event)
+    QApplication.processEvents()
 
 
 def picture(session: object) -> np.ndarray:

@@ -29,7 +29,8 @@ class Hands:
         self.clicks = self.keys = self.strokes = 0
 
     def click(self, widget: QWidget) -> None:
-        """A button."""
+        """A button, which is in sight without scrolling."""
+        assert widget.visibleRegion().contains(widget.rect().center()), "out of sight"
         self.clicks += 1
         self._qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
         QApplication.processEvents()
@@ -91,6 +92,7 @@ def test_a_case_is_contoured_from_opening_to_approval(
         file.unlink()
     load, annotate, session = workspace.load, workspace.annotate, workspace.session
     hands = Hands(qtbot, workspace)
+    session.viewer.window._qt_window.resize(1366, 768)
     load.open_study(tmp_path / "study")
 
     # Open.

@@ -9,6 +9,7 @@ from pathlib import Path
 import npe2
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QMessageBox
 
 import napari_spinemet
 from napari_spinemet.gui.napari_reader import get_reader
@@ -69,18 +70,20 @@ def test_a_scan_from_file_open_is_taken_over(viewer: object, qtbot: object) -> N
     viewer.open(str(scan), plugin="napari-spinemet")
     session = session_of(viewer)
     assert session.series is not None
-    assert session.source == scan
+    assert session.scan.source == scan
     viewer.open_sample("napari-spinemet", "normal")
-    qtbot.waitUntil(lambda: session.source != scan, timeout=5_000)
+    qtbot.waitUntil(lambda: session.scan.source != scan, timeout=5_000)
     assert not session.is_unsaved
     assert session.contours().vertebrae.any()
     assert sorted(layer.name for layer in viewer.layers) == ["STIR SAG", "lesions", "vertebrae"]
 
 
 def test_a_scan_from_file_open_never_takes_unsaved_contours_away(
-    viewer: object, qtbot: object
+    viewer: object, qtbot: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stays a picture, and what was drawn stays where it is."""
+    """Who does not want to lose them keeps the former scan, and the other one goes."""
+    cancel = QMessageBox.StandardButton.Cancel
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: cancel)
     viewer.open(str(sample_study() / "case-001" / "scan"), plugin="napari-spinemet")
     session = session_of(viewer)
     session.layers.lesions.data_setitem((np.array([3]), np.array([50]), np.array([60])), 1)
@@ -89,6 +92,7 @@ def test_a_scan_from_file_open_never_takes_unsaved_contours_away(
         viewer.open(str(sample_study() / "normal-001" / "scan"), plugin="napari-spinemet")
     assert session.series.series_uid == uid
     assert session.contours().lesions.sum() == 1
+    assert sorted(layer.name for layer in viewer.layers) == ["STIR SAG", "lesions", "vertebrae"]
 
 
 @pytest.mark.parametrize("key", ["diseased", "normal"])

@@ -33,7 +33,7 @@ def test_the_lower_station_is_opened_and_detected_on(
     names, usable = ([row[column] for row in load.table.texts()] for column in (0, 4))
     assert [name.partition(", ")[2] for name in names] == ["upper station", "lower station"]
     assert usable == ["yes", "doubtful"]
-    assert load.reason.text() == "STIR, by InversionTime."
+    assert load.reason.text() == "case-001, 2017-01-01\nSTIR, by InversionTime."
     load.table.select_row(1)
     assert "The header names the body part KNEE" in load.reason.text()
     take_picture(viewer, picture_folder / "stations.png")

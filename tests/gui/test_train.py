@@ -324,7 +324,7 @@ def test_the_most_doubtful_scan_is_shown_in_train_and_load(
     assert train.cases.table.texts()[2][3] == "25.0 %"
     assert "Contour bare-2 next" in train.cases.summary.text()
     load = workspace.load.case_table
-    doubts = {load.texts()[k][0]: load.texts()[k][2] for k in range(load.row_count)}
+    doubts = {load.texts()[k][0]: load.texts()[k][4] for k in range(load.row_count)}
     assert doubts["bare-1"] == "10.0 %"
     assert doubts["case-001"] == ""
     assert train.cases.ticked_cases() == ["case-001", "normal-001"]

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging.vertebra_levels import (
     LEVELS,
+    NAMES,
     assign_levels,
     order_vertebrae,
     relabel_vertebrae,
+    vertebra_centres,
 )
 
 
@@ -30,6 +33,18 @@ def test_the_order_is_that_of_the_spine_whatever_the_numbers() -> None:
     assert order_vertebrae(np.zeros((1, 4, 4), int)) == []
 
 
+def test_centres_are_those_that_scipy_gives() -> None:
+    """Of labels in several pieces, with numbers left out, at the edges of the array."""
+    rng = np.random.default_rng(5)
+    labels = rng.choice(np.array([0, 0, 2, 3, 70], dtype=np.uint16), (4, 9, 7))
+    labels[labels == 3] = 0
+    labels[-1, -1, -1] = 3
+    centres = vertebra_centres(labels)
+    assert list(centres) == [2, 3, 70]
+    expected = ndimage.center_of_mass(labels > 0, labels, list(centres))
+    np.testing.assert_array_equal(list(centres.values()), expected)
+
+
 def test_one_named_level_numbers_the_rest() -> None:
     """Upwards and downwards, over the borders of regions."""
     assert assign_levels([4, 9, 1, 3], 1, "L1") == {4: "T11", 9: "T12", 1: "L1", 3: "L2"}
@@ -44,9 +59,23 @@ def test_one_named_level_numbers_the_rest() -> None:
         assign_levels([1, 2], 1, "Q1")
 
 
+def test_one_more_vertebra_can_be_named() -> None:
+    """A sixth lumbar one, or a thirteenth with ribs; it stays when another is named after it."""
+    order = [1, 2, 3, 4]
+    with_sixth = assign_levels(order, 3, "L6")
+    assert with_sixth == {1: "L4", 2: "L5", 3: "L6", 4: "S1"}
+    assert assign_levels(order, 2, "L5", with_sixth) == with_sixth
+    assert assign_levels(order, 4, "S1", with_sixth) == with_sixth
+    # Named otherwise, it is gone, and so it is from the others' numbers.
+    assert assign_levels(order, 3, "S1", with_sixth) == {1: "L4", 2: "L5", 3: "S1", 4: "S2"}
+    assert assign_levels(order, 2, "T13") == {1: "T12", 2: "T13", 3: "L1", 4: "L2"}
+    both = assign_levels([1, 2, 3, 4, 5, 6, 7, 8], 1, "T13", {8: "L6"})
+    assert list(both.values()) == ["T13", "L1", "L2", "L3", "L4", "L5", "L6", "S1"]
+
+
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=8, unique=True),
-    st.dictionaries(st.integers(1, 40), st.sampled_from(LEVELS), max_size=6),
+    st.dictionaries(st.integers(1, 40), st.sampled_from(NAMES), max_size=6),
     st.data(),
 )
 def test_relabelling_moves_each_vertebra_to_its_level_and_none_together(

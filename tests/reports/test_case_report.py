@@ -12,7 +12,7 @@ import pytest
 from napari_spinemet import __version__
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.disclaimer import DISCLAIMER
-from napari_spinemet.imaging import Annotation, LikelihoodMap, SagittalSeries
+from napari_spinemet.imaging import Annotation, Examination, LikelihoodMap, SagittalSeries
 from napari_spinemet.imaging.grids import working_affine
 from napari_spinemet.network import load_card, load_model, provenance_sentence
 from napari_spinemet.network.provenance import NOTHING_KNOWN, scans_learned_from
@@ -22,7 +22,10 @@ from napari_spinemet.reports import (
     report_case,
     write_case_report,
 )
+from napari_spinemet.reports.case_page import case_page
+from napari_spinemet.reports.page import write_page
 from napari_spinemet.study import Study
+from napari_spinemet.study.verdicts import Verdict
 from napari_spinemet.workflows.map_source import MapSource
 from napari_spinemet.workflows.study_froc import study_curve
 
@@ -126,3 +129,44 @@ def test_a_contoured_lesion_that_nothing_touches_is_told(
     write_case_report(evidence, tmp_path, report_time=REPORT_TIME)
     assert read_alone(tmp_path).tables["missed"][1] == ["1", "L2", "2", "0.64", "0.19"]
     assert (tmp_path / "figures" / "missed-1.svg").is_file()
+
+
+def test_accepted_findings_come_first_and_rejected_ones_are_folded_away(
+    study: Study, tmp_path: Path
+) -> None:
+    """In sentences, in the table and in the pictures; a draft says so."""
+    evidence = evidence_of(study)
+    verdicts = [Verdict("rejected", "haemangioma"), Verdict("accepted")]
+    evidence = replace(evidence, verdicts=verdicts, signature="")
+    page = case_page(evidence, REPORT_TIME)
+    assert page.status == "Draft: not signed by a reader."
+    write_page(page, tmp_path)
+    heading, *rows = read_alone(tmp_path).tables["findings"]
+    verdict = heading.index("Verdict")
+    assert [row[verdict] for row in rows] == ["accepted", "rejected (haemangioma)"]
+    second, first = evidence.result.findings
+    assert float(rows[0][heading.index("Peak")]) == pytest.approx(first.peak, abs=5e-4)
+    assert float(rows[1][heading.index("Peak")]) == pytest.approx(second.peak, abs=5e-4)
+    sentences = [block.text for block in page.sections[0].blocks]
+    assert sentences[0].startswith("Accepted as lesions: 1 finding, ")
+    assert sentences[-1] == "Rejected: 1 finding (haemangioma)."
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    folded = text[text.index("<details>") : text.index("</details>")]
+    assert "Pictures of 1 rejected finding" in folded
+    assert 'id="finding-2"' in folded
+    assert 'id="finding-1"' not in folded
+
+
+def test_whose_scan_it_is_stands_on_top_unless_names_are_hidden(
+    study: Study, tmp_path: Path
+) -> None:
+    """A report that is shown to others names the case alone, in no file of it."""
+    evidence = evidence_of(study)
+    whose = Examination("Mueller, Hans", "4711", "67 y", "M", "2026-03-01")
+    evidence = replace(evidence, series=replace(evidence.series, examination=whose))
+    write_case_report(evidence, tmp_path / "named", report_time=REPORT_TIME)
+    assert "Mueller, Hans, 67 y, M, 2026-03-01" in (tmp_path / "named/report.html").read_text()
+    write_case_report(replace(evidence, hides_names=True), tmp_path / "hidden")
+    assert "case-001, 67 y, M<" in (tmp_path / "hidden/report.html").read_text()
+    for file in (tmp_path / "hidden").rglob("*.*"):
+        assert not any(word in file.read_bytes() for word in (b"Mueller", b"4711", b"2026-03-01"))

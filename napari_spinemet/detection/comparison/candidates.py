@@ -146,7 +146,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, eq=False)
-class _Marrow:
+class Marrow:
     """The healthy marrow of a scan, body by body.
 
     Attributes
@@ -167,7 +167,15 @@ class _Marrow:
     texture: float
 
     @classmethod
-    def of(cls, view: ScanView, labels: LabelArray) -> _Marrow:
+    def of(cls, view: ScanView, labels: LabelArray) -> Marrow:
+        """Measure it.
+
+        Parameters
+        ----------
+        view : ScanView
+        labels : numpy.ndarray
+            What is marked, and not healthy.
+        """
         is_healthy = view.is_marrow & (labels == 0)
         numbers = np.broadcast_to(view.body_number, is_healthy.shape)[is_healthy]
         values = view.image[is_healthy].astype(np.float64)
@@ -193,7 +201,13 @@ class _Marrow:
         )
 
     def level_beside(self, body: int) -> float:
-        """Level of healthy marrow in the neighbours of a body, or in all others."""
+        """Level of healthy marrow in the neighbours of a body, or in all others; NaN without.
+
+        Parameters
+        ----------
+        body : int
+            From 0.
+        """
         distance = np.abs(np.arange(len(self.median)) - body)
         has_level = np.isfinite(self.median)
         for selection in (
@@ -214,7 +228,7 @@ def measure_candidates(view: ScanView, labels: LabelArray) -> list[Candidate]:
     labels : numpy.ndarray
         Of :func:`find_candidates`.
     """
-    marrow = _Marrow.of(view, labels)
+    marrow = Marrow.of(view, labels)
     boxes = ndimage.find_objects(labels)
     numbers = [_body_of(view, labels[box] == k, box) for k, box in enumerate(boxes, 1)]
     marked_share = len(set(numbers)) / len(view.bodies)
@@ -245,7 +259,7 @@ def _likelihood_by_body(view: ScanView) -> FloatArray:
 
 def _measure(
     view: ScanView,
-    marrow: _Marrow,
+    marrow: Marrow,
     mask: BoolArray,
     box: tuple[slice, ...],
     body: int,

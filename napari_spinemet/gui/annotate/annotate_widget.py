@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QWidget
 
 from ...errors import SpinemetError
 from ..viewer.common_widgets import button, disclaimer_label, group, row
-from ..viewer.drawing import Drawing
+from ..viewer.controls.number_entry import WholeNumberBox
+from ..viewer.controls.scrolling_tab import ScrollingTab
+from ..viewer.controls.wheel_guard import guard_from_wheel
+from ..viewer.drawing import Drawing, next_label, why_no_drawing
 from ..viewer.session import session_of
-from ..viewer.shortcuts import Key, KeyHelp, bind
+from ..viewer.shortcuts import Key, bind, show_help
 from ..viewer.timing import Debouncer
 from .contour_files import ContourFiles
 from .contour_status import ContourStatusPanel
@@ -35,7 +38,7 @@ TOOLS = (
 )
 
 
-class AnnotateWidget(QWidget):
+class AnnotateWidget(ScrollingTab):
     """Draw lesions (red) and vertebral bodies (blue, one label each), slice by slice."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
@@ -44,7 +47,7 @@ class AnnotateWidget(QWidget):
         self.drawing = Drawing(self.session)
         self._tool = "pan_zoom"
         self.keys: list[Key] = []
-        layout = QVBoxLayout(self)
+        layout = self.column
         layout.addWidget(self._create_target_box())
         layout.addWidget(self._create_tool_box())
         self.vertebrae = VertebraPanel(self.session, self.drawing, self.tools)
@@ -58,6 +61,7 @@ class AnnotateWidget(QWidget):
         layout.addWidget(row(self.files, keys))
         layout.addStretch(1)
         layout.addWidget(disclaimer_label())
+        guard_from_wheel(self)
         self._bind_keys()
         for push_button in self.findChildren(QPushButton):
             # A click on a tool must not take the keys away from the picture.
@@ -70,8 +74,14 @@ class AnnotateWidget(QWidget):
         session.series_changed.connect(self._on_series)
         session.study_changed.connect(self.refresh)
         session.drawing_requested.connect(self._on_wanted)
+        session.open_outlines.put_aside.connect(self._on_put_aside)
         session.layers.contours_shown.connect(self._stroke_end.throttle)  # after undo, too
-        session.viewer.dims.events.current_step.connect(self._on_step)
+        for event in (
+            session.viewer.dims.events.current_step,
+            session.viewer.dims.events.ndisplay,
+            session.viewer.dims.events.order,
+        ):
+            event.connect(self._on_step)
         session.viewer.layers.selection.events.active.connect(self._on_step)
         self._on_series()
 
@@ -107,13 +117,13 @@ class AnnotateWidget(QWidget):
         self.tools.buttons()[0].setChecked(True)
         self.tools.buttonClicked.connect(lambda tool: self.use(tool.property("mode")))
         layout.addLayout(grid)
-        self.tolerance = QSpinBox()
+        self.tolerance = WholeNumberBox()
         self.tolerance.setRange(1, 100)
         self.tolerance.setValue(25)
         self.tolerance.setPrefix("alike to ")
         self.tolerance.setSuffix(" %")
         self.tolerance.setToolTip("Grow takes what differs by no more than this from the click.")
-        self.radius = QSpinBox()
+        self.radius = WholeNumberBox()
         self.radius.setRange(1, 100)
         self.radius.setValue(20)
         self.radius.setPrefix("within ")
@@ -144,14 +154,12 @@ class AnnotateWidget(QWidget):
                     "Copy this slice's outlines of the chosen kind to the slice after (C).",
                     lambda: self.copy_slice(1),
                 ),
-            )
-        )
-        layout.addWidget(
-            button(
-                "Fill the slices between",
-                "Interpolate the outlines of the chosen kind where slices between contoured "
-                "ones are empty (I). One step for Undo.",
-                self.interpolate,
+                button(
+                    "Fill between",
+                    "Interpolate the outlines of the chosen kind where slices between contoured "
+                    "ones are empty (I). One step for Undo.",
+                    self.interpolate,
+                ),
             )
         )
         return box
@@ -172,7 +180,9 @@ class AnnotateWidget(QWidget):
             Key("I", "Fill the slices between contoured ones.", self.interpolate),
             Key(",", "Show the slice before.", self._step(-1)),
             Key(".", "Show the slice after.", self._step(1)),
-            Key("Ctrl+Z", "Undo the last step, on either layer.", self.undo),
+            Key("Ctrl+Z", "Undo the last corner or step, on either layer.", self.undo),
+            Key("Backspace", "Take the last corner of an open outline back.", self.drop_corner),
+            Key("Escape", "Drop an open outline.", self.session.open_outlines.drop),
             Key("Ctrl+Shift+Z", "Redo it.", self.redo),
             Key("Ctrl+Return", "Approve the contours.", self.state.approve),
             Key("F1", "This list.", self.show_keys),
@@ -188,8 +198,7 @@ class AnnotateWidget(QWidget):
 
     def show_keys(self) -> None:
         """Show the list of shortcuts."""
-        self.help = KeyHelp(self.keys, self)
-        self.help.show()
+        self.help = show_help(self.keys, self)
 
     @property
     def target(self) -> Labels | None:
@@ -255,8 +264,12 @@ class AnnotateWidget(QWidget):
     def new_label(self) -> None:
         """Start another lesion."""
         layer = self.session.layers.lesions
-        if layer is not None:
-            layer.selected_label = int(layer.data.max()) + 1
+        if layer is None:
+            return
+        try:
+            layer.selected_label = next_label(layer)
+        except SpinemetError as error:
+            self.session.warn(str(error))
 
     def _choose_level(self) -> None:
         """Draw with the label that stands for the chosen level."""
@@ -305,12 +318,16 @@ class AnnotateWidget(QWidget):
             radius, tolerance = self.radius.value(), self.tolerance.value() / 100
             self._run_step(lambda: self.drawing.grow(self.target, voxel, tolerance, radius))
         elif self._tool == MARK:
-            self.vertebrae.mark(voxel)
+            self._run_step(lambda: self.vertebrae.mark(voxel))
         elif self._tool == NAME:
             self._run_step(lambda: self.vertebrae.name_at(voxel))
 
     def _run_step(self, step: Callable[[], Any]) -> Any:
         """Run a step on the contours; where it cannot be made, say why."""
+        reason = why_no_drawing(self.session)
+        if reason:
+            self.session.warn(reason)
+            return None
         try:
             return step()
         except SpinemetError as error:
@@ -324,6 +341,16 @@ class AnnotateWidget(QWidget):
         if not self.session.history.undo():
             self.session.warn("There is nothing to take back.")
         self._stroke_end.throttle()
+
+    def drop_corner(self) -> None:
+        """Take the last corner of the open outline back."""
+        if not self.session.open_outlines.drop_corner():
+            self.session.say("No outline is open.")
+
+    def _on_put_aside(self, index: int) -> None:
+        self.session.say(
+            f"The open outline stays on slice {index + 1}: it goes on there, with the polygon."
+        )
 
     def redo(self) -> None:
         """Make the step again that was taken back."""
@@ -347,7 +374,17 @@ class AnnotateWidget(QWidget):
             self.session.say(f"Filled slice {numbers}; look at each, and mend what does not fit.")
 
     def _on_step(self, event: Any = None) -> None:
+        self._follow_view()
         self._stroke_end.throttle()
+
+    def _follow_view(self) -> None:
+        """Keep napari's tools from where nobody looks; they are back when the view is."""
+        layer = self.target
+        if layer is None or self._tool in ("pan_zoom", GROW, MARK, NAME):
+            return
+        mode = "pan_zoom" if why_no_drawing(self.session) else self._tool
+        if layer.mode != mode:
+            layer.mode = mode
 
     def refresh(self) -> None:
         """Tell how far the case is."""

@@ -16,13 +16,17 @@ from qtpy.QtWidgets import (
 
 from ...contouring.label_counts import LabelCounts
 from ...errors import SpinemetError
-from ...imaging.vertebra_levels import LEVELS
+from ...imaging.vertebra_levels import NAMES
 from ..viewer.common_widgets import JobBar, button, row, text
 from ..viewer.drawing import PROPOSE, Drawing
+from ..viewer.layer_style import MARK as MARK_COLOUR
+from ..viewer.layer_style import VERTEBRA, TextStyle
 from ..viewer.session import Session
 from ..viewer.timing import Debouncer
 
 MARK, NAME = "mark", "name"
+_MARK_STYLE = TextStyle("vertebra marks", MARK_COLOUR, 9, "black")
+_NAME_STYLE = TextStyle("vertebra levels", "transparent", 1, VERTEBRA)
 _SAME_MARK_MM = 6.0
 """A click this close to a mark takes it away."""
 _TEXT_OFFSET = 0.95
@@ -41,11 +45,12 @@ class VertebraPanel(QGroupBox):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         self.level = QComboBox()
-        self.level.addItems(LEVELS)
+        self.level.addItems(NAMES)
         self.level.setCurrentText("L1")
         self.level.setToolTip(
             "Level of the vertebra that is drawn next, of the topmost mark, and of the one that "
-            "is clicked with Name."
+            "is clicked with Name. T13 and L6 are for whoever has one more; a transitional "
+            "vertebra may be L6, or named by itself without numbering the others."
         )
         self.mark_button = QPushButton("Mark bodies")
         self.mark_button.setToolTip(
@@ -77,7 +82,12 @@ class VertebraPanel(QGroupBox):
         # The text of a whole spine takes napari tens of milliseconds: not between two strokes.
         self._pause = Debouncer(400, self)
         self._pause.triggered.connect(self._write_names)
-        session.series_changed.connect(self.clear)
+        session.series_changed.connect(self._on_series)
+        self.clear()
+
+    def _on_series(self) -> None:
+        """The picture is new, and nothing is written into it yet."""
+        self._level_texts = []
         self.clear()
 
     def clear(self) -> None:
@@ -105,7 +115,9 @@ class VertebraPanel(QGroupBox):
 
     def _on_marks(self) -> None:
         count = len(self.marks)
-        self._session.layers.show_marks(self.marks)
+        order = sorted(self.marks, key=lambda voxel: voxel[1])
+        numbers = [str(k + 1) for k in range(len(order))]  # from the head
+        self._session.layers.write_texts("marks", order, numbers, _MARK_STYLE)
         self.propose_button.setEnabled(count > 0)
         self.help_label.setText(
             {
@@ -169,7 +181,9 @@ class VertebraPanel(QGroupBox):
             self._pause.throttle()
 
     def _write_names(self) -> None:
-        self._session.layers.show_names(
+        self._session.layers.write_texts(
+            "names",
             [(index, at_row, at_column) for index, at_row, at_column, _ in self._level_texts],
             [level for *_, level in self._level_texts],
+            _NAME_STYLE,
         )

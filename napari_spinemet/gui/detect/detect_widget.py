@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 from superqt.utils import signals_blocked
 
 from ...counts import count_of
@@ -28,10 +28,13 @@ from ..viewer.common_widgets import (
     row,
     text,
 )
+from ..viewer.controls.scrolling_tab import ScrollingTab
+from ..viewer.controls.wheel_guard import guard_from_wheel
 from ..viewer.displayed_froc import DisplayedFroc, draw_scan_froc
 from ..viewer.jobs import leave_a_core_to_the_interface
-from ..viewer.open_scan import have_same_labels
+from ..viewer.scan.open_scan import have_same_labels
 from ..viewer.session import session_of
+from ..viewer.shortcuts import bind_help
 
 if TYPE_CHECKING:
     import napari
@@ -52,13 +55,13 @@ class _ModelAnswer:
     card: ModelCard
 
 
-class DetectWidget(QWidget):
+class DetectWidget(ScrollingTab):
     """Choose a model and press one button."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.session = session_of(napari_viewer)
-        layout = QVBoxLayout(self)
+        layout = self.column
         box, inner = group("Series")
         self.series = text()
         inner.addWidget(self.series)
@@ -77,6 +80,8 @@ class DetectWidget(QWidget):
         layout.addWidget(self.status)
         layout.addStretch(1)
         layout.addWidget(disclaimer_label())
+        guard_from_wheel(self)
+        bind_help(self)
         session = self.session
         session.series_changed.connect(self.refresh)
         session.study_changed.connect(self.refresh_models)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,33 +11,45 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
-    QLabel,
     QLineEdit,
-    QMessageBox,
-    QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from ...dicom import list_series, read_series
 from ...errors import SpinemetError
 from ...imaging import Annotation, SagittalSeries, SeriesSummary
 from ...imaging.scan_warnings import has_grave
-from ...jobs import JobContext
 from ...phantom.sample import sample_study
-from ...study import Case, Study
-from ..viewer.common_widgets import JobBar, button, disclaimer_label, group, row, text
+from ...study import Case, CaseState, Study
+from ..viewer.common_widgets import (
+    JobBar,
+    button,
+    disclaimer_label,
+    fill_spare_height,
+    group,
+    row,
+    text,
+)
+from ..viewer.controls.scrolling_tab import ScrollingTab
+from ..viewer.controls.wheel_guard import guard_from_wheel
 from ..viewer.jobs import Work
-from ..viewer.open_scan import have_same_labels
 from ..viewer.session import session_of
+from ..viewer.shortcuts import bind_help
 from ..viewer.tables import Cell, Table, uncertainty_cell
+from .case_examinations import CaseExaminations
+from .opening import TASK, open_scan
 
 if TYPE_CHECKING:
     import napari
 
-TASK = "load"
+_PATIENT = 5
+"""Column of the series; seen where there are several patients."""
+_CASE_PATIENT, _DATE, _DOUBT = 2, 3, 4
+"""Columns of the cases; seen where there is something in them."""
 
 
-class LoadWidget(QWidget):
+class LoadWidget(ScrollingTab):
     """Choose or drop a folder, file or zip; open one of its series; work on a study."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
@@ -46,19 +57,26 @@ class LoadWidget(QWidget):
         self.session = session_of(napari_viewer)
         self.summaries: list[SeriesSummary] = []
         self.cases: list[Case] = []
+        self._listed_scan: tuple[SagittalSeries | None, Case | None] = None, None
+        """The open scan, and the case that it is, when the cases were listed last."""
+        self.examinations = CaseExaminations(self.session)
+        self.examinations.examinations_arrived.connect(self.refresh_cases)
         self.setAcceptDrops(True)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self._create_scan_box())
+        layout = self.column
+        layout.addWidget(self._create_scan_box(), 1)
         layout.addWidget(self._create_study_box(), 1)
         self.status = text()
         layout.addWidget(self.status)
         self.progress = JobBar(self.session.jobs.storage, TASK)
         layout.addWidget(self.progress)
         layout.addWidget(disclaimer_label())
+        guard_from_wheel(self)
+        bind_help(self)
         self.session.study_changed.connect(self.refresh_cases)
         self.session.series_changed.connect(self.refresh_cases)
         self.session.ranking_changed.connect(self.refresh_cases)
-        self.session.message.connect(self.status.setText)
+        self.session.identity.identity_changed.connect(self._on_identity)
+        self.session.jobs.storage.job_failed.connect(self._on_failed)
         self.session.case_requested.connect(self._on_case_requested)
         self._update_buttons()
 
@@ -77,14 +95,15 @@ class LoadWidget(QWidget):
             )
         )
         self.table = Table(
-            ("Series", "Plane", "Contrast", "Slices", "Usable"),
+            ("Series", "Plane", "Contrast", "Slices", "Usable", "Patient"),
             "The series found. One that cannot be used says why.",
             stretch=4,
         )
+        self.table.setColumnHidden(_PATIENT, True)
         self.table.row_selected.connect(self._update_buttons)
         self.table.row_opened.connect(self.open)
-        self.table.setMinimumHeight(120)
-        layout.addWidget(self.table)
+        fill_spare_height(self.table, 110)
+        layout.addWidget(self.table, 1)
         self.reason = text()
         layout.addWidget(self.reason)
         self.open_button = button("Open series", "Show the chosen series.", self.open)
@@ -93,7 +112,8 @@ class LoadWidget(QWidget):
 
     def _create_study_box(self) -> QWidget:
         box, layout = group("Study")
-        self.study_label = QLabel("no study open")
+        self.study_label = QElidingLabel("no study open")
+        self.study_label.setElideMode(Qt.TextElideMode.ElideMiddle)
         self.study_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self.study_label)
         self.study_choose_button = button(
@@ -106,15 +126,17 @@ class LoadWidget(QWidget):
             )
         )
         self.case_table = Table(
-            ("Case", "State", "Doubt"),
-            "Cases of the study; double click opens one. Doubt is how unsure a model is of a scan "
-            "without contours, once it has ranked them under Train.",
-            stretch=0,
+            ("Case", "State", "Patient", "Date", "Doubt"),
+            "Cases of the study, the open one in bold letters; double click opens one. Doubt is "
+            "how unsure a model is of a scan without contours, once it has ranked them under "
+            "Train.",
+            stretch=_CASE_PATIENT,
         )
-        self.case_table.setColumnHidden(2, True)
+        self.case_table.setColumnHidden(_DOUBT, True)
         self.case_table.row_opened.connect(self.open_case)
         self.case_table.row_selected.connect(self._update_buttons)
-        layout.addWidget(self.case_table)
+        fill_spare_height(self.case_table, 100)
+        layout.addWidget(self.case_table, 1)
         self.open_case_button = button(
             "Open case", "Show the chosen case with its contours.", self.open_case
         )
@@ -133,12 +155,22 @@ class LoadWidget(QWidget):
         number = self.table.selected_row
         summary = self.summaries[number] if 0 <= number < len(self.summaries) else None
         self.open_button.setEnabled(summary is not None)
-        self.reason.setText("" if summary is None else _verdict_on(summary))
+        whose = (
+            ""
+            if summary is None
+            else self.session.identity.shown_examination(summary.examination).text
+        )
+        verdict = "" if summary is None else _verdict_on(summary)
+        self.reason.setText("\n".join(filter(None, (whose, verdict))))
         self.open_case_button.setEnabled(self.case_table.selected_row >= 0)
         session = self.session
         self.import_button.setEnabled(
             session.series is not None and session.study is not None and session.case is None
         )
+
+    def _on_failed(self, task: str, sentence: str) -> None:
+        if task == TASK:
+            self.status.setText(sentence)
 
     # Scans -------------------------------------------------------------------------------
 
@@ -153,6 +185,13 @@ class LoadWidget(QWidget):
     def _on_listed(self, summaries: list[SeriesSummary]) -> None:
         self.summaries = summaries
         self.session.preferences.store("places", scan=self.path.text().strip())
+        self._fill_series()
+        usable = [k for k, s in enumerate(summaries) if s.detectable]
+        if usable:
+            self.table.select_row(usable[0])
+        self.status.setText(f"{len(summaries)} series, {len(usable)} of them usable for detection.")
+
+    def _fill_series(self) -> None:
         self.table.fill(
             [
                 (
@@ -161,14 +200,14 @@ class LoadWidget(QWidget):
                     s.contrast,
                     Cell(str(s.slices), value=s.slices),
                     _usability(s),
+                    self.session.identity.shown_examination(s.examination).text,
                 )
-                for s in summaries
+                for s in self.summaries
             ]
         )
-        usable = [k for k, s in enumerate(summaries) if s.detectable]
-        if usable:
-            self.table.select_row(usable[0])
-        self.status.setText(f"{len(summaries)} series, {len(usable)} of them usable for detection.")
+        examinations = [s.examination for s in self.summaries]
+        patients = {(each.patient_id, each.name, each.date) for each in examinations}
+        self.table.setColumnHidden(_PATIENT, len(patients) < 2)
 
     def open(self) -> None:
         """Open the chosen series."""
@@ -178,33 +217,7 @@ class LoadWidget(QWidget):
             return
         path, summary = Path(self.path.text().strip()), self.summaries[number]
         uid, stack = summary.series_uid, summary.stack
-        self._open(lambda: (read_series(path, uid, stack), None), path, None)
-
-    def _open(
-        self,
-        read_scan: Callable[[], tuple[SagittalSeries, Annotation | None]],
-        source: Path,
-        case: Case | None,
-    ) -> None:
-        """Read a scan in the background and show it, once unsaved contours are settled."""
-        session = self.session
-        save = self._settle_contours()
-        if save is None:
-            return
-        former_series, former_contours = session.series, session.contours()
-
-        def show(result: tuple[SagittalSeries, Annotation | None]) -> None:
-            if session.series is former_series and not have_same_labels(
-                session.contours(), former_contours
-            ):
-                session.warn("The contours were changed meanwhile, so they stay; open it again.")
-                return
-            if case is not None and session.case == case and session.series is not former_series:
-                return  # asked for twice: it is there, and perhaps drawn on already
-            series, annotation = result
-            session.open_series(series, source, case, annotation)
-
-        session.jobs.start_after_saving(TASK, lambda job: read_scan(), show, save=save)
+        open_scan(self.session, self, lambda: (read_series(path, uid, stack), None), path, None)
 
     def _choose_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder of the scan", self.path.text())
@@ -264,19 +277,46 @@ class LoadWidget(QWidget):
         states = study.states() if study is not None else []
         self.cases = [case for case, _ in states]
         self.study_label.setText(str(study.path) if study is not None else "no study open")
-        ranking = self.session.ranking
-        self.case_table.fill(
-            [
-                (case.name, str(state), uncertainty_cell(ranking.get(case.name)))
-                for case, state in states
-            ]
-        )
-        self.case_table.setColumnHidden(2, not ranking)
-        if self.cases:
-            # The case on the screen, else the one that was chosen, else the first.
-            candidates = [c for c in (self.session.case, former_case) if c in self.cases]
-            self.case_table.select_row(self.cases.index(candidates[0]) if candidates else 0)
+        self.study_label.setToolTip(self.study_label.text())
+        self._fill_cases(states)
+        series, open_case = self.session.series, self.session.case
+        is_other_open = (series, open_case) != self._listed_scan
+        self._listed_scan = series, open_case
+        if open_case in self.cases and is_other_open:
+            self.case_table.select_row(self.cases.index(open_case))
+        elif former_case in self.cases and not is_other_open:
+            self.case_table.select_row(self.cases.index(former_case))
+        elif is_other_open and series is not None:
+            self.case_table.clearSelection()  # what is open is none of them
+        elif self.cases:
+            self.case_table.select_row(0)
+        self.examinations.look_up(self.cases)
         self._update_buttons()
+
+    def _fill_cases(self, states: Sequence[tuple[Case, CaseState]]) -> None:
+        session = self.session
+        rows = []
+        for case, state in states:
+            whose = self.examinations.of(case)
+            cells = (case.name, str(state), whose.patient, whose.date)
+            is_open = case == session.case
+            rows.append(
+                [
+                    *(Cell(text, is_strong=is_open) for text in cells),
+                    uncertainty_cell(session.ranking.get(case.name)),
+                ]
+            )
+        self.case_table.fill(rows)
+        for column in (_CASE_PATIENT, _DATE):
+            is_empty = not any(row[column].text for row in rows)
+            self.case_table.setColumnHidden(column, is_empty or session.identity.is_hidden)
+        self.case_table.setColumnHidden(_DOUBT, not session.ranking)
+
+    def _on_identity(self) -> None:
+        """Names are to be shown now, or hidden."""
+        if self.summaries:
+            self._fill_series()
+        self.refresh_cases()
 
     def _on_case_requested(self, name: str) -> None:
         """Open a case that was chosen under another tab."""
@@ -299,32 +339,7 @@ class LoadWidget(QWidget):
             series = case.series()
             return series, case.annotation(series) if case.has_contours else None
 
-        self._open(read_case, case.path, case)
-
-    def _settle_contours(self) -> Work | None:
-        """Ask what becomes of unsaved contours; gives what to save first, None to stay."""
-        session = self.session
-        scan, contours = session.scan, session.contours()
-        if scan is None or contours is None or not session.is_unsaved:
-            return _save_nothing
-        case, series = scan.case, scan.series
-        save = partial(_save, case, contours, series) if case is not None else None
-        if save is not None and session.autosave.is_active and not session.autosave.failure:
-            # Should it fail, the other scan is not opened, and nothing is lost.
-            return save
-        answers = QMessageBox.StandardButton
-        question = (
-            f"The contours of {case.name} have changed. Save them first?"
-            if case is not None
-            else "The contours of this scan are in no study and will be lost. Open another scan?"
-        )
-        choices = answers.Discard | answers.Cancel
-        if case is not None:
-            choices |= answers.Save
-        answer = QMessageBox.question(self, "Unsaved contours", question, choices, answers.Cancel)
-        if answer == answers.Discard:
-            return _save_nothing
-        return save if answer == answers.Save else None
+        open_scan(self.session, self, read_case, case.path, case)
 
     def import_scan(self) -> None:
         """Copy the open scan into the study."""
@@ -351,14 +366,6 @@ class LoadWidget(QWidget):
 
     def _run(self, work: Work, on_result: Callable[[Any], None]) -> None:
         self.session.jobs.storage.start(TASK, work, on_result)
-
-
-def _save(case: Case, contours: Annotation, series: SagittalSeries, job: JobContext) -> None:
-    case.save_annotation(contours, series)
-
-
-def _save_nothing(job: JobContext) -> None:
-    """Nothing would be lost."""
 
 
 def _usability(summary: SeriesSummary) -> str:

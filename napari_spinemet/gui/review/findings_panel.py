@@ -13,9 +13,17 @@ from ...errors import SpinemetError
 from ...imaging import Finding, ScanWarning
 from ...study.result_rows import REASONS
 from ...study.verdicts import Verdict
-from ..viewer.common_widgets import WarningsLabel, button, group, provenance_label, row, text
+from ..viewer.common_widgets import (
+    WarningsLabel,
+    button,
+    fill_spare_height,
+    group,
+    provenance_label,
+    row,
+    text,
+)
 from ..viewer.drawing import Drawing
-from ..viewer.shortcuts import Key, KeyHelp, bind
+from ..viewer.shortcuts import Key, bind, show_help
 from ..viewer.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -35,12 +43,16 @@ HEADINGS = (
         "Beside",
         "Brightness over that of healthy marrow beside it: 1.5 is half as bright again.",
     ),
-    ("Centre mm", "Left, posterior, superior of the scanner's centre, in mm."),
+    (
+        "T1",
+        "The same in the other series: what is bright in the T1 as well holds fat.",
+    ),
 )
-WIDTHS = 42, 62, 44, 42, 42, 84, 46
-VERDICT = 1
+WIDTHS = 42, 0, 46, 42, 42, 86, 50, 44
+"""Of the columns; the verdict takes what is left."""
+VERDICT, OTHER_CONTRAST = 1, 7
 VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure", "unsure", "U"))
-NO_REASON = "Reject because of …"
+NO_REASON = "Reject the chosen finding, and say why."
 
 
 class FindingsPanel(QWidget):
@@ -68,7 +80,7 @@ class FindingsPanel(QWidget):
         self.table = Table(
             tuple(name for name, _ in HEADINGS),
             "Findings across slices; a click shows one, a click on a heading sorts.",
-            stretch=len(HEADINGS) - 1,
+            stretch=VERDICT,
             heading_tips=tuple(meaning for _, meaning in HEADINGS),
             is_sortable=True,
         )
@@ -76,12 +88,15 @@ class FindingsPanel(QWidget):
         header = self.table.horizontalHeader()
         header.setStyleSheet("QHeaderView::section { padding: 1px; font-size: 8pt; }")
         for column, width in enumerate(WIDTHS):
+            if column == VERDICT:
+                continue
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
             header.resizeSection(column, width)
-        self.table.setMinimumHeight(96)
-        self.table.setMaximumHeight(150)
+        self.table.setColumnHidden(OTHER_CONTRAST, True)
+        session.beside_series.contrasts_changed.connect(self._fill)
+        fill_spare_height(self.table, 92)
         self.table.row_selected.connect(self._on_selected)
-        inner.addWidget(self.table)
+        inner.addWidget(self.table, 1)
         self.verdict_buttons = [
             button(
                 name, f"Mark the chosen finding as {verdict} ({key}).", partial(self.judge, verdict)
@@ -91,9 +106,9 @@ class FindingsPanel(QWidget):
         self.undo_button = button("Undo", "Take the last verdict back (Ctrl+Z).", self.undo)
         self.previous_button = button("◀", "Previous finding (Shift+N).", partial(self.go, -1))
         self.next_button = button("▶", "Next finding (N).", partial(self.go, 1))
-        inner.addWidget(row(*self.verdict_buttons, self.undo_button))
         self.reason = self._create_reason_button()
-        inner.addWidget(self.reason)
+        accept, reject, unsure = self.verdict_buttons
+        inner.addWidget(row(accept, reject, self.reason, unsure, self.undo_button))
         self.edit_button = button(
             "Edit outline",
             "Make the chosen finding a lesion contour, and change it (E).",
@@ -126,12 +141,12 @@ class FindingsPanel(QWidget):
 
     def _create_reason_button(self) -> QPushButton:
         """A menu: a list would give verdicts by the wheel, and by each arrow key."""
-        reason_button = QPushButton(NO_REASON)
-        reason_button.setToolTip(
-            "Reject the chosen finding, and say why; it is counted by scanner, and told on the "
-            "card of a model that learns from it."
-        )
+        reason_button = QPushButton()
+        reason_button.setMaximumWidth(30)
+        reason_button.setAccessibleName("Reject because of")
+        reason_button.setToolTip(NO_REASON)
         menu = QMenu(reason_button)
+        menu.addSection("Reject because of")
         for reason in REASONS:
             menu.addAction(reason, partial(self.reject_because, reason))
         reason_button.setMenu(menu)
@@ -248,8 +263,6 @@ class FindingsPanel(QWidget):
         is_one_selected = 0 <= self.table.selected_row < len(self.findings)
         for widget in (*self.verdict_buttons, self.reason, self.edit_button):
             widget.setEnabled(is_one_selected)
-        reason = self._verdicts()[self.table.selected_row].reason if is_one_selected else ""
-        self.reason.setText(f"Rejected: {reason}" if reason else NO_REASON)
         self.missed_button.setEnabled(self._session.series is not None)
         for widget in (self.previous_button, self.next_button):
             widget.setEnabled(bool(self.findings))
@@ -258,14 +271,21 @@ class FindingsPanel(QWidget):
     def _fill(self) -> None:
         # Another finding never takes the place of the selected one.
         rows = [k for k, f in enumerate(self.findings) if _key(f) == self._selected_key]
+        beside_series = self._session.beside_series
+        self.table.setColumnHidden(OTHER_CONTRAST, not beside_series.has_contrasts)
+        self.table.set_heading(OTHER_CONTRAST, beside_series.contrast_name)
         with signals_blocked(self.table):
             self.table.fill(
-                [_cells(f, v) for f, v in zip(self.findings, self._verdicts(), strict=True)]
+                [
+                    [*_cells(f, v), _contrast_cell(beside_series.contrast_of(f))]
+                    for f, v in zip(self.findings, self._verdicts(), strict=True)
+                ]
             )
             if rows:
                 self.table.select_row(rows[0])
             else:
                 self.table.clearSelection()
+        self._mark_chosen()
         self.update_buttons()
 
     def _on_selected(self) -> None:
@@ -275,35 +295,53 @@ class FindingsPanel(QWidget):
             self._selected_key = _key(self.findings[number])
             largest = self.findings[number].largest
             self._session.layers.centre_on(largest.slice, *largest.centre_working)
+        self._mark_chosen()
+
+    def _mark_chosen(self) -> None:
+        """A thick line around the chosen finding, as it is at this threshold."""
+        number = self.table.selected_row
+        is_chosen = 0 <= number < len(self.findings)
+        self._session.layers.mark_finding(self.findings[number] if is_chosen else None)
 
     def _verdicts(self) -> list[Verdict]:
         return self._session.verdicts.with_reasons(self.findings)
 
     def show_keys(self) -> None:
         """Show the list of shortcuts."""
-        self.help = KeyHelp(self.keys, self)
-        self.help.show()
+        self.help = show_help(self.keys, self)
 
 
 def _cells(finding: Finding, verdict: Verdict) -> list[Cell]:
-    largest, centre_mm = finding.largest, finding.centre_mm
+    largest = finding.largest
+    verdict_text = f"{verdict.verdict} ({verdict.reason})" if verdict.reason else verdict.verdict
     evidence = finding.evidence
     contrast = 0.0 if evidence is None else evidence.contrast or 0.0
     return [
         Cell(_level(finding)),
-        Cell(verdict.verdict, tooltip=verdict.reason or None),
-        Cell(_range(*finding.slices), value=finding.slices[0]),
+        Cell(verdict_text),
+        Cell(_range(*finding.slices), value=finding.slices[0], tooltip=_place_text(finding)),
         Cell(f"{largest.area_cm2:.1f}", value=largest.area_cm2),
         Cell(f"{finding.volume_cm3:.1f}", value=finding.volume_cm3),
         Cell(f"{finding.peak:.2f}, {largest.mean:.2f}", value=finding.peak),
         Cell("–" if evidence is None else evidence.contrast_text, value=contrast),
-        Cell(" ".join(f"{v:.0f}" for v in centre_mm), value=centre_mm[0]),
     ]
 
 
 def _level(finding: Finding) -> str:
     """Contoured, or guessed with a question mark."""
     return finding.level or (f"{finding.guessed_level}?" if finding.guessed_level else "–")
+
+
+def _contrast_cell(contrast: float | None) -> Cell:
+    return Cell("–") if contrast is None else Cell(f"{contrast:.2g} x", value=contrast)
+
+
+def _place_text(finding: Finding) -> str:
+    left_mm, posterior_mm, superior_mm = finding.centre_mm
+    return (
+        f"Its centre lies {left_mm:.0f} mm to the left, {posterior_mm:.0f} mm behind and "
+        f"{superior_mm:.0f} mm above the scanner's centre."
+    )
 
 
 def _range(first: int, last: int) -> str:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QTabWidget, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from ...evaluation.case_level import Proportion, called_diseased, case_level
 from ...evaluation.curve import MEAN, SUM
 from ..viewer.common_widgets import button, row, text
+from ..viewer.controls.number_entry import NumberBox
 from ..viewer.tables import Cell, Table
 from .froc_plot import FrocPlot
 from .reference_curves import ReferenceButton
@@ -87,7 +88,7 @@ class FrocPanel(QWidget):
         for label, key, *_ in WISHES:
             self.wish.addItem(label, key)
         self.wish.setToolTip("What the threshold should give on this curve.")
-        self.wish_value = QDoubleSpinBox()
+        self.wish_value = NumberBox()
         self.wish_value.setDecimals(2)
         self.wish_value.setToolTip("How much of it.")
         self.wish.currentIndexChanged.connect(self._on_wish)
@@ -97,6 +98,11 @@ class FrocPanel(QWidget):
         )
         self.suggestion = text()
         self.suggestion.hide()
+        for combo in (self.wish, self.plot.reading):  # cut off rather than wide: a dock is narrow
+            combo.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            combo.setMinimumContentsLength(5)
         return _page(
             self.plot,
             self.truth,

@@ -9,11 +9,12 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
 from ...evaluation.bands import Bands
 from ...evaluation.curve import MEAN, SUM
 from ...evaluation.published_curves import Points
-from ..viewer.common_widgets import fill_spare_height, text
+from ..viewer.common_widgets import fill_spare_height
 
 if TYPE_CHECKING:
     from ...evaluation import FrocCurve
@@ -46,14 +47,19 @@ class _View(pg.ViewBox):
     """A click and a drag choose a point; the wheel zooms along false positives."""
 
     point_picked = Signal(object)
+    whole_asked = Signal()
 
     def __init__(self) -> None:
         super().__init__(enableMenu=False)
 
     def mouseClickEvent(self, event: Any) -> None:
-        """Choose."""
-        if event.button() == Qt.MouseButton.LeftButton:
-            event.accept()
+        """Choose; a double click brings all of it back."""
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        event.accept()
+        if event.double():
+            self.whole_asked.emit()
+        else:
             self.point_picked.emit(event.scenePos())
 
     def mouseDragEvent(self, event: Any, axis: int | None = None) -> None:
@@ -81,16 +87,22 @@ class FrocPlot(QWidget):
         self._references: tuple[Reference, ...] = ()
         self._reference_items: list[Any] = []
         self._threshold = 0.5
+        self._shown_limit = READINGS[0][2]
+        """Of the axis of false positives."""
         self.point: tuple[float, float, float] | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self.title = text()
+        self.title = QElidingLabel()
         layout.addWidget(self.title)
         view = _View()
+        view.whole_asked.connect(self._show_whole)
         view.point_picked.connect(self._on_picked)
         self.plot = pg.PlotWidget(viewBox=view)
         fill_spare_height(self.plot, 170)
-        self.plot.setToolTip("Click on the curve, or drag along it, to set the threshold.")
+        self.plot.setToolTip(
+            "Click on the curve, or drag along it, to set the threshold. The wheel zooms, a "
+            "double click shows all of it."
+        )
         self.plot.showGrid(x=True, y=True, alpha=0.25)
         self.plot.setYRange(0, 1.06, padding=0)
         self.plot.setMouseEnabled(x=True, y=False)
@@ -149,12 +161,14 @@ class FrocPlot(QWidget):
         self._curve, self._bands = curve, {}
         if curve is None:
             self.title.setText("No FROC yet: detect on a scan with contours, or evaluate a study.")
+            self.title.setToolTip(self.title.text())
         else:
             lesions = sum(c.has_regions for c in curve.cases)
             self.title.setText(
                 f"FROC of {name}: {len(curve.cases)} case{'s' if len(curve.cases) > 1 else ''}, "
                 f"{lesions} with lesions."
             )
+        self.title.setToolTip(self.title.text())
         self._draw()
 
     def set_bands(self, bands: Bands) -> None:
@@ -212,12 +226,21 @@ class FrocPlot(QWidget):
             indices = np.flatnonzero(raw <= 2 * limit)
             indices = indices[:: max(1, len(indices) // _MAX_DOTS)]
             self._dots.setData(raw[indices], rates[indices])
-        self.plot.setXRange(0, limit, padding=0.02)
         self._draw_band()
         self._draw_references()
         self.show_cases()
         self._hide_hint()
         self._move_marker()
+        self._show_whole()
+
+    def _show_whole(self) -> None:
+        """The part of the axis that is looked at, and as much more as the point is beyond it."""
+        reading, limit = self._reading()
+        if self.point is not None:
+            limit = max(limit, 1.1 * self.point[1 if reading == MEAN else 2])
+        self._shown_limit = limit
+        self.plot.setLimits(xMin=-0.05 * limit, xMax=4 * limit, minXRange=limit / 50)
+        self.plot.setXRange(0, limit, padding=0.02)
 
     def _draw_band(self) -> None:
         band = self._bands.get(self._reading()[0])
@@ -252,6 +275,9 @@ class FrocPlot(QWidget):
         x = mean if self._reading()[0] == MEAN else total
         self._marker.setPos(x, rate)
         self._marker.show()
+        limit = self._reading()[1]
+        if x > self._shown_limit or (self._shown_limit > limit and x < self._shown_limit / 2):
+            self._show_whole()  # the point would leave the picture, or is back within reach
         self.label.setText(
             f"At threshold {self._threshold:.3f}: TP rate {rate:.0%}, false positives "
             f"{total:.2f} per scan, {mean:.3f} as mean over slices."

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGroupBox, QVBoxLayout
-from superqt import QLabeledDoubleSlider
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QGroupBox, QVBoxLayout
 from superqt.utils import signals_blocked
 
 from ...errors import SpinemetError
@@ -13,6 +12,7 @@ from ...imaging.aggregation import DEFAULT_WEIGHT
 from ...imaging.comparison import NO_MODEL, Comparison
 from ...network.card import load_card
 from ..viewer.common_widgets import button, form, row
+from ..viewer.controls.number_entry import NumberBox, NumberSlider
 from ..viewer.preferences import Preferences
 
 
@@ -45,10 +45,7 @@ class OperatingPointPanel(QGroupBox):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         holder, fields = form()
-        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.threshold.setRange(0.001, 1.0)
-        self.threshold.setSingleStep(0.01)
-        self.threshold.setDecimals(3)
+        self.threshold = NumberSlider(0.001, 1.0, 0.01, 3)
         self.threshold.setToolTip("Likelihood from which a pixel belongs to a detection.")
         self.threshold.valueChanged.connect(self.threshold_changed)
         fields.addRow("Threshold", self.threshold)
@@ -67,15 +64,14 @@ class OperatingPointPanel(QGroupBox):
             "Raise the likelihood of what differs from the patient's own other vertebral bodies, "
             "and lower that of what does not."
         )
-        fields.addRow("Gate", self.gate)
-        fields.addRow("Second look", self.second_look)
-        self.refine_box = QCheckBox("fitted to the picture")
+        self.refine_box = QCheckBox("fitted outlines")
         self.refine_box.setToolTip(
             "Move each outline to the edge next to it, by 3 mm at most, where the picture is clear "
             "about it; areas and volumes follow. It is done once the threshold rests."
         )
         self.refine_box.toggled.connect(self.refined_changed)
-        fields.addRow("Outlines", self.refine_box)
+        fields.addRow("Regions", row(self.gate, self.refine_box))
+        fields.addRow("Second look", self.second_look)
         layout.addWidget(holder)
         for signal in (
             self.min_area.valueChanged,
@@ -131,11 +127,7 @@ class OperatingPointPanel(QGroupBox):
     def allow_gate(self, is_spine_recognised: bool) -> None:
         """Offer the gate only where the model recognised enough of the spine."""
         self.gate.setEnabled(is_spine_recognised)
-        self.gate.setText(
-            "only within the spine"
-            if is_spine_recognised
-            else "no: too little of the spine recognised"
-        )
+        self.gate.setText("only within the spine" if is_spine_recognised else "no spine seen")
 
     def allow_second_look(self, comparison: Comparison | None, *, has_map: bool) -> None:
         """Offer a second look only where the model has one and the bodies can be compared.
@@ -172,12 +164,11 @@ def last_used_point(preferences: Preferences) -> OperatingPoint:
     return PAPER_OPERATING_POINT
 
 
-def _spin(low: float, high: float, step: float, suffix: str, tip: str) -> QDoubleSpinBox:
-    spin = QDoubleSpinBox()
+def _spin(low: float, high: float, step: float, suffix: str, tip: str) -> NumberBox:
+    spin = NumberBox()
     spin.setRange(low, high)
     spin.setSingleStep(step)
     spin.setDecimals(2 if suffix else 3)
     spin.setSuffix(suffix)
     spin.setToolTip(tip)
-    spin.setKeyboardTracking(False)
     return spin

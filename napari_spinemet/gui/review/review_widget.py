@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from ...counts import count_of
 from ...detection.findings import level_of
@@ -16,6 +16,8 @@ from ...imaging.annotation import LAYERS
 from ...jobs import JobContext
 from ...network.provenance import NOTHING_KNOWN
 from ..viewer.common_widgets import JobBar, disclaimer_label, group
+from ..viewer.controls.scrolling_tab import ScrollingTab
+from ..viewer.controls.wheel_guard import guard_from_wheel
 from ..viewer.displayed_froc import DisplayedFroc
 from ..viewer.session import session_of
 from ..viewer.timing import Debouncer
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 RECOMPUTE, BANDS = "recompute", "bands"
 
 
-class ReviewWidget(QWidget):
+class ReviewWidget(ScrollingTab):
     """Move the threshold and judge what is found."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
@@ -71,19 +73,28 @@ class ReviewWidget(QWidget):
         self._on_froc()
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
+        layout = self.column
         layout.addWidget(self.controls)
         layout.addWidget(self.findings_panel, 1)
-        box, box_layout = group("FROC")
+        layout.addWidget(self.evaluation)
+        self.curve_box = self.evaluation.curve_box
+        self._froc_box, box_layout = group("FROC")
         box_layout.addWidget(self.froc_panel)
-        box_layout.addWidget(self.evaluation)
-        layout.addWidget(box, 2)
+        layout.addWidget(self._froc_box, 2)
         jobs = self.session.jobs
         self.progress = JobBar(jobs.computing, TASK)
         layout.addWidget(self.progress)
         for task in (RECOMPUTE, REFINE):
             layout.addWidget(JobBar(jobs.display, task, delay_ms=800))
         layout.addWidget(disclaimer_label())
+        guard_from_wheel(self)
+
+    def take_froc_box(self) -> QWidget:
+        """Give the curve away, to a dock of its own."""
+        self.curve_box.show()
+        self.column.removeWidget(self._froc_box)
+        self._froc_box.setTitle("")  # the dock has one
+        return self._froc_box
 
     def _connect_panels(self) -> None:
         self.controls.threshold_changed.connect(self._on_threshold)

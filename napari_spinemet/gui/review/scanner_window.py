@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QDialog, QVBoxLayout, QWidget
 
 from ...workflows.scanner_statistics import UNKNOWN
 from ..viewer.common_widgets import text
+from ..viewer.controls.wheel_guard import guard_from_wheel
 from ..viewer.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class ScannerWindow(QDialog):
         self.plot.setMinimumHeight(200)
         layout.addWidget(self.plot)
         self.resize(1000, 560)
+        guard_from_wheel(self)
         self._draw()
 
     def _draw(self) -> None:

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QInputDialog,
+    QMenu,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from ...dicom.headers import plain_text
 from ...errors import SpinemetError
 from ...evaluation.matching import PAPER_MATCHING
 from ...imaging import OperatingPoint
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from ..viewer.session import Session
 
 SIGN, REPORT = "sign", "report"
+_NAME_LETTERS = 20
 
 
 class SignOffPanel(QWidget):
@@ -58,7 +67,8 @@ class SignOffPanel(QWidget):
         self.state = text()
         self.sign_button = button(
             "Sign verdicts",
-            "Say that the verdicts on these findings are yours; another verdict takes it back.",
+            "Say that the verdicts on these findings are yours; another verdict takes it back. "
+            "Your name is asked for once; the menu under Report changes it.",
             self.sign,
         )
         self.report_button = QPushButton("Report")
@@ -68,6 +78,8 @@ class SignOffPanel(QWidget):
         self.case_action.triggered.connect(lambda _=False: self.report_case())
         self.study_action = menu.addAction("of the study")
         self.study_action.triggered.connect(lambda _=False: self.report_study())
+        menu.addSeparator()
+        menu.addAction("Name of the reader…", self.ask_reader)
         self.report_button.setMenu(menu)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -76,6 +88,7 @@ class SignOffPanel(QWidget):
         layout.addWidget(JobBar(session.jobs.computing, REPORT))
         for signal in (session.study_changed, session.series_changed, session.result_changed):
             signal.connect(self.refresh)
+        session.jobs.saving.job_failed.connect(self._on_failed)
         self.refresh()
 
     def refresh(self) -> None:
@@ -85,7 +98,9 @@ class SignOffPanel(QWidget):
         record = case.record if case is not None else None
         is_signed = record is not None and record.findings == FINDINGS_SIGNED
         self.sign_button.setEnabled(session.writable_case is not None and result is not None)
-        self.sign_button.setText("Signed" if is_signed else "Sign verdicts")
+        reader = self._reader
+        offer = f"Sign as {_short_name(reader)}" if reader else "Sign verdicts"
+        self.sign_button.setText("Signed" if is_signed else offer)
         self.case_action.setEnabled(result is not None)
         self.study_action.setEnabled(session.study is not None)
         self.report_button.setEnabled(result is not None or session.study is not None)
@@ -99,6 +114,32 @@ class SignOffPanel(QWidget):
         else:
             self.state.setText("")
         self.state.setVisible(bool(self.state.text()))
+
+    def _on_failed(self, task: str, sentence: str) -> None:
+        """Why the verdicts could not be signed, where the button is."""
+        if task == SIGN:
+            self.state.setText(sentence)
+            self.state.show()
+
+    @property
+    def _reader(self) -> str:
+        """Who signs, as it was said once."""
+        return str(self._session.preferences.get("reader", "name")).strip()
+
+    def ask_reader(self) -> str:
+        """Ask for the name that verdicts are signed with; gives it, empty if none was said."""
+        name, is_said = QInputDialog.getText(
+            self,
+            "Name of the reader",
+            "Your name, as it stands below the verdicts and in reports:",
+            text=self._reader,
+        )
+        name = plain_text(name)
+        if not is_said or not name:
+            return ""
+        self._session.preferences.store("reader", name=name)
+        self.refresh()
+        return name
 
     def sign(self) -> None:
         """Store the findings as they are on the screen, and sign the verdicts on them."""
@@ -123,6 +164,10 @@ class SignOffPanel(QWidget):
             "warnings": [warning.to_dict() for warning in outlined_result.warnings],
         }
         model = (card.identity, card.name, card.to_json())
+        reader = self._reader or self.ask_reader()
+        if not reader:
+            session.say("Nothing was signed: a signature needs the name of the reader.")
+            return
 
         def on_signed(_: object) -> None:
             session.study_changed.emit()
@@ -130,7 +175,7 @@ class SignOffPanel(QWidget):
 
         session.jobs.saving.start(
             SIGN,
-            lambda job: case.sign(series, model, settings, outlined_result.findings),
+            lambda job: case.sign(series, model, settings, outlined_result.findings, reader),
             on_signed,
         )
 
@@ -167,6 +212,8 @@ class SignOffPanel(QWidget):
         froc = session.study_froc
         curve = (froc.name, froc.curve) if froc is not None else None
         verdicts = session.verdicts.with_reasons(outlined_result.findings)
+        hides_names = session.identity.is_hidden
+        other, other_contrasts = session.beside_series.series, session.beside_series.contrasts
 
         def work(job: JobContext) -> Path:
             from ...reports import CaseEvidence, case_evidence, write_case_report
@@ -179,6 +226,9 @@ class SignOffPanel(QWidget):
                 evidence = CaseEvidence(name, series, outlined_result, annotation=contours)
             evidence = replace(
                 evidence,
+                other=other,
+                other_contrasts=other_contrasts,
+                hides_names=hides_names,
                 has_fitted_outlines=is_refined,
                 card=card,
                 curve=curve,
@@ -245,3 +295,8 @@ class SignOffPanel(QWidget):
     def _on_written(self, page: Path) -> None:
         self._session.say(f"The report is {page}.")
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
+
+
+def _short_name(name: str) -> str:
+    """As much of a name as a button has room for."""
+    return name if len(name) <= _NAME_LETTERS else f"{name[: _NAME_LETTERS - 1]}…"

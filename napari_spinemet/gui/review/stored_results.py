@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from ...detection.pipeline import evaluate
@@ -17,11 +18,13 @@ from ..viewer.displayed_froc import DisplayedFroc, draw_scan_froc
 
 if TYPE_CHECKING:
     from ...detection import DetectionResult
-    from ...imaging import LikelihoodMap
+    from ...imaging import LikelihoodMap, SagittalSeries
     from ...study import Case, Study
     from ..viewer.session import Session
 
 TASK = "recall"
+MOST_LOOSE = 4
+"""Their maps take memory: results of so many scans without a study are loose_result."""
 
 
 class StoredResults(QObject):
@@ -48,12 +51,33 @@ class StoredResults(QObject):
     def __init__(self, session: Session, point: Callable[[], OperatingPoint]) -> None:
         super().__init__()
         self._session, self._point = session, point
+        self._loose: dict[tuple[str, int], _LooseResult] = {}
+        """Of scans that are in no study, the oldest first."""
         session.series_changed.connect(self._on_series)
+        session.result_changed.connect(self._remember)
+
+    def _remember(self) -> None:
+        """Keep what was detected in a scan that no study keeps it of."""
+        session = self._session
+        series, result = session.series, session.result
+        if series is None or result is None or session.case is not None:
+            return
+        self._loose.pop(series.identity, None)
+        self._loose[series.identity] = _LooseResult(series, result, session.result_model)
+        while len(self._loose) > MOST_LOOSE:
+            self._loose.pop(next(iter(self._loose)))
+
+    def _bring_back(self, series: SagittalSeries) -> None:
+        loose_result = self._loose.get(series.identity)
+        if loose_result is not None and np.array_equal(loose_result.series.voxels, series.voxels):
+            self._session.set_result(loose_result.result, loose_result.model)
 
     def _on_series(self) -> None:
         session = self._session
         study, scan, froc = session.study, session.scan, session.study_froc
         if study is None or scan is None or scan.case is None:
+            if scan is not None and scan.case is None:
+                self._bring_back(scan.series)
             self.looked_up.emit()
             return
         case, series = scan.case, scan.series
@@ -82,6 +106,15 @@ class StoredResults(QObject):
             self.looked_up.emit()
 
         session.jobs.storage.start(TASK, work, show)
+
+
+@dataclass(frozen=True, eq=False)
+class _LooseResult:
+    """What was detected in a scan without a study, and by what model."""
+
+    series: SagittalSeries
+    result: DetectionResult
+    model: str
 
 
 @dataclass(frozen=True, eq=False)

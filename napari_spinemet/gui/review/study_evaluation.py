@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QVBoxLayout, QWidget
 
 from ...errors import SpinemetError
 from ...evaluation.matching import DEFAULT_DISTANCE_MM, Matching
 from ...network.card import load_card
 from ...study.map_identity import MapIdentity
 from ..viewer.common_widgets import button, row
+from ..viewer.controls.number_entry import NumberBox
 from .froc_jobs import draw_study_froc
 from .scanner_window import ScannerWindow
 
@@ -34,6 +35,11 @@ class StudyEvaluation(QWidget):
     point : callable
         Gives the operating point on the screen.
 
+    Attributes
+    ----------
+    curve_box : QCheckBox
+        Whether the curve is beside the picture, where it has a place there.
+
     Signals
     -------
     distance_changed()
@@ -51,13 +57,12 @@ class StudyEvaluation(QWidget):
             "learned by heart on cases it was trained on, or those of a cross-validation, in which "
             "each case is judged by a network that never saw it."
         )
-        self.distance = QDoubleSpinBox()
+        self.distance = NumberBox()
         self.distance.setRange(1, 100)
         self.distance.setDecimals(0)
         self.distance.setPrefix("within ")
         self.distance.setSuffix(" mm")
         self.distance.setValue(DEFAULT_DISTANCE_MM)
-        self.distance.setKeyboardTracking(False)
         self.distance.setToolTip(
             "A region counts as found if the centre of a detection lies this close to its own."
         )
@@ -76,7 +81,10 @@ class StudyEvaluation(QWidget):
             "has changed.",
             self.show_scanners,
         )
-        layout.addWidget(row(self.study_button, self.scanner_button))
+        self.curve_box = QCheckBox("FROC")
+        self.curve_box.setToolTip("The curve beside the picture, its cases, and their answers.")
+        self.curve_box.hide()
+        layout.addWidget(row(self.study_button, self.scanner_button, self.curve_box))
         session.study_changed.connect(self._list_sources)
         self._list_sources()
 

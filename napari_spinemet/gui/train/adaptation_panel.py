@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
 
 from ...errors import SpinemetError
 from ...jobs import JobContext
@@ -16,6 +16,7 @@ from ...network.card import ModelCard
 from ...study import Case, CaseState, Study
 from ...study.run_files import has_adaptation_state
 from ..viewer.common_widgets import JobBar, button, form, row, text
+from ..viewer.controls.number_entry import WholeNumberBox
 from ..viewer.drawing import Drawing
 from ..viewer.session import Session
 from ..viewer.tables import Cell, Table
@@ -113,7 +114,7 @@ class AdaptationPanel(QWidget):
         self.name.setToolTip("Name of the model that is made.")
         self.name.textChanged.connect(lambda _: self._update())
         fields.addRow("Name", self.name)
-        self.minutes = QSpinBox()
+        self.minutes = WholeNumberBox()
         self.minutes.setRange(1, 10_000)
         self.minutes.setValue(int(preferences.get("adaptation", "minutes")))
         self.minutes.setToolTip("How long all of it may take, with judging before and after.")

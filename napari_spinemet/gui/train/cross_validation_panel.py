@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from ...errors import SpinemetError
 from ...jobs import JobContext
 from ...jobs.process import run_in_process
 from ..viewer.common_widgets import JobBar, button, form, text
+from ..viewer.controls.number_entry import WholeNumberBox
 from ..viewer.session import Session
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class CrossValidationPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         holder, fields = form()
-        self.folds = QSpinBox()
+        self.folds = WholeNumberBox()
         self.folds.setRange(2, 100)
         self.folds.setValue(int(session.preferences.get("training", "folds")))
         self.folds.setToolTip(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QMessageBox, QVBoxLayout, QWidget
 
 from ...errors import SpinemetError
 from ...jobs import JobContext
@@ -103,6 +103,8 @@ class ModelsPanel(QWidget):
         if study is None or not 0 <= number < len(self.models):
             return
         card = self.models[number][1]
+        if card.metrics.get("validation", {}).get("tp_rate") == 0 and not self._is_agreed(card):
+            return
         model = (card.identity, card.name, card.to_json())
 
         def on_stored(_: object) -> None:
@@ -113,6 +115,18 @@ class ModelsPanel(QWidget):
         session.jobs.storage.start(
             "default model", lambda job: study.keep_model(*model, default=True), on_stored
         )
+
+    def _is_agreed(self, card: ModelCard) -> bool:
+        """Whether a model that finds nothing is to be the default all the same."""
+        answers = QMessageBox.StandardButton
+        question = (
+            f"'{card.name}' found no lesion on the cases that it was tried on. Detect with it all "
+            "the same?"
+        )
+        answer = QMessageBox.question(
+            self, "Default model", question, answers.Yes | answers.Cancel, answers.Cancel
+        )
+        return bool(answer == answers.Yes)
 
     def compare(self) -> None:
         """Compare the two models in the background."""

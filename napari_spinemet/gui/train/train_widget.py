@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 from superqt import QCollapsible
 
 from ...errors import OutOfMemory, SpinemetError
@@ -15,8 +15,11 @@ from ...jobs.process import run_in_process
 from ...network.card import ModelCard, model_names
 from ...study.run_files import has_training_state
 from ..viewer.common_widgets import JobBar, button, disclaimer_label, group, row, text
+from ..viewer.controls.scrolling_tab import ScrollingTab
+from ..viewer.controls.wheel_guard import guard_from_wheel
 from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.session import session_of
+from ..viewer.shortcuts import bind_help
 from .adaptation_panel import AdaptationPanel
 from .cross_validation_panel import CrossValidationPanel
 from .models_panel import ModelsPanel
@@ -36,13 +39,13 @@ _SMALLEST_BATCH = 8
 TRAIN_FUNCTION = "napari_spinemet.workflows.worker_entry:train_study_job"
 
 
-class TrainWidget(QWidget):
+class TrainWidget(ScrollingTab):
     """Train on the open study; loss, validation error and FROC are drawn as they come."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.session = session_of(napari_viewer)
-        layout = QVBoxLayout(self)
+        layout = self.column
         layout.addWidget(self._create_cases_box())
         layout.addWidget(self._create_run_box())
         self.crossval = CrossValidationPanel(self.session, self.form, self.cases.ticked_cases)
@@ -63,6 +66,8 @@ class TrainWidget(QWidget):
             layout.addWidget(fold)
         layout.addStretch(1)
         layout.addWidget(disclaimer_label())
+        guard_from_wheel(self)
+        bind_help(self)
         session = self.session
         session.study_changed.connect(self.refresh)
         session.ranking_changed.connect(self.refresh)
@@ -221,13 +226,18 @@ class TrainWidget(QWidget):
                 f" On the validation cases it finds {validation['tp_rate']:.0%} at "
                 f"{validation['fp_per_scan']:.1f} false positives per scan."
             )
+        if validation.get("tp_rate") == 0:
+            summary += " Do not detect with it: it found no lesion. Train longer, or on more cases."
         self.status.setText(" ".join([summary, *card.training["notes"]]))
         session, study = self.session, self.session.study
         if study is not None and path.parent == study.models and not study.read_only_reason:
             model = (card.identity, card.name, card.to_json())
             session.jobs.storage.start("model", lambda job: study.keep_model(*model))
         session.study_changed.emit()
-        session.say(f"Training is finished; '{card.name}' can be chosen under Detect.")
+        if validation.get("tp_rate") == 0:
+            session.warn(f"Training is finished, but '{card.name}' found no lesion when tried.")
+        else:
+            session.say(f"Training is finished; '{card.name}' can be chosen under Detect.")
 
     def _on_failed(self, task: str, sentence: str) -> None:
         if task == TASK:
@@ -240,8 +250,11 @@ class TrainWidget(QWidget):
     def _on_cancelled(self, task: str) -> None:
         if task == TASK:
             self.plots.rest()
+            study = self.session.study
+            is_kept = study is not None and has_training_state(self._target(study))
             self.status.setText(
-                "Training was cancelled; the former model is as it was. Resume goes on from here."
+                "Training was cancelled; the former model is as it was."
+                + (" Resume goes on from here." if is_kept else "")
             )
 
     def _smaller(self) -> None:

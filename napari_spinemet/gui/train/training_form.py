@@ -13,6 +13,7 @@ from superqt import QCollapsible
 
 from ...number_lists import parse_numbers
 from ..viewer.common_widgets import form
+from ..viewer.controls.number_entry import WholeNumberBox
 from ..viewer.preferences import Preferences
 
 if TYPE_CHECKING:
@@ -106,6 +107,46 @@ FURTHER_SETTINGS = (
 )
 
 
+class WholeNumberField:
+    """A whole number as a field of the form: magicgui's own takes "2.5" for 25.
+
+    Parameters
+    ----------
+    setting : _Setting
+        With ``min`` and ``max`` among its options.
+    value : int
+    """
+
+    widget_type = "SpinBox"
+
+    def __init__(self, setting: _Setting, value: int) -> None:
+        self.name, self.label = setting.name, setting.label
+        self.native = WholeNumberBox()
+        self.native.setRange(setting.options["min"], setting.options["max"])
+        self.native.setSingleStep(setting.options.get("step", 1))
+        self.native.setToolTip(setting.tip)
+        self.value = value
+        self.changed = self.native.valueChanged
+
+    @property
+    def value(self) -> int:
+        """What stands in it."""
+        return int(self.native.value())
+
+    @value.setter
+    def value(self, value: int) -> None:
+        self.native.setValue(value)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it can be changed."""
+        return bool(self.native.isEnabled())
+
+    @enabled.setter
+    def enabled(self, is_enabled: bool) -> None:
+        self.native.setEnabled(is_enabled)
+
+
 class TrainingForm(QWidget):
     """Name, time and device; all else under a heading that opens.
 
@@ -142,6 +183,8 @@ class TrainingForm(QWidget):
 
     def _create_field(self, setting: _Setting) -> Any:
         value = self._preferences.get(_GROUP, setting.name)
+        if isinstance(value, int) and "max" in setting.options:
+            return WholeNumberField(setting, value)
         options = {"tooltip": setting.tip, **setting.options}
         if setting.name in ("device", "start"):  # what else there is becomes known later
             options["choices"] = [value]

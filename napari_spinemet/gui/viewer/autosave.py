@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...imaging import Annotation, SagittalSeries
     from ...study import Case
     from .layers import ViewerLayers
-    from .open_scan import OpenScan
+    from .scan.open_scan import OpenScan
 
 TASK = "autosave"
 _UNDRAWN = np.uint16(65535)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QFormLayout,
     QGroupBox,
     QHBoxLayout,
     QLabel,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -38,6 +40,25 @@ def button(text: str, help_text: str, on_click: Callable[[], object]) -> QPushBu
     push_button.setToolTip(help_text)
     push_button.clicked.connect(lambda _=False: on_click())
     return push_button
+
+
+def confirm_loss(parent: QWidget, question: str) -> bool:
+    """Ask whether contours may be lost; not, unless that is said.
+
+    Parameters
+    ----------
+    parent : QWidget
+    question : str
+    """
+    answers = QMessageBox.StandardButton
+    answer = QMessageBox.question(
+        parent,
+        "Unsaved contours",
+        question,
+        answers.Discard | answers.Cancel,
+        answers.Cancel,
+    )
+    return bool(answer == answers.Discard)
 
 
 def row(*widgets: QWidget) -> QWidget:
@@ -79,7 +100,29 @@ def fill_spare_height(widget: QWidget, min_height: int) -> None:
     widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
 
 
-class WarningsLabel(QLabel):
+class WrappedLabel(QLabel):
+    """Text over several lines that keeps its room: layouts in layouts take some of it away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+
+    def setText(self, text: str) -> None:
+        """Say something else, in as many lines as it takes."""
+        super().setText(text)
+        self._keep_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Another width takes more lines, or fewer."""
+        super().resizeEvent(event)
+        self._keep_room()
+
+    def _keep_room(self) -> None:
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
+
+
+class WarningsLabel(WrappedLabel):
     """What one must know about the scan or the result, for as long as it is shown.
 
     Grave warnings in full; of the others how many there are. All are in the tooltip.
@@ -87,8 +130,6 @@ class WarningsLabel(QLabel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setWordWrap(True)
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.show_warnings(())
 
     def show_warnings(self, warnings: Sequence[ScanWarning]) -> None:
@@ -133,9 +174,7 @@ def text(value: str = "", is_quiet: bool = False) -> QLabel:
 
 def provenance_label() -> QLabel:
     """What a model has learned from, in the words of its card: no markup, whoever wrote it."""
-    label = text()
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label
+    return WrappedLabel()
 
 
 def disclaimer_label() -> QLabel:

@@ -89,6 +89,8 @@ class Drawing:
         """
         layer, series = self._open(layer)
         index, *seed = voxel
+        if not 0 <= index < series.shape[0]:
+            raise SpinemetError("The click was beside the picture; click into it.")
         within, layers = None, self._session.layers
         inside = all(0 <= v < n for v, n in zip(seed, series.shape[1:], strict=True))
         lesions = layers.lesions
@@ -133,7 +135,7 @@ class Drawing:
         """
         layer, series = self._open(self._session.layers.lesions)
         labels = np.asarray(layer.data)
-        number = int(labels.max()) + 1
+        number = next_label(layer)
         former_labels: list[npt.NDArray[Any]] = []
         new_slices: dict[int, npt.NDArray[Any]] = {}
         for detection in finding.detections:
@@ -171,7 +173,7 @@ class Drawing:
         layer, _ = self._open(self._session.layers.vertebrae)
         labels = np.asarray(layer.data)
         # Called in any case: it refuses a label that is no vertebra's.
-        new_levels = assign_levels(order_vertebrae(labels), label, level)
+        new_levels = assign_levels(order_vertebrae(labels), label, level, self.levels())
         if not rest:
             new_levels = {label: level}
         new_labels, levels = relabel_vertebrae(labels, self.levels(), new_levels)
@@ -236,6 +238,28 @@ class Drawing:
         return len(levels) - occupied_count, occupied_count
 
 
+def next_label(layer: Labels) -> int:
+    """A number that no outline has: one above the largest, or the least that is free.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+
+    Raises
+    ------
+    SpinemetError
+        If all of them are taken.
+    """
+    labels = np.asarray(layer.data)
+    largest, limit = int(labels.max()), int(np.iinfo(labels.dtype).max)
+    if largest < limit:
+        return largest + 1
+    is_used = np.bincount(np.unique(labels), minlength=limit + 1) > 0
+    if is_used.all():
+        raise SpinemetError("There are no numbers left for another outline; erase one first.")
+    return int(np.flatnonzero(~is_used)[0])
+
+
 def change(layer: Labels, slices: Slices) -> bool:
     """Put other labels on some slices as one step; False if they were so already.
 
@@ -255,3 +279,20 @@ def change(layer: Labels, slices: Slices) -> bool:
     voxels = tuple(np.concatenate(axis) for axis in zip(*indices, strict=True))
     layer.data_setitem(voxels, np.concatenate(values))
     return True
+
+
+def why_no_drawing(session: Session) -> str:
+    """Why a tool would draw where nobody looks, in a sentence; empty where it would not.
+
+    Parameters
+    ----------
+    session : Session
+    """
+    image, dims = session.layers.image, session.viewer.dims
+    if image is None:
+        return "Open a scan first."
+    if dims.ndisplay != 2 or tuple(dims.order)[-3:] != tuple(range(dims.ndim))[-3:]:
+        return "Contours are drawn on sagittal slices: go back to the flat view of these first."
+    if not 0 <= round(dims.point[0] / image.scale[0]) < image.data.shape[0]:
+        return "The slice on the screen lies beside the scan; go back to one of its slices."
+    return ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import Colormap, DirectLabelColormap
 
 from ...detection.components import OUTSIDE
 from ...imaging import Annotation, SagittalSeries
@@ -26,8 +27,18 @@ KIND = "spinemet_kind"
 LEVELS_OF = "levels"
 """Metadata of the layer of vertebrae: what its numbers stand for."""
 LESION, VERTEBRA, DETECTION, OTHER, MARK = "#ff4040", "#4a7dff", "#35c8ff", "#ffd23f", "#7dff8a"
+CHOSEN_FINDING = "#ffffff"
+LESION_WIDTH, DETECTION_WIDTH, CHOSEN_WIDTH = 2, 2, 3
+"""Of lines, in pixels of their layer; those of vertebrae and of another reader are 1, so that who
+does not tell their colours tells them by their width."""
 OUTSIDE_SPINE = "#7f99a6"
 """Of detections outside the spine, which the gate drops."""
+_LIKELIHOOD_COLOURS = Colormap(
+    [(0.3, 0.0, 0.4, 0.0), (0.7, 0.1, 0.4, 0.08), (0.95, 0.35, 0.2, 0.3), (1.0, 0.8, 0.1, 0.5)],
+    name="likelihood",
+    controls=[0.0, 0.2, 0.6, 1.0],
+)
+"""The less likely, the less is seen of it; it never hides the picture, nor turns white."""
 Voxel = tuple[int, float, float]
 """(slice, row, column), perhaps between pixels."""
 
@@ -50,7 +61,6 @@ def series_layer(
     An oblique affine would make napari slice across the acquired planes and paint beside
     the cursor, so a layer carries the spacing only.
     """
-    low, high = np.percentile(series.voxels, (1, 99.7))
     return (
         series.voxels,
         {
@@ -59,7 +69,7 @@ def series_layer(
             "units": ("mm",) * 3,
             "axis_labels": AXES,
             "colormap": "gray",
-            "contrast_limits": (float(low), float(max(high, low + 1))),
+            "contrast_limits": series.display_window,
             "metadata": {
                 SERIES: series,
                 SOURCE: source,
@@ -128,7 +138,7 @@ def add_likelihood(
     *,
     is_visible: bool,
 ) -> Image:
-    """A likelihood that shines over the scan.
+    """A likelihood over the scan, which stays in sight below it.
 
     Parameters
     ----------
@@ -144,24 +154,38 @@ def add_likelihood(
         values,
         name=name,
         visible=is_visible,
-        colormap="inferno",
-        blending="additive",
+        colormap=_LIKELIHOOD_COLOURS,
+        blending="translucent_no_depth",
         contrast_limits=(0.0, 1.0),
-        opacity=0.45,
         **grid(scale),
     )
+
+
+@dataclass(frozen=True)
+class TextStyle:
+    """How texts are written into the picture.
+
+    Attributes
+    ----------
+    name : str
+        Of their layer.
+    point_colour, text_colour : str
+    point_size : float
+        In pixels.
+    """
+
+    name: str
+    point_colour: str
+    point_size: float
+    text_colour: str
 
 
 def add_texts(
     viewer: napari.Viewer,
     voxels: Sequence[Voxel],
     texts: Sequence[str],
-    name: str,
     scale: Sequence[float],
-    *,
-    point_colour: str,
-    point_size: float,
-    text_colour: str,
+    style: TextStyle,
 ) -> Points:
     """Points with a text each, which cannot be moved; tools stay on what was drawn on.
 
@@ -171,22 +195,19 @@ def add_texts(
     voxels : sequence of (slice, row, column)
     texts : sequence of str
         One for each.
-    name : str
     scale : sequence of float
         Of a pixel in mm.
-    point_colour, text_colour : str
-    point_size : float
-        In pixels.
+    style : TextStyle
     """
     active = viewer.layers.selection.active
     points = viewer.add_points(
         np.array(voxels, dtype=float),
-        name=name,
+        name=style.name,
         features={"text": list(texts)},
-        text=text_style(text_colour),
-        face_color=point_colour,
+        text=text_style(style.text_colour),
+        face_color=style.point_colour,
         border_width=0,
-        size=point_size,
+        size=style.point_size,
         **grid(scale),
     )
     points.editable = False
@@ -209,26 +230,27 @@ def move_texts(layer: Points, voxels: Sequence[Voxel], texts: Sequence[str]) -> 
     layer.refresh_text()
 
 
-def write_orientation(viewer: napari.Viewer, image: Image | None, index: int) -> None:
-    """Say in the picture where left and right, head and feet are.
+def add_crosshair(viewer: Any, voxel: npt.NDArray[np.float64], scale: Sequence[float]) -> Points:
+    """A cross at one place; tools stay on what was drawn on.
 
     Parameters
     ----------
-    viewer : napari.Viewer
-    image : napari.layers.Image or None
-        The scan; without one, or in a view that is none of its slices, nothing is said.
-    index : int
-        The slice on the screen.
+    viewer : napari.components.ViewerModel
+    voxel : numpy.ndarray
+        ``(slice, row, column)``, perhaps between pixels.
+    scale : sequence of float
+        Of a pixel in mm: with another one the slider would have other steps.
     """
-    dims, overlay = viewer.dims, viewer.canvas.overlays.text
-    if image is None or dims.ndisplay != 2 or tuple(dims.order[-2:]) != (1, 2):
-        overlay.visible = False
-        return
-    count = image.data.shape[0]
-    overlay.visible = True
-    overlay.position = "top_left"
-    overlay.font_size = 9
-    overlay.text = (
-        f"slice {index + 1} of {count}, from right (1) to left ({count})\n"
-        "front of the body on the left, head at the top"
+    active = viewer.layers.selection.active
+    cross = viewer.add_points(
+        voxel[np.newaxis],
+        name="crosshair",
+        symbol="cross",
+        size=8 / scale[1],
+        face_color=MARK,
+        border_width=0,
+        **grid(scale),
     )
+    cross.editable = False
+    viewer.layers.selection.active = active
+    return cross

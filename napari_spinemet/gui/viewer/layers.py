@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Points
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
-from ...imaging import Annotation, SagittalSeries
+from ...imaging import Annotation, Finding, SagittalSeries
 from ...imaging.annotation import LAYERS
+from ...imaging.geometry import Placement
 from .layer_style import (
+    CHOSEN_FINDING,
+    CHOSEN_WIDTH,
     DETECTION,
-    KIND,
+    DETECTION_WIDTH,
     LESION,
+    LESION_WIDTH,
     LEVELS_OF,
-    MARK,
     OTHER,
     SERIES,
     VERTEBRA,
+    TextStyle,
     Voxel,
     add_likelihood,
     add_outlines,
     add_texts,
-    is_series,
     move_texts,
     series_layer,
-    write_orientation,
 )
 
 if TYPE_CHECKING:
@@ -50,18 +51,20 @@ class ViewerLayers(QObject):
     """A layer of contours is about to be removed by the user."""
     contours_shown = Signal()
     """A layer of contours was drawn on the screen: the only sign that undo and redo give."""
-    series_offered = Signal(object)
-    """A series came into the viewer by another way, such as File > Open: its image layer."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer_ref = ref(viewer)
         self.image: Image | None = None
+        self.other: Image | None = None
+        """Another series in place of the scan."""
         self.lesions: Labels | None = None
         self.vertebrae: Labels | None = None
         self.likelihood: Image | None = None
         self.plain: Image | None = None
         self.detections: Labels | None = None
+        self.chosen_finding: Labels | None = None
+        """The finding that is looked at, in a thicker line."""
         self.others: list[Labels] = []
         """Contours of another reader."""
         self.marks: Points | None = None
@@ -72,37 +75,10 @@ class ViewerLayers(QObject):
         self._is_replacing = False
         viewer.layers.events.removing.connect(self._on_removing)
         viewer.layers.events.removed.connect(self._on_removed)
-        viewer.layers.events.inserted.connect(self._on_inserted)
-        for event in (viewer.dims.events.current_step, viewer.dims.events.order):
-            event.connect(self._write_orientation)
-        viewer.dims.events.ndisplay.connect(self._write_orientation)
 
     @property
     def _viewer(self) -> Any:
         return self._viewer_ref()
-
-    def _on_inserted(self, event: Any) -> None:
-        if is_series(event.value):
-            # Layers must not go while the viewer is still adding them.
-            QTimer.singleShot(0, partial(self.series_offered.emit, event.value))
-
-    def foreign_series(self) -> Image | None:
-        """A series in the viewer that is not ours, if any."""
-        images = [layer for layer in self._viewer.layers if is_series(layer)]
-        return images[-1] if images else None
-
-    def take_out(self, layer: Image) -> dict[str, npt.NDArray[Any]]:
-        """Remove an offered series with its label layers; gives what these hold, by kind."""
-        series = layer.metadata[SERIES]
-        layers = [x for x in self._viewer.layers if x.metadata.get(SERIES) is series]
-        self._remove(*layers)
-        return {x.metadata[KIND]: x.data for x in layers if KIND in x.metadata}
-
-    def replace_contours(self, labels: dict[str, npt.NDArray[Any]]) -> None:
-        """Show other contours, by kind, than those that were opened."""
-        for kind, layer in (("lesions", self.lesions), ("vertebrae", self.vertebrae)):
-            if layer is not None and kind in labels:
-                layer.data = labels[kind]
 
     def _on_removing(self, event: Any) -> None:
         layer = self._viewer.layers[event.index]
@@ -154,8 +130,9 @@ class ViewerLayers(QObject):
         self._is_replacing = True
         try:
             self._remove(
-                *(self.detections, self.likelihood, self.plain, self.lesions, self.vertebrae),
-                *(self.image, self.marks, self.names, *self.others),
+                *(self.chosen_finding, self.detections, self.likelihood, self.plain),
+                *(self.lesions, self.vertebrae, self.image, self.other, self.marks, self.names),
+                *self.others,
             )
         finally:
             self._is_replacing = False
@@ -177,7 +154,35 @@ class ViewerLayers(QObject):
             self.go_to(series.shape[0] // 2)
         self._viewer.reset_view()
         self._viewer.layers.selection.active = self.image
-        self._write_orientation()
+
+    @property
+    def seen_image(self) -> Image | None:
+        """The scan, or the other series in its place."""
+        return self.image if self.other is None else self.other
+
+    def show_in_place(self, other: SagittalSeries | None, placement: Placement | None) -> None:
+        """Show another series in place of the scan, or the scan again.
+
+        Parameters
+        ----------
+        other : SagittalSeries or None
+        placement : Placement or None
+            Where its pixels lie in the scan's own axes.
+        """
+        if self.image is None:
+            return
+        self._remove(self.other)
+        self.image.visible = other is None
+        if other is None or placement is None:
+            return
+        active = self._viewer.layers.selection.active
+        data, settings, _ = series_layer(other)
+        settings["metadata"].pop(SERIES)
+        settings |= {"scale": placement.scale, "translate": placement.translate}
+        self.other = self._viewer.add_image(data, **settings)
+        index = self._viewer.layers.index(self.image) + 1
+        self._viewer.layers.move(self._viewer.layers.index(self.other), index)
+        self._viewer.layers.selection.active = active
 
     def _add_labels(
         self,
@@ -187,6 +192,8 @@ class ViewerLayers(QObject):
         spacing_mm: tuple[float, float, float],
     ) -> Labels:
         layer = add_outlines(self._viewer, np.array(data), name, colour, spacing_mm)
+        if name == "lesions":
+            layer.contour = LESION_WIDTH
         layer.events.paint.connect(lambda _: self.contours_changed.emit())
         layer.events.labels_update.connect(lambda _: self.contours_changed.emit())
         layer.events.data.connect(lambda _: self.contours_changed.emit())
@@ -217,52 +224,32 @@ class ViewerLayers(QObject):
             self.others.append(layer)
         self._viewer.layers.selection.active = active  # tools stay on what was drawn on
 
-    def show_marks(self, voxels: list[Voxel]) -> None:
-        """Show which (slice, row, column) were clicked, numbered from the head."""
-        if self.image is None or not voxels:
-            self._remove(self.marks)
-            return
-        order = sorted(voxels, key=lambda voxel: voxel[1])
-        numbers = [str(k + 1) for k in range(len(order))]
-        if self.marks is not None:
-            move_texts(self.marks, order, numbers)
-            return
-        self.marks = add_texts(
-            self._viewer,
-            order,
-            numbers,
-            "vertebra marks",
-            self.image.scale,
-            point_colour=MARK,
-            point_size=9,
-            text_colour="black",
-        )
-
-    def show_names(self, voxels: list[Voxel], names: list[str]) -> None:
-        """Write levels into the picture.
+    def write_texts(
+        self,
+        layer_name: str,
+        voxels: list[Voxel],
+        texts: list[str],
+        style: TextStyle,
+    ) -> None:
+        """Write texts into the picture, in place of the former ones of that kind.
 
         Parameters
         ----------
+        layer_name : {"marks", "names"}
         voxels : list of (slice, row, column)
-        names : list of str
+            None takes them away.
+        texts : list of str
             One for each.
+        style : TextStyle
         """
+        layer = getattr(self, layer_name)
         if self.image is None or not voxels:
-            self._remove(self.names)
-            return
-        if self.names is not None:
-            move_texts(self.names, voxels, names)
-            return
-        self.names = add_texts(
-            self._viewer,
-            voxels,
-            names,
-            "vertebra levels",
-            self.image.scale,
-            point_colour="transparent",
-            point_size=1,
-            text_colour=VERTEBRA,
-        )
+            self._remove(layer)
+        elif layer is not None:
+            move_texts(layer, voxels, texts)
+        else:
+            layer = add_texts(self._viewer, voxels, texts, self.image.scale, style)
+            setattr(self, layer_name, layer)
 
     def labels_on_screen(
         self, name: str, series: SagittalSeries, former: Annotation | None
@@ -314,7 +301,7 @@ class ViewerLayers(QObject):
 
     def show_likelihood(self, result: DetectionResult) -> None:
         """Show the likelihood, the plain one beside it hidden, and empty outlines."""
-        self._remove(self.detections, self.likelihood, self.plain)
+        self._remove(self.chosen_finding, self.detections, self.likelihood, self.plain)
         viewer, scale = self._viewer, (result.plain.spacing_mm[0], 1.0, 1.0)
         self.plain = add_likelihood(
             viewer, result.plain.values, "likelihood, plain", scale, is_visible=False
@@ -332,8 +319,29 @@ class ViewerLayers(QObject):
         self.detections = add_outlines(
             viewer, outlines, "detections", DETECTION, scale, opacity=1.0
         )
-        self.detections.editable = False
+        self.detections.contour = DETECTION_WIDTH
+        self.chosen_finding = add_outlines(
+            viewer, np.zeros_like(outlines, dtype=np.uint8), "chosen finding", CHOSEN_FINDING, scale
+        )
+        self.chosen_finding.contour = CHOSEN_WIDTH
+        self.detections.editable = self.chosen_finding.editable = False
         self._viewer.layers.selection.active = self.image
+
+    def mark_finding(self, finding: Finding | None) -> None:
+        """Draw a thick line around a finding, or around none.
+
+        Parameters
+        ----------
+        finding : Finding or None
+            Of the shown result.
+        """
+        if self.chosen_finding is None:
+            return
+        mask = self.chosen_finding.data
+        mask[mask.any(axis=(1, 2))] = 0
+        for detection in finding.detections if finding is not None else ():
+            mask[detection.slice][detection.mask(mask.shape[1:])] = 1
+        self.chosen_finding.refresh(thumbnail=False, highlight=False, extent=False)
 
     def update_likelihood(self, values: npt.NDArray[np.float32]) -> None:
         """Replace the shown likelihood, for example after another aggregation weight."""
@@ -383,6 +391,3 @@ class ViewerLayers(QObject):
         """
         self.go_to(index)
         self._viewer.scene.camera.center = (0.0, row_mm, column_mm)
-
-    def _write_orientation(self, event: Any = None) -> None:
-        write_orientation(self._viewer, self.image, self.current_slice)

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 from napari.utils import notifications
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
 from ...imaging import Annotation, SagittalSeries
 from ...study import Case, Study
 from .autosave import Autosave
 from .displayed_froc import DisplayedFroc
-from .drawing_history import DrawingHistory
 from .jobs import ViewerJobs
-from .layer_style import CONTOURS, SERIES, SOURCE
 from .layers import ViewerLayers
-from .open_scan import OpenScan
 from .preferences import NapariPreferences, Preferences
+from .scan.beside_series import BesideSeries
+from .scan.offered_series import OfferedSeries
+from .scan.open_scan import OpenScan
+from .scan.picture_text import PictureText
+from .scan.shown_identity import ShownIdentity
+from .slot_errors import tell_slot_errors
+from .strokes.history import DrawingHistory
+from .strokes.open_outlines import OpenOutlines
 from .verdict_log import VerdictLog
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image
 
     from ...detection import DetectionResult
     from ...evaluation import FrocCurve
@@ -49,10 +54,13 @@ class Session(QObject):
     ----------
     layers : ViewerLayers
     jobs : ViewerJobs
+    open_outlines : OpenOutlines
     history : DrawingHistory
         Undo and redo over both layers of contours.
     autosave : Autosave
     verdicts : VerdictLog
+    identity : ShownIdentity
+    beside_series : BesideSeries
     preferences : Preferences
 
     Signals
@@ -66,6 +74,8 @@ class Session(QObject):
         Label of a lesion that somebody wants to change; 0 for a new one.
     message(str)
         What the user was told last.
+    jobs_stopped()
+        All jobs have ended, for the end of the program.
     """
 
     series_changed = Signal()
@@ -78,13 +88,16 @@ class Session(QObject):
     case_requested = Signal(str)
     drawing_requested = Signal(int)
     message = Signal(str)
+    jobs_stopped = Signal()
 
     def __init__(self, viewer: napari.Viewer, *, preferences: Preferences) -> None:
         super().__init__()
         self._viewer = ref(viewer)
         self.preferences = preferences
+        self.identity = ShownIdentity(preferences, self)
         self.layers = ViewerLayers(viewer)
-        self.history = DrawingHistory(self.layers)
+        self.open_outlines = OpenOutlines(self.layers, viewer)
+        self.history = DrawingHistory(self.layers, self.open_outlines)
         self.jobs = ViewerJobs(viewer.window._qt_window, self)
         self.verdicts = VerdictLog(self.jobs.saving, self)
         self.autosave = Autosave(self.layers, self.jobs.saving, self)
@@ -98,14 +111,16 @@ class Session(QObject):
         self._selected_model: str = preferences.get("detection", "model")
         self._ranking: Mapping[str, CaseUncertainty] = {}
         self._connect()
-        image = self.layers.foreign_series()
-        if image is not None:  # opened before the first of our widgets
-            self._on_offered(image)
+        session_ref = ref(self)
+        self.jobs.close_guard.why_loss = lambda: getattr(session_ref(), "why_loss", "")
+        self.beside_series = BesideSeries(self)
+        self._picture_text = PictureText(self)
+        self._offered_series = OfferedSeries(self)
+        QTimer.singleShot(0, partial(tell_slot_errors, self))  # once napari runs
 
     def _connect(self) -> None:
         self.jobs.job_failed.connect(self.warn)
         self.layers.contours_changed.connect(self.contours_changed)
-        self.layers.series_offered.connect(self._on_offered)
         self.verdicts.verdict_stored.connect(self.study_changed)
         self.autosave.contours_stored.connect(self._on_contours_stored)
         self.autosave.case_state_changed.connect(self.study_changed)
@@ -121,6 +136,7 @@ class Session(QObject):
         for study in (*self._former_studies, self._study):
             if study is not None:
                 study.close()
+        self.jobs_stopped.emit()
 
     # What is open --------------------------------------------------------------------------
 
@@ -138,11 +154,6 @@ class Session(QObject):
     def series(self) -> SagittalSeries | None:
         """The series on the screen."""
         return self._scan.series if self._scan is not None else None
-
-    @property
-    def source(self) -> Path | None:
-        """Where the series was read from."""
-        return self._scan.source if self._scan is not None else None
 
     @property
     def case(self) -> Case | None:
@@ -268,22 +279,18 @@ class Session(QObject):
         self.result_changed.emit()
         self.froc_changed.emit()
 
-    def _on_offered(self, layer: Image) -> None:
-        """Take over a series that came by File > Open or as sample data."""
-        if self.viewer is None or layer not in self.viewer.layers:
-            return
-        if self.is_unsaved or self.jobs.is_disk_busy:
-            self.warn(
-                f"'{layer.name}' is shown as a picture only: save the contours of the "
-                "other scan, then open it under Load."
-            )
-            return
-        metadata = dict(layer.metadata)
-        labels = self.layers.take_out(layer)
-        self.open_series(metadata[SERIES], metadata.get(SOURCE), annotation=metadata.get(CONTOURS))
-        if labels:  # perhaps painted on before it was taken over
-            self.layers.replace_contours(labels)
-            self.contours_changed.emit()
+    @property
+    def why_loss(self) -> str:
+        """What leaving the open scan would lose, in a sentence; empty for nothing."""
+        if self.autosave.is_active:
+            if not self.autosave.failure:
+                return ""
+            return f"The last strokes could not be saved: {self.autosave.failure}"
+        if not self.is_unsaved:
+            return ""
+        if self.case is not None:
+            return f"The contours of {self.case.name} have changed, and its study is read-only."
+        return "The contours of this scan are in no study and will be lost."
 
     def open_study(self, study: Study) -> None:
         """Make a study the open one; the former one is closed once all is saved."""

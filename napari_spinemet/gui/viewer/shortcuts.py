@@ -1,4 +1,4 @@
-"""Keys of the drawing tools: bound in code, since napari 0.9 ignores those of a manifest."""
+"""Keys, and their list; they are bound in code, since napari 0.9 ignores a manifest's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QDialog, QShortcut, QVBoxLayout, QWidget
 
+from .controls.mouse_habits import NOTES
 from .tables import Table
 
 
@@ -49,15 +50,51 @@ def bind(widget: QWidget, keys: Sequence[Key]) -> list[QShortcut]:
     return shortcuts
 
 
+WINDOW_NOTES = (
+    ("H", "Hide all that lies over the scan; again: show it."),
+    ("J", "The T1, or another series, in place of the scan; again: the scan."),
+    ("K", "The other series in a second picture beside it."),
+    ("F6", "From the picture to the tab, and back."),
+    ("Ctrl+PageDown", "The next tab; Ctrl+PageUp the one before."),
+)
+"""What works under every tab."""
+
+
 class KeyHelp(QDialog):
-    """The list of shortcuts."""
+    """The list of shortcuts, and of what the mouse does over the picture."""
 
     def __init__(self, keys: Sequence[Key], parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle("Shortcuts")
         layout = QVBoxLayout(self)
         self.table = Table(("Key", "What it does"), "Keys work while this tab is shown.", stretch=1)
-        self.table.fill([(key.keys, key.description) for key in keys])
+        rows = [*((key.keys, key.description) for key in keys), *WINDOW_NOTES, *NOTES]
+        self.table.fill(rows)
         self.table.resizeRowsToContents()
         layout.addWidget(self.table)
-        self.resize(560, min(70 + 26 * len(keys), 760))
+        self.resize(600, min(70 + 28 * len(rows), 720))
+
+
+def bind_help(widget: QWidget) -> None:
+    """Let F1 show the list in a tab that has no keys of its own.
+
+    Parameters
+    ----------
+    widget : QWidget
+    """
+    keys = [Key("F1", "This list.", lambda: show_help(keys, widget))]
+    bind(widget, keys)
+
+
+def show_help(keys: Sequence[Key], widget: QWidget) -> KeyHelp:
+    """Show the list of shortcuts over a widget.
+
+    Parameters
+    ----------
+    keys : sequence of Key
+        Of that widget.
+    widget : QWidget
+    """
+    dialog = KeyHelp(keys, widget)
+    dialog.show()
+    return dialog

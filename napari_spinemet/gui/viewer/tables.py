@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt, Signal
-from qtpy.QtGui import QBrush
+from qtpy.QtGui import QBrush, QFont
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 from superqt.utils import signals_blocked
 
@@ -32,7 +32,8 @@ class Cell:
         None for the text, which may be cut off.
     is_checked : bool or None
         None where there is nothing to tick.
-    is_dimmed : bool
+    is_dimmed, is_strong : bool
+        Grey, or in bold letters.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Cell:
     tooltip: str | None = None
     is_checked: bool | None = None
     is_dimmed: bool = False
+    is_strong: bool = False
 
     @property
     def sort_key(self) -> tuple[bool, float, str]:
@@ -68,8 +70,19 @@ class TableModel(QAbstractTableModel):
         self, headings: Sequence[str], heading_tips: Sequence[str], parent: QObject
     ) -> None:
         super().__init__(parent)
-        self._headings, self._heading_tips = headings, heading_tips
+        self._headings, self._heading_tips = list(headings), heading_tips
         self._rows: list[list[Cell]] = []
+
+    def set_heading(self, column: int, heading: str) -> None:
+        """Let a column be called something else.
+
+        Parameters
+        ----------
+        column : int
+        heading : str
+        """
+        self._headings[column] = heading
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, column, column)
 
     def set_rows(self, rows: list[list[Cell]]) -> None:
         """Replace the content."""
@@ -109,6 +122,10 @@ class TableModel(QAbstractTableModel):
             return Qt.CheckState.Checked if cell.is_checked else Qt.CheckState.Unchecked
         if role == Qt.ItemDataRole.ForegroundRole and cell.is_dimmed:
             return QBrush(Qt.GlobalColor.gray)
+        if role == Qt.ItemDataRole.FontRole and cell.is_strong:
+            font = QFont()
+            font.setBold(True)
+            return font
         return cell.sort_key if role == VALUE_ROLE else None
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
@@ -234,6 +251,16 @@ class Table(QTableView):
             self.setSortingEnabled(True)
         self.selectionModel().selectionChanged.connect(lambda *_: self.row_selected.emit())
         self.doubleClicked.connect(lambda _: self.row_opened.emit())
+
+    def set_heading(self, column: int, heading: str) -> None:
+        """Let a column be called something else.
+
+        Parameters
+        ----------
+        column : int
+        heading : str
+        """
+        self._rows.set_heading(column, heading)
 
     def fill(self, rows: Sequence[Sequence[Cell | str]]) -> None:
         """Replace the content; the row of the same number stays selected, if there is one."""

@@ -12,7 +12,7 @@ from ...study.verdicts import Position, Verdict, VerdictBook
 from .jobs import JobRunner
 
 if TYPE_CHECKING:
-    from .open_scan import OpenScan
+    from .scan.open_scan import OpenScan
 
 TASK = "verdict"
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ...errors import SpinemetError
 from ...imaging import Annotation, SagittalSeries
-from ...imaging.vertebra_levels import order_vertebrae
+from ...imaging.vertebra_levels import order_vertebrae, vertebra_centres
 from ..canvas import FloatArray
 
 
@@ -72,7 +72,7 @@ def find_body_frame(
     if len(order) < 2:
         raise SpinemetError("One vertebra alone does not show where the spine runs; contour two.")
     centres = {
-        k: np.argwhere(vertebrae == k).mean(axis=0)[1:] * np.array(spacing[1:]) for k in order
+        k: centre[1:] * np.array(spacing[1:]) for k, centre in vertebra_centres(vertebrae).items()
     }
     rank = order.index(label)
     upper, lower = order[max(rank - 1, 0)], order[min(rank + 1, len(order) - 1)]

@@ -9,6 +9,7 @@ from ...errors import SpinemetError
 from ...imaging import Finding, SagittalSeries
 from ..database import FINDINGS_DETECTED, FINDINGS_REVIEWED, FINDINGS_SIGNED, StudyDatabase
 from ..result_rows import RunRecord
+from ..store import user
 from ..verdicts import VerdictBook
 from .contours import CaseContours
 
@@ -124,10 +125,11 @@ class Case(CaseContours):
         model: tuple[str, str, str],
         settings: Mapping[str, Any],
         findings: Sequence[Finding],
+        reader: str = "",
     ) -> None:
         """Sign the verdicts on findings; these are stored as they were on the screen.
 
-        The user of the computer signs; another verdict, or another detection, takes it back.
+        Another verdict, or another detection, takes it back.
 
         Parameters
         ----------
@@ -138,6 +140,9 @@ class Case(CaseContours):
         settings : mapping
             What the result depends on: plain values.
         findings : sequence of Finding
+        reader : str
+            Who signs; the trail and the signature also name the user of the computer, since a
+            name can be typed by anybody. That user alone by default.
 
         Raises
         ------
@@ -155,4 +160,5 @@ class Case(CaseContours):
                     "verdict yet; judge them, then sign."
                 )
             self._store_run(database, model, {**settings, "signed": True}, findings, 0.0)
-            database.set_findings(self.name, FINDINGS_SIGNED)
+            who = f"{reader} (as {user()})" if reader and reader != user() else ""
+            database.set_findings(self.name, FINDINGS_SIGNED, who)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ...dicom.examination import read_examination
 from ...dicom.reading import content_hash
 from ...dicom.series_readers import list_series, read_series
 from ...errors import SpinemetError
-from ...imaging import SagittalSeries
+from ...imaging import Examination, SagittalSeries
 from ..database import (
     CONTOURS_APPROVED,
     CONTOURS_DRAWN,
@@ -18,6 +19,9 @@ from ..database import (
     hash_of_files,
 )
 from .warnings_file import read_warnings
+
+BESIDE_FOLDER = "beside"
+"""Folder of a case with copies of the other series of the examination."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,20 @@ class CaseScan:
         warnings = (*read_warnings(self.path), *series.warnings)
         stack = record.stack if record is not None else series.stack
         return replace(series, stack=stack, warnings=tuple(dict.fromkeys(warnings)))
+
+    @property
+    def examination(self) -> Examination:
+        """Whose scan it is and of when; empty where its files do not say so or are not there."""
+        record = self.record
+        return read_examination(
+            self._scan_path(record), record.series_uid if record is not None else ""
+        )
+
+    @property
+    def companion_places(self) -> list[Path]:
+        """Where other series of the examination may be: with the scan, and in the case's folder."""
+        scan = self.scan
+        return [self.path] if scan.is_relative_to(self.path) else [self.path, scan]
 
     def scan_fault(self) -> str:
         """What is wrong with the files of the scan, in a sentence; empty if nothing is."""

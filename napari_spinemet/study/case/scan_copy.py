@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from ...dicom.companions import find_companions
 from ...dicom.reading import plain_files, source_images
 from ...errors import SpinemetError
-from ...imaging import SagittalSeries
+from ...imaging import SagittalSeries, SeriesSummary
+from .scan import BESIDE_FOLDER
 from .warnings_file import write_warnings
 
 
@@ -33,6 +35,7 @@ def copy_scan(source: Path, series: SagittalSeries, case_folder: Path) -> None:
     try:
         (partial / "scan").mkdir(parents=True)
         _copy_images(source, series, partial / "scan")
+        _copy_companions(source, series, partial / BESIDE_FOLDER)
         write_warnings(partial, series.warnings)
         partial.rename(case_folder)
     except OSError as error:
@@ -44,7 +47,18 @@ def copy_scan(source: Path, series: SagittalSeries, case_folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _copy_images(source: Path, series: SagittalSeries, folder: Path) -> None:
+def _copy_companions(source: Path, series: SagittalSeries, folder: Path) -> None:
+    """Copy the other series of the examination, each into a folder; one that is damaged is not."""
+    for number, companion in enumerate(find_companions([source], series), 1):
+        own_folder = folder / f"{number:02d}"
+        own_folder.mkdir(parents=True)
+        try:
+            _copy_images(source, companion.summary, own_folder)
+        except SpinemetError:
+            shutil.rmtree(own_folder)
+
+
+def _copy_images(source: Path, series: SagittalSeries | SeriesSummary, folder: Path) -> None:
     """Copy the images of a series, named by their order.
 
     Files are copied as they are: that is their very bytes, and the system copies them while the

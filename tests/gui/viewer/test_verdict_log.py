@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from napari_spinemet.gui.viewer.jobs import JobRunner
-from napari_spinemet.gui.viewer.open_scan import OpenScan
+from napari_spinemet.gui.viewer.scan.open_scan import OpenScan
 from napari_spinemet.gui.viewer.verdict_log import VerdictLog
 from napari_spinemet.study.verdicts import VerdictBook
 

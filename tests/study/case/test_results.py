@@ -8,6 +8,7 @@ import pytest
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Detection, Finding
 from napari_spinemet.study import Study
+from napari_spinemet.study.store import user
 
 MODEL = ("m@1", "m", "{}")
 
@@ -41,4 +42,17 @@ def test_a_case_is_signed_once_all_is_judged(study: Study) -> None:
     assert case.state.findings == "reviewed"
     assert case.verdicts().of([f.centre_mm for f in findings]) == ["accepted", "unsure"]
     assert [v.run for v in study.database.results.verdicts("case-001")] == [1, 1, 2]
+    assert study.verify() == []
+
+
+def test_a_signature_names_the_reader_and_the_user_of_the_computer(study: Study) -> None:
+    """In the record and in the trail: a name can be typed by anybody."""
+    case = study.cases()[0]
+    series, findings = case.series(), [a_finding(0)]
+    case.judge(series, findings[0].centre_mm, "accepted", all_judged=True, model="m@1")
+    case.sign(series, MODEL, {"threshold": 0.6}, findings, "Dr. On Call")
+    who = f"Dr. On Call (as {user()})"
+    assert case.record is not None
+    assert case.record.findings_by == who
+    assert [entry.who for entry in study.database.audit()][-1] == who
     assert study.verify() == []

@@ -34,6 +34,7 @@ from napari_spinemet.workflows.adaptation import (
     judging,
     reviewed_case,
 )
+from napari_spinemet.workflows.adaptation import plan as plan_of_adaptation
 from napari_spinemet.workflows.adaptation import run as adaptation_run
 from napari_spinemet.workflows.adaptation.found_vertebrae import find_vertebrae
 from napari_spinemet.workflows.adaptation.replay import Replay
@@ -49,7 +50,7 @@ from .marked_phantoms import map_by_truth, phantom
 
 POINT = OperatingPoint(0.8, 0.5, None, gate=False)
 NO_REPLAY = Replay(0, 0, 0, 0)
-PLAN = AdaptationPlan(copies=2, trial_copies=2, replay=NO_REPLAY, trial_replay=NO_REPLAY)
+PLAN = AdaptationPlan(copies=0, trial_copies=1, replay=NO_REPLAY, trial_replay=NO_REPLAY)
 SPOTS = ((3, 60, 40), (5, 120, 45), (6, 170, 50))
 """(slice, row, column) of what a network marks."""
 
@@ -367,6 +368,7 @@ def test_the_command_adapts_and_confirms(
     """Its JSON holds the card; what was never named cannot be confirmed."""
     for name in ("training_phantoms", "trial_phantoms"):
         monkeypatch.setattr(adaptation_run, name, lambda *_, **__: [])
+    monkeypatch.setattr(plan_of_adaptation, "MOST_COPIES", 1)
     study.close()
     arguments = ["adapt", str(study.path), "--model", str(model), "--name", "own"]
     status, _, error = run(*arguments, "--confirm", "Mueller_Hans_1")

@@ -1,4 +1,4 @@
-"""Closing the window while something is being computed."""
+"""Closing the window while something is being computed, or would be lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .job_runner import JobRunner
 
 
 class CloseGuard(QObject):
-    """Ask once whether running jobs may be stopped, then let the window close.
+    """Ask once whether running jobs may be stopped, and what is unsaved lost; then close.
 
     Parameters
     ----------
@@ -21,6 +21,11 @@ class CloseGuard(QObject):
     stop : callable
         Stops them all, within a batch.
     parent : QObject
+
+    Attributes
+    ----------
+    why_loss : callable
+        Gives a sentence on what would be lost by closing; empty for nothing.
     """
 
     def __init__(
@@ -32,6 +37,7 @@ class CloseGuard(QObject):
     ) -> None:
         super().__init__(parent)
         self._runners, self._stop = runners, stop
+        self.why_loss: Callable[[], str] = str
         window.installEventFilter(self)
 
     def eventFilter(self, window: QObject, event: QEvent) -> bool:
@@ -44,13 +50,20 @@ class CloseGuard(QObject):
         event : QEvent
             Anything that happens to it; only its closing is looked at.
         """
-        tasks = [runner.task for runner in self._runners if runner.is_busy]
-        if event.type() != QEvent.Type.Close or not tasks:
+        if event.type() != QEvent.Type.Close:
             return False
-        if not self._is_closing_agreed(window, tasks):
+        tasks = [runner.task for runner in self._runners if runner.is_busy]
+        loss = self.why_loss()
+        if not tasks and not loss:
+            return False
+        if loss and not _is_agreed(window, "Unsaved contours", f"{loss} Close now?"):
+            event.ignore()
+            return True
+        if tasks and not self._is_closing_agreed(window, tasks):
             event.ignore()
             return True
         self._stop()
+        self.why_loss = str  # it was agreed to
         if not event.spontaneous():
             return False
         # napari would ask a second time; closing by program it does not.
@@ -64,12 +77,15 @@ class CloseGuard(QObject):
         consequence = f"Closing stops {'them' if several else 'it'} at once."
         if "training" in tasks:
             consequence += f" {'The training' if several else 'It'} can be resumed later."
-        answers = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            window,
-            "Still running",
-            f"{subject} {'are' if several else 'is'} still running. {consequence} Close now?",
-            answers.Close | answers.Cancel,
-            answers.Cancel,
+        verb = "are" if several else "is"
+        return _is_agreed(
+            window, "Still running", f"{subject} {verb} still running. {consequence} Close now?"
         )
-        return bool(answer == answers.Close)
+
+
+def _is_agreed(window: QObject, title: str, question: str) -> bool:
+    answers = QMessageBox.StandardButton
+    answer = QMessageBox.question(
+        window, title, question, answers.Close | answers.Cancel, answers.Cancel
+    )
+    return bool(answer == answers.Close)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_spinemet.gui.viewer.open_scan import OpenScan, have_same_labels
+from napari_spinemet.gui.viewer.scan.open_scan import OpenScan, have_same_labels
 from napari_spinemet.imaging import Annotation
 
 

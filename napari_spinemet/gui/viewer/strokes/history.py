@@ -12,7 +12,8 @@ from qtpy.QtCore import QObject
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-    from .layers import ViewerLayers
+    from ..layers import ViewerLayers
+    from .open_outlines import OpenOutlines
 
 _LIMIT = 200
 """napari keeps a hundred steps of each layer."""
@@ -22,11 +23,17 @@ class DrawingHistory(QObject):
     """In which order steps were made, taken back and made again.
 
     The steps themselves are kept by the layers; a step there tells of itself when it is made.
+
+    Parameters
+    ----------
+    layers : ViewerLayers
+    open_outlines : OpenOutlines
+        Corners of what is not closed yet are taken back first, one by one.
     """
 
-    def __init__(self, layers: ViewerLayers) -> None:
+    def __init__(self, layers: ViewerLayers, open_outlines: OpenOutlines) -> None:
         super().__init__(layers)
-        self._layers = layers
+        self._layers, self._open_outlines = layers, open_outlines
         self._steps: deque[Labels] = deque(maxlen=_LIMIT)
         self._undone_steps: list[Labels] = []
         layers.contours_added.connect(self._watch)
@@ -42,7 +49,9 @@ class DrawingHistory(QObject):
         self._undone_steps.clear()
 
     def undo(self) -> bool:
-        """Take the last step back; False if there is none."""
+        """Take the last corner back, or the last step; False if there is none."""
+        if self._open_outlines.drop_corner():
+            return True
         return self._move(self._steps, self._undone_steps, "undo")
 
     def redo(self) -> bool:

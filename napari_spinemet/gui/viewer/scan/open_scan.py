@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...imaging import Annotation, SagittalSeries
-from ...study import Case
+from ....imaging import Annotation, SagittalSeries
+from ....study import Case
 
 
 @dataclass(frozen=True, eq=False)
