@@ -103,10 +103,10 @@ def fill_spare_height(widget: QWidget, min_height: int) -> None:
 class WrappedLabel(QLabel):
     """Text over several lines that keeps its room: layouts in layouts take some of it away."""
 
-    def __init__(self) -> None:
+    def __init__(self, value: str = "") -> None:
         super().__init__()
         self.setWordWrap(True)
-        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setText(value)
 
     def setText(self, text: str) -> None:
         """Say something else, in as many lines as it takes."""
@@ -130,6 +130,7 @@ class WarningsLabel(WrappedLabel):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.show_warnings(())
 
     def show_warnings(self, warnings: Sequence[ScanWarning]) -> None:
@@ -165,8 +166,7 @@ def text(value: str = "", is_quiet: bool = False) -> QLabel:
     is_quiet : bool
         In a paler colour.
     """
-    label = QLabel(value)
-    label.setWordWrap(True)
+    label = WrappedLabel(value)
     if is_quiet:
         label.setEnabled(False)
     return label
@@ -174,7 +174,9 @@ def text(value: str = "", is_quiet: bool = False) -> QLabel:
 
 def provenance_label() -> QLabel:
     """What a model has learned from, in the words of its card: no markup, whoever wrote it."""
-    return WrappedLabel()
+    label = text()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
 
 
 def disclaimer_label() -> QLabel:

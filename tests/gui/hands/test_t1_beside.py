@@ -125,6 +125,8 @@ def test_in_place_of_the_scan_it_lies_below_the_same_outlines(
     press(qtbot, canvas_of(session), "J")
     assert layers.other is not None
     assert not layers.image.visible
+    overlay = viewer.canvas.overlays.text
+    qtbot.waitUntil(lambda: "T1 SAG IN PLACE OF THE STIR" in overlay.text)
     np.testing.assert_array_equal(layers.other.data, t1.voxels)
     index = np.array([3.0, 10.0, 12.0])
     world = layers.other.data_to_world(index)
@@ -136,6 +138,7 @@ def test_in_place_of_the_scan_it_lies_below_the_same_outlines(
     press(qtbot, canvas_of(session), "J")
     assert layers.other is None
     assert layers.image.visible
+    qtbot.waitUntil(lambda: "IN PLACE" not in overlay.text)
     assert not session.is_unsaved
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -31,6 +31,12 @@ class PictureText(QObject):
             session.identity.identity_changed,
         ):
             signal.connect(self.write)
+        for event in (session.viewer.layers.events.inserted, session.viewer.layers.events.removed):
+            event.connect(self._on_layers)
+
+    def _on_layers(self, event: Any) -> None:
+        """Another series has come in place of the scan, or has gone."""
+        QTimer.singleShot(0, self.write)
 
     def write(self, event: Any = None) -> None:
         """Whose scan it is; in the view of its slices also which one, and its directions."""
@@ -43,6 +49,8 @@ class PictureText(QObject):
             overlay.visible = False
             return
         lines = [session.identity.line_of(scan)]
+        if layers.other is not None:
+            lines.append(f"{layers.other.name} IN PLACE OF THE {scan.series.contrast}")
         if viewer.dims.ndisplay == 2 and tuple(viewer.dims.order[-2:]) == (1, 2):
             count = scan.series.shape[0]
             lines += [
