@@ -26,10 +26,9 @@ from typing import Any
 import napari
 import numpy as np
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent, QKeyEvent, QMouseEvent, QWheelEvent
+from qtpy.QtGui import QDesktopServices, QDropEvent, QKeyEvent, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
-    QAbstractItemView,
     QAbstractSlider,
     QAbstractSpinBox,
     QApplication,
@@ -47,6 +46,7 @@ from qtpy.QtWidgets import (
 
 import napari_spinemet
 from napari_spinemet.gui.application import open_workspace
+from napari_spinemet.gui.viewer.tables import Table
 from napari_spinemet.study import Study
 
 GUI = Path(napari_spinemet.__file__).parent / "gui"
@@ -141,6 +141,7 @@ class Hands:
                 "NIfTI (*.nii.gz)",
             )
         )
+        QDesktopServices.openUrl = staticmethod(lambda *_: True)
         QInputDialog.getText = staticmethod(
             lambda *_, **__: (rng.choice(["Dr. Random", "", "Ünal"]), rng.random() < 0.7)
         )
@@ -195,7 +196,9 @@ class Hands:
         sliders = self._visible(QAbstractSlider)
         if sliders and self.rng.random() < 0.3:
             slider = self.rng.choice(sliders)
-            slider.setValue(self.rng.randint(slider.minimum(), slider.maximum()))
+            low, high = slider.minimum(), slider.maximum()
+            value = self.rng.uniform(low, high)
+            slider.setValue(value if isinstance(low, float) else round(value))
             return
         if not fields:
             return
@@ -286,7 +289,7 @@ class Hands:
 
     def click_row(self) -> None:
         """Of a table; twice opens it."""
-        views = [v for v in self._visible(QAbstractItemView) if v.model() and v.model().rowCount()]
+        views = [view for view in self._visible(Table) if view.row_count]
         if not views:
             return
         view = self.rng.choice(views)
