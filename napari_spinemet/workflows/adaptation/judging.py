@@ -62,6 +62,8 @@ class Score:
         Found, of the phantoms'.
     phantoms_false : float
         False findings a phantom.
+    own_lesions : Proportion
+        Found, of those that a person has drawn or accepted in one's own scans.
     """
 
     name: str
@@ -72,6 +74,12 @@ class Score:
     copies_false: float
     lesions: Proportion
     phantoms_false: float
+    own_lesions: Proportion
+
+    @property
+    def found_count(self) -> int:
+        """Lesions that are found, of all kinds."""
+        return self.implants.hits + self.lesions.hits + self.own_lesions.hits
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card."""
@@ -155,6 +163,7 @@ def score(
         _mean(false[COPIES]),
         Proportion(sum(hits[PHANTOMS]), len(hits[PHANTOMS])),
         _mean(false[PHANTOMS]),
+        Proportion(sum(hits[OWN]), len(hits[OWN])),
     )
 
 

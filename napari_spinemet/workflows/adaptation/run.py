@@ -223,14 +223,16 @@ class _Adapter:
             own = held_out
         others = self._map(self._others, training.model, "after, phantoms")
         maps_after, trials = own + others, self._own + self._others
-        point = self._choose(own_counts.with_others(self._count(self._others, others)))
-        point_alone = self._choose(counts_before)
+        score_before = score("before", trials, maps_before, self._point)
+        least_found = score_before.found_count  # as many as before, or nothing is gained
+        point = self._choose(own_counts.with_others(self._count(self._others, others)), least_found)
+        point_alone = self._choose(counts_before, least_found)
         training.model.familiarity = self._known_after(own)
         return Adaptation(
             training,
             point,
             (
-                score("before", trials, maps_before, self._point),
+                score_before,
                 score("operating point alone", trials, maps_before, point_alone),
                 score("adapted", trials, maps_after, point),
             ),
@@ -375,9 +377,9 @@ class _Adapter:
             job=self._job,
         )
 
-    def _choose(self, counts: TrialCounts) -> OperatingPoint:
+    def _choose(self, counts: TrialCounts, least_found: int = 0) -> OperatingPoint:
         outcomes = counts.outcomes(counts_healthy=True)
-        return point_of(best_outcome(outcomes, self._plan.most_false), self._point)
+        return point_of(best_outcome(outcomes, self._plan.most_false, least_found), self._point)
 
 
 def _own_trials(scans: Sequence[OwnScan], plan: AdaptationPlan, job: JobContext) -> list[Trial]:

@@ -155,7 +155,9 @@ def count_trials(
     return TrialCounts(settings, counts, is_healthy)
 
 
-def best_outcome(outcomes: Sequence[PointOutcome], most_false: float) -> PointOutcome:
+def best_outcome(
+    outcomes: Sequence[PointOutcome], most_false: float, least_found: int = 0
+) -> PointOutcome:
     """Of those that find as many lesions, but for two, the one of the smallest least area.
 
     A larger one pays where bodies are large, and hides whatever lies in a cervical body.
@@ -165,13 +167,22 @@ def best_outcome(outcomes: Sequence[PointOutcome], most_false: float) -> PointOu
     outcomes : sequence of PointOutcome
     most_false : float
         False findings a scan that are allowed.
+    least_found : int
+        So many lesions, but for two, are to be found: few false findings are no gain where lesions
+        are lost for them.
 
     Returns
     -------
     PointOutcome
-        Where no setting has so few, the one that has fewest.
+        Where no setting has so few false findings and finds so many lesions, the one that has the
+        fewest of those that find so many; where none finds so many, the one that was best without.
     """
     fitting = [o for o in outcomes if o.false_findings <= most_false]
+    most_found = max((o.found_count for o in fitting), default=-1)
+    if most_found < least_found - AS_GOOD:
+        finding_enough = [o for o in outcomes if o.found_count >= least_found - AS_GOOD]
+        if finding_enough:
+            return min(finding_enough, key=lambda o: (o.false_findings, o.min_area_cm2))
     if not fitting:
         return min(outcomes, key=lambda o: (o.false_findings, -o.tp_rate))
     least_found = max(o.found_count for o in fitting) - AS_GOOD

@@ -66,3 +66,15 @@ def test_of_settings_that_are_as_good_the_smallest_area_is_taken() -> None:
     assert best_outcome([dearer, too_dear], 0.7) == too_dear, "the one that costs least"
     point = point_of(as_good, OperatingPoint(0.5, 5.0, 0.6, gate=True))
     assert point == OperatingPoint(0.7, 1.0, 0.6, gate=True)
+
+
+def test_lesions_are_not_lost_for_few_false_findings() -> None:
+    """As many as are asked for, but for two, at the fewest false findings that they cost."""
+    cautious = PointOutcome(0.95, 0.5, 9, 30, 0.1, 1.0)
+    dear = PointOutcome(0.5, 0.5, 26, 30, 2.0, 1.0)
+    less_dear = PointOutcome(0.7, 1.0, 23, 30, 1.2, 1.0)
+    outcomes = [cautious, dear, less_dear]
+    assert best_outcome(outcomes, 0.5) == cautious
+    assert best_outcome(outcomes, 0.5, least_found=11) == cautious, "two fewer are as good"
+    assert best_outcome(outcomes, 0.5, least_found=25) == less_dear
+    assert best_outcome(outcomes, 0.5, least_found=29) == cautious, "nothing finds so many"
