@@ -20,12 +20,10 @@ from ..counts import count_of
 from ..detection import DetectionResult
 from ..disclaimer import DISCLAIMER
 from ..imaging import Annotation, Detection, Finding, SagittalSeries
-from ..imaging.geometry import placement_in, turn_degrees
+from ..imaging.geometry import MOST_TURNED, placement_in, turn_degrees
 from .bands import Bands
 from .curve import MEAN, SUM, FrocCurve
 
-MOST_TURNED = 0.5
-"""Degrees; a series that is turned by more does not fit below outlines of another."""
 DETECTION_COLOUR, CONTOUR_COLOUR = "#3fa7ff", "#ff4040"
 
 

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDockWidget, QHBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
-from ..imaging.geometry import placement_in, turn_degrees
+from ..imaging.geometry import MOST_TURNED, placement_in, turn_degrees
 from .viewer.scan.linked_view import LinkedView
 
 if TYPE_CHECKING:
     from .surroundings import Surroundings
     from .viewer.session import Session
-
-MOST_TURNED = 0.5
-"""Degrees: in place of the scan, a series that is turned by more would lie beside its outlines."""
 
 
 class BesideBar(QWidget):
@@ -74,6 +71,8 @@ class BesideBar(QWidget):
                 self.choice.setCurrentIndex(
                     beside_series.companions.index(beside_series.chosen_companion)
                 )
+        if not beside_series.companions:
+            self.in_place_box.setChecked(False)  # the next patient's scan is seen as it is
         self._show()
         self._show_in_place(self.in_place_box.isChecked())
 
@@ -84,7 +83,9 @@ class BesideBar(QWidget):
             if not is_shown:
                 return
             self.view = LinkedView(self._session)  # a canvas takes a while, and memory
-            self._dock = self._surroundings.add_dock(self.view, "Other series")
+            self._dock = self._surroundings.add_dock(
+                self.view, "Other series", self.view.close_view
+            )
         self._dock.setVisible(is_shown)
         if is_shown:
             self._dock.raise_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -35,6 +36,7 @@ class Surroundings:
         if session.preferences.get("mouse", "radiology"):
             self.mouse.install()
         self._docks: list[QDockWidget] = []
+        self._on_leave: list[Callable[[], object]] = []
         qt_viewer = viewer.window._qt_viewer
         self._layer_panels = [qt_viewer.dockLayerControls, qt_viewer.dockLayerList]
         self.show_layer_panels(False)
@@ -44,14 +46,20 @@ class Surroundings:
         for panel in self._layer_panels:
             panel.setVisible(is_shown)
 
-    def add_dock(self, widget: QWidget, title: str) -> QDockWidget:
+    def add_dock(
+        self, widget: QWidget, title: str, on_leave: Callable[[], object] | None = None
+    ) -> QDockWidget:
         """Put a widget into a dock of its own at the left of the picture, hidden at first.
 
         Parameters
         ----------
         widget : QWidget
         title : str
+        on_leave : callable, optional
+            Lets go of what the widget holds, before it is gone.
         """
+        if on_leave is not None:
+            self._on_leave.append(on_leave)
         viewer: Any = self._viewer_ref()
         window = viewer.window._qt_window
         # Qt's own: closing one of napari's destroys what is in it.
@@ -70,6 +78,8 @@ class Surroundings:
         """Leave the viewer as it was found."""
         with suppress(RuntimeError):  # the window may be gone before the workspace is
             self.mouse.remove()
+            for leave in self._on_leave:
+                leave()
             self.show_layer_panels(True)
             for dock in self._docks:
                 dock.hide()

@@ -155,6 +155,10 @@ def mm_to_index(affine: AffineArray, points_mm: npt.ArrayLike) -> npt.NDArray[np
     return np.asarray(solution, dtype=np.float64)
 
 
+MOST_TURNED = 0.5
+"""Degrees; a series that is turned by more does not fit below outlines of another."""
+
+
 class Placement(NamedTuple):
     """Where the pixels of one grid lie along the axes of another, which run alike.
 

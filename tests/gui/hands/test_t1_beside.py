@@ -117,7 +117,11 @@ def test_a_point_of_the_stir_lies_at_the_same_place_of_the_patient_in_the_t1(
 
 
 def test_in_place_of_the_scan_it_lies_below_the_same_outlines(
-    viewer: Any, two_series: Any, qtbot: Any, picture_folder: Path
+    viewer: Any,
+    two_series: Any,
+    wait_idle: Callable,
+    qtbot: Any,
+    picture_folder: Path,
 ) -> None:
     """Nothing is resampled: its pixels are moved and sized; one key shows the scan again."""
     session = two_series.session
@@ -135,6 +139,12 @@ def test_in_place_of_the_scan_it_lies_below_the_same_outlines(
         index_to_mm(session.series.affine, in_scan), index_to_mm(t1.affine, index), atol=1e-3
     )
     take_picture(viewer, picture_folder / "t1-in-place.png")
+    two_series.load.open_case()
+    wait_idle(two_series)
+    assert layers.other is None, "a scan that is opened is seen as it is"
+    assert not two_series.beside_bar.in_place_box.isChecked()
+    press(qtbot, canvas_of(session), "J")
+    assert layers.other is not None
     press(qtbot, canvas_of(session), "J")
     assert layers.other is None
     assert layers.image.visible
@@ -206,3 +216,17 @@ def test_the_t1_comes_along_into_a_study(
     load.open_case()
     wait_idle(workspace)
     assert workspace.session.beside_series.series.contrast == "T1"
+
+
+def test_nothing_follows_once_the_workspace_is_gone(two_series: Any, qtbot: Any) -> None:
+    """The viewer lives on without the second picture."""
+    session = two_series.session
+    press(qtbot, canvas_of(session), "K")
+    view = two_series.beside_bar.view
+    for leave in two_series.surroundings._on_leave:  # what its end does first
+        leave()
+    assert view.qt_viewer is None
+    session.layers.go_to(1)
+    session.viewer.scene.camera.zoom *= 1.2
+    qtbot.mouseMove(canvas_of(session), canvas_point(session, 50, 30))
+    qtbot.wait(50)

@@ -1,4 +1,4 @@
-"""The other series of the examination, such as the T1: found, read, contrasts_changed."""
+"""The other series of the examination, such as the T1: found, read, compared."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class BesideSeries(QObject):
     series : SagittalSeries or None
         The chosen one, once it is read.
     contrasts : mapping of Evidence to float
-        Brightness in it over that of healthy marrow, by what a finding was contrasts_changed by.
+        Brightness in it over that of healthy marrow, by what a finding was compared by.
 
     Signals
     -------
     selection_changed()
-        There are others, or another one is chosen_companion, or it is read.
+        There are others, or another one is chosen, or it is read.
     contrasts_changed()
         How bright the findings are in it is known, or not any more.
     """
@@ -76,7 +76,7 @@ class BesideSeries(QObject):
 
     @property
     def has_contrasts(self) -> bool:
-        """Whether any finding was contrasts_changed."""
+        """Whether any finding was compared."""
         return bool(self.contrasts)
 
     def choose(self, number: int) -> None:
@@ -90,14 +90,15 @@ class BesideSeries(QObject):
         session = self._session_ref()
         if session is None or not 0 <= number < len(self.companions):
             return
-        companion, scan = self.companions[number], session.scan
+        companion, series = self.companions[number], session.series
         if companion == self.chosen_companion:
             return
         self.chosen_companion, self.series, self.contrasts = companion, None, {}
+        self.contrasts_changed.emit()
 
-        def keep(series: SagittalSeries) -> None:
-            if session.scan is scan and self.chosen_companion == companion:
-                self.series = series
+        def keep(other: SagittalSeries) -> None:
+            if session.series is series and self.chosen_companion == companion:
+                self.series = other
                 self.selection_changed.emit()
                 self._compare()
 
