@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -39,6 +39,8 @@ Band = tuple[slice, slice]
 """Rows and columns of a rectangle of the working grid."""
 Picks = tuple[IndexArray, IndexArray]
 """Which of its rows and columns are evaluated."""
+OnSlice = Callable[[int, FloatArray], None]
+"""Hears the number of a slice, and the likelihoods ``(row, column)`` that it was given."""
 
 
 def likelihood_map(
@@ -99,6 +101,7 @@ def map_series(
     model: SiameseNet,
     settings: MapSettings = DEFAULT_MAP_SETTINGS,
     *,
+    on_slice: OnSlice | None = None,
     job: JobContext = UNATTENDED,
 ) -> LikelihoodMap:
     """What :func:`likelihood_map` does, with its settings as one value.
@@ -108,6 +111,8 @@ def map_series(
     series : SagittalSeries
     model : SiameseNet
     settings : MapSettings
+    on_slice : callable, optional
+        Hears of each slice as it is done, the middle ones first; in the thread of the computation.
     job : JobContext
         Polled at every slice and batch.
     """
@@ -129,13 +134,15 @@ def map_series(
             look = _look(images, settings, job)
             region, notes = _choose_region(images, look.course, settings)
             images = images.over(look.marrow)
-            for index in range(slices):
+            for done, index in enumerate(from_the_middle(slices), 1):
                 pyramid = images.take(index)
                 for band, picks in _bands(region, settings.stride):
                     job.raise_if_cancelled()
                     coarse = scorer(pyramid, *picks, job)
                     probabilities[:, index, band[0], band[1]] = _fill(coarse, band, picks)
-                job.progress(TASK, index + 1, slices, f"slice {index + 1} of {slices}")
+                if on_slice is not None:
+                    on_slice(index, probabilities[LESION, index].copy())
+                job.progress(TASK, done, slices, f"slice {done} of {slices}")
     except (RuntimeError, MemoryError) as error:
         raise translate_torch_error(error) from error
     likelihood = LikelihoodMap(
@@ -213,6 +220,22 @@ def _choose_region(
         return replace(central, kind=SPINE, stands_in="no spine was found"), warnings
     # Nothing is wrong with the scan: a network of two outputs knows no vertebrae to follow.
     return replace(central, kind=SPINE, stands_in="the model does not tell vertebrae"), []
+
+
+def from_the_middle(slices: int) -> list[int]:
+    """Numbers of slices, those nearest to the middle first: most of the spine lies there.
+
+    Parameters
+    ----------
+    slices : int
+
+    Examples
+    --------
+    >>> from_the_middle(5)
+    [2, 1, 3, 0, 4]
+    """
+    middle = (slices - 1) / 2
+    return sorted(range(slices), key=lambda index: (abs(index - middle), index))
 
 
 def _bands(region: EvaluatedRegion, stride: int) -> Iterator[tuple[Band, Picks]]:

@@ -23,7 +23,7 @@ from ..jobs import UNATTENDED, CancelToken, EventCallback, JobContext
 from ..network import SiameseNet
 from .comparison.second_look import LARGE_SHARE, MOST_MARKED, TOO_FEW, TOO_MANY
 from .components import ComponentForest
-from .engines import NO_SPINE, map_series
+from .engines import NO_SPINE, OnSlice, map_series
 from .findings import link_findings
 from .gate import Spine, predict_spine
 from .map_settings import DEFAULT_MAP_SETTINGS, MapSettings
@@ -172,6 +172,7 @@ def detect_in_series(
     settings: MapSettings = DEFAULT_MAP_SETTINGS,
     *,
     identity: str = "",
+    on_slice: OnSlice | None = None,
     job: JobContext = UNATTENDED,
 ) -> DetectionResult:
     """What :func:`detect` does, with the settings of the map as one value.
@@ -184,11 +185,13 @@ def detect_in_series(
     settings : MapSettings
     identity : str
         The name that reports give the model.
+    on_slice : callable, optional
+        See :func:`.map_series`.
     job : JobContext
         Polled at every slice and batch.
     """
     start_time = time.perf_counter()
-    plain = map_series(series, model, settings, job=job)
+    plain = map_series(series, model, settings, on_slice=on_slice, job=job)
     if identity:
         plain = replace(plain, model=identity)
     result = evaluate(plain, point)

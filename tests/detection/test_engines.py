@@ -8,6 +8,8 @@ import torch
 
 from napari_spinemet.detection import likelihood_map, slice_engines
 from napari_spinemet.detection.comparison.second_look import look_again
+from napari_spinemet.detection.engines import map_series
+from napari_spinemet.detection.map_settings import MapSettings
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import SagittalSeries
 from napari_spinemet.imaging.brightness.normalisation import zscore
@@ -166,3 +168,19 @@ def test_cancel_stops_before_the_next_slice(series: SagittalSeries) -> None:
     with pytest.raises(Cancelled):
         likelihood_map(series, lively_network("dense"), on_event=listen, cancel=token)
     assert steps == [1]
+
+
+def test_each_slice_is_told_as_it_is_done_from_the_middle_on(series: SagittalSeries) -> None:
+    """What is told of a slice is what the map holds of it in the end; the middle comes first."""
+    model = lively_network("dense", outputs=2)
+    voxels = np.concatenate([series.voxels] * 3)[:4]
+    told: list[tuple[int, np.ndarray]] = []
+    likelihood = map_series(
+        SagittalSeries(voxels, series.affine),
+        model,
+        MapSettings(columns="all"),
+        on_slice=lambda index, values: told.append((index, values)),
+    )
+    assert [index for index, _ in told] == [1, 2, 0, 3]
+    for index, values in told:
+        np.testing.assert_array_equal(values, likelihood.values[index])

@@ -35,6 +35,7 @@ from ..viewer.jobs import leave_a_core_to_the_interface
 from ..viewer.scan.open_scan import have_same_labels
 from ..viewer.session import session_of
 from ..viewer.shortcuts import bind_help
+from .growing_likelihood import GrowingLikelihood
 
 if TYPE_CHECKING:
     import napari
@@ -61,6 +62,7 @@ class DetectWidget(ScrollingTab):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.session = session_of(napari_viewer)
+        self._growing_likelihood = GrowingLikelihood(napari_viewer, self.session, self)
         layout = self.column
         box, inner = group("Series")
         self.series = text()
@@ -203,6 +205,7 @@ class DetectWidget(ScrollingTab):
         model, columns = self.model.currentData(), self.columns.currentData()
         self.session.preferences.store("detection", model=model, region=columns)
         contours, case = session.contours(), session.writable_case
+        on_slice = self._growing_likelihood.begin(series)
 
         @leave_a_core_to_the_interface()
         def work(job: JobContext) -> _ModelAnswer:
@@ -217,12 +220,14 @@ class DetectWidget(ScrollingTab):
                 card.operating_point,
                 MapSettings(columns=columns),
                 identity=card.identity,
+                on_slice=on_slice,
                 job=job,
             )
             point = card.operating_point
             return _ModelAnswer(result, draw_scan_froc(result, contours, point), card)
 
         def on_detected(answer: _ModelAnswer) -> None:
+            self._growing_likelihood.end()
             self._show(answer, model, contours, series)
             if case is not None:
                 self._record(case, series, answer.result, answer.card, columns)
@@ -301,8 +306,10 @@ class DetectWidget(ScrollingTab):
 
     def _on_cancelled(self, task: str) -> None:
         if task == TASK:
+            self._growing_likelihood.end()
             self.status.setText("Detection was cancelled; nothing was changed.")
 
     def _on_failed(self, task: str, sentence: str) -> None:
         if task == TASK:
+            self._growing_likelihood.end()
             self.status.setText(sentence)
