@@ -39,6 +39,8 @@ class Annotation:
         What had to be decided when they were read, one sentence each.
     uncertain : numpy.ndarray of bool or None
         Same shape: where nobody knows whether there is a lesion, so that nothing is learned there.
+    mimics : numpy.ndarray of bool or None
+        Same shape: what looks like a lesion, and of which a person has said that it is none.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Annotation:
     holds: tuple[str, ...] = LAYERS
     warnings: tuple[str, ...] = ()
     uncertain: npt.NDArray[np.bool_] | None = None
+    mimics: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         lesions = _labels(self.lesions, "lesions")
@@ -76,6 +79,8 @@ class Annotation:
             )
         if self.uncertain is not None and self.uncertain.shape != lesions.shape:
             raise SpinemetError("What is uncertain must lie on the grid of the series.")
+        if self.mimics is not None and self.mimics.shape != lesions.shape:
+            raise SpinemetError("Mimics of lesions must lie on the grid of the series.")
         object.__setattr__(self, "lesions", lesions)
         object.__setattr__(self, "vertebrae", vertebrae)
 

@@ -169,6 +169,9 @@ def fingerprint_of(
                 digest.update(np.ascontiguousarray(labels).tobytes())
             if annotation.uncertain is not None:
                 digest.update(np.packbits(annotation.uncertain).tobytes())
+            if annotation.mimics is not None:
+                digest.update(b"mimics")
+                digest.update(np.packbits(annotation.mimics).tobytes())
     for name, tensor in sorted((start or {}).items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

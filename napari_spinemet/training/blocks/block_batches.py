@@ -25,6 +25,10 @@ from .slices import IMAGE_DTYPE, FloatArray, IndexArray, SourceSlice, slices_of_
 from .variation import Variation, draw_marrow_error
 
 _TRIES = 1000
+MIMIC_SHARE, MIMIC_SHARE_OF_CASE = 0.15, 0.01
+"""Of the blocks that are drawn where a person has said that what was marked is no lesion: all of
+them together at most, and of each case with such a place. They are few, and what else a network
+gets a little wrong is much: by the weight of mistakes alone they would hardly be drawn."""
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
 
 
@@ -79,11 +83,14 @@ class _Target:
         Working (row, column).
     mistakes : numpy.ndarray or None
         Weights on the lattice of the slice, of a block that is drawn where the network was wrong.
+    is_mimic : bool
+        Whether it is drawn at what a person has said to be none.
     """
 
     source: SourceSlice
     pixel: tuple[int, int]
     mistakes: FloatArray | None = None
+    is_mimic: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,10 +172,14 @@ class BlockBatches:
         self._lattice = Lattice.within(shapes, model.resolutions, points, spacing)
         self._hard_negative_share = hard_negative_share
         self._recoloured_share = recoloured_share
+        mimic_pixels = np.array([source.mimic_pixels for source in self._slices], dtype=float)
+        self._mimic_chances = mimic_pixels / max(1.0, mimic_pixels.sum())
+        with_mimics = sum(any(s.mimic_pixels for s in slices) for slices in by_case)
+        self._mimic_share = min(MIMIC_SHARE, MIMIC_SHARE_OF_CASE * with_mimics)
         self._hard_negatives = HardNegatives(
             [(-(-rows // spacing), -(-columns // spacing)) for rows, columns in shapes], spacing
         )
-        self._balance(1.0)
+        self._rebalance()
 
     def _balance(self, normal: float) -> None:
         """Draw so much of what the rule says of normal locations, and all of lesions."""
@@ -178,9 +189,9 @@ class BlockBatches:
         self._slice_chances = mass / mass.sum()
 
     def _rebalance(self) -> None:
-        """Hard negatives take the place of other normal locations: half of all stays lesion."""
-        is_empty = self._hard_negatives.is_empty
-        self._balance(1.0 if is_empty else max(0.0, 1 - 2 * self._hard_negative_share))
+        """What is easily mistaken takes the place of other normal locations: half stays lesion."""
+        hard_share = 0.0 if self._hard_negatives.is_empty else self._hard_negative_share
+        self._balance(max(0.0, 1 - 2 * (hard_share + self._mimic_share)))
 
     def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> BlockBatch:
         """The next batch.
@@ -268,9 +279,13 @@ class BlockBatches:
         )
 
     def _draw_target(self, rng: np.random.Generator) -> _Target:
-        """A pixel by the sampling rule or, of a share of the blocks, one of the mistakes."""
+        """A pixel by the sampling rule or, of a share of the blocks, one that was mistaken."""
+        if self._mimic_share and rng.random() < self._mimic_share:
+            source = self._slices[rng.choice(len(self._slices), p=self._mimic_chances)]
+            return _Target(source, source.draw_mimic(rng), is_mimic=True)
         negatives = self._hard_negatives
-        if not negatives.is_empty and rng.random() < self._hard_negative_share:
+        hard_share = self._hard_negative_share / (1 - self._mimic_share)
+        if not negatives.is_empty and rng.random() < hard_share:
             index, mistakes = negatives.draw_slice(rng)
             return _Target(self._slices[index], negatives.draw_pixel(mistakes, rng), mistakes)
         source = self._slices[rng.choice(len(self._slices), p=self._slice_chances)]
@@ -282,6 +297,10 @@ class BlockBatches:
         """Class and weight of working pixels."""
         source = target.source
         classes = source.classes_at(rows, columns)
+        if target.is_mimic:
+            assert source.mimics is not None
+            is_mimic = source.contains(rows, columns) & source.mimics[source.clip(rows, columns)]
+            return classes, is_mimic.astype(float)
         if target.mistakes is None:
             weights = (source.weights * self._class_shares)[classes]
             return classes, np.where(classes >= 0, weights, 0)

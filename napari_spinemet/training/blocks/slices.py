@@ -47,6 +47,8 @@ class SourceSlice:
         ``(3,)``: how many pixels of each class the rule draws.
     healthy : numpy.ndarray
         bool ``(row, column)``: pixels that can be mistaken for a lesion.
+    mimics : numpy.ndarray or None
+        bool ``(row, column)``: those of which a person has said that they were; None for none.
     """
 
     pyramid: DevicePyramid
@@ -57,6 +59,7 @@ class SourceSlice:
     weights: FloatArray
     counts: FloatArray
     healthy: npt.NDArray[np.bool_]
+    mimics: npt.NDArray[np.bool_] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -76,6 +79,21 @@ class SourceSlice:
         counts = self.counts * class_shares
         label = rng.choice(3, p=counts / counts.sum())
         return divmod(int(rng.choice(self.pixels[label])), self.width)
+
+    @property
+    def mimic_pixels(self) -> int:
+        """How many pixels are known to have been mistaken for a lesion."""
+        return 0 if self.mimics is None else int(np.count_nonzero(self.mimics))
+
+    def draw_mimic(self, rng: np.random.Generator) -> tuple[int, int]:
+        """A pixel that was mistaken for a lesion; there must be one.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        """
+        assert self.mimics is not None
+        return divmod(int(rng.choice(np.flatnonzero(self.mimics))), self.shape[1])
 
     def contains(self, rows: IndexArray, columns: IndexArray) -> npt.NDArray[np.bool_]:
         """Whether working pixels lie in what blocks may lie in.
@@ -152,10 +170,20 @@ def slices_of_case(
     )
     in_plane_mm = series.spacing_mm[1], series.spacing_mm[2]
     is_far = far_from_lesions(resample_labels(annotation.lesions, in_plane_mm) > 0)
+    mimics = np.zeros_like(is_far)
+    if annotation.mimics is not None:
+        mimics = resample_labels(annotation.mimics.astype(np.uint16), in_plane_mm) > 0
     images = DevicePyramid(pyramid, device, dtype)
     shape = pyramid.working_shape[1:]
     return [
-        _source_slice(images, position, classes, is_far[classes.slice], shape, (height, width))
+        _source_slice(
+            images,
+            position,
+            classes,
+            (is_far[classes.slice], mimics[classes.slice]),
+            shape,
+            (height, width),
+        )
         for position, classes in enumerate(slices)
     ]
 
@@ -164,7 +192,7 @@ def _source_slice(
     pyramid: DevicePyramid,
     position: int,
     classes: SliceClasses,
-    is_far: npt.NDArray[np.bool_],
+    is_far_and_mimics: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
     shape: tuple[int, int],
     extent: tuple[int, int],
 ) -> SourceSlice:
@@ -174,6 +202,9 @@ def _source_slice(
         labels.ravel()[pixels] = label
     labels = labels[: extent[0], : extent[1]]
     counts = np.array(classes.counts, dtype=float)
+    is_far, mimics = (part[: extent[0], : extent[1]] for part in is_far_and_mimics)
+    healthy = (labels >= 0) & is_far
+    mimics &= healthy
     return SourceSlice(
         pyramid=pyramid,
         position=position,
@@ -182,7 +213,8 @@ def _source_slice(
         classes=labels,
         weights=counts / [max(len(p), 1) for p in classes.pixels],
         counts=counts,
-        healthy=(labels >= 0) & is_far[: extent[0], : extent[1]],
+        healthy=healthy,
+        mimics=mimics if mimics.any() else None,
     )
 
 

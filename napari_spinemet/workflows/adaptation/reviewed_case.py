@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from ...counts import count_of
 from ...detection.pipeline import DetectionResult, evaluate
@@ -25,6 +26,8 @@ from .own_scan import OwnScan
 ABOUT_MM = 15.0
 """So far around a place nothing is learned where it is known that something is, and not how large:
 most bodies are no larger."""
+MIMIC_MARGIN_MM = 3.0
+"""So far around a rejected finding it is learned from: what lies there is marked a little less."""
 
 
 def read_own_scan(
@@ -64,6 +67,7 @@ def read_own_scan(
             raise
     judged_pairs = judged_findings(study, case)
     lesions, uncertain = annotation.lesions.copy(), np.zeros(series.shape, dtype=bool)
+    mimics = _mimics(case, judged_pairs, series)
     for finding, verdict in judged_pairs:
         _add_accepted(lesions, finding, verdict, series)
         if verdict.verdict in ("unsure", ""):
@@ -72,8 +76,12 @@ def read_own_scan(
     for position in lost_places:
         uncertain |= _around(position, series)
     uncertain &= lesions == 0
+    mimics &= (lesions == 0) & ~uncertain
     annotation = replace(
-        annotation, lesions=lesions, uncertain=uncertain if uncertain.any() else None
+        annotation,
+        lesions=lesions,
+        uncertain=uncertain if uncertain.any() else None,
+        mimics=mimics if mimics.any() else None,
     )
     note = ""
     if lost_places:
@@ -82,6 +90,23 @@ def read_own_scan(
             "unsure that the last detection does not outline; nothing was learned there."
         )
     return OwnScan(case.name, series, annotation, case.verdicts().places("rejected"), note)
+
+
+def _mimics(
+    case: Case, judged_pairs: Sequence[tuple[Finding, Verdict]], series: SagittalSeries
+) -> npt.NDArray[np.bool_]:
+    """What was rejected, and a little around it; places alone where nothing outlines them."""
+    rejected = [f for f, verdict in judged_pairs if verdict.verdict == "rejected"]
+    mimics = np.zeros(series.shape, dtype=bool)
+    for finding in rejected:
+        mimics |= mask_of_finding(finding, series)
+    if rejected:
+        sampling = (1e3, *series.spacing_mm[1:])  # within the slices
+        mimics = ndimage.distance_transform_edt(~mimics, sampling=sampling) <= MIMIC_MARGIN_MM
+    for position in case.verdicts().places("rejected"):
+        if all(math.dist(position, f.centre_mm) > SAME_FINDING_MM for f in rejected):
+            mimics |= _around(position, series, SAME_FINDING_MM / 2)
+    return mimics
 
 
 def _with_others(
