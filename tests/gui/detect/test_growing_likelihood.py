@@ -25,8 +25,10 @@ def _watch(workspace: Any, on_step: Callable[[int], None]) -> None:
 def test_slices_are_seen_as_they_come(
     detection_workspace: Any, viewer: Any, wait_idle: Callable
 ) -> None:
-    """After so many slices so many are in the picture, with what the map holds in the end; the
-    former likelihood is out of sight meanwhile, and nothing is left of it all."""
+    """After so many slices so many are in the picture, with what the map holds in the end.
+
+    The former likelihood is out of sight meanwhile, and nothing is left of it all.
+    """
     workspace, session = detection_workspace, detection_workspace.session
     former, names = session.layers.likelihood, [layer.name for layer in viewer.layers]
     steps: list[tuple[int, int, bool]] = []

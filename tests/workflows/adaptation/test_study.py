@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.errors import Cancelled, SpinemetError
@@ -25,6 +26,7 @@ from napari_spinemet.phantom.writing import write_case
 from napari_spinemet.study import Case, Study
 from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.study.run_files import has_adaptation_state
+from napari_spinemet.study.verdicts import SAME_FINDING_MM
 from napari_spinemet.training import TrainingResult
 from napari_spinemet.workflows import map_source
 from napari_spinemet.workflows.adaptation import (
@@ -38,7 +40,11 @@ from napari_spinemet.workflows.adaptation import plan as plan_of_adaptation
 from napari_spinemet.workflows.adaptation import run as adaptation_run
 from napari_spinemet.workflows.adaptation.found_vertebrae import find_vertebrae
 from napari_spinemet.workflows.adaptation.replay import Replay
-from napari_spinemet.workflows.adaptation.reviewed_case import contour_accepted, read_own_scan
+from napari_spinemet.workflows.adaptation.reviewed_case import (
+    MIMIC_MARGIN_MM,
+    contour_accepted,
+    read_own_scan,
+)
 from napari_spinemet.workflows.adaptation.study import (
     adaptable_cases,
     confirm_normal,
@@ -185,8 +191,30 @@ def test_each_verdict_is_learned_from_as_it_was_meant(study: Study, model: Path)
     assert own.annotation.uncertain is not None
     assert np.array_equal(own.annotation.uncertain, mask_of_finding(unsure, series))
     assert list(own.rejected) == [pytest.approx(rejected.centre_mm)]
+    mimics, marked = own.annotation.mimics, mask_of_finding(rejected, series)
+    assert mimics is not None
+    assert mimics[marked].all()
+    distance = ndimage.distance_transform_edt(~marked, sampling=(1e3, *series.spacing_mm[1:]))
+    assert distance[mimics].max() <= MIMIC_MARGIN_MM
+    assert not mimics[own.annotation.lesions > 0].any()
+    assert not mimics[own.annotation.uncertain].any()
     assert len(np.unique(own.annotation.vertebrae)) > 4
     assert own.note == ""
+
+
+def test_a_rejected_place_without_a_finding_is_a_mimic_itself(study: Study, model: Path) -> None:
+    """What a former detection marked, and the last one does not, was a mistake all the same."""
+    case = study.cases()[0]
+    first, _, last = detect(study, case)
+    judge(case, last, "rejected")
+    detect(study, case, (0,))
+    judge(case, first, "accepted", all_judged=True)
+    own = read_own_scan(study, case, source(model))
+    mimics = own.annotation.mimics
+    assert mimics is not None
+    centre = np.linalg.inv(own.series.affine) @ np.array([*last.centre_mm, 1.0])
+    places = np.argwhere(mimics) - centre[:3]
+    assert np.abs(places * own.series.spacing_mm).max() <= SAME_FINDING_MM / 2 + 3
 
 
 def test_what_was_accepted_and_is_not_outlined_is_not_learned_as_normal(
