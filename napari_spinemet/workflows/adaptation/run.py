@@ -40,6 +40,7 @@ from ..operating_points.by_findings import (
 )
 from .found_vertebrae import find_vertebrae
 from .judging import COPIES, OWN, PHANTOMS, Trial, map_trials, score
+from .mimics import mimics_of, with_mimics
 from .own_scan import OwnScan, TrainingCase
 from .plan import AdaptationPlan
 from .replay import training_phantoms, trial_phantoms
@@ -336,11 +337,17 @@ class _Adapter:
 
     def _train(self, scans: Sequence[OwnScan], mark: str) -> TrainingResult:
         plan, model = self._plan, self._model
-        cases: list[TrainingCase] = list(self._phantoms)
-        for scan in scans:
-            cases.append((scan.series, scan.annotation))
-            copies = plan.copies_a_scan(len(scans))
-            cases += scan.training_copies(copies, plan.seed, job=self._job)
+        copies = plan.copies_a_scan(len(scans))
+        cases = with_mimics(
+            [
+                *self._phantoms,
+                *(c for s in scans for c in s.training_copies(copies, plan.seed, job=self._job)),
+            ],
+            mimics_of(scans),
+            plan.seed,
+            job=self._job,
+        )
+        cases += [(scan.series, scan.annotation) for scan in scans]
         config = TrainingConfig(
             form=model.form,
             resolutions=model.resolutions,
