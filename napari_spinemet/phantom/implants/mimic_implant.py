@@ -78,9 +78,7 @@ def _cut_out(
         mask[slices].astype(np.float32), (0, _EDGE_MM / row_mm, _EDGE_MM / column_mm)
     )
     shares = (series.voxels[slices] - marrow) / (fluid - marrow)
-    return Mimic(
-        shares.astype(np.float32), cover, replace(body, mask=body.mask[slices]), slice_mm
-    )
+    return Mimic(shares.astype(np.float32), cover, replace(body, mask=body.mask[slices]), slice_mm)
 
 
 def implant_mimic(
