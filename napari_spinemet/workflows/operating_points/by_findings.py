@@ -168,8 +168,8 @@ def best_outcome(
     most_false : float
         False findings a scan that are allowed.
     least_found : int
-        So many lesions, but for two, are to be found: few false findings are no gain where lesions
-        are lost for them.
+        So many lesions are to be found: few false findings are no gain where lesions are lost for
+        them.
 
     Returns
     -------
@@ -179,14 +179,16 @@ def best_outcome(
     """
     fitting = [o for o in outcomes if o.false_findings <= most_false]
     most_found = max((o.found_count for o in fitting), default=-1)
-    if most_found < least_found - AS_GOOD:
-        finding_enough = [o for o in outcomes if o.found_count >= least_found - AS_GOOD]
+    if most_found < least_found:
+        finding_enough = [o for o in outcomes if o.found_count >= least_found]
         if finding_enough:
             return min(finding_enough, key=lambda o: (o.false_findings, o.min_area_cm2))
     if not fitting:
         return min(outcomes, key=lambda o: (o.false_findings, -o.tp_rate))
-    least_found = max(o.found_count for o in fitting) - AS_GOOD
-    as_good = [o for o in fitting if o.found_count >= least_found]
+    found_enough = most_found - AS_GOOD
+    if most_found >= least_found:
+        found_enough = max(found_enough, least_found)
+    as_good = [o for o in fitting if o.found_count >= found_enough]
     return min(as_good, key=lambda o: (o.min_area_cm2, -o.tp_rate, o.false_findings))
 
 

@@ -69,12 +69,17 @@ def test_of_settings_that_are_as_good_the_smallest_area_is_taken() -> None:
 
 
 def test_lesions_are_not_lost_for_few_false_findings() -> None:
-    """As many as are asked for, but for two, at the fewest false findings that they cost."""
+    """As many as are asked for, at the fewest false findings that they cost."""
     cautious = PointOutcome(0.95, 0.5, 9, 30, 0.1, 1.0)
     dear = PointOutcome(0.5, 0.5, 26, 30, 2.0, 1.0)
     less_dear = PointOutcome(0.7, 1.0, 23, 30, 1.2, 1.0)
     outcomes = [cautious, dear, less_dear]
     assert best_outcome(outcomes, 0.5) == cautious
-    assert best_outcome(outcomes, 0.5, least_found=11) == cautious, "two fewer are as good"
-    assert best_outcome(outcomes, 0.5, least_found=25) == less_dear
+    assert best_outcome(outcomes, 0.5, least_found=cautious.found_count) == cautious
+    assert best_outcome(outcomes, 0.5, least_found=cautious.found_count + 1) == less_dear
+    smaller = PointOutcome(0.97, 0.3, cautious.found_count - 1, 30, 0.4, 1.0)
+    assert best_outcome([*outcomes, smaller], 0.5) == smaller, "one fewer is as good"
+    found = cautious.found_count
+    assert best_outcome([*outcomes, smaller], 0.5, least_found=found) == cautious, "but not here"
+    assert best_outcome(outcomes, 0.5, least_found=25) == dear
     assert best_outcome(outcomes, 0.5, least_found=29) == cautious, "nothing finds so many"
