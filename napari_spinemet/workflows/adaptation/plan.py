@@ -37,7 +37,7 @@ class AdaptationPlan:
     trial_copies: int = 9
     replay: Replay = TRAINING_PHANTOMS
     trial_replay: Replay = TRIAL_PHANTOMS
-    epochs: int = 3
+    epochs: int = 4
     batches: int = 100
     learning_rate: float = 0.0003
     most_false: float = 0.5
