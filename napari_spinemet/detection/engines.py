@@ -134,7 +134,7 @@ def map_series(
             look = _look(images, settings, job)
             region, notes = _choose_region(images, look.course, settings)
             images = images.over(look.marrow)
-            for done, index in enumerate(from_the_middle(slices), 1):
+            for count, index in enumerate(from_the_middle(slices), 1):
                 pyramid = images.take(index)
                 for band, picks in _bands(region, settings.stride):
                     job.raise_if_cancelled()
@@ -142,7 +142,7 @@ def map_series(
                     probabilities[:, index, band[0], band[1]] = _fill(coarse, band, picks)
                 if on_slice is not None:
                     on_slice(index, probabilities[LESION, index].copy())
-                job.progress(TASK, done, slices, f"slice {done} of {slices}")
+                job.progress(TASK, count, slices, f"slice {count} of {slices}")
     except (RuntimeError, MemoryError) as error:
         raise translate_torch_error(error) from error
     likelihood = LikelihoodMap(

@@ -34,11 +34,14 @@ class LabelMap:
         Of vertebrae and sacrum, from head to feet.
     others : frozenset of int
         What else the program labels: cord, canal, discs, organs.
+    variants : frozenset of int
+        Of the levels, those that few people have.
     """
 
     name: str
     levels: Mapping[int, str]
     others: frozenset[int]
+    variants: frozenset[int] = frozenset()
 
     def fits(self, labels: LabelArray) -> bool:
         """Whether every number is one of it, and the vertebrae lie in its order, none left out.
@@ -53,7 +56,8 @@ class LabelMap:
             return False
         bodies = np.where(np.isin(labels, list(self.levels)), labels, 0)
         order = order_vertebrae(bodies)
-        ranks = [list(self.levels).index(label) for label in order]
+        expected = [k for k in self.levels if k not in self.variants or k in present]
+        ranks = [expected.index(label) for label in order]
         return len(order) >= LEAST_VERTEBRAE and ranks == list(range(ranks[0], ranks[-1] + 1))
 
 
@@ -70,10 +74,13 @@ TOTALSPINESEG = LabelMap(
 VERSE = LabelMap(
     "VerSe (SPINEPS)",
     {
-        **dict(enumerate([*CERVICAL, *THORACIC, *LUMBAR], 1)),
+        **dict(enumerate([*CERVICAL, *THORACIC], 1)),
+        28: "T13",
+        **dict(enumerate([*LUMBAR, "L6"], 20)),
         26: SACRUM,
     },
     frozenset([27, *range(100, 300)]),
+    variants=frozenset([25, 28]),
 )
 TOTALSEGMENTATOR = LabelMap(
     "TotalSegmentator",

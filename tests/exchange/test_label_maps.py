@@ -39,6 +39,8 @@ def test_totalspineseg_with_cord_canal_and_discs() -> None:
     ("labels", "name", "first", "last"),
     [
         ((18, 19, 20, 21, 22, 23, 24, 26), "VerSe", "T11", "Sacrum"),
+        ((18, 19, 28, 20, 21, 22, 23, 24, 26), "VerSe", "T11", "Sacrum"),
+        ((20, 21, 22, 23, 24, 25, 26), "VerSe", "L1", "Sacrum"),
         ((33, 32, 31, 30, 29, 28, 27, 26), "TotalSegmentator", "T11", "S1"),
         ((8, 7, 6, 5, 4, 3, 2), "TotalSegmentator (vertebrae_mr)", "T11", "L5"),
     ],
@@ -59,7 +61,9 @@ def test_bodies_that_were_counted_have_no_levels() -> None:
     assert np.array_equal(vertebrae, labels)
 
 
-@pytest.mark.parametrize("labels", [(21, 22, 23, 24), (500, 3, 77), (41, 43, 42, 44)])
+@pytest.mark.parametrize(
+    "labels", [(21, 22, 23, 24), (500, 3, 77), (41, 43, 42, 44), (18, 28, 19, 20), (17, 18, 20, 21)]
+)
 def test_what_is_not_known_for_certain_is_questioned(labels: tuple[int, ...]) -> None:
     """Two conventions fit, or none does, or the order is not that of a spine."""
     vertebrae, levels, (sentence,) = read_label_map(spine(*labels), "x.nii.gz")

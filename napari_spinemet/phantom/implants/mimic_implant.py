@@ -71,8 +71,8 @@ def _cut_out(
     marrow, fluid = _measure(series, annotation, body)
     if fluid <= marrow:  # nothing to compare with in another scan
         return None
-    used = np.flatnonzero((mask | body.mask).any(axis=(1, 2)))
-    slices = slice(used[0], used[-1] + 1)
+    numbers = np.flatnonzero((mask | body.mask).any(axis=(1, 2)))
+    slices = slice(numbers[0], numbers[-1] + 1)
     slice_mm, row_mm, column_mm = series.spacing_mm
     cover = ndimage.gaussian_filter(
         mask[slices].astype(np.float32), (0, _EDGE_MM / row_mm, _EDGE_MM / column_mm)
@@ -119,8 +119,7 @@ def implant_mimic(
     marrow, fluid = _measure(series, annotation, body)
     if fluid <= marrow:
         raise SpinemetError(f"Behind vertebra {label} nothing is brighter than its marrow.")
-    positions = _positions(body, mimic, series.spacing_mm[0], rng)
-    slices, places = positions
+    slices, places = _positions(body, mimic, series.spacing_mm[0], rng)
     cover, shares = (
         ndimage.map_coordinates(part, places, order=1, mode="constant", cval=0.0)
         for part in (mimic.cover, mimic.shares)
@@ -143,12 +142,12 @@ def _positions(
     body: BodyFrame, mimic: Mimic, slice_mm: float, rng: np.random.Generator
 ) -> tuple[slice, FloatArray]:
     """Slices of a body, and where in a mimic's pixels each of theirs lies ``(3, k, r, c)``."""
-    used = np.flatnonzero(body.mask.any(axis=(1, 2)))
-    slices = slice(used[0], used[-1] + 1)
+    numbers = np.flatnonzero(body.mask.any(axis=(1, 2)))
+    slices = slice(numbers[0], numbers[-1] + 1)
     axial_sign, side_sign = rng.choice((-1.0, 1.0), 2)
-    wanted = np.stack([axial_sign * body.axial_position, body.depth_position])
-    rows, columns = _pixels_at(mimic.body, wanted)
-    offset_mm = (np.arange(slices.start, slices.stop) - used.mean()) * slice_mm
+    own_positions = np.stack([axial_sign * body.axial_position, body.depth_position])
+    rows, columns = _pixels_at(mimic.body, own_positions)
+    offset_mm = (np.arange(slices.start, slices.stop) - numbers.mean()) * slice_mm
     own_middle = np.flatnonzero(mimic.body.mask.any(axis=(1, 2))).mean()
     depth = own_middle + side_sign * offset_mm / mimic.slice_mm
     shape = (len(depth), *rows.shape)
@@ -162,7 +161,7 @@ def _positions(
     return slices, places.astype(np.float32)
 
 
-def _pixels_at(body: BodyFrame, wanted: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _pixels_at(body: BodyFrame, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Rows and columns at which a body has these positions along and across its axis.
 
     Both are linear in row and column, so that three pixels tell all.
@@ -171,8 +170,8 @@ def _pixels_at(body: BodyFrame, wanted: FloatArray) -> tuple[FloatArray, FloatAr
     origin = fields[:, 0, 0]
     per_pixel = np.stack([fields[:, -1, 0] - origin, fields[:, 0, -1] - origin], axis=1)
     per_pixel /= np.array(fields.shape[1:]) - 1.0
-    pixels = np.linalg.solve(per_pixel, (wanted - origin[:, None, None]).reshape(2, -1))
-    rows, columns = pixels.reshape(wanted.shape)
+    pixels = np.linalg.solve(per_pixel, (positions - origin[:, None, None]).reshape(2, -1))
+    rows, columns = pixels.reshape(positions.shape)
     return rows, columns
 
 
@@ -194,9 +193,9 @@ def bodies_with_room(annotation: Annotation) -> Sequence[int]:
     ----------
     annotation : Annotation
     """
-    taken = annotation.lesions > 0
+    has_something = annotation.lesions > 0
     for mask in (annotation.mimics, annotation.uncertain):
         if mask is not None:
-            taken = taken | mask
-    occupied = set(np.unique(annotation.vertebrae[taken]).tolist())
-    return [k for k in order_vertebrae(annotation.vertebrae) if k not in occupied]
+            has_something = has_something | mask
+    full_bodies = set(np.unique(annotation.vertebrae[has_something]).tolist())
+    return [k for k in order_vertebrae(annotation.vertebrae) if k not in full_bodies]

@@ -58,7 +58,7 @@ def with_mimics(
         rng = np.random.default_rng((seed, _STREAM, number))
         labels = rng.permutation(bodies_with_room(annotation))[:MIMICS_A_CASE]
         for label in labels.tolist():
-            mimic = mimics[rng.integers(len(mimics))]
+            mimic = mimics[int(rng.integers(len(mimics)))]
             try:
                 series, annotation = implant_mimic(series, annotation, mimic, label, rng)
             except SpinemetError:  # its canal is not seen

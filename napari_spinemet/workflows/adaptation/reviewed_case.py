@@ -96,15 +96,15 @@ def _mimics(
     case: Case, judged_pairs: Sequence[tuple[Finding, Verdict]], series: SagittalSeries
 ) -> npt.NDArray[np.bool_]:
     """What was rejected, and a little around it; places alone where nothing outlines them."""
-    rejected = [f for f, verdict in judged_pairs if verdict.verdict == "rejected"]
+    rejected_findings = [f for f, verdict in judged_pairs if verdict.verdict == "rejected"]
     mimics = np.zeros(series.shape, dtype=bool)
-    for finding in rejected:
+    for finding in rejected_findings:
         mimics |= mask_of_finding(finding, series)
-    if rejected:
+    if rejected_findings:
         sampling = (1e3, *series.spacing_mm[1:])  # within the slices
         mimics = ndimage.distance_transform_edt(~mimics, sampling=sampling) <= MIMIC_MARGIN_MM
     for position in case.verdicts().places("rejected"):
-        if all(math.dist(position, f.centre_mm) > SAME_FINDING_MM for f in rejected):
+        if all(math.dist(position, f.centre_mm) > SAME_FINDING_MM for f in rejected_findings):
             mimics |= _around(position, series, SAME_FINDING_MM / 2)
     return mimics
 

@@ -337,16 +337,10 @@ class _Adapter:
 
     def _train(self, scans: Sequence[OwnScan], mark: str) -> TrainingResult:
         plan, model = self._plan, self._model
-        copies = plan.copies_a_scan(len(scans))
-        cases = with_mimics(
-            [
-                *self._phantoms,
-                *(c for s in scans for c in s.training_copies(copies, plan.seed, job=self._job)),
-            ],
-            mimics_of(scans),
-            plan.seed,
-            job=self._job,
-        )
+        count, cases = plan.copies_a_scan(len(scans)), list(self._phantoms)
+        for scan in scans:
+            cases += scan.training_copies(count, plan.seed, job=self._job)
+        cases = with_mimics(cases, mimics_of(scans), plan.seed, job=self._job)
         cases += [(scan.series, scan.annotation) for scan in scans]
         config = TrainingConfig(
             form=model.form,
