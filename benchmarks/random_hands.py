@@ -9,7 +9,6 @@ slots of the interface were reached.
 from __future__ import annotations
 
 import argparse
-import ast
 import collections
 import os
 import random
@@ -20,7 +19,6 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import napari
@@ -43,41 +41,17 @@ from qtpy.QtWidgets import (
     QTabBar,
     QWidget,
 )
+from reached_slots import slots_of_interface, watch_slots
 
-import napari_spinemet
 from napari_spinemet.gui.application import open_workspace
 from napari_spinemet.gui.viewer.tables import Table
 from napari_spinemet.study import Study
 
-GUI = Path(napari_spinemet.__file__).parent / "gui"
 MARK = "SPINEMET_RANDOM_HANDS"
 KEYS = "ALBNPDEFGTWRXCIMUHJK,.[]"
 TEXTS = ("0", "1", "2,5", "2.5", "0.73", "99999", "-3", "abc", "", "1,5,2")
 NO_KEY = Qt.KeyboardModifier.NoModifier
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
-
-
-def slots_of_interface() -> set[tuple[str, str]]:
-    """(file, name) of every method that a signal or a button can call."""
-    slots = set()
-    for path in GUI.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.ClassDef):
-                continue
-            for part in node.body:
-                if isinstance(part, ast.FunctionDef) and _is_slot(part):
-                    slots.add((str(path), part.name))
-    return slots
-
-
-def _is_slot(function: ast.FunctionDef) -> bool:
-    """By its name: what happens to a widget, and what a button does."""
-    is_property = any("property" in ast.dump(each) for each in function.decorator_list)
-    arguments = [a.arg for a in function.args.args[1:]]
-    needed = len(arguments) - len(function.args.defaults)
-    return not is_property and (
-        function.name.startswith("_on_") or (needed == 0 and not function.name.startswith("__"))
-    )
 
 
 class Hands:
@@ -219,17 +193,12 @@ class Hands:
         QApplication.setActiveWindow(self.window)
         canvas = self.canvas
         canvas.setFocus()
+        keys, control = Qt.Key, Qt.KeyboardModifier.ControlModifier
+        plain_keys = (keys.Key_Escape, keys.Key_Backspace, keys.Key_F6, keys.Key_F1)
         special = [
-            (Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier),
-            (
-                Qt.Key.Key_Z,
-                Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier,
-            ),
-            (Qt.Key.Key_Escape, NO_KEY),
-            (Qt.Key.Key_Backspace, NO_KEY),
-            (Qt.Key.Key_F6, NO_KEY),
-            (Qt.Key.Key_F1, NO_KEY),
-            (Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier),
+            *((key, NO_KEY) for key in plain_keys),
+            *((key, control) for key in (keys.Key_Z, keys.Key_Return)),
+            (keys.Key_Z, control | Qt.KeyboardModifier.ShiftModifier),
         ]
         from qtpy.QtTest import QTest
 
@@ -398,18 +367,7 @@ def main() -> None:
         faults[text] += 1
 
     sys.excepthook = on_fault
-    reached: set[tuple[str, str]] = set()
-    seen: set[CodeType] = set()
-    prefix = str(GUI)
-
-    def profile(frame: Any, event: str, argument: Any) -> None:
-        code = frame.f_code
-        if event == "call" and code not in seen:
-            seen.add(code)
-            if code.co_filename.startswith(prefix):
-                reached.add((code.co_filename, code.co_name))
-
-    sys.setprofile(profile)
+    reached = watch_slots()
     hands = Hands(study, scans, options.seed)
     start, last_told, lost = time.monotonic(), 0.0, []
     last_action = ""
