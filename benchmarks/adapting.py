@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from long_runs import folder_of, map_once, tell
 
-from napari_spinemet.detection.engines import map_series, model_identity
+from napari_spinemet.detection.engines import map_series
 from napari_spinemet.detection.pipeline import DetectionResult, evaluate
 from napari_spinemet.evaluation.lesion_scores import Truth, score_scan
 from napari_spinemet.experiments.scanners.exam import SEED
@@ -27,14 +28,14 @@ from napari_spinemet.experiments.scanners.real_scans import REAL_SCANS
 from napari_spinemet.imaging import Annotation, LikelihoodMap, OperatingPoint, SagittalSeries
 from napari_spinemet.imaging.findings import mask_of_finding
 from napari_spinemet.imaging.vertebra_levels import order_vertebrae
-from napari_spinemet.jobs import Event, JobContext, Progressed
+from napari_spinemet.jobs import JobContext
 from napari_spinemet.network import ModelCard, SiameseNet, load_card, load_model, save_model
 from napari_spinemet.network.card import weights_path
 from napari_spinemet.phantom import implant_lesion, make_case
 from napari_spinemet.phantom.implants.lesion_implant import FACETED, MODERATE
 from napari_spinemet.phantom.lesion import describe_lesions
-from napari_spinemet.study.likelihood_maps import load_likelihood_map, save_likelihood_map
 from napari_spinemet.workflows.adaptation.found_vertebrae import find_vertebrae
+from napari_spinemet.workflows.adaptation.mimics import mask_of_rejected
 from napari_spinemet.workflows.adaptation.normalisation import with_own_statistics
 from napari_spinemet.workflows.adaptation.own_scan import OwnScan
 from napari_spinemet.workflows.adaptation.plan import AdaptationPlan
@@ -96,15 +97,10 @@ def _items(names: Sequence[str], phantoms: int) -> list[Item]:
 
 
 def _results(items: Sequence[Item], model: SiameseNet, folder: Path) -> list[DetectionResult]:
-    results, mark = [], model_identity(model).split(":")[1]
-    for item in items:
-        path = folder / mark / f"{item.name}.npz"
-        plain = load_likelihood_map(path)
-        if plain is None:
-            plain = map_series(item.series, model)
-            save_likelihood_map(plain, path)
-        results.append(evaluate(plain, OperatingPoint(0.5, 1.0, 0.6, gate=True)))
-    return results
+    kept, point = folder_of(model, folder), OperatingPoint(0.5, 1.0, 0.6, gate=True)
+    return [
+        evaluate(map_once(item.series, model, kept / f"{item.name}.npz"), point) for item in items
+    ]
 
 
 def _row(
@@ -154,12 +150,13 @@ def _judged(
 ) -> OwnScan:
     point = OperatingPoint(DOUBTFUL, DOUBTFUL_CM2, 0.6, gate=True)
     doubtful = np.isin(annotation.vertebrae, ignored)
-    rejected = {
-        finding.centre_mm: "other"
+    findings = [
+        finding
         for finding in evaluate(plain, point).findings
         if not (mask_of_finding(finding, scan.series) & doubtful).any()
-    }
-    return replace(scan, rejected=rejected)
+    ]
+    own = replace(scan.annotation, mimics=mask_of_rejected(findings, scan.series))
+    return replace(scan, annotation=own, rejected={f.centre_mm: "other" for f in findings})
 
 
 def main() -> None:
@@ -186,7 +183,7 @@ def main() -> None:
         AdaptationPlan(minutes=options.minutes),
         states=work / "states",
         resume=True,
-        job=JobContext.of(_tell, None),
+        job=JobContext.of(tell, None),
     )
     print(f"adapted in {(time.perf_counter() - start_time) / 60:.1f} min", flush=True)
     for each in adaptation.stands_out:
@@ -209,15 +206,6 @@ def main() -> None:
         print("planted lesion found after:", outcome.lesions[0].is_found, flush=True)
     (work / "rows.json").write_text(json.dumps(rows, indent=1) + "\n")
     print(weights_path(options.model))
-
-
-_last_line = [0.0]
-
-
-def _tell(event: Event) -> None:
-    if isinstance(event, Progressed) and time.monotonic() - _last_line[0] > 30:
-        _last_line[0] = time.monotonic()
-        print(f"  {event.done} of {event.total}: {event.message}", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from long_runs import map_once
 
 from napari_spinemet.atomic_files import write_text
 from napari_spinemet.detection.comparison.appearance import FEATURES, MarkRule, measure_appearance
@@ -29,7 +30,6 @@ from napari_spinemet.detection.comparison.bodies import find_bodies
 from napari_spinemet.detection.comparison.familiarity import FamiliarityModel
 from napari_spinemet.detection.comparison.scan_view import ScanView
 from napari_spinemet.detection.comparison.second_look import LEAST_BODIES
-from napari_spinemet.detection.engines import map_series
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.evaluation.lesion_scores import Truth, score_scan
 from napari_spinemet.experiments.scanners.exam import SEED as EXAM_SEED
@@ -40,7 +40,6 @@ from napari_spinemet.network import ModelCard, load_card, load_model
 from napari_spinemet.network.card import weights_path
 from napari_spinemet.phantom import make_case
 from napari_spinemet.phantom.lesion import describe_lesions
-from napari_spinemet.study.likelihood_maps import load_likelihood_map, save_likelihood_map
 
 SEED = 27_100
 CONTOURS = Path(__file__).resolve().parents[1] / "tests" / "real" / "lspine_vertebrae.zip"
@@ -109,10 +108,7 @@ def _measure(item: Item, model_name: str, work: Path) -> Row:
     card = load_card(model_name)
     series, truth = _make(part, name)
     path = work / card.sha256[:12] / part / f"{name}.npz"
-    plain = load_likelihood_map(path)
-    if plain is None:
-        plain = map_series(series, load_model(model_name))
-        save_likelihood_map(plain, path)
+    plain = map_once(series, load_model(model_name), path)
     bodies = find_bodies(plain)
     features = None
     if bodies is not None and len(bodies) >= LEAST_BODIES:

@@ -19,15 +19,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from long_runs import folder_of, map_once, tell
 from scipy import ndimage
 
-from napari_spinemet.detection.engines import map_series, model_identity
+from napari_spinemet.detection.engines import map_series
 from napari_spinemet.detection.pipeline import DetectionResult, evaluate
 from napari_spinemet.evaluation.lesion_scores import DISTANCE_MM, Truth, score_scan
 from napari_spinemet.imaging import Annotation, Finding, OperatingPoint, SagittalSeries
 from napari_spinemet.imaging.findings import mask_of_finding
 from napari_spinemet.imaging.vertebra_levels import order_vertebrae
-from napari_spinemet.jobs import Event, JobContext, Progressed
+from napari_spinemet.jobs import JobContext
 from napari_spinemet.network import SiameseNet, load_card, load_model
 from napari_spinemet.phantom import make_case
 from napari_spinemet.phantom.case import PhantomImage
@@ -40,7 +41,6 @@ from napari_spinemet.phantom.implants.cohort import to_int16
 from napari_spinemet.phantom.lesion import describe_lesions
 from napari_spinemet.phantom.writing import write_case
 from napari_spinemet.study import Study
-from napari_spinemet.study.likelihood_maps import load_likelihood_map, save_likelihood_map
 from napari_spinemet.study.map_identity import MapIdentity
 from napari_spinemet.workflows.adaptation import StudyAdaptation, adapt_study
 
@@ -175,13 +175,9 @@ def _measure(
     folder: Path,
 ) -> dict[str, object]:
     found = lesions = false = at_rings = 0
-    mark = model_identity(model).split(":")[1]
+    kept = folder_of(model, folder)
     for case in cases:
-        path = folder / mark / f"{case.name}.npz"
-        plain = load_likelihood_map(path)
-        if plain is None:
-            plain = map_series(case.series, model)
-            save_likelihood_map(plain, path)
+        plain = map_once(case.series, model, kept / f"{case.name}.npz")
         result: DetectionResult = evaluate(plain, point)
         outcome = score_scan("", result, case.truth)
         found += sum(lesion.is_found for lesion in outcome.lesions)
@@ -230,22 +226,13 @@ def main() -> None:
         only_cases=tuple(case.name for case in judged),
         command="benchmarks/review_learning.py",
     )
-    adapted = adapt_study(task, job=JobContext.of(_tell, None))
+    adapted = adapt_study(task, job=JobContext.of(tell, None))
     print(f"learned in {(time.perf_counter() - start_time) / 60:.1f} min", flush=True)
     for score in adapted.adaptation.scores:
         print(json.dumps(score.to_dict()), flush=True)
     print(*adapted.sentences, sep="\n")
     point = adapted.card.operating_point
     _measure("after", others, load_model(str(adapted.path)), point, options.work / "after")
-
-
-_last_line = [0.0]
-
-
-def _tell(event: Event) -> None:
-    if isinstance(event, Progressed) and time.monotonic() - _last_line[0] > 30:
-        _last_line[0] = time.monotonic()
-        print(f"  {event.done} of {event.total}: {event.message}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,23 +17,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from long_runs import map_once
 from scipy.stats import rankdata
 
 from napari_spinemet.detection.comparison.second_look import compare_candidates
-from napari_spinemet.detection.engines import map_series
-from napari_spinemet.detection.map_settings import MapSettings
 from napari_spinemet.evaluation.froc import froc_curve
 from napari_spinemet.evaluation.lesion_scores import Truth
 from napari_spinemet.imaging import (
     Annotation,
     FrocCase,
-    LikelihoodMap,
     OperatingPoint,
     SagittalSeries,
 )
 from napari_spinemet.network import SiameseNet, load_card, load_model, save_model
 from napari_spinemet.study import Study
-from napari_spinemet.study.likelihood_maps import load_likelihood_map, save_likelihood_map
 from napari_spinemet.workflows.operating_points.by_findings import (
     PointOutcome,
     TrialScan,
@@ -65,14 +62,6 @@ def _read(study: Study, folder: Path) -> tuple[SagittalSeries, Annotation, list[
     return series, case.annotation(series), facts
 
 
-def _map(model: SiameseNet, series: SagittalSeries, path: Path) -> LikelihoodMap:
-    likelihood = load_likelihood_map(path)
-    if likelihood is None:
-        likelihood = map_series(series, model, MapSettings())
-        save_likelihood_map(likelihood, path)
-    return likelihood
-
-
 def _facts(root: Path) -> dict[str, object]:
     facts: dict[str, object] = json.loads((root / "cohort.json").read_text(encoding="utf-8"))
     return dict(facts["phantom"])  # type: ignore[call-overload]
@@ -90,7 +79,7 @@ def _judge(model: SiameseNet, roots: list[Path], work: Path) -> list[JudgedScan]
             raise SystemExit(f"{root} has patients of diffuse marrow; make it of localised burden.")
         for name, folder in _cases(root):
             series, annotation, _ = _read(study, folder)
-            likelihood = _map(model, series, work / f"{name}.npz")
+            likelihood = map_once(series, model, work / f"{name}.npz")
             judged.append(
                 judge_scan(name, series, likelihood, annotation, is_comparable=is_comparable)
             )
@@ -173,7 +162,7 @@ def main() -> None:
         study = Study(root)
         for name, folder in _cases(root):
             series, annotation, facts = _read(study, folder)
-            likelihood = _map(model, series, work / f"{name}.npz")
+            likelihood = map_once(series, model, work / f"{name}.npz")
             if look is not None:
                 judged = judge_scan(name, series, likelihood, annotation)
                 likelihood = replace(likelihood, comparison=compare_candidates(judged.scan, look))

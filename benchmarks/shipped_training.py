@@ -17,16 +17,16 @@ import argparse
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from long_runs import tell
 from real_anatomy import make_copies
 
-from napari_spinemet.jobs import Evaluated, Event, JobContext, Progressed
+from napari_spinemet.jobs import JobContext
 from napari_spinemet.jobs.allocator import keep_freed_memory
 from napari_spinemet.network import load_card, load_model, save_model
 from napari_spinemet.training import TrainingConfig
@@ -191,7 +191,7 @@ def train(work: Path, name: str, start: Path | None) -> None:
         resume=True,
         command=f"benchmarks/shipped_training.py WORK round {name}",
     )
-    path, card = train_study(task, ROUNDS[name].config, job=JobContext.of(_tell, None))
+    path, card = train_study(task, ROUNDS[name].config, job=JobContext.of(tell, None))
     print(path, card.operating_point, card.metrics["validation"])
 
 
@@ -235,18 +235,6 @@ def fit_second_look(work: Path, model: Path, out: Path, *, without: bool) -> Non
     subprocess.run(
         [sys.executable, str(script), str(model), *options, "--out", str(out)], check=True
     )
-
-
-_last_line = [0.0]
-
-
-def _tell(event: Event) -> None:
-    """Each epoch, and twice a minute how far it is."""
-    if isinstance(event, Evaluated):
-        print(event.step, event.values, flush=True)
-    elif isinstance(event, Progressed) and time.monotonic() - _last_line[0] > 30:
-        _last_line[0] = time.monotonic()
-        print(f"  {event.done} of {event.total}: {event.message}", flush=True)
 
 
 def main() -> None:

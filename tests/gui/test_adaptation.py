@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_spinemet.errors import SpinemetError
 from napari_spinemet.gui.train import adaptation_panel
+from napari_spinemet.imaging.findings import mask_of_finding
 from napari_spinemet.network import load_card
 from napari_spinemet.study.run_files import save_adaptation_request
 
@@ -137,6 +140,46 @@ def test_what_was_judged_is_learned_from(
     assert request["only_cases"] == ["case-001", "case-002"]
 
 
+def test_what_was_accepted_is_a_contour_before_it_is_learned_from(
+    detection_workspace: Any, wait_idle: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the screen, where it can be edited, and stored as any stroke when the learning begins."""
+    workspace, session = detection_workspace, detection_workspace.session
+    stored: list[np.ndarray] = []
+
+    def stand_in(_: str, arguments: dict[str, Any], **__: Any) -> None:
+        case = session.study.case("case-001")
+        assert arguments["only_cases"] == ["case-001"]
+        stored.append(case.annotation(case.series()).lesions)
+        raise SpinemetError("Enough was seen.")
+
+    monkeypatch.setattr(adaptation_panel, "run_in_process", stand_in)
+    session.layers.lesions.data = np.zeros_like(session.layers.lesions.data)
+    review = workspace.review
+    values = session.result.likelihood.values
+    review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.97)))
+    review._draw_all()
+    assert len(review.findings) > 1
+    for number in range(len(review.findings)):
+        review.findings_panel.table.selectRow(number)
+        review.findings_panel.judge("accepted" if number == 0 else "rejected")
+    wait_idle(workspace)
+    panel = workspace.train.adaptation
+    panel.review_button.click()
+    wait_idle(workspace)
+    (finding,) = [
+        finding
+        for finding, verdict in zip(
+            review.findings, session.verdicts.verdicts_on(review.findings), strict=True
+        )
+        if verdict == "accepted"
+    ]
+    marked = mask_of_finding(finding, session.series)
+    np.testing.assert_array_equal(stored[0] > 0, marked)
+    np.testing.assert_array_equal(session.layers.lesions.data > 0, marked)
+    assert panel.outcome.text() == "Enough was seen. The former model is as it was."
+
+
 def test_another_study_begins_anew(
     workspace: Any,
     wait_idle: Callable,
@@ -180,7 +223,6 @@ def test_a_failure_leaves_the_former_model(
     workspace: Any, wait_idle: Callable, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And says so, beside why."""
-    from napari_spinemet.errors import SpinemetError
 
     def fail(*_: Any, **__: Any) -> None:
         raise SpinemetError("No spine was seen; leave it out.")

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
 
 from ...errors import SpinemetError
+from ...imaging import Finding, SagittalSeries
+from ...imaging.findings import mask_of_finding
 from ...jobs import UNATTENDED, JobContext
 from ...phantom.implants.mimic_implant import (
     Mimic,
@@ -16,9 +20,30 @@ from ...phantom.implants.mimic_implant import (
 )
 from .own_scan import OwnScan, TrainingCase
 
+MIMIC_MARGIN_MM = 3.0
+"""So far around a rejected finding it is learned from: what lies there is marked a little less."""
 MIMICS_A_CASE = 2
 _STREAM = 3
 """Of random numbers; implants have others."""
+
+
+def mask_of_rejected(findings: Sequence[Finding], series: SagittalSeries) -> npt.NDArray[np.bool_]:
+    """What was rejected, and a little around it, as ``(slice, row, column)``.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+        That a person has rejected.
+    series : SagittalSeries
+        That they were detected on.
+    """
+    mask = np.zeros(series.shape, dtype=bool)
+    for finding in findings:
+        mask |= mask_of_finding(finding, series)
+    if not findings:
+        return mask
+    sampling = (1e3, *series.spacing_mm[1:])  # within the slices
+    return np.asarray(ndimage.distance_transform_edt(~mask, sampling=sampling) <= MIMIC_MARGIN_MM)
 
 
 def mimics_of(scans: Sequence[OwnScan]) -> list[Mimic]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from ...counts import count_of
 from ...detection.pipeline import DetectionResult, evaluate
@@ -21,13 +20,12 @@ from ...study.map_identity import MapIdentity
 from ...study.verdicts import SAME_FINDING_MM, Position, Verdict
 from ..map_source import MapSource
 from .found_vertebrae import find_vertebrae
+from .mimics import mask_of_rejected
 from .own_scan import OwnScan
 
 ABOUT_MM = 15.0
 """So far around a place nothing is learned where it is known that something is, and not how large:
 most bodies are no larger."""
-MIMIC_MARGIN_MM = 3.0
-"""So far around a rejected finding it is learned from: what lies there is marked a little less."""
 
 
 def read_own_scan(
@@ -97,12 +95,7 @@ def _mimics(
 ) -> npt.NDArray[np.bool_]:
     """What was rejected, and a little around it; places alone where nothing outlines them."""
     rejected_findings = [f for f, verdict in judged_pairs if verdict.verdict == "rejected"]
-    mimics = np.zeros(series.shape, dtype=bool)
-    for finding in rejected_findings:
-        mimics |= mask_of_finding(finding, series)
-    if rejected_findings:
-        sampling = (1e3, *series.spacing_mm[1:])  # within the slices
-        mimics = ndimage.distance_transform_edt(~mimics, sampling=sampling) <= MIMIC_MARGIN_MM
+    mimics = mask_of_rejected(rejected_findings, series)
     for position in case.verdicts().places("rejected"):
         if all(math.dist(position, f.centre_mm) > SAME_FINDING_MM for f in rejected_findings):
             mimics |= _around(position, series, SAME_FINDING_MM / 2)

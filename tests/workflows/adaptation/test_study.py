@@ -39,12 +39,9 @@ from napari_spinemet.workflows.adaptation import (
 from napari_spinemet.workflows.adaptation import plan as plan_of_adaptation
 from napari_spinemet.workflows.adaptation import run as adaptation_run
 from napari_spinemet.workflows.adaptation.found_vertebrae import find_vertebrae
+from napari_spinemet.workflows.adaptation.mimics import MIMIC_MARGIN_MM
 from napari_spinemet.workflows.adaptation.replay import Replay
-from napari_spinemet.workflows.adaptation.reviewed_case import (
-    MIMIC_MARGIN_MM,
-    contour_accepted,
-    read_own_scan,
-)
+from napari_spinemet.workflows.adaptation.reviewed_case import contour_accepted, read_own_scan
 from napari_spinemet.workflows.adaptation.study import (
     adaptable_cases,
     confirm_normal,
