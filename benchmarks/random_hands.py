@@ -1,4 +1,4 @@
-"""The window in random hands: clicks, keys, strokes, wheel, drops, in an order that a seed gives.
+"""The window in random hands: clicks, keys, strokes, wheel, drops, closing, as a seed orders them.
 
 Run under a display: ``python benchmarks/random_hands.py STUDY [--seed N] [--minutes M]``. STUDY is
 a folder of cases, which is worked on in a copy. Told at the end: exceptions that no slot caught,
@@ -24,7 +24,8 @@ from typing import Any
 import napari
 import numpy as np
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDesktopServices, QDropEvent, QKeyEvent, QMouseEvent, QWheelEvent
+from qtpy.QtGui import QDropEvent, QKeyEvent, QMouseEvent, QWheelEvent
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
@@ -32,20 +33,19 @@ from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
     QDialog,
-    QFileDialog,
-    QInputDialog,
     QLineEdit,
     QMenu,
-    QMessageBox,
     QPushButton,
     QTabBar,
     QWidget,
 )
+from random_dialogs import answer_dialogs
 from reached_slots import slots_of_interface, watch_slots
 
 from napari_spinemet.gui.application import open_workspace
 from napari_spinemet.gui.viewer.tables import Table
-from napari_spinemet.study import Study
+from napari_spinemet.imaging import Annotation, SagittalSeries
+from napari_spinemet.study import Case, Study
 
 MARK = "SPINEMET_RANDOM_HANDS"
 KEYS = "ALBNPDEFGTWRXCIMUHJK,.[]"
@@ -69,15 +69,11 @@ class Hands:
     def __init__(self, study: Path, scans: list[Path], seed: int) -> None:
         self.rng = random.Random(seed)
         self._study, self._scans = study, scans
-        self._answer_dialogs()
-        self.viewer = napari.Viewer(show=True)
-        self.window = self.viewer.window._qt_window
-        self.window.resize(1366, 768)
-        self.workspace = open_workspace(self.viewer)
-        self.session = self.workspace.session
-        self.session.open_study(Study(study, write=True))
+        answer_dialogs(self.rng, study, scans)
+        self.losses: list[str] = []
+        self._open_window()
         self.counts: collections.Counter[str] = collections.Counter()
-        self.actions: list[tuple[int, Callable[[], None]]] = [
+        self.actions: list[tuple[float, Callable[[], None]]] = [
             (30, self.press_button),
             (14, self.turn_tab),
             (16, self.choose),
@@ -91,34 +87,16 @@ class Hands:
             (3, self.open_case),
             (2, self.change_view),
             (2, self.close_dialogs),
+            (0.4, self.close_window),
         ]
 
-    def _answer_dialogs(self) -> None:
-        """Questions get random answers; file dialogs give something of the study, or nothing."""
-        rng, buttons = self.rng, QMessageBox.StandardButton
-        answers = (buttons.Cancel, buttons.Discard, buttons.Save, buttons.Yes)
-
-        def question(*_: Any, **__: Any) -> Any:
-            return rng.choice(answers)
-
-        QMessageBox.question = staticmethod(question)
-        out = Path(tempfile.mkdtemp())
-        QFileDialog.getExistingDirectory = staticmethod(
-            lambda *_, **__: str(rng.choice([self._study, *self._scans, out, ""]))
-        )
-        QFileDialog.getOpenFileName = staticmethod(
-            lambda *_, **__: (str(rng.choice([*self._scans, ""])), "")
-        )
-        QFileDialog.getSaveFileName = staticmethod(
-            lambda *_, **__: (
-                str(out / f"out{rng.randrange(9)}.nii.gz") if rng.random() < 0.7 else "",
-                "NIfTI (*.nii.gz)",
-            )
-        )
-        QDesktopServices.openUrl = staticmethod(lambda *_: True)
-        QInputDialog.getText = staticmethod(
-            lambda *_, **__: (rng.choice(["Dr. Random", "", "Ünal"]), rng.random() < 0.7)
-        )
+    def _open_window(self) -> None:
+        self.viewer = napari.Viewer(show=True)
+        self.window = self.viewer.window._qt_window
+        self.window.resize(1366, 768)
+        self.workspace = open_workspace(self.viewer)
+        self.session = self.workspace.session
+        self.session.open_study(Study(self._study, write=True))
 
     def act(self) -> str:
         """One thing; gives its name."""
@@ -200,8 +178,6 @@ class Hands:
             *((key, control) for key in (keys.Key_Z, keys.Key_Return)),
             (keys.Key_Z, control | Qt.KeyboardModifier.ShiftModifier),
         ]
-        from qtpy.QtTest import QTest
-
         if self.rng.random() < 0.3:
             QTest.keyClick(canvas, *self.rng.choice(special))
         else:
@@ -264,8 +240,6 @@ class Hands:
         view = self.rng.choice(views)
         index = view.model().index(self.rng.randrange(view.model().rowCount()), 0)
         place = view.visualRect(index).center()
-        from qtpy.QtTest import QTest
-
         QTest.mouseClick(view.viewport(), LEFT, NO_KEY, place)
         if self.rng.random() < 0.3:
             QTest.mouseDClick(view.viewport(), LEFT, NO_KEY, place)
@@ -311,22 +285,35 @@ class Hands:
             if isinstance(widget, QDialog) and widget.isVisible():
                 widget.close()
 
-    def lost_strokes(self) -> str:
-        """What is on the screen and not in the study, in a sentence; empty if nothing is."""
+    def close_window(self) -> None:
+        """By its own button; if it closes, what was drawn is in the study, and a new one opens."""
+        session = self.session
+        case, series, contours = session.writable_case, session.series, session.contours()
+        is_saved = session.autosave.is_active
+        self.window.close()
+        QApplication.processEvents()
+        if self.window.isVisible():  # the answer was to stay
+            return
+        if case is not None and series is not None and contours is not None and is_saved:
+            study = Study(self._study)
+            loss = _difference(contours, study.case(case.name), series)
+            study.close()
+            if loss:
+                self.losses.append(f"{loss} after closing")
+        self._open_window()
+
+    def check_strokes(self) -> str:
+        """Whether all on the screen is in the study; a sentence, which is kept if it is not."""
         session = self.session
         session.autosave.save()
         self.wait()
-        case, series = session.writable_case, session.series
-        if case is None or series is None or not session.autosave.is_active:
+        case, series, contours = session.writable_case, session.series, session.contours()
+        if case is None or series is None or contours is None or not session.autosave.is_active:
             return ""
-        contours = session.contours()
-        stored = case.annotation(series) if case.has_contours else None
-        for kind in ("lesions", "vertebrae"):
-            seen = getattr(contours, kind)
-            kept = np.zeros_like(seen) if stored is None else getattr(stored, kind)
-            if not np.array_equal(seen, kept):
-                return f"{(seen != kept).sum()} voxels of {kind} of {case.name} are not stored"
-        return ""
+        loss = _difference(contours, case, series)
+        if loss:
+            self.losses.append(loss)
+        return loss
 
     def wait(self, seconds: float = 300) -> None:
         """Until nothing runs."""
@@ -334,6 +321,17 @@ class Hands:
         while self.session.jobs.is_busy and time.monotonic() < end:
             QApplication.processEvents()
             time.sleep(0.01)
+
+
+def _difference(contours: Annotation, case: Case, series: SagittalSeries) -> str:
+    """What is on the screen and not in the study, in a sentence; empty if nothing is."""
+    stored = case.annotation(series) if case.has_contours else None
+    for kind in ("lesions", "vertebrae"):
+        seen = getattr(contours, kind)
+        kept = np.zeros_like(seen) if stored is None else getattr(stored, kind)
+        if not np.array_equal(seen, kept):
+            return f"{(seen != kept).sum()} voxels of {kind} of {case.name} are not stored"
+    return ""
 
 
 def memory_mb() -> float:
@@ -369,7 +367,7 @@ def main() -> None:
     sys.excepthook = on_fault
     reached = watch_slots()
     hands = Hands(study, scans, options.seed)
-    start, last_told, lost = time.monotonic(), 0.0, []
+    start, last_told = time.monotonic(), 0.0
     last_action = ""
     while time.monotonic() - start < 60 * options.minutes:
         try:
@@ -379,9 +377,7 @@ def main() -> None:
         minute = (time.monotonic() - start) / 60
         if minute - last_told >= 2:
             last_told = minute
-            loss = hands.lost_strokes()
-            if loss:
-                lost.append(loss)
+            loss = hands.check_strokes()
             print(
                 f"{minute:.1f} min: {memory_mb():.0f} MB, {sum(hands.counts.values())} actions, "
                 f"{len(faults)} kinds of faults, {loss or 'no stroke lost'}",
@@ -392,8 +388,11 @@ def main() -> None:
     print(f"{sum(hands.counts.values())} actions {dict(hands.counts)}; the last was {last_action}")
     print(f"{len(both)} of {len(slots)} slots reached ({len(both) / len(slots):.0%})")
     print("not reached:", *sorted(f"{Path(f).name}:{name}" for f, name in slots - both))
-    print(f"{sum(faults.values())} faults of {len(faults)} kinds; {len(lost)} losses", flush=True)
-    os._exit(1 if faults or lost else 0)
+    print(
+        f"{sum(faults.values())} faults of {len(faults)} kinds; {len(hands.losses)} losses",
+        flush=True,
+    )
+    os._exit(1 if faults or hands.losses else 0)
 
 
 if __name__ == "__main__":
