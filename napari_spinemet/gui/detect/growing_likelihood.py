@@ -39,7 +39,6 @@ class GrowingLikelihood(QObject):
         super().__init__(parent)
         self._viewer_ref, self._session = ref(viewer), session
         self._series: SagittalSeries | None = None
-        self._layer: Image | None = None
         self._hidden_layers: list[Image] = []
         self._slice_computed.connect(self._show)
         session.series_changed.connect(self.end)
@@ -64,20 +63,19 @@ class GrowingLikelihood(QObject):
         # A slice may arrive when the detection was stopped, or another scan is open.
         if series is not self._series or series is not self._session.series:
             return
-        if self._layer is None:
-            self._layer = self._add_layer(series)
-        self._layer.data[index] = values
-        self._layer.refresh(thumbnail=False, highlight=False, extent=False)
+        layers = self._session.layers
+        if layers.growing is None:
+            layers.growing = self._add_layer(series)
+        layers.growing.data[index] = values
+        layers.growing.refresh(thumbnail=False, highlight=False, extent=False)
 
     def _add_layer(self, series: SagittalSeries) -> Image:
         viewer, layers = self._viewer_ref(), self._session.layers
         assert viewer is not None  # signals come as long as there is a window
-        self._hidden_layers = [
-            layer for layer in (layers.likelihood, layers.detections) if layer is not None
-        ]
-        self._hidden_layers = [layer for layer in self._hidden_layers if layer.visible]
-        for layer in self._hidden_layers:
-            layer.visible = False
+        for layer in (layers.likelihood, layers.detections):
+            if layer is not None and layer.visible:
+                self._hidden_layers.append(layer)
+                layer.visible = False
         active = viewer.layers.selection.active
         nothing = np.zeros(working_shape(series.shape, series.affine), dtype=np.float32)
         scale = (series.spacing_mm[0], 1.0, 1.0)
@@ -90,8 +88,8 @@ class GrowingLikelihood(QObject):
 
     def end(self) -> None:
         """Take the layer away; what was shown before is seen again."""
-        viewer, layer, self._layer, self._series = self._viewer_ref(), self._layer, None, None
-        if layer is not None and viewer is not None and layer in viewer.layers:
+        viewer, layer, self._series = self._viewer_ref(), self._session.layers.growing, None
+        if layer is not None and viewer is not None:
             viewer.layers.remove(layer)
         for hidden_layer in self._hidden_layers:
             hidden_layer.visible = True

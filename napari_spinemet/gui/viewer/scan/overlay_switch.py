@@ -26,7 +26,8 @@ class OverlaySwitch:
         """Every layer of this plugin but the scan."""
         layers = self._layers
         candidates = (
-            *(layers.likelihood, layers.plain, layers.detections, layers.chosen_finding),
+            *(layers.likelihood, layers.plain, layers.growing),
+            *(layers.detections, layers.chosen_finding),
             *(layers.lesions, layers.vertebrae, layers.marks, layers.names, *layers.others),
         )
         return [layer for layer in candidates if layer is not None]
