@@ -18,7 +18,7 @@ from ...phantom.implants.mimic_implant import (
     cut_out_mimics,
     implant_mimic,
 )
-from .own_scan import OwnScan, TrainingCase
+from .own_scan import OwnScan, TrainingCase, mark_of
 
 MIMIC_MARGIN_MM = 3.0
 """So far around a rejected finding it is learned from: what lies there is marked a little less."""
@@ -78,9 +78,9 @@ def with_mimics(
     if not mimics:
         return list(cases)
     results: list[TrainingCase] = []
-    for number, (series, annotation) in enumerate(cases):
+    for series, annotation in cases:
         job.raise_if_cancelled()
-        rng = np.random.default_rng((seed, _STREAM, number))
+        rng = np.random.default_rng((seed, _STREAM, *mark_of(series)))
         labels = rng.permutation(bodies_with_room(annotation))[:MIMICS_A_CASE]
         for label in labels.tolist():
             mimic = mimics[int(rng.integers(len(mimics)))]

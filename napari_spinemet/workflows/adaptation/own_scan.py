@@ -96,7 +96,7 @@ class OwnScan:
         copies: list[tuple[TrainingCase, Sequence[dict[str, object]]]] = []
         for number in range(count):
             job.raise_if_cancelled()
-            rng = np.random.default_rng((*seed, number, *_mark_of(self.series)))
+            rng = np.random.default_rng((*seed, number, *mark_of(self.series)))
             series, annotation = self.series, self.annotation
             facts: list[dict[str, object]] = [{} for _ in range(int(annotation.lesions.max()))]
             for turn in range(LESIONS_A_COPY):
@@ -128,7 +128,7 @@ class OwnScan:
         return replace(self, annotation=replace(self.annotation, uncertain=both))
 
 
-def _mark_of(series: SagittalSeries) -> tuple[int, ...]:
+def mark_of(series: SagittalSeries) -> tuple[int, ...]:
     """Another for each scan, so that not all get the same lesions."""
     middle = series.voxels[len(series.voxels) // 2]
     return (*series.shape, int(np.abs(middle).sum(dtype=np.float64)) % 2**31)

@@ -337,11 +337,12 @@ class _Adapter:
 
     def _train(self, scans: Sequence[OwnScan], mark: str) -> TrainingResult:
         plan, model = self._plan, self._model
-        count, cases = plan.copies_a_scan(len(scans)), list(self._phantoms)
+        count, mimics = plan.copies_a_scan(len(scans)), mimics_of(scans)
+        cases = with_mimics(self._phantoms, mimics, plan.seed, job=self._job)
         for scan in scans:
-            cases += scan.training_copies(count, plan.seed, job=self._job)
-        cases = with_mimics(cases, mimics_of(scans), plan.seed, job=self._job)
-        cases += [(scan.series, scan.annotation) for scan in scans]
+            copies = scan.training_copies(count, plan.seed, job=self._job)
+            cases.append((scan.series, scan.annotation))
+            cases += with_mimics(copies, mimics, plan.seed, job=self._job)
         config = TrainingConfig(
             form=model.form,
             resolutions=model.resolutions,
