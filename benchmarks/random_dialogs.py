@@ -21,7 +21,7 @@ def answer_dialogs(rng: random.Random, study: Path, scans: list[Path]) -> None:
     scans : list of Path
     """
     buttons = QMessageBox.StandardButton
-    answers = (buttons.Cancel, buttons.Discard, buttons.Save, buttons.Yes)
+    answers = (buttons.Cancel, buttons.Discard, buttons.Save, buttons.Yes, buttons.Close)
 
     def question(*_: Any, **__: Any) -> Any:
         return rng.choice(answers)

@@ -289,18 +289,21 @@ class Hands:
         """By its own button; if it closes, what was drawn is in the study, and a new one opens."""
         session = self.session
         case, series, contours = session.writable_case, session.series, session.contours()
-        is_saved = session.autosave.is_active
+        is_saved, study = session.autosave.is_active, session.study
         self.window.close()
         QApplication.processEvents()
         if self.window.isVisible():  # the answer was to stay
             return
-        if case is not None and series is not None and contours is not None and is_saved:
-            study = Study(self._study)
-            loss = _difference(contours, study.case(case.name), series)
-            study.close()
-            if loss:
-                self.losses.append(f"{loss} after closing")
-        self._open_window()
+        session.stop()  # as at the end of the program
+        try:
+            if case and series and contours and study and is_saved:
+                again = Study(study.path)
+                loss = _difference(contours, again.case(case.name), series)
+                again.close()
+                if loss:
+                    self.losses.append(f"{loss} after closing")
+        finally:
+            self._open_window()
 
     def check_strokes(self) -> str:
         """Whether all on the screen is in the study; a sentence, which is kept if it is not."""

@@ -227,7 +227,10 @@ class _Trainer:
         options, run = self._options, self._run
         try:
             if options.resume and options.state is not None and options.state.is_file():
-                run.restore()
+                if run.is_kept or not options.replaces_other:
+                    run.restore()
+                else:
+                    self._job.progress(TASK, 0, 1, "begun anew: scans, verdicts or settings differ")
             self._plan()
             self._job.report(Started(TASK, self._per_epoch * self._state.epochs))
             while self._state.epoch <= self._state.epochs and not self._patience_is_over():

@@ -85,6 +85,9 @@ class RunOptions:
     looks_first : bool
         Whether it is also found out before the first batch what the network gets wrong: one that
         was trained before has mistakes of its own.
+    replaces_other : bool
+        Whether a resumed run begins anew where ``state`` is of other settings or other data; else
+        it is refused.
     """
 
     start: SiameseNet | None = None
@@ -94,3 +97,4 @@ class RunOptions:
     resume: bool = False
     after_epoch: Callable[[SiameseNet, int], None] | None = None
     looks_first: bool = False
+    replaces_other: bool = False

@@ -17,6 +17,7 @@ from .checkpoint import (
     load_training_state,
     pack_optimiser,
     save_training_state,
+    stored_fingerprint,
     unpack_optimiser,
 )
 
@@ -83,6 +84,11 @@ class TrainingRun:
             Of settings and data, see :func:`.fingerprint_of`.
         """
         self._path, self._fingerprint = path, fingerprint
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the checkpoint that is there is of this run, by its settings and data."""
+        return self._path is not None and stored_fingerprint(self._path) == self._fingerprint
 
     def keep_at_intervals(self) -> None:
         """Write a checkpoint if the last one is old."""

@@ -62,7 +62,7 @@ class DetectWidget(ScrollingTab):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.session = session_of(napari_viewer)
-        self._growing_likelihood = GrowingLikelihood(napari_viewer, self.session, self)
+        self._growing_likelihood = GrowingLikelihood(self.session)
         layout = self.column
         box, inner = group("Series")
         self.series = text()

@@ -133,3 +133,39 @@ def measure_fluid(series: SagittalSeries, body: BodyFrame) -> float:
     slices = np.flatnonzero(body.mask.any(axis=(1, 2)))
     values = series.voxels[slices][:, canal]
     return float(np.percentile(values, 90, axis=1).max()) if values.size else 0.0
+
+
+def measure_surroundings(
+    series: SagittalSeries, annotation: Annotation, label: int
+) -> tuple[float, float]:
+    """Intensity of a body's marrow, and of the fluid behind it and its neighbours.
+
+    Parameters
+    ----------
+    series : SagittalSeries
+    annotation : Annotation
+        On the grid of the series.
+    label : int
+        Of the body.
+
+    Raises
+    ------
+    SpinemetError
+        If nothing behind it is brighter than its marrow.
+    """
+    order = order_vertebrae(annotation.vertebrae)
+    rank = order.index(label)
+    # At the sacrum the canal narrows, and its fluid is better seen one body higher.
+    frames = {
+        k: find_body_frame(annotation.vertebrae, k, series.spacing_mm)
+        for k in order[max(rank - 1, 0) : rank + 2]
+    }
+    marrow = measure_marrow(series, annotation, frames[label])
+    fluid = max(measure_fluid(series, frame) for frame in frames.values())
+    if fluid <= marrow:
+        raise SpinemetError(
+            f"Behind vertebra {annotation.levels.get(label) or f'number {label}'} nothing is "
+            "brighter than its marrow, so that the canal is not seen; choose a fat-suppressed T2 "
+            "series whose middle slices show it."
+        )
+    return marrow, fluid

@@ -10,10 +10,9 @@ from scipy import ndimage
 
 from ...errors import SpinemetError
 from ...imaging import Annotation, SagittalSeries
-from ...imaging.vertebra_levels import order_vertebrae
 from ..canvas import FloatArray, smooth_noise
 from ..growth import MIN_AREA_CM2, draw_areas, grow, outline_lesion
-from .body_frame import BodyFrame, find_body_frame, measure_fluid, measure_marrow
+from .body_frame import BodyFrame, find_body_frame, measure_surroundings
 from .faceted import faceted_distances, faceted_texture
 
 MODERATE = (0.35, 1.0)
@@ -90,7 +89,7 @@ def implant_lesion(
         raise SpinemetError(f"Implants are {' or '.join(FAMILIES)}, not '{family}'.")
     body = find_body_frame(annotation.vertebrae, label, series.spacing_mm)
     name = annotation.levels.get(label) or f"number {label}"
-    marrow, fluid = _measure_surroundings(series, annotation, label, name)
+    marrow, fluid = measure_surroundings(series, annotation, label)
     for _ in range(_TRIES):
         shape = _draw_shape(body, series.spacing_mm, rng, family)
         if shape is not None and not (shape[1] & (annotation.lesions > 0)).any():
@@ -117,27 +116,6 @@ def implant_lesion(
     lesions[mask] = int(lesions.max()) + 1
     implant = Implant(annotation.levels.get(label, ""), mask, contrast, marrow, fluid)
     return replace(series, voxels=voxels), replace(annotation, lesions=lesions), implant
-
-
-def _measure_surroundings(
-    series: SagittalSeries, annotation: Annotation, label: int, name: str
-) -> tuple[float, float]:
-    """Intensity of a body's marrow, and of the fluid behind it."""
-    order = order_vertebrae(annotation.vertebrae)
-    rank = order.index(label)
-    # At the sacrum the canal narrows, and its fluid is better seen one body higher.
-    frames = {
-        k: find_body_frame(annotation.vertebrae, k, series.spacing_mm)
-        for k in order[max(rank - 1, 0) : rank + 2]
-    }
-    marrow = measure_marrow(series, annotation, frames[label])
-    fluid = max(measure_fluid(series, frame) for frame in frames.values())
-    if fluid <= marrow:
-        raise SpinemetError(
-            f"Behind vertebra {name} nothing is brighter than its marrow, so that the canal is not "
-            "seen; choose a fat-suppressed T2 series whose middle slices show it."
-        )
-    return marrow, fluid
 
 
 def _draw_shape(

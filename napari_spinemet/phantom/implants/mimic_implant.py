@@ -13,37 +13,50 @@ from ...errors import SpinemetError
 from ...imaging import Annotation, SagittalSeries
 from ...imaging.vertebra_levels import order_vertebrae
 from ..canvas import FloatArray
-from .body_frame import BodyFrame, find_body_frame, measure_fluid, measure_marrow
+from .body_frame import BodyFrame, find_body_frame, measure_surroundings
 
 LEAST_IN_BODY = 0.5
-"""So much of a mimic lies in one body at least; a bladder or a vessel is nowhere else."""
+"""So much of a mimic lies in its body at least; a bladder or a vessel does not."""
+BESIDE_BODY_MM = 3.0
+"""So far from a body a mimic still belongs to it."""
+SHARES = (-0.5, 2.0)
+"""Of the way from marrow to fluid: what lies beyond is taken for these."""
 _EDGE_MM = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Mimic:
-    """A piece of a body, as shares of the way from its marrow to the fluid behind it.
+    """A piece of a scan in and at a body, as shares of the way from marrow to fluid.
 
     Attributes
     ----------
     shares : numpy.ndarray
-        float32 ``(slice, row, column)`` of the body's slices, 0 for marrow, 1 for fluid.
+        float32 ``(slice, row, column)`` of the piece alone; 0 is marrow, 1 fluid.
     cover : numpy.ndarray
         Same shape, 0 to 1: how far each pixel belongs to it.
-    body : BodyFrame
-        Where it lies, with a mask of these slices.
+    first_slice : float
+        Of the first one, from the middle of the body.
     slice_mm : float
         From one to the next.
+    origin : numpy.ndarray
+        ``(2,)``: position of the first pixel along and across the body, as
+        :class:`.BodyFrame` has them.
+    per_pixel : numpy.ndarray
+        ``(2, 2)``: how much these change by a row, and by a column.
     """
 
     shares: FloatArray
     cover: FloatArray
-    body: BodyFrame
+    first_slice: float
     slice_mm: float
+    origin: npt.NDArray[np.float64]
+    per_pixel: npt.NDArray[np.float64]
 
 
 def cut_out_mimics(series: SagittalSeries, annotation: Annotation) -> list[Mimic]:
     """The mimics of a scan that lie in bodies; not those in soft tissue.
+
+    Two that face each other across a disc belong to their own bodies.
 
     Parameters
     ----------
@@ -51,34 +64,52 @@ def cut_out_mimics(series: SagittalSeries, annotation: Annotation) -> list[Mimic
     annotation : Annotation
         With vertebrae, and mimics if there are any.
     """
-    if annotation.mimics is None or len(order_vertebrae(annotation.vertebrae)) < 2:
+    vertebrae = annotation.vertebrae
+    if annotation.mimics is None or len(order_vertebrae(vertebrae)) < 2:
         return []
-    pieces, count = ndimage.label(annotation.mimics, np.ones((3, 3, 3)))
+    sampling = (1e3, *series.spacing_mm[1:])  # within the slices
+    distance_mm, nearest = ndimage.distance_transform_edt(
+        vertebrae == 0, sampling=sampling, return_indices=True
+    )
+    owners = np.where(distance_mm <= BESIDE_BODY_MM, vertebrae[tuple(nearest)], 0)
+    whole_pieces, _ = ndimage.label(annotation.mimics, np.ones((3, 3, 3)))
+    in_bodies = np.bincount(whole_pieces[vertebrae > 0], minlength=whole_pieces.max() + 1)
+    sizes = np.bincount(whole_pieces.ravel())
+    is_of_bodies = (in_bodies >= LEAST_IN_BODY * sizes)[whole_pieces] & annotation.mimics
     mimics = []
-    for number in range(1, count + 1):
-        mask = pieces == number
-        labels = np.bincount(annotation.vertebrae[mask])
-        labels[0] = 0
-        if labels.sum() and labels.max() >= LEAST_IN_BODY * mask.sum():
-            mimics.append(_cut_out(series, annotation, mask, int(labels.argmax())))
+    for label in np.unique(owners[is_of_bodies]):
+        pieces, count = ndimage.label(is_of_bodies & (owners == label), np.ones((3, 3, 3)))
+        for number in range(1, count + 1):
+            mask = pieces == number
+            if (mask & (vertebrae == label)).any():
+                mimics.append(_cut_out(series, annotation, mask, int(label)))
     return [mimic for mimic in mimics if mimic is not None]
 
 
 def _cut_out(
     series: SagittalSeries, annotation: Annotation, mask: npt.NDArray[np.bool_], label: int
 ) -> Mimic | None:
-    body = find_body_frame(annotation.vertebrae, label, series.spacing_mm)
-    marrow, fluid = _measure(series, annotation, body)
-    if fluid <= marrow:  # nothing to compare with in another scan
+    try:
+        body = find_body_frame(annotation.vertebrae, label, series.spacing_mm)
+        marrow, fluid = _measure(series, annotation, label)
+    except SpinemetError:  # its canal is not seen, so there is nothing to compare with
         return None
-    numbers = np.flatnonzero((mask | body.mask).any(axis=(1, 2)))
-    slices = slice(numbers[0], numbers[-1] + 1)
     slice_mm, row_mm, column_mm = series.spacing_mm
     cover = ndimage.gaussian_filter(
-        mask[slices].astype(np.float32), (0, _EDGE_MM / row_mm, _EDGE_MM / column_mm)
+        mask.astype(np.float32), (0, _EDGE_MM / row_mm, _EDGE_MM / column_mm)
     )
-    shares = (series.voxels[slices] - marrow) / (fluid - marrow)
-    return Mimic(shares.astype(np.float32), cover, replace(body, mask=body.mask[slices]), slice_mm)
+    (box,) = ndimage.find_objects((cover > 0.01).astype(np.uint8))
+    shares = np.clip((series.voxels[box] - marrow) / (fluid - marrow), *SHARES)
+    origin, per_pixel = _linear_map(body)
+    corner = np.array([box[1].start, box[2].start], dtype=float)
+    return Mimic(
+        shares.astype(np.float32),
+        cover[box],
+        box[0].start - _middle(body),
+        slice_mm,
+        origin + per_pixel @ corner,
+        per_pixel,
+    )
 
 
 def implant_mimic(
@@ -111,27 +142,30 @@ def implant_mimic(
     Raises
     ------
     SpinemetError
-        If there is no such vertebra, a lesion is in it, or its canal is not seen.
+        If there is no such vertebra, its canal is not seen, none of the mimic would be seen in
+        it, or it would lie over a lesion or over what is uncertain.
     """
     body = find_body_frame(annotation.vertebrae, label, series.spacing_mm)
-    if annotation.lesions[body.mask].any():
-        raise SpinemetError(f"Vertebra {label} has a lesion; a mimic would lie over it.")
-    marrow, fluid = _measure(series, annotation, body)
-    if fluid <= marrow:
-        raise SpinemetError(f"Behind vertebra {label} nothing is brighter than its marrow.")
+    marrow, fluid = _measure(series, annotation, label)
     slices, places = _positions(body, mimic, series.spacing_mm[0], rng)
     cover, shares = (
         ndimage.map_coordinates(part, places, order=1, mode="constant", cval=0.0)
         for part in (mimic.cover, mimic.shares)
     )
+    has_something = annotation.lesions[slices] > 0
+    if annotation.uncertain is not None:
+        has_something = has_something | annotation.uncertain[slices]
+    if has_something[cover > 0].any():
+        raise SpinemetError(f"At vertebra {label} a mimic would lie over something else.")
+    is_mimic = np.zeros(series.shape, dtype=bool)
+    is_mimic[slices] = cover >= 0.5
+    if not is_mimic.any():
+        raise SpinemetError(f"Vertebra {label} has no slice where the mimic would be seen.")
+    if annotation.mimics is not None:
+        is_mimic |= annotation.mimics
     voxels = series.voxels.copy()
     former = voxels[slices]
     voxels[slices] = former + cover * (marrow + shares * (fluid - marrow) - former)
-    is_mimic = np.zeros(series.shape, dtype=bool)
-    is_mimic[slices] = cover >= 0.5
-    is_mimic &= annotation.lesions == 0
-    if annotation.mimics is not None:
-        is_mimic |= annotation.mimics
     return (
         replace(series, voxels=voxels.astype(np.float32)),
         replace(annotation, mimics=is_mimic),
@@ -145,11 +179,12 @@ def _positions(
     numbers = np.flatnonzero(body.mask.any(axis=(1, 2)))
     slices = slice(numbers[0], numbers[-1] + 1)
     axial_sign, side_sign = rng.choice((-1.0, 1.0), 2)
-    own_positions = np.stack([axial_sign * body.axial_position, body.depth_position])
-    rows, columns = _pixels_at(mimic.body, own_positions)
-    offset_mm = (np.arange(slices.start, slices.stop) - numbers.mean()) * slice_mm
-    own_middle = np.flatnonzero(mimic.body.mask.any(axis=(1, 2))).mean()
-    depth = own_middle + side_sign * offset_mm / mimic.slice_mm
+    positions = np.stack([axial_sign * body.axial_position, body.depth_position])
+    shifted = positions.reshape(2, -1) - mimic.origin[:, None]
+    rows, columns = np.linalg.solve(mimic.per_pixel, shifted).reshape(positions.shape)
+    offset_mm = (np.arange(slices.start, slices.stop) - _middle(body)) * slice_mm
+    # The nearest slice: between two of them everything would be half as bright.
+    depth = np.rint(side_sign * offset_mm / mimic.slice_mm - mimic.first_slice)
     shape = (len(depth), *rows.shape)
     places = np.stack(
         [
@@ -161,29 +196,29 @@ def _positions(
     return slices, places.astype(np.float32)
 
 
-def _pixels_at(body: BodyFrame, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rows and columns at which a body has these positions along and across its axis.
+def _middle(body: BodyFrame) -> float:
+    """Number of its middle slice."""
+    return float(np.flatnonzero(body.mask.any(axis=(1, 2))).mean())
+
+
+def _linear_map(body: BodyFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Positions along and across a body at the first pixel, and how they change by a pixel.
 
     Both are linear in row and column, so that three pixels tell all.
     """
     fields = np.stack([body.axial_position, body.depth_position]).astype(float)
     origin = fields[:, 0, 0]
     per_pixel = np.stack([fields[:, -1, 0] - origin, fields[:, 0, -1] - origin], axis=1)
-    per_pixel /= np.array(fields.shape[1:]) - 1.0
-    pixels = np.linalg.solve(per_pixel, (positions - origin[:, None, None]).reshape(2, -1))
-    rows, columns = pixels.reshape(positions.shape)
-    return rows, columns
+    return origin, per_pixel / (np.array(fields.shape[1:]) - 1.0)
 
 
-def _measure(
-    series: SagittalSeries, annotation: Annotation, body: BodyFrame
-) -> tuple[float, float]:
-    """Marrow of a body that is healthy, and the fluid behind it."""
-    if annotation.mimics is None:
-        return measure_marrow(series, annotation, body), measure_fluid(series, body)
-    # What is no marrow is none here either, whether it is a lesion or not.
-    others = replace(annotation, lesions=np.where(annotation.mimics, 1, annotation.lesions))
-    return measure_marrow(series, others, body), measure_fluid(series, body)
+def _measure(series: SagittalSeries, annotation: Annotation, label: int) -> tuple[float, float]:
+    """Marrow of a body where it is healthy, and the fluid behind it and its neighbours."""
+    if annotation.mimics is not None:
+        # What is no marrow is none here either, whether it is a lesion or not.
+        lesions = np.where(annotation.mimics, 1, annotation.lesions)
+        annotation = replace(annotation, lesions=lesions)
+    return measure_surroundings(series, annotation, label)
 
 
 def bodies_with_room(annotation: Annotation) -> Sequence[int]:

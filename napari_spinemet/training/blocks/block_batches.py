@@ -28,7 +28,8 @@ _TRIES = 1000
 MIMIC_SHARE, MIMIC_SHARE_OF_CASE = 0.15, 0.01
 """Of the blocks that are drawn where a person has said that what was marked is no lesion: all of
 them together at most, and of each case with such a place. They are few, and what else a network
-gets a little wrong is much: by the weight of mistakes alone they would hardly be drawn."""
+gets a little wrong is much: by the weight of mistakes alone they would hardly be drawn. Of the
+places each is drawn as often as any other, however large it is."""
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
 
 
@@ -172,10 +173,9 @@ class BlockBatches:
         self._lattice = Lattice.within(shapes, model.resolutions, points, spacing)
         self._hard_negative_share = hard_negative_share
         self._recoloured_share = recoloured_share
-        mimic_pixels = np.array([source.mimic_pixels for source in self._slices], dtype=float)
-        self._mimic_chances = mimic_pixels / max(1.0, mimic_pixels.sum())
-        with_mimics = sum(any(s.mimic_pixels for s in slices) for slices in by_case)
-        self._mimic_share = min(MIMIC_SHARE, MIMIC_SHARE_OF_CASE * with_mimics)
+        self._mimics = _places_of_mimics(by_case)
+        cases_with_mimics = len({case for case, _ in self._mimics})
+        self._mimic_share = min(MIMIC_SHARE, MIMIC_SHARE_OF_CASE * cases_with_mimics)
         self._hard_negatives = HardNegatives(
             [(-(-rows // spacing), -(-columns // spacing)) for rows, columns in shapes], spacing
         )
@@ -281,8 +281,11 @@ class BlockBatches:
     def _draw_target(self, rng: np.random.Generator) -> _Target:
         """A pixel by the sampling rule or, of a share of the blocks, one that was mistaken."""
         if self._mimic_share and rng.random() < self._mimic_share:
-            source = self._slices[rng.choice(len(self._slices), p=self._mimic_chances)]
-            return _Target(source, source.draw_mimic(rng), is_mimic=True)
+            places = list(self._mimics)
+            case, number = places[int(rng.integers(len(places)))]
+            sources, chances = self._mimics[case, number]
+            source = sources[int(rng.choice(len(sources), p=chances))]
+            return _Target(source, source.draw_mimic(number, rng), is_mimic=True)
         negatives = self._hard_negatives
         hard_share = self._hard_negative_share / (1 - self._mimic_share)
         if not negatives.is_empty and rng.random() < hard_share:
@@ -299,7 +302,8 @@ class BlockBatches:
         classes = source.classes_at(rows, columns)
         if target.is_mimic:
             assert source.mimics is not None
-            is_mimic = source.contains(rows, columns) & source.mimics[source.clip(rows, columns)]
+            at_pixels = source.mimics[source.clip(rows, columns)] > 0
+            is_mimic = source.contains(rows, columns) & at_pixels
             return classes, is_mimic.astype(float)
         if target.mistakes is None:
             weights = (source.weights * self._class_shares)[classes]
@@ -349,6 +353,27 @@ class BlockBatches:
         """Go back to where batches stood."""
         self._hard_negatives.unpack(position["mistaken"].astype(np.uint8))
         self._rebalance()
+
+
+def _places_of_mimics(
+    by_case: Sequence[Sequence[SourceSlice]],
+) -> dict[tuple[int, int], tuple[list[SourceSlice], FloatArray]]:
+    """By case and number: the slices of each place, and how often each of these is drawn from."""
+    pixels: dict[tuple[int, int], list[tuple[SourceSlice, int]]] = {}
+    for case, slices in enumerate(by_case):
+        for source in slices:
+            if source.mimics is not None:
+                counts = np.bincount(source.mimics.ravel())
+                for number in np.flatnonzero(counts[1:]) + 1:
+                    place = (case, int(number))
+                    pixels.setdefault(place, []).append((source, int(counts[number])))
+    return {
+        place: (
+            [source for source, _ in parts],
+            np.array([n for _, n in parts]) / sum(n for _, n in parts),
+        )
+        for place, parts in pixels.items()
+    }
 
 
 def _case_shares(by_case: Sequence[Sequence[SourceSlice]], case_limit: float | None) -> FloatArray:

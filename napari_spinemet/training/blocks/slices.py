@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import ndimage
 
 from ...imaging import Annotation, SagittalSeries
 from ...imaging.brightness.marrow_level import MarrowLevel
@@ -48,7 +49,8 @@ class SourceSlice:
     healthy : numpy.ndarray
         bool ``(row, column)``: pixels that can be mistaken for a lesion.
     mimics : numpy.ndarray or None
-        bool ``(row, column)``: those of which a person has said that they were; None for none.
+        ``(row, column)``: numbers of the places in the case of which a person has said that they
+        were, 0 elsewhere; None for none.
     """
 
     pyramid: DevicePyramid
@@ -59,7 +61,7 @@ class SourceSlice:
     weights: FloatArray
     counts: FloatArray
     healthy: npt.NDArray[np.bool_]
-    mimics: npt.NDArray[np.bool_] | None = None
+    mimics: npt.NDArray[np.int32] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -80,20 +82,17 @@ class SourceSlice:
         label = rng.choice(3, p=counts / counts.sum())
         return divmod(int(rng.choice(self.pixels[label])), self.width)
 
-    @property
-    def mimic_pixels(self) -> int:
-        """How many pixels are known to have been mistaken for a lesion."""
-        return 0 if self.mimics is None else int(np.count_nonzero(self.mimics))
-
-    def draw_mimic(self, rng: np.random.Generator) -> tuple[int, int]:
-        """A pixel that was mistaken for a lesion; there must be one.
+    def draw_mimic(self, number: int, rng: np.random.Generator) -> tuple[int, int]:
+        """A pixel of a place that was mistaken for a lesion.
 
         Parameters
         ----------
+        number : int
+            Of one of :attr:`mimics`.
         rng : numpy.random.Generator
         """
         assert self.mimics is not None
-        return divmod(int(rng.choice(np.flatnonzero(self.mimics))), self.shape[1])
+        return divmod(int(rng.choice(np.flatnonzero(self.mimics == number))), self.shape[1])
 
     def contains(self, rows: IndexArray, columns: IndexArray) -> npt.NDArray[np.bool_]:
         """Whether working pixels lie in what blocks may lie in.
@@ -170,9 +169,10 @@ def slices_of_case(
     )
     in_plane_mm = series.spacing_mm[1], series.spacing_mm[2]
     is_far = far_from_lesions(resample_labels(annotation.lesions, in_plane_mm) > 0)
-    mimics = np.zeros_like(is_far)
+    mimics = np.zeros(is_far.shape, dtype=np.int32)
     if annotation.mimics is not None:
-        mimics = resample_labels(annotation.mimics.astype(np.uint16), in_plane_mm) > 0
+        is_mimic = resample_labels(annotation.mimics.astype(np.uint16), in_plane_mm) > 0
+        ndimage.label(is_mimic, np.ones((3, 3, 3)), output=mimics)
     images = DevicePyramid(pyramid, device, dtype)
     shape = pyramid.working_shape[1:]
     return [
@@ -192,7 +192,7 @@ def _source_slice(
     pyramid: DevicePyramid,
     position: int,
     classes: SliceClasses,
-    is_far_and_mimics: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
+    is_far_and_mimics: tuple[npt.NDArray[np.bool_], npt.NDArray[np.int32]],
     shape: tuple[int, int],
     extent: tuple[int, int],
 ) -> SourceSlice:
@@ -202,9 +202,9 @@ def _source_slice(
         labels.ravel()[pixels] = label
     labels = labels[: extent[0], : extent[1]]
     counts = np.array(classes.counts, dtype=float)
-    is_far, mimics = (part[: extent[0], : extent[1]] for part in is_far_and_mimics)
-    healthy = (labels >= 0) & is_far
-    mimics &= healthy
+    is_far, mimics = is_far_and_mimics
+    healthy = (labels >= 0) & is_far[: extent[0], : extent[1]]
+    mimics = np.where(healthy, mimics[: extent[0], : extent[1]], 0).astype(np.int32)
     return SourceSlice(
         pyramid=pyramid,
         position=position,

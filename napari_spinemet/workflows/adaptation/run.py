@@ -364,6 +364,7 @@ class _Adapter:
             state=state,
             resume=self._resume,
             looks_first=True,
+            replaces_other=True,  # verdicts may have come since, which is what resuming is for
         )
         training = train_network(cases, config, options=options, job=self._job)
         # A second look is by what a network marks; without one its flag would warn of nothing.

@@ -32,10 +32,22 @@ class OverlaySwitch:
         )
         return [layer for layer in candidates if layer is not None]
 
+    @property
+    def is_off(self) -> bool:
+        """Whether none of them is seen."""
+        return not any(layer.visible for layer in self.overlays)
+
     def switch(self) -> None:
         """Off, if any of them is seen; else on."""
         visible_layers = [layer for layer in self.overlays if layer.visible]
         if visible_layers:
-            self._hidden_layers = WeakSet(visible_layers)
-        for layer in visible_layers or [x for x in self.overlays if x in self._hidden_layers]:
-            layer.visible = not visible_layers
+            # With those hidden before: what a detection has shown since comes on top of them.
+            self._hidden_layers.update(visible_layers)
+            for layer in visible_layers:
+                layer.visible = False
+            return
+        growing = self._layers.growing  # which may have come while all was off
+        for layer in self.overlays:
+            if layer in self._hidden_layers or layer is growing:
+                layer.visible = True
+        self._hidden_layers.clear()
