@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,9 @@ from napari_spinemet.errors import SpinemetError
 from napari_spinemet.imaging import Annotation, SagittalSeries
 from napari_spinemet.phantom import PhantomCase
 from napari_spinemet.phantom.implants.body_frame import (
+    BodyFrame,
     find_body_frame,
-    measure_fluid,
-    measure_marrow,
+    measure_surroundings,
 )
 from napari_spinemet.phantom.implants.mimic_implant import (
     bodies_with_room,
@@ -30,17 +31,37 @@ def label_of(case: PhantomCase, level: str) -> int:
     return next(k for k, name in case.annotation.levels.items() if name == level)
 
 
-def with_disc(case: PhantomCase, level: str) -> tuple[SagittalSeries, Annotation]:
-    """A flat disc in the lower back quarter of a body, in all of its slices but the outer two."""
-    series, annotation = case.series, case.annotation
-    body = find_body_frame(annotation.vertebrae, label_of(case, level), series.spacing_mm)
-    marrow, fluid = measure_marrow(series, annotation, body), measure_fluid(series, body)
+def body_of(case: PhantomCase, level: str) -> BodyFrame:
+    """Of a level."""
+    vertebrae = case.annotation.vertebrae
+    return find_body_frame(vertebrae, label_of(case, level), case.series.spacing_mm)
+
+
+def with_disc(
+    case: PhantomCase, level: str, slices: int | None = None, share: float = SHARE
+) -> tuple[SagittalSeries, Annotation]:
+    """A flat disc in the lower back quarter of a body, in all slices but the outer two, or some."""
+    series, annotation, label = case.series, case.annotation, label_of(case, level)
+    body = body_of(case, level)
+    marrow, fluid = measure_surroundings(series, annotation, label)
     disc = np.hypot(body.axial_position - 0.2, body.depth_position - 0.3) < 0.6
-    used = np.flatnonzero(body.mask.any(axis=(1, 2)))[1:-1]
+    numbers = np.flatnonzero(body.mask.any(axis=(1, 2)))
+    chosen = numbers[1:-1] if slices is None else numbers[len(numbers) // 2 :][:slices]
     mask = np.zeros(series.shape, dtype=bool)
-    mask[used] = disc
-    voxels = np.where(mask, marrow + SHARE * (fluid - marrow), series.voxels)
+    mask[chosen] = disc
+    voxels = np.where(mask, marrow + share * (fluid - marrow), series.voxels)
     return replace(series, voxels=voxels.astype(np.float32)), replace(annotation, mimics=mask)
+
+
+def thinned(case: PhantomCase, step: int) -> tuple[SagittalSeries, Annotation]:
+    """Every so many slices of a phantom, which are as far apart then."""
+    series, annotation = case.series, case.annotation
+    affine = series.affine @ np.diag([step, 1.0, 1.0, 1.0])
+    lesions, vertebrae = annotation.lesions[::step], annotation.vertebrae[::step]
+    return (
+        replace(series, voxels=series.voxels[::step], affine=affine),
+        replace(annotation, lesions=lesions, vertebrae=vertebrae),
+    )
 
 
 @pytest.mark.parametrize("gain", [1.0, 3.0])
@@ -51,9 +72,8 @@ def test_it_lies_and_is_as_bright_in_its_new_body_as_in_its_own(
     (mimic,) = cut_out_mimics(*with_disc(healthy, "L3"))
     label = label_of(healthy, "L1")
     target = replace(healthy.series, voxels=healthy.series.voxels * np.float32(gain))
-    body = find_body_frame(healthy.annotation.vertebrae, label, target.spacing_mm)
-    marrow = measure_marrow(target, healthy.annotation, body)
-    fluid = measure_fluid(target, body)
+    body = body_of(healthy, "L1")
+    marrow, fluid = measure_surroundings(target, healthy.annotation, label)
     sides = set()
     for seed in range(6):
         series, annotation = implant_mimic(
@@ -96,5 +116,75 @@ def test_a_body_with_a_lesion_has_no_room(healthy: PhantomCase) -> None:
     free = bodies_with_room(occupied)
     assert names["L4"] in free
     assert not {names["L1"], names["L2"], names["L3"]} & set(free)
-    with pytest.raises(SpinemetError, match="lesion"):
+    with pytest.raises(SpinemetError, match="something else"):
         implant_mimic(series, occupied, mimic, names["L1"], np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_one_of_a_single_slice_keeps_its_contrast(healthy: PhantomCase, step: int) -> None:
+    """Between two slices it is shown in the nearest, not in both by half; of whichever spacing."""
+    (mimic,) = cut_out_mimics(*with_disc(healthy, "L3", slices=1))
+    target, contours = thinned(healthy, step)
+    for level in ("L1", "L2", "L4"):
+        label = label_of(healthy, level)
+        marrow, fluid = measure_surroundings(target, contours, label)
+        shares = []
+        for seed in range(6):
+            rng = np.random.default_rng(seed)
+            with suppress(SpinemetError):  # of thick slices none may lie where it would be seen
+                series, annotation = implant_mimic(target, contours, mimic, label, rng)
+                new = annotation.mimics
+                assert new is not None
+                (number,) = np.flatnonzero(new.any(axis=(1, 2)))
+                inner = ndimage.binary_erosion(new[number], iterations=3)
+                value = series.voxels[number][inner].mean()
+                shares.append((value - marrow) / (fluid - marrow))
+        assert len(shares) >= 2
+        assert shares == pytest.approx([SHARE] * len(shares), abs=0.05)
+
+
+def test_it_never_lies_over_a_lesion_of_the_next_body(healthy: PhantomCase) -> None:
+    """A mimic that reaches into the disc is refused where something grows there."""
+    series, annotation = with_disc(healthy, "L3")
+    body = body_of(healthy, "L3")
+    grown = (np.abs(body.axial_position) < 1.4) & (np.abs(body.depth_position) < 0.8)
+    mimics = np.where(body.mask.any(axis=(1, 2))[:, None, None], grown, False)
+    (mimic,) = cut_out_mimics(series, replace(annotation, mimics=mimics))
+    target, label = body_of(healthy, "L1"), label_of(healthy, "L1")
+    beyond = (np.abs(target.axial_position) > 1.02) & (np.abs(target.axial_position) < 1.2)
+    lesions = np.zeros(series.shape, dtype=np.uint16)
+    lesions[target.mask.any(axis=(1, 2))] = beyond & (np.abs(target.depth_position) < 0.5)
+    lesions[healthy.annotation.vertebrae == label] = 0
+    assert lesions.any()
+    with pytest.raises(SpinemetError, match="over something else"):
+        implant_mimic(
+            healthy.series,
+            replace(healthy.annotation, lesions=lesions),
+            mimic,
+            label,
+            np.random.default_rng(0),
+        )
+
+
+def test_two_across_a_disc_belong_to_their_own_bodies(healthy: PhantomCase) -> None:
+    """As in endplate changes, which touch each other once they are widened."""
+    annotation = healthy.annotation
+    upper, lower = body_of(healthy, "L2"), body_of(healthy, "L3")
+    facing = (upper.axial_position > 0.4) & (lower.axial_position < -0.4)
+    facing &= np.abs(upper.depth_position) < 0.7
+    slices = (upper.mask | lower.mask).any(axis=(1, 2))
+    mimics = np.where(slices[:, None, None], facing, False)
+    _, count = ndimage.label(mimics)
+    assert count == 1
+    assert len(cut_out_mimics(healthy.series, replace(annotation, mimics=mimics))) == 2
+
+
+def test_brightness_stays_within_bounds(healthy: PhantomCase) -> None:
+    """However bright it was, it is no brighter than twice the way to the fluid."""
+    (mimic,) = cut_out_mimics(*with_disc(healthy, "L3", share=9.0))
+    label = label_of(healthy, "L1")
+    marrow, fluid = measure_surroundings(healthy.series, healthy.annotation, label)
+    series, annotation = implant_mimic(
+        healthy.series, healthy.annotation, mimic, label, np.random.default_rng(0)
+    )
+    assert series.voxels[annotation.mimics].max() <= marrow + 2 * (fluid - marrow) + 1e-3

@@ -18,9 +18,11 @@ import torch
 
 from napari_spinemet.errors import Cancelled, SpinemetError
 from napari_spinemet.imaging import Annotation
-from napari_spinemet.jobs import CancelToken, Event, Progressed
+from napari_spinemet.jobs import CancelToken, Event, JobContext, Progressed
 from napari_spinemet.network import SiameseNet
 from napari_spinemet.training import TrainingResult, train, training_run
+from napari_spinemet.training.loop import train_network
+from napari_spinemet.training.result import RunOptions
 
 from .quick_runs import Case, quick_config, weight_bytes
 
@@ -116,6 +118,26 @@ def test_a_checkpoint_of_another_run_is_refused(small_case: Case, tmp_path: Path
     with pytest.raises(SpinemetError, match="damaged; start the training again"):
         train([small_case], config, state=state, resume=True)
     train([small_case], config, state=state)  # without resuming it is replaced
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_who_says_so_begins_anew_where_the_data_are_others(
+    small_case: Case, tmp_path: Path, *, is_changed: bool
+) -> None:
+    """As an adaptation does when verdicts came since: the weights are those of a fresh run."""
+    torch.set_num_threads(1)
+    state, config = tmp_path / "state.safetensors", quick_config(batches_per_epoch=2)
+    series, annotation = small_case
+    train([small_case], config, state=state)
+    nothing = np.zeros(series.shape, dtype=bool)
+    nothing[0, 0, 0] = is_changed
+    case = (series, replace(annotation, uncertain=nothing)) if is_changed else small_case
+    options = RunOptions(state=state, resume=True, replaces_other=True)
+    steps: list[int] = []
+    job = JobContext.of(lambda e: steps.append(e.done) if _is_step(e) else None, None)
+    result = train_network([case], config, options=options, job=job)
+    assert bool(steps) == is_changed
+    assert weight_bytes(result) == weight_bytes(train([case], config))
 
 
 def test_a_full_disk_ends_the_run_with_a_sentence(

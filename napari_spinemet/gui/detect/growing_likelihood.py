@@ -102,10 +102,10 @@ class GrowingLikelihood(QObject):
 
     def end(self) -> None:
         """Take the layer away; what was shown before is seen again."""
-        layer = self._session.layers.growing
+        layer, viewer = self._session.layers.growing, self._session.viewer
         self._series, self._has_begun = None, False
-        if layer is not None:
-            self._session.viewer.layers.remove(layer)
+        if layer is not None and viewer is not None:
+            viewer.layers.remove(layer)
         for former_layer, opacity in self._former_opacity:
             former_layer.opacity = opacity
         self._former_opacity = []

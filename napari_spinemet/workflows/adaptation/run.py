@@ -56,8 +56,8 @@ SMALLEST_NAMED_CM2 = 1.0
 """So large marks are named whatever least area is chosen: a large one hides small lesions."""
 AREAS_TRIED_CM2 = (0.5, 1.0, 2.0)
 """With two dozen scans finer steps tell nothing apart."""
-_PREPARATION_S = 0.8
-"""That the images of a case take before a training, about."""
+_PREPARATION_S, _WITH_MIMICS_S = 0.8, 1.0
+"""That a case takes before a training, about, and more if what was rejected is put into it."""
 _MARGIN = 1.2
 """Of what judging took before: times differ by so much on a computer in use."""
 _LEAST_S = 20.0
@@ -275,7 +275,9 @@ class _Adapter:
         judging = (now_s - start_time) * _MARGIN
         own_cases = len(self._scans) * (1 + self._plan.copies_a_scan(len(self._scans)))
         # Each part leaves its own share of the scans out.
-        preparing = _PREPARATION_S * ((parts + 1) * len(self._phantoms) + max(parts, 1) * own_cases)
+        has_mimics = any(scan.annotation.mimics is not None for scan in self._scans)
+        a_case = _PREPARATION_S + has_mimics * _WITH_MIMICS_S
+        preparing = a_case * ((parts + 1) * len(self._phantoms) + max(parts, 1) * own_cases)
         seconds_left = 60 * self._plan.minutes - (now_s - self._start_time) - judging - preparing
         self._training_seconds = seconds_left / (parts + 1)
         if self._training_seconds < _LEAST_S:

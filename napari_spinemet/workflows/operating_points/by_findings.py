@@ -158,7 +158,7 @@ def count_trials(
 def best_outcome(
     outcomes: Sequence[PointOutcome], most_false: float, least_found: int = 0
 ) -> PointOutcome:
-    """Of those that find as many lesions, but for two, the one of the smallest least area.
+    """Of those that find as many lesions as the best, but for two, the one of the smallest area.
 
     A larger one pays where bodies are large, and hides whatever lies in a cervical body.
 

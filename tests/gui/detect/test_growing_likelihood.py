@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from qtpy.QtWidgets import QApplication
 
 from napari_spinemet.jobs import Progressed
 
@@ -31,13 +32,13 @@ def test_slices_are_seen_as_they_come(
     """
     workspace, session = detection_workspace, detection_workspace.session
     former, names = session.layers.likelihood, [layer.name for layer in viewer.layers]
-    steps: list[tuple[int, int, bool]] = []
+    steps: list[tuple[int, int, float]] = []
     pictures: list[np.ndarray] = []
 
     def on_step(done: int) -> None:
         layer = viewer.layers[NAME]
         seen = sum(bool(plane.any()) for plane in layer.data)
-        steps.append((done, seen, former.visible))
+        steps.append((done, seen, former.opacity))
         pictures.append(layer.data.copy())
         assert viewer.layers.selection.active is session.layers.image
 
@@ -49,10 +50,11 @@ def test_slices_are_seen_as_they_come(
     # A slice may be there before the word that it is done, since both come one after the other.
     assert all(seen >= done for done, seen, _ in steps)
     assert steps[0][1] < slices
-    assert not any(is_visible for _, _, is_visible in steps)
+    assert {opacity for _, _, opacity in steps} == {0}
     np.testing.assert_array_equal(pictures[-1], session.result.plain.values)
     assert [layer.name for layer in viewer.layers] == names
     assert session.layers.likelihood.visible
+    assert session.layers.likelihood.opacity > 0
 
 
 def test_a_cancelled_detection_leaves_what_was_seen_before(
@@ -74,21 +76,80 @@ def test_a_cancelled_detection_leaves_what_was_seen_before(
     assert NAME not in viewer.layers
     assert session.layers.likelihood is former
     assert former.visible
+    assert former.opacity > 0
     assert session.result is former_result
 
 
+def _plane(session: Any) -> np.ndarray:
+    """Of a map, all of it likely."""
+    return np.ones(session.result.likelihood.values.shape[1:], dtype=np.float32)
+
+
 def test_a_scan_that_is_opened_meanwhile_shows_nothing_of_it(
-    workspace: Any, viewer: Any, wait_idle: Callable, study_copy: Any, quick_model: Any
+    detection_workspace: Any, viewer: Any, wait_idle: Callable
 ) -> None:
-    """Slices of the former scan that come late are not drawn into the next one."""
-    workspace.load.open_study(study_copy)
-    workspace.load.open_case()
-    wait_idle(workspace)
-    workspace.detect._select(str(quick_model))
-    on_slice = workspace.detect._growing_likelihood.begin(workspace.session.series)
-    plane = np.ones(workspace.session.series.shape[1:], dtype=np.float32)
+    """What was drawn of the former scan goes, and slices that come late are not drawn."""
+    workspace, session = detection_workspace, detection_workspace.session
+    on_slice = workspace.detect._growing_likelihood.begin(session.series)
+    plane = _plane(session)
+    on_slice(0, plane)
+    QApplication.processEvents()
+    assert NAME in viewer.layers
     workspace.load.case_table.selectRow(1)
     workspace.load.open_case()
     wait_idle(workspace)
-    on_slice(0, plane)
     assert NAME not in viewer.layers
+    on_slice(1, plane)
+    QApplication.processEvents()
+    assert NAME not in viewer.layers
+
+
+def test_who_removes_it_does_not_get_it_back(detection_workspace: Any, viewer: Any) -> None:
+    """Until the next detection; what was there before is seen again at the end."""
+    session = detection_workspace.session
+    growing = detection_workspace.detect._growing_likelihood
+    on_slice, former = growing.begin(session.series), session.layers.likelihood
+    opacity = former.opacity
+    on_slice(0, _plane(session))
+    QApplication.processEvents()
+    viewer.layers.remove(NAME)
+    on_slice(1, _plane(session))
+    QApplication.processEvents()
+    assert NAME not in viewer.layers
+    growing.end()
+    assert former.opacity == opacity
+
+
+def test_overlays_that_are_off_stay_off(detection_workspace: Any, viewer: Any) -> None:
+    """H before a detection: nothing comes into sight by itself; H again: all of it does."""
+    workspace, session = detection_workspace, detection_workspace.session
+    visible_before = [layer for layer in workspace.overlays.overlays if layer.visible]
+    assert session.layers.lesions in visible_before
+    workspace.overlays.switch()
+    growing = workspace.detect._growing_likelihood
+    on_slice = growing.begin(session.series)
+    on_slice(0, _plane(session))
+    QApplication.processEvents()
+    assert not viewer.layers[NAME].visible
+    workspace.overlays.switch()
+    assert viewer.layers[NAME].visible
+    workspace.overlays.switch()
+    growing.end()
+    assert workspace.overlays.is_off
+    workspace.overlays.switch()
+    assert [layer for layer in workspace.overlays.overlays if layer.visible] == visible_before
+
+
+def test_contours_come_back_with_a_result_that_came_while_all_was_off(
+    detection_workspace: Any, wait_idle: Callable
+) -> None:
+    """A new result is shown; the key hides that too, and then brings all back."""
+    workspace, session = detection_workspace, detection_workspace.session
+    workspace.overlays.switch()
+    session.set_result(session.result, "default")
+    assert session.layers.likelihood.visible
+    workspace.overlays.switch()
+    assert workspace.overlays.is_off
+    workspace.overlays.switch()
+    assert session.layers.lesions.visible
+    assert session.layers.likelihood.visible

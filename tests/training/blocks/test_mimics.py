@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -99,17 +100,32 @@ def test_half_of_what_is_drawn_stays_lesion(
     assert np.mean(drawn_at_lesions) == pytest.approx(0.5, abs=0.03)
 
 
-def test_without_mimics_batches_are_what_they_were(make_series: MakeSeries) -> None:
-    """No random number is drawn for what there is none of, so that former runs go on as begun."""
-    cases = _without(_cases(make_series, 2))
-    nothing = np.zeros((4, *SIZE), dtype=bool)
-    with_empty = [(s, replace(a, mimics=nothing)) for s, a in cases]
-    batches = [
-        _batches(each, 50).draw(np.random.default_rng(4), True, 1.0) for each in (cases, with_empty)
-    ]
-    for first, second in zip(*(b.images for b in batches), strict=True):
-        np.testing.assert_array_equal(first.numpy(), second.numpy())
-    np.testing.assert_array_equal(batches[0].weights, batches[1].weights)
+def test_a_small_place_is_drawn_as_often_as_a_large_one(
+    make_series: MakeSeries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty-six pixels beside a bladder of a thousand: half of such blocks each, to a tenth."""
+    monkeypatch.setattr(blocks, "MIMIC_SHARE", 1 - 1e-9)
+    monkeypatch.setattr(blocks, "MIMIC_SHARE_OF_CASE", 1 - 1e-9)
+    ((series, annotation),) = _cases(make_series, 1)
+    mimics = annotation.mimics.copy()
+    mimics[1:3, 62:88, 60:80] = True
+    source = _batches([(series, replace(annotation, mimics=mimics))], 1)
+    rng = np.random.default_rng(3)
+    targets = [source._draw_target(rng) for _ in range(1000)]
+    is_small = [target.source.position == 3 for target in targets]
+    assert np.mean(is_small) == pytest.approx(0.5, abs=0.05)
+    assert all(target.source.mimics[target.pixel] > 0 for target in targets)
+
+
+def test_without_mimics_no_random_number_is_drawn_for_them(make_series: MakeSeries) -> None:
+    """So that runs of former versions go on as they were begun."""
+    for cases, is_drawn in (
+        (_cases(make_series, 2), True),
+        (_without(_cases(make_series, 2)), False),
+    ):
+        rng = Mock(wraps=np.random.default_rng(4))
+        _batches(cases, 1)._draw_target(rng)
+        assert rng.random.called == is_drawn
 
 
 def test_another_run_is_recognised_by_its_mimics(make_series: MakeSeries) -> None:
