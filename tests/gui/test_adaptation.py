@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
+from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.errors import SpinemetError
 from napari_spinemet.gui.train import adaptation_panel
+from napari_spinemet.imaging import OperatingPoint
 from napari_spinemet.imaging.findings import mask_of_finding
 from napari_spinemet.network import load_card
 from napari_spinemet.study.run_files import save_adaptation_request
@@ -155,10 +158,10 @@ def test_what_was_accepted_is_a_contour_before_it_is_learned_from(
 
     monkeypatch.setattr(adaptation_panel, "run_in_process", stand_in)
     session.layers.lesions.data = np.zeros_like(session.layers.lesions.data)
-    review = workspace.review
-    values = session.result.likelihood.values
-    review.controls.threshold.setValue(float(np.quantile(values[values > 0], 0.97)))
-    review._draw_all()
+    review, plain = workspace.review, session.result.plain
+    threshold = float(np.quantile(plain.values[plain.values > 0], 0.97))
+    session.set_result(evaluate(plain, OperatingPoint(threshold, 0.1, 1.0)), "default")
+    QApplication.processEvents()
     assert len(review.findings) > 1
     for number in range(len(review.findings)):
         review.findings_panel.table.selectRow(number)
