@@ -212,7 +212,6 @@ class AdaptationPanel(QWidget):
             names.remove(session.case.name)
             on_screen = [session.case.name]
             self._draw_accepted()
-            session.autosave.save()  # now, before it is read
 
         def work(job: JobContext) -> int:
             from ...workflows.adaptation.reviewed_case import contour_accepted
