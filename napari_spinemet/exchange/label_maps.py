@@ -56,8 +56,8 @@ class LabelMap:
             return False
         bodies = np.where(np.isin(labels, list(self.levels)), labels, 0)
         order = order_vertebrae(bodies)
-        expected = [k for k in self.levels if k not in self.variants or k in present]
-        ranks = [expected.index(label) for label in order]
+        own_order = [k for k in self.levels if k not in self.variants or k in present]
+        ranks = [own_order.index(label) for label in order]
         return len(order) >= LEAST_VERTEBRAE and ranks == list(range(ranks[0], ranks[-1] + 1))
 
 

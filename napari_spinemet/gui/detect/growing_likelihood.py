@@ -66,19 +66,19 @@ class GrowingLikelihood(QObject):
         if series is not self._series or series is not self._session.series:
             return
         layers = self._session.layers
-        if layers.growing is None:
+        if layers.likelihood_so_far is None:
             if self._has_begun:  # whoever has removed it does not want to see it
                 return
             self._has_begun = True
-            layers.growing = self._add_layer(series)
+            layers.likelihood_so_far = self._add_layer(series)
             self._fade_former()
-        layers.growing.data[index] = values
-        layers.growing.refresh(thumbnail=False, highlight=False, extent=False)
+        layers.likelihood_so_far.data[index] = values
+        layers.likelihood_so_far.refresh(thumbnail=False, highlight=False, extent=False)
 
     def _fade_former(self) -> None:
         """Let nothing be seen of another detection, also of one that comes back meanwhile."""
         layers = self._session.layers
-        if layers.growing is None:
+        if layers.likelihood_so_far is None:
             return
         faded_layers = [layer for layer, _ in self._former_opacity]
         for layer in (layers.likelihood, layers.plain, layers.detections, layers.chosen_finding):
@@ -102,7 +102,7 @@ class GrowingLikelihood(QObject):
 
     def end(self) -> None:
         """Take the layer away; what was shown before is seen again."""
-        layer, viewer = self._session.layers.growing, self._session.viewer
+        layer, viewer = self._session.layers.likelihood_so_far, self._session.viewer
         self._series, self._has_begun = None, False
         if layer is not None and viewer is not None:
             viewer.layers.remove(layer)

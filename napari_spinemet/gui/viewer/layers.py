@@ -62,7 +62,7 @@ class ViewerLayers(QObject):
         self.vertebrae: Labels | None = None
         self.likelihood: Image | None = None
         self.plain: Image | None = None
-        self.growing: Image | None = None
+        self.likelihood_so_far: Image | None = None
         """The likelihood of a detection that runs."""
         self.detections: Labels | None = None
         self.chosen_finding: Labels | None = None
@@ -132,7 +132,8 @@ class ViewerLayers(QObject):
         self._is_replacing = True
         try:
             self._remove(
-                *(self.chosen_finding, self.detections, self.likelihood, self.plain, self.growing),
+                *(self.chosen_finding, self.detections),
+                *(self.likelihood, self.plain, self.likelihood_so_far),
                 *(self.lesions, self.vertebrae, self.image, self.other, self.marks, self.names),
                 *self.others,
             )

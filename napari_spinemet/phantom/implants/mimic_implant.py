@@ -180,8 +180,8 @@ def _positions(
     slices = slice(numbers[0], numbers[-1] + 1)
     axial_sign, side_sign = rng.choice((-1.0, 1.0), 2)
     positions = np.stack([axial_sign * body.axial_position, body.depth_position])
-    shifted = positions.reshape(2, -1) - mimic.origin[:, None]
-    rows, columns = np.linalg.solve(mimic.per_pixel, shifted).reshape(positions.shape)
+    from_origin = positions.reshape(2, -1) - mimic.origin[:, None]
+    rows, columns = np.linalg.solve(mimic.per_pixel, from_origin).reshape(positions.shape)
     offset_mm = (np.arange(slices.start, slices.stop) - _middle(body)) * slice_mm
     # The nearest slice: between two of them everything would be half as bright.
     depth = np.rint(side_sign * offset_mm / mimic.slice_mm - mimic.first_slice)

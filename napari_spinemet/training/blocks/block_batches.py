@@ -365,14 +365,13 @@ def _places_of_mimics(
             if source.mimics is not None:
                 counts = np.bincount(source.mimics.ravel())
                 for number in np.flatnonzero(counts[1:]) + 1:
-                    place = (case, int(number))
-                    pixels.setdefault(place, []).append((source, int(counts[number])))
+                    pixels.setdefault((case, int(number)), []).append((source, int(counts[number])))
     return {
-        place: (
+        key: (
             [source for source, _ in parts],
             np.array([n for _, n in parts]) / sum(n for _, n in parts),
         )
-        for place, parts in pixels.items()
+        for key, parts in pixels.items()
     }
 
 

@@ -26,7 +26,7 @@ class OverlaySwitch:
         """Every layer of this plugin but the scan."""
         layers = self._layers
         candidates = (
-            *(layers.likelihood, layers.plain, layers.growing),
+            *(layers.likelihood, layers.plain, layers.likelihood_so_far),
             *(layers.detections, layers.chosen_finding),
             *(layers.lesions, layers.vertebrae, layers.marks, layers.names, *layers.others),
         )
@@ -46,8 +46,8 @@ class OverlaySwitch:
             for layer in visible_layers:
                 layer.visible = False
             return
-        growing = self._layers.growing  # which may have come while all was off
+        late_layer = self._layers.likelihood_so_far  # it may have come while all was off
         for layer in self.overlays:
-            if layer in self._hidden_layers or layer is growing:
+            if layer in self._hidden_layers or layer is late_layer:
                 layer.visible = True
         self._hidden_layers.clear()
