@@ -33,6 +33,9 @@ from .viewer.timing import Debouncer
 if TYPE_CHECKING:
     import napari
 
+ROOM_FOR_CURVE = 1200
+"""So wide is a window, in its own pixels, that has room for a curve beside the picture."""
+
 
 class Workspace(QWidget):
     """Load, Annotate, Train, Detect and Review beside the picture."""
@@ -114,11 +117,12 @@ class Workspace(QWidget):
             self.focusNextChild()
 
     def _on_froc(self) -> None:
-        """The first curve comes into sight by itself, and goes when there is none."""
+        """The first curve comes into sight by itself if there is room, and goes with the last."""
         has_curve = self.session.froc is not None
         if has_curve != self._had_curve:
             self._had_curve = has_curve
-            self.review.curve_box.setChecked(has_curve)
+            has_room = self.session.viewer.window._qt_window.width() >= ROOM_FOR_CURVE
+            self.review.curve_box.setChecked(has_curve and has_room)
         self._show_froc()
 
     def _show_froc(self, *_: object) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_spinemet.evaluation import FrocCurve, froc_from_detections
 from napari_spinemet.evaluation.bands import froc_bands
@@ -211,3 +213,29 @@ def test_other_curves_beside_it(
     assert "others.csv holds no FROC curve" in messages[-1]
     compare.toggle("paper", "")
     assert [r.name for r in plot._references] == ["others"]
+
+
+@pytest.mark.parametrize(("width", "is_shown"), [(1366, True), (1093, False)])
+def test_a_curve_comes_by_itself_where_there_is_room(
+    workspace: Any,
+    viewer: Any,
+    wait_idle: Callable,
+    study_copy: Path,
+    quick_model: Path,
+    width: int,
+    is_shown: bool,
+) -> None:
+    """On a screen of 1366 at 125 % the picture keeps its place; the box shows the curve."""
+    viewer.window._qt_window.resize(width, 700)
+    QApplication.processEvents()
+    workspace.load.open_study(study_copy)
+    workspace.load.open_case()
+    wait_idle(workspace)
+    workspace.detect._select(str(quick_model))
+    workspace.detect.detect()
+    wait_idle(workspace)
+    workspace.show_tab("Review")
+    assert workspace.session.froc is not None
+    assert workspace.froc_dock.isVisible() == is_shown
+    workspace.review.curve_box.setChecked(True)
+    assert workspace.froc_dock.isVisible()

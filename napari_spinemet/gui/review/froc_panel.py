@@ -106,8 +106,9 @@ class FrocPanel(QWidget):
         return _page(
             self.plot,
             self.truth,
-            row(self.plot.reading, self.compare),
-            row(self.wish, self.wish_value, self.suggest_button),
+            self.plot.reading,
+            self.wish,
+            row(self.wish_value, self.suggest_button, self.compare),
             self.suggestion,
         )
 
