@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from superqt import QElidingLabel
 
 from ..jobs import Event, Progressed
@@ -64,7 +65,25 @@ class StatusLine(QElidingLabel):
 
     def _on_message(self, sentence: str) -> None:
         self._last_message = sentence
+        if not sentence:
+            for toast in self._toasts():
+                toast.close()
+        # A new one stops the clocks of those before it, which would stay for good.
+        QTimer.singleShot(500, self._restart_clocks)
         self._write()
+
+    def _toasts(self) -> list[Any]:
+        """Messages of napari over the picture."""
+        from napari._qt.dialogs.qt_notification import NapariQtNotification
+
+        viewer = self._session.viewer
+        window = viewer.window._qt_window if viewer is not None else None
+        return [] if window is None else window.findChildren(NapariQtNotification)
+
+    def _restart_clocks(self) -> None:
+        with suppress(RuntimeError):  # the window may be gone by now
+            for toast in self._toasts():
+                toast.timer_start()
 
     def _write(self) -> None:
         parts = [f"{words}{self._shares[runner]}." for runner, words in self._running_jobs.items()]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QWidget
 
 from ...errors import SpinemetError
@@ -175,8 +176,8 @@ class AnnotateWidget(ScrollingTab):
             Key("W", "Mark vertebral bodies by clicks.", partial(self.use, MARK)),
             Key("R", "Propose outlines for the marked bodies.", self.vertebrae.propose),
             Key("X", "Name a vertebra by a click, and number the others.", partial(self.use, NAME)),
-            Key("Shift+C", "Copy this slice's outlines to the slice before.", self._copy(-1)),
-            Key("C", "Copy this slice's outlines to the slice after.", self._copy(1)),
+            Key("Shift+C", "Copy its outlines to the slice before.", partial(self.copy_slice, -1)),
+            Key("C", "Copy the slice's outlines to the slice after.", partial(self.copy_slice, 1)),
             Key("I", "Fill the slices between contoured ones.", self.interpolate),
             Key(",", "Show the slice before.", self._step(-1)),
             Key(".", "Show the slice after.", self._step(1)),
@@ -189,12 +190,8 @@ class AnnotateWidget(ScrollingTab):
         ]
         bind(self, self.keys)
 
-    def _copy(self, step: int) -> Callable[[], None]:
-        return lambda: self.copy_slice(step)
-
     def _step(self, step: int) -> Callable[[], None]:
-        layers = self.session.layers
-        return lambda: layers.go_to(layers.current_slice + step)
+        return lambda: self.session.layers.go_to(self.session.layers.current_slice + step)
 
     def show_keys(self) -> None:
         """Show the list of shortcuts."""
@@ -208,6 +205,7 @@ class AnnotateWidget(ScrollingTab):
 
     def _on_series(self) -> None:
         self._on_target()
+        self._follow_view()
         self.refresh()
 
     def _on_target(self) -> None:
@@ -306,12 +304,11 @@ class AnnotateWidget(ScrollingTab):
             self.vertebrae.level.setCurrentText(level)
 
     def click_at(self, index: int, at_row: int, at_column: int) -> None:
-        """Use the tool in hand on a pixel.
+        """Use the tool in hand on a pixel, which may lie outside the picture.
 
         Parameters
         ----------
         index, at_row, at_column : int
-            Slice, row and column; may lie outside the picture.
         """
         voxel = (index, at_row, at_column)
         if self._tool == GROW:
@@ -377,12 +374,23 @@ class AnnotateWidget(ScrollingTab):
         self._follow_view()
         self._stroke_end.throttle()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw again with the tool in hand."""
+        super().showEvent(event)
+        self._follow_view()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Draw nothing while another tab is in front, where no tool is seen."""
+        super().hideEvent(event)
+        self._follow_view()
+
     def _follow_view(self) -> None:
         """Keep napari's tools from where nobody looks; they are back when the view is."""
         layer = self.target
         if layer is None or self._tool in ("pan_zoom", GROW, MARK, NAME):
             return
-        mode = "pan_zoom" if why_no_drawing(self.session) else self._tool
+        is_resting = not self.isVisible() or bool(why_no_drawing(self.session))
+        mode = "pan_zoom" if is_resting else self._tool
         if layer.mode != mode:
             layer.mode = mode
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QMessageBox, QWidget
 from superqt.utils import signals_blocked
 
 from ...counts import count_of
@@ -15,6 +15,7 @@ from ...imaging.evaluated_region import CENTRE, SPINE, WHOLE_WIDTH
 from ...jobs import JobContext
 from ...network.card import ModelCard, load_card, model_names
 from ...network.provenance import NOTHING_KNOWN, provenance_sentence
+from ...study.database import FINDINGS_SIGNED
 from ...study.map_identity import MapIdentity
 from ...version import __version__
 from ..viewer.common_widgets import (
@@ -202,6 +203,8 @@ class DetectWidget(ScrollingTab):
         if series is None:
             session.warn("Open a series under Load first.")
             return
+        if not self._may_take_signature_off():
+            return
         model, columns = self.model.currentData(), self.columns.currentData()
         self.session.preferences.store("detection", model=model, region=columns)
         contours, case = session.contours(), session.writable_case
@@ -234,6 +237,23 @@ class DetectWidget(ScrollingTab):
 
         session.jobs.computing.start(TASK, work, on_detected)
 
+    def _may_take_signature_off(self) -> bool:
+        """Whether the case is not signed, or a person says that it is to be detected on anew."""
+        case = self.session.writable_case
+        record = None if case is None else case.record
+        if case is None or record is None or record.findings != FINDINGS_SIGNED:
+            return True
+        answers = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self,
+            "Signed verdicts",
+            f"The verdicts on {case.name} are signed. A new detection keeps them and takes the "
+            "signature off. Detect anew?",
+            answers.Yes | answers.Cancel,
+            answers.Cancel,
+        )
+        return bool(answer == answers.Yes)
+
     def _show(
         self,
         answer: _ModelAnswer,
@@ -244,7 +264,12 @@ class DetectWidget(ScrollingTab):
         session, result = self.session, answer.result
         series = session.series
         if series is None or series.identity != detected_series.identity:
-            session.warn("Another scan was opened meanwhile; its detection was dropped.")
+            session.warn(
+                "Another scan was opened while the detection ran. What it found is in the study "
+                "with its own case; open that to see it."
+                if session.study is not None
+                else "Another scan was opened while the detection ran, which was dropped."
+            )
             return
         session.set_result(result, model)
         if session.study_froc is None:

@@ -38,7 +38,7 @@ HEADINGS = (
     ("Slices", "First and last slice, from 1."),
     ("cm²", "Area in the slice in which it is largest."),
     ("cm³", "Areas times the distance of the slices."),
-    ("Peak, mean", "Largest likelihood, and the mean in the slice in which it is largest."),
+    ("Peak", "Largest likelihood; its mean in the slice where it is largest under the mouse."),
     (
         "Beside",
         "Brightness over that of healthy marrow beside it: 1.5 is half as bright again.",
@@ -48,9 +48,9 @@ HEADINGS = (
         "The same in the other series: what is bright in the T1 as well holds fat.",
     ),
 )
-WIDTHS = 42, 0, 46, 42, 42, 86, 50, 44
+WIDTHS = 42, 0, 46, 42, 42, 44, 50, 48
 """Of the columns; the verdict takes what is left."""
-VERDICT, OTHER_CONTRAST = 1, 7
+VERDICT, VOLUME, OTHER_CONTRAST = 1, 4, 7
 VERDICTS = (("Accept", "accepted", "A"), ("Reject", "rejected", "R"), ("Unsure", "unsure", "U"))
 NO_REASON = "Reject the chosen finding, and say why."
 
@@ -96,6 +96,7 @@ class FindingsPanel(QWidget):
         session.beside_series.contrasts_changed.connect(self._fill)
         fill_spare_height(self.table, 92)
         self.table.row_selected.connect(self._on_selected)
+        self.table.clicked.connect(lambda _: self._on_selected())  # back to it, too
         inner.addWidget(self.table, 1)
         self.verdict_buttons = [
             button(
@@ -256,7 +257,10 @@ class FindingsPanel(QWidget):
             return
         number = self.table.selected_row
         position = order.index(number) + step if number in order else (0 if step > 0 else -1)
-        self.table.select_row(order[position % len(order)])
+        next_number = order[position % len(order)]
+        self.table.select_row(next_number)
+        if next_number == number:  # the only one: nothing was chosen anew
+            self._on_selected()
 
     def update_buttons(self) -> None:
         """Offer what can be done now."""
@@ -273,6 +277,8 @@ class FindingsPanel(QWidget):
         rows = [k for k, f in enumerate(self.findings) if _key(f) == self._selected_key]
         beside_series = self._session.beside_series
         self.table.setColumnHidden(OTHER_CONTRAST, not beside_series.has_contrasts)
+        # There is no room for both and a verdict with its reason; it stands in the area's tooltip.
+        self.table.setColumnHidden(VOLUME, beside_series.has_contrasts)
         self.table.set_heading(OTHER_CONTRAST, beside_series.contrast_name)
         with signals_blocked(self.table):
             self.table.fill(
@@ -318,11 +324,19 @@ def _cells(finding: Finding, verdict: Verdict) -> list[Cell]:
     contrast = 0.0 if evidence is None else evidence.contrast or 0.0
     return [
         Cell(_level(finding)),
-        Cell(verdict_text),
+        Cell(verdict_text, tooltip=verdict_text),
         Cell(_range(*finding.slices), value=finding.slices[0], tooltip=_place_text(finding)),
-        Cell(f"{largest.area_cm2:.1f}", value=largest.area_cm2),
+        Cell(
+            f"{largest.area_cm2:.1f}",
+            value=largest.area_cm2,
+            tooltip=f"Volume: {finding.volume_cm3:.1f} cm³.",
+        ),
         Cell(f"{finding.volume_cm3:.1f}", value=finding.volume_cm3),
-        Cell(f"{finding.peak:.2f}, {largest.mean:.2f}", value=finding.peak),
+        Cell(
+            f"{finding.peak:.2f}",
+            value=finding.peak,
+            tooltip=f"Mean in the slice where it is largest: {largest.mean:.2f}.",
+        ),
         Cell("–" if evidence is None else evidence.contrast_text, value=contrast),
     ]
 

@@ -126,8 +126,24 @@ def add_outlines(
     layer = viewer.add_labels(
         labels, name=name, colormap=one_colour(colour), opacity=opacity, **grid(scale)
     )
+    keep_in_place(layer)
     layer.contour = 1
     return layer
+
+
+def keep_in_place(layer: Image | Labels) -> None:
+    """Take napari's transform tool out of a layer's hands: moved, it would lie beside the scan.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image or napari.layers.Labels
+    """
+
+    def refuse(event: Any) -> None:
+        if event.source.mode == "transform":
+            event.source.mode = "pan_zoom"
+
+    layer.events.mode.connect(refuse)
 
 
 def add_likelihood(
@@ -150,7 +166,7 @@ def add_likelihood(
         Of a pixel in mm.
     is_visible : bool
     """
-    return viewer.add_image(
+    layer = viewer.add_image(
         values,
         name=name,
         visible=is_visible,
@@ -159,6 +175,8 @@ def add_likelihood(
         contrast_limits=(0.0, 1.0),
         **grid(scale),
     )
+    keep_in_place(layer)
+    return layer
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from .layer_style import (
     add_likelihood,
     add_outlines,
     add_texts,
+    keep_in_place,
     move_texts,
     series_layer,
 )
@@ -144,6 +145,7 @@ class ViewerLayers(QObject):
         # A copy that napari makes of this layer is a picture, not a scan to be taken over.
         settings["metadata"].pop(SERIES)
         self.image = self._viewer.add_image(data, **settings)
+        keep_in_place(self.image)
         empty = np.zeros(series.shape, dtype=np.uint16)
         self.vertebrae = self._add_labels(
             "vertebrae", annotation.vertebrae if annotation else empty, VERTEBRA, series.spacing_mm

@@ -73,7 +73,7 @@ class Session(QObject):
     drawing_requested(int)
         Label of a lesion that somebody wants to change; 0 for a new one.
     message(str)
-        What the user was told last.
+        What the user was told last; empty where that no longer holds.
     jobs_stopped()
         All jobs have ended, for the end of the program.
     """
@@ -270,6 +270,7 @@ class Session(QObject):
         if self._froc is not None and self._froc.study is None:
             self._froc = None
         self.verdicts.open(scan)
+        self.message.emit("")  # what was said is of the former one
         self.layers.show_series(series, annotation)
         for warning in series.warnings:
             self.warn(warning.text)
