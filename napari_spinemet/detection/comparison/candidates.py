@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from scipy.special import logit
+from scipy.stats import theilslopes
 
 from ...imaging.comparison import CERTAIN
 from .scan_view import CANDIDATE_RULE, BoolArray, CandidateRule, FloatArray, ScanView
@@ -217,6 +218,32 @@ class Marrow:
             if selection.any():
                 return float(np.median(self.median[selection]))
         return np.nan
+
+    def level_along(self, body: int) -> float:
+        """Level that healthy marrow would have at a body, by how it changes along the spine.
+
+        A coil's own fall-off makes the bodies at one end many times as bright as those at the
+        other. Where a body has more neighbours on one side, their median is the level of that side.
+
+        Parameters
+        ----------
+        body : int
+            From 0.
+
+        Returns
+        -------
+        float
+            By the line of Theil and Sen through the logarithms of the neighbours' levels; with
+            fewer than three neighbours what :meth:`level_beside` gives.
+        """
+        numbers = np.arange(len(self.median))
+        distance = np.abs(numbers - body)
+        is_neighbour = np.isfinite(self.median) & (distance > 0) & (distance <= NEIGHBOURS)
+        if is_neighbour.sum() < 3:
+            return self.level_beside(body)
+        logs = np.log(self.median[is_neighbour])
+        slope, _, _, _ = theilslopes(logs, numbers[is_neighbour])
+        return float(np.exp(np.median(logs - slope * (numbers[is_neighbour] - body))))
 
 
 def measure_candidates(view: ScanView, labels: LabelArray) -> list[Candidate]:

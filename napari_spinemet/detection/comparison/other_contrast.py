@@ -26,10 +26,11 @@ LEAST_SHARE = 0.5
 def contrasts_in(
     other: SagittalSeries, series: SagittalSeries, likelihood: LikelihoodMap
 ) -> dict[Evidence, float]:
-    """Median brightness of each candidate over that of healthy marrow in the neighbouring bodies.
+    """Median brightness of each candidate over that of healthy marrow at its place of the spine.
 
-    It is what :attr:`.Evidence.contrast` is for the series itself. Values are read in the other
-    series at the same places in the patient, from the nearest of its slices.
+    It is what :attr:`.Evidence.contrast` is for the series itself, but for the coil's fall-off
+    along the spine, which is followed. Values are read in the other series at the same places in
+    the patient, from the nearest of its slices.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def contrasts_in(
         mask = labels[box] == number
         evidence = comparison.evidence[number - 1]
         inside = mask & is_inside[box]
-        level = marrow.level_beside(evidence.body) if evidence.body >= 0 else np.nan
+        level = marrow.level_along(evidence.body) if evidence.body >= 0 else np.nan
         if inside.sum() >= LEAST_SHARE * mask.sum() and np.isfinite(level):
             result[evidence] = float(np.median(image[box][inside])) / level
     return result

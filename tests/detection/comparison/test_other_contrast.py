@@ -31,6 +31,21 @@ def test_it_is_the_ratio_to_the_neighbours_in_the_other_series() -> None:
     assert contrasts[evidence] == pytest.approx(0.4, rel=0.05)
 
 
+@pytest.mark.parametrize("body", [1, 4])
+def test_a_coil_that_falls_off_makes_nothing_bright_that_is_dark(body: int) -> None:
+    """Each body a third darker than the one above: at the end of a row as in its middle."""
+    scan = draw_scan(lesions={body: 1.8})
+    plain = look_again(scan.series, scan.likelihood, None)
+    (evidence,) = plain.comparison.evidence
+    other = other_series(scan, body, 0.7)
+    rows = np.flatnonzero((scan.body >= 0).any(axis=1))
+    bodies = scan.body.max() + 1
+    share = (2 / 3) ** ((np.arange(other.shape[1]) - rows[0]) * bodies / len(rows))
+    falling = replace(other, voxels=(other.voxels * share[:, None]).astype(np.float32))
+    contrasts = contrasts_in(falling, scan.series, plain)
+    assert contrasts[evidence] == pytest.approx(0.7, rel=0.1)
+
+
 def test_values_are_read_where_they_lie_in_the_patient() -> None:
     """The other series begins 30 rows higher."""
     scan = draw_scan(lesions={4: 1.8})
