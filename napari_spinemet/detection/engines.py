@@ -142,7 +142,7 @@ def map_series(
                     probabilities[:, index, band[0], band[1]] = _fill(coarse, band, picks)
                 if on_slice is not None:
                     on_slice(index, probabilities[LESION, index].copy())
-                job.progress(TASK, count, slices, f"slice {count} of {slices}")
+                job.progress(TASK, count, slices, f"{count} of {slices} slices")
     except (RuntimeError, MemoryError) as error:
         raise translate_torch_error(error) from error
     likelihood = LikelihoodMap(

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QVBoxLayout
 from superqt.utils import signals_blocked
 
 from ...contouring.label_counts import LabelCounts
+from ...counts import count_of
 from ...errors import SpinemetError
 from ...evaluation.agreement import Agreement, compare_readers
 from ...study.database import CONTOURS_APPROVED
@@ -77,10 +78,10 @@ class ContourStatusPanel(QGroupBox):
         for kind, tally in (("lesions", self.lesions), ("vertebrae", self.bodies)):
             tally.update(session.layers.labels_on_screen(kind, session.series, session.annotation))
         pixels, slices = self.lesions.pixels(index), self.lesions.slices
-        count = len(self.lesions.labels)
+        lesions = count_of(list(self.lesions.labels), "lesion")
         self.area_label.setText(
             f"Lesion in this slice: {pixels * row_mm * column_mm / 100:.2f} cm². "
-            f"{count} lesion{'s' if count != 1 else ''} on {len(slices)} slices, "
+            f"{lesions} on {count_of(list(slices), 'slice')}, "
             f"{len(self.bodies.labels)} vertebrae."
         )
         gaps = self._gaps_before_training()

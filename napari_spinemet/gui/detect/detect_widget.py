@@ -321,8 +321,10 @@ class DetectWidget(ScrollingTab):
             doubt = ", doubtful," if result.is_doubtful else ""
             familiarity = result.familiarity
             known = "" if familiarity is None else f"Familiarity: {familiarity.text}. "
+            # Of one that was brought back from the study nobody has timed anything.
+            duration = f" in {result.seconds:.1f} s" if result.seconds else ""
             self.status.setText(
-                f"{count_of(result.findings, 'finding')}{doubt} in {result.seconds:.1f} s. "
+                f"{count_of(result.findings, 'finding')}{doubt}{duration}. "
                 f"Evaluated: {result.plain.region.description}. {known}Go on with Review."
             )
             return

@@ -17,7 +17,7 @@ def _watch(workspace: Any, on_step: Callable[[int], None]) -> None:
     """Call a function in the window's thread whenever a slice is done, with how many are."""
 
     def on_event(task: str, event: object) -> None:
-        if isinstance(event, Progressed) and event.message.startswith("slice "):
+        if isinstance(event, Progressed) and event.message.endswith(" slices"):
             on_step(event.done)
 
     workspace.session.jobs.computing.event_reported.connect(on_event)
