@@ -28,8 +28,9 @@ _TRIES = 1000
 MIMIC_SHARE, MIMIC_SHARE_OF_CASE = 0.15, 0.01
 """Of the blocks that are drawn where a person has said that what was marked is no lesion: all of
 them together at most, and of each case with such a place. They are few, and what else a network
-gets a little wrong is much: by the weight of mistakes alone they would hardly be drawn. Of the
-places each is drawn as often as any other, however large it is."""
+gets a little wrong is much: by the weight of mistakes alone they would hardly be drawn. They take
+from all others alike, lest other healthy tissue be forgotten. Of the places each is drawn as often
+as any other, however large it is."""
 NOTHING_TO_LEARN = "None of the cases has a lesion contour, so there is nothing to learn."
 
 
@@ -189,9 +190,9 @@ class BlockBatches:
         self._slice_chances = mass / mass.sum()
 
     def _rebalance(self) -> None:
-        """What is easily mistaken takes the place of other normal locations: half stays lesion."""
+        """Hard negatives take the place of other normal locations: half of all stays lesion."""
         hard_share = 0.0 if self._hard_negatives.is_empty else self._hard_negative_share
-        self._balance(max(0.0, 1 - 2 * (hard_share + self._mimic_share)))
+        self._balance(max(0.0, 1 - 2 * hard_share))
 
     def draw(self, rng: np.random.Generator, flips: bool, variation: float = 0.0) -> BlockBatch:
         """The next batch.
@@ -287,8 +288,7 @@ class BlockBatches:
             source = sources[int(rng.choice(len(sources), p=chances))]
             return _Target(source, source.draw_mimic(number, rng), is_mimic=True)
         negatives = self._hard_negatives
-        hard_share = self._hard_negative_share / (1 - self._mimic_share)
-        if not negatives.is_empty and rng.random() < hard_share:
+        if not negatives.is_empty and rng.random() < self._hard_negative_share:
             index, mistakes = negatives.draw_slice(rng)
             return _Target(self._slices[index], negatives.draw_pixel(mistakes, rng), mistakes)
         source = self._slices[rng.choice(len(self._slices), p=self._slice_chances)]
