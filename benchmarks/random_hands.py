@@ -98,14 +98,13 @@ class Hands:
         self.session = self.workspace.session
         self.session.open_study(Study(self._study, write=True))
 
-    def act(self) -> str:
-        """One thing; gives its name."""
+    def act(self) -> None:
+        """One thing."""
         weights = [weight for weight, _ in self.actions]
         action = self.rng.choices([each for _, each in self.actions], weights)[0]
         self.counts[action.__name__] += 1
         action()
         QApplication.processEvents()
-        return action.__name__
 
     def _visible(self, kind: type, parent: QWidget | None = None) -> list[Any]:
         parents = [self.workspace, self.workspace.froc_dock] if parent is None else [parent]
@@ -371,10 +370,9 @@ def main() -> None:
     reached = watch_slots()
     hands = Hands(study, scans, options.seed)
     start, last_told = time.monotonic(), 0.0
-    last_action = ""
     while time.monotonic() - start < 60 * options.minutes:
         try:
-            last_action = hands.act()
+            hands.act()
         except Exception:  # noqa: BLE001 - what a direct call raises is a fault as well
             on_fault(*sys.exc_info())
         minute = (time.monotonic() - start) / 60
@@ -388,7 +386,7 @@ def main() -> None:
             )
     slots = slots_of_interface()
     both = slots & reached
-    print(f"{sum(hands.counts.values())} actions {dict(hands.counts)}; the last was {last_action}")
+    print(f"{sum(hands.counts.values())} actions {dict(hands.counts)}")
     print(f"{len(both)} of {len(slots)} slots reached ({len(both) / len(slots):.0%})")
     print("not reached:", *sorted(f"{Path(f).name}:{name}" for f, name in slots - both))
     print(

@@ -217,23 +217,12 @@ def test_other_curves_beside_it(
 
 @pytest.mark.parametrize(("width", "is_shown"), [(1366, True), (1093, False)])
 def test_a_curve_comes_by_itself_where_there_is_room(
-    workspace: Any,
-    viewer: Any,
-    wait_idle: Callable,
-    study_copy: Path,
-    quick_model: Path,
-    width: int,
-    is_shown: bool,
+    request: pytest.FixtureRequest, viewer: Any, width: int, is_shown: bool
 ) -> None:
     """On a screen of 1366 at 125 % the picture keeps its place; the box shows the curve."""
     viewer.window._qt_window.resize(width, 700)
     QApplication.processEvents()
-    workspace.load.open_study(study_copy)
-    workspace.load.open_case()
-    wait_idle(workspace)
-    workspace.detect._select(str(quick_model))
-    workspace.detect.detect()
-    wait_idle(workspace)
+    workspace = request.getfixturevalue("detection_workspace")
     workspace.show_tab("Review")
     assert workspace.session.froc is not None
     assert workspace.froc_dock.isVisible() == is_shown

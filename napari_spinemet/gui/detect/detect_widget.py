@@ -231,7 +231,15 @@ class DetectWidget(ScrollingTab):
 
         def on_detected(answer: _ModelAnswer) -> None:
             self._growing_likelihood.end()
-            self._show(answer, model, contours, series)
+            if session.series is None or session.series.identity != series.identity:
+                session.warn(
+                    "Another scan was opened while the detection ran. What it found is in the "
+                    "study with its own case; open that to see it."
+                    if case is not None
+                    else "Another scan was opened while the detection ran, which was dropped."
+                )
+            else:
+                self._show(answer, model, contours, series)
             if case is not None:
                 self._record(case, series, answer.result, answer.card, columns)
 
@@ -259,18 +267,9 @@ class DetectWidget(ScrollingTab):
         answer: _ModelAnswer,
         model: str,
         contours: Annotation | None,
-        detected_series: SagittalSeries,
+        series: SagittalSeries,
     ) -> None:
         session, result = self.session, answer.result
-        series = session.series
-        if series is None or series.identity != detected_series.identity:
-            session.warn(
-                "Another scan was opened while the detection ran. What it found is in the study "
-                "with its own case; open that to see it."
-                if session.study is not None
-                else "Another scan was opened while the detection ran, which was dropped."
-            )
-            return
         session.set_result(result, model)
         if session.study_froc is None:
             session.show_froc(answer.froc)

@@ -86,7 +86,7 @@ def with_mimics(
             mimic = mimics[int(rng.integers(len(mimics)))]
             try:
                 series, annotation = implant_mimic(series, annotation, mimic, label, rng)
-            except SpinemetError:  # its canal is not seen
+            except SpinemetError:  # its canal is not seen, or something is beside it
                 continue
         results.append((series, annotation))
     return results

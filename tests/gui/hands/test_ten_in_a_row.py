@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication, QMessageBox
 
+from napari_spinemet.detection import pipeline
 from napari_spinemet.detection.pipeline import evaluate
 from napari_spinemet.gui.status_line import StatusLine
 from napari_spinemet.imaging import OperatingPoint
@@ -138,3 +140,30 @@ def test_a_signature_is_not_taken_off_unasked(
     assert "signed" in questions[0]
     assert (session.result is former) != goes_on
     assert (session.case.record.findings == "signed") != goes_on
+
+
+def test_what_was_found_after_another_scan_was_opened_is_kept_and_told(
+    detection_workspace: Any, wait_idle: Callable, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    """In the study, with the case that it was found in; nothing of it is shown on the other."""
+    workspace, session = detection_workspace, detection_workspace.session
+    case, is_open = session.case, threading.Event()
+    detect_in_series = pipeline.detect_in_series
+
+    def detect_later(*arguments: Any, **options: Any) -> Any:
+        is_open.wait(60)
+        return detect_in_series(*arguments, **options)
+
+    monkeypatch.setattr(pipeline, "detect_in_series", detect_later)
+    said: list[str] = []
+    session.message.connect(said.append)
+    former_run = case.last_run
+    workspace.detect.detect()
+    workspace.load.case_table.selectRow(1)
+    workspace.load.open_case()
+    qtbot.waitUntil(lambda: session.case != case, timeout=60_000)
+    is_open.set()
+    wait_idle(workspace)
+    assert session.result is None
+    assert case.last_run.number > former_run.number
+    assert "is in the study with its own case" in said[-1]
